@@ -1,0 +1,1 @@
+//! Words that every layer uses: ids, clock, randomness, limits, configuration.

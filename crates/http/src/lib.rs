@@ -1,0 +1,1 @@
+//! Thin handlers for every API that the server speaks.

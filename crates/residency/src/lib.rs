@@ -1,0 +1,1 @@
+//! Where personal data may live: classes, policies, plans, without I/O.

@@ -1,0 +1,1 @@
+//! Rooms as values: events, authorisation, state, visibility and push rules, without I/O.

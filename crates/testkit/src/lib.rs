@@ -1,0 +1,1 @@
+//! For tests: whole servers in a line, plays, and a file system that loses power.
