@@ -1,1 +1,10 @@
-//! Words that every layer uses: ids, clock, randomness, limits, configuration.
+//! Words that every crate uses: identifiers, clock, randomness, error kinds, limits, configuration sections.
+//!
+//! Nothing here knows about tokio, SQL or HTTP.
+
+pub mod clock;
+pub mod error;
+pub mod ids;
+pub mod limits;
+pub mod region;
+pub mod rng;

@@ -1,0 +1,165 @@
+-- The first schema. Written once in the subset that both engines understand; `engine/dialect.rs` says which words differ:
+-- BIGINT PRIMARY KEY is the row's own number on SQLite, BLOB is BYTEA and WITHOUT ROWID is nothing on PostgreSQL.
+-- Every table and column has its entry in `src/catalogue/`, with its data class and its owner.
+
+-- Operational -----------------------------------------------------------------------------------------------------
+CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE stream_head (id BIGINT PRIMARY KEY, position BIGINT NOT NULL);
+INSERT INTO stream_head (id, position) VALUES (1, 0);
+CREATE TABLE sequences (name TEXT NOT NULL PRIMARY KEY, next BIGINT NOT NULL);
+CREATE TABLE server_keys (key_id TEXT NOT NULL PRIMARY KEY, seed BLOB NOT NULL, created_ts BIGINT NOT NULL, retired_ts BIGINT);
+CREATE TABLE jobs (
+    job_num BIGINT PRIMARY KEY, kind TEXT NOT NULL, subject BIGINT NOT NULL, due_ts BIGINT NOT NULL, attempts BIGINT NOT NULL
+);
+CREATE INDEX jobs_by_due ON jobs (due_ts);
+
+-- Accounts --------------------------------------------------------------------------------------------------------
+CREATE TABLE users (
+    user_num BIGINT PRIMARY KEY, user_id TEXT NOT NULL UNIQUE, is_local BIGINT NOT NULL, created_ts BIGINT NOT NULL,
+    password_hash TEXT, deactivated_ts BIGINT, erased BIGINT NOT NULL DEFAULT 0, device_list_position BIGINT NOT NULL DEFAULT 0
+);
+CREATE TABLE devices (
+    device_num BIGINT PRIMARY KEY, user_num BIGINT NOT NULL, device_id TEXT NOT NULL, created_ts BIGINT NOT NULL,
+    sealed BLOB, UNIQUE (user_num, device_id)
+);
+CREATE TABLE access_tokens (
+    token_hash BLOB NOT NULL PRIMARY KEY, device_num BIGINT NOT NULL, expires_ts BIGINT, refresh_hash BLOB
+) WITHOUT ROWID;
+CREATE INDEX access_tokens_by_device ON access_tokens (device_num);
+CREATE TABLE refresh_tokens (
+    token_hash BLOB NOT NULL PRIMARY KEY, device_num BIGINT NOT NULL, next_hash BLOB
+) WITHOUT ROWID;
+CREATE INDEX refresh_tokens_by_device ON refresh_tokens (device_num);
+CREATE TABLE registration_tokens (
+    token TEXT NOT NULL PRIMARY KEY, uses_allowed BIGINT, uses BIGINT NOT NULL DEFAULT 0, expires_ts BIGINT, created_ts BIGINT NOT NULL
+);
+CREATE TABLE uia_sessions (
+    session_id TEXT NOT NULL PRIMARY KEY, operation TEXT NOT NULL, user_num BIGINT NOT NULL, device_id TEXT,
+    body_hash BLOB NOT NULL, completed TEXT NOT NULL, registration_token TEXT, created_ts BIGINT NOT NULL
+);
+CREATE INDEX uia_sessions_by_age ON uia_sessions (created_ts);
+CREATE TABLE openid_tokens (token_hash BLOB NOT NULL PRIMARY KEY, user_num BIGINT NOT NULL, expires_ts BIGINT NOT NULL) WITHOUT ROWID;
+CREATE TABLE profile_fields (
+    user_num BIGINT NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (user_num, field)
+) WITHOUT ROWID;
+CREATE TABLE account_data (
+    user_num BIGINT NOT NULL, room_num BIGINT NOT NULL, kind TEXT NOT NULL, content TEXT NOT NULL, position BIGINT NOT NULL,
+    PRIMARY KEY (user_num, room_num, kind)
+) WITHOUT ROWID;
+CREATE INDEX account_data_by_position ON account_data (user_num, position);
+CREATE TABLE filters (
+    user_num BIGINT NOT NULL, filter_num BIGINT NOT NULL, hash BLOB NOT NULL, definition TEXT NOT NULL, PRIMARY KEY (user_num, filter_num)
+) WITHOUT ROWID;
+
+-- Rooms and events ------------------------------------------------------------------------------------------------
+-- `revision` is the guard of every write to the room: two writers cannot both go from 41 to 42.
+CREATE TABLE rooms (
+    room_num BIGINT PRIMARY KEY, room_id TEXT NOT NULL UNIQUE, room_version TEXT NOT NULL, revision BIGINT NOT NULL,
+    state_root BIGINT NOT NULL, last_position BIGINT NOT NULL, depth BIGINT NOT NULL, totals BLOB NOT NULL,
+    is_public BIGINT NOT NULL DEFAULT 0, created_ts BIGINT NOT NULL
+);
+CREATE INDEX rooms_public ON rooms (is_public, room_num);
+CREATE TABLE forward_extremities (
+    room_num BIGINT NOT NULL, event_num BIGINT NOT NULL, PRIMARY KEY (room_num, event_num)
+) WITHOUT ROWID;
+CREATE TABLE state_keys (key_num BIGINT PRIMARY KEY, kind TEXT NOT NULL, state_key TEXT NOT NULL, UNIQUE (kind, state_key));
+CREATE TABLE state_nodes (node_num BIGINT PRIMARY KEY, data BLOB NOT NULL);
+-- `event_id` is one tag byte and the 32 bytes of the hash, or the id itself (`src/event_id.rs`). `position` is null for an event that is no
+-- part of the timeline (rejected, outlier), negative for history fetched later. `state_before` is a root in state_nodes.
+CREATE TABLE events (
+    event_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, position BIGINT, event_id BLOB NOT NULL UNIQUE, sender_num BIGINT NOT NULL,
+    origin_server_ts BIGINT NOT NULL, state_before BIGINT NOT NULL, key_num BIGINT, thread_num BIGINT, redacted_by BIGINT,
+    totals BLOB, json BLOB NOT NULL
+);
+CREATE INDEX events_by_position ON events (room_num, position);
+CREATE INDEX events_by_thread ON events (thread_num, position) WHERE thread_num IS NOT NULL;
+CREATE TABLE event_relations (
+    event_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, parent BLOB NOT NULL, rel_type TEXT NOT NULL, kind TEXT NOT NULL
+);
+CREATE INDEX event_relations_by_parent ON event_relations (parent, event_num);
+CREATE TABLE threads (
+    root_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, latest_num BIGINT NOT NULL, latest_position BIGINT NOT NULL, replies BIGINT NOT NULL
+);
+CREATE INDEX threads_by_room ON threads (room_num, latest_position);
+CREATE TABLE memberships (
+    user_num BIGINT NOT NULL, room_num BIGINT NOT NULL, membership TEXT NOT NULL, event_num BIGINT NOT NULL, position BIGINT NOT NULL,
+    forgotten BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (user_num, room_num)
+) WITHOUT ROWID;
+CREATE INDEX memberships_by_room ON memberships (room_num, membership, user_num);
+CREATE TABLE transactions (
+    device_num BIGINT NOT NULL, scope BLOB NOT NULL, event_num BIGINT NOT NULL, created_day BIGINT NOT NULL, PRIMARY KEY (device_num, scope)
+) WITHOUT ROWID;
+CREATE TABLE aliases (alias TEXT NOT NULL PRIMARY KEY, room_num BIGINT NOT NULL, creator_num BIGINT NOT NULL);
+CREATE INDEX aliases_by_room ON aliases (room_num);
+
+-- Reading ---------------------------------------------------------------------------------------------------------
+-- `thread` is '' for the whole room, 'main' for what is in no thread, or a thread root's event id.
+CREATE TABLE receipts (
+    room_num BIGINT NOT NULL, user_num BIGINT NOT NULL, kind TEXT NOT NULL, thread TEXT NOT NULL, event_num BIGINT NOT NULL,
+    event_position BIGINT NOT NULL, sealed BLOB NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (room_num, user_num, kind, thread)
+) WITHOUT ROWID;
+CREATE INDEX receipts_by_position ON receipts (room_num, position);
+-- What a user's exact unread counts need beside the room's running totals: where they have read to, and the totals there.
+CREATE TABLE read_state (
+    user_num BIGINT NOT NULL, room_num BIGINT NOT NULL, thread_num BIGINT NOT NULL, read_position BIGINT NOT NULL,
+    class_num BIGINT NOT NULL, base_notify BIGINT NOT NULL, base_highlight BIGINT NOT NULL, PRIMARY KEY (user_num, room_num, thread_num)
+) WITHOUT ROWID;
+-- The sparse own rows: an event whose outcome for this user is not that of their class.
+CREATE TABLE own_counts (
+    user_num BIGINT NOT NULL, room_num BIGINT NOT NULL, position BIGINT NOT NULL, thread_num BIGINT NOT NULL,
+    notify BIGINT NOT NULL, highlight BIGINT NOT NULL, PRIMARY KEY (user_num, room_num, position)
+) WITHOUT ROWID;
+CREATE TABLE push_classes (class_num BIGINT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, rules TEXT NOT NULL);
+
+-- End-to-end encryption's server half -----------------------------------------------------------------------------
+CREATE TABLE device_keys (
+    user_num BIGINT NOT NULL, device_id TEXT NOT NULL, keys TEXT NOT NULL, PRIMARY KEY (user_num, device_id)
+) WITHOUT ROWID;
+CREATE TABLE one_time_keys (
+    user_num BIGINT NOT NULL, device_id TEXT NOT NULL, algorithm TEXT NOT NULL, key_id TEXT NOT NULL, key_data TEXT NOT NULL,
+    ordinal BIGINT NOT NULL, PRIMARY KEY (user_num, device_id, algorithm, key_id)
+) WITHOUT ROWID;
+CREATE INDEX one_time_keys_in_order ON one_time_keys (user_num, device_id, algorithm, ordinal);
+CREATE TABLE fallback_keys (
+    user_num BIGINT NOT NULL, device_id TEXT NOT NULL, algorithm TEXT NOT NULL, key_id TEXT NOT NULL, key_data TEXT NOT NULL,
+    used BIGINT NOT NULL, PRIMARY KEY (user_num, device_id, algorithm)
+) WITHOUT ROWID;
+CREATE TABLE cross_signing_keys (
+    user_num BIGINT NOT NULL, usage TEXT NOT NULL, key_data TEXT NOT NULL, PRIMARY KEY (user_num, usage)
+) WITHOUT ROWID;
+-- Signatures that somebody made over another's key: `signer_num` uploaded it, it is merged into the key when that is queried.
+CREATE TABLE key_signatures (
+    target_num BIGINT NOT NULL, target_key TEXT NOT NULL, signer_num BIGINT NOT NULL, signer_key TEXT NOT NULL, signature TEXT NOT NULL,
+    PRIMARY KEY (target_num, target_key, signer_num, signer_key)
+) WITHOUT ROWID;
+CREATE TABLE device_list_changes (position BIGINT NOT NULL, user_num BIGINT NOT NULL, PRIMARY KEY (position, user_num)) WITHOUT ROWID;
+CREATE INDEX device_list_changes_by_user ON device_list_changes (user_num, position);
+CREATE TABLE to_device_messages (
+    device_num BIGINT NOT NULL, position BIGINT NOT NULL, part BIGINT NOT NULL, content TEXT NOT NULL, PRIMARY KEY (device_num, position, part)
+) WITHOUT ROWID;
+CREATE TABLE to_device_transactions (
+    device_num BIGINT NOT NULL, scope BLOB NOT NULL, created_day BIGINT NOT NULL, PRIMARY KEY (device_num, scope)
+) WITHOUT ROWID;
+CREATE TABLE key_backup_versions (
+    user_num BIGINT NOT NULL, version BIGINT NOT NULL, algorithm TEXT NOT NULL, auth_data TEXT NOT NULL, etag BIGINT NOT NULL,
+    key_count BIGINT NOT NULL, deleted BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (user_num, version)
+) WITHOUT ROWID;
+CREATE TABLE key_backup_keys (
+    user_num BIGINT NOT NULL, version BIGINT NOT NULL, room_id TEXT NOT NULL, session_id TEXT NOT NULL, first_message_index BIGINT NOT NULL,
+    forwarded_count BIGINT NOT NULL, is_verified BIGINT NOT NULL, session_data TEXT NOT NULL, PRIMARY KEY (user_num, version, room_id, session_id)
+) WITHOUT ROWID;
+CREATE TABLE dehydrated_devices (
+    user_num BIGINT PRIMARY KEY, device_id TEXT NOT NULL, device_num BIGINT NOT NULL, device_data TEXT NOT NULL
+);
+
+-- Media -----------------------------------------------------------------------------------------------------------
+CREATE TABLE media (
+    media_id TEXT NOT NULL PRIMARY KEY, user_num BIGINT NOT NULL, created_ts BIGINT NOT NULL, content_hash BLOB, byte_size BIGINT NOT NULL DEFAULT 0,
+    content_type TEXT, sealed BLOB, expires_ts BIGINT
+);
+CREATE INDEX media_by_owner ON media (user_num);
+CREATE INDEX media_by_hash ON media (content_hash);
+CREATE TABLE media_thumbnails (
+    media_id TEXT NOT NULL, width BIGINT NOT NULL, height BIGINT NOT NULL, method TEXT NOT NULL, animated BIGINT NOT NULL,
+    content_hash BLOB NOT NULL, byte_size BIGINT NOT NULL, content_type TEXT NOT NULL, PRIMARY KEY (media_id, width, height, method, animated)
+) WITHOUT ROWID;

@@ -1,0 +1,129 @@
+//! The engines behind one face: a [`Store`] takes batches and lends snapshots.
+
+pub mod dialect;
+mod sqlite;
+
+use std::{future::Future, path::PathBuf, sync::Arc};
+
+use domicile_core::ids::Position;
+
+use crate::{Batch, Committed, Row, StoreError, Value, numbers::Numbers};
+
+/// Where the database is.
+#[derive(Clone, Debug)]
+pub enum StoreOptions {
+    /// SQLite in a file of its own.
+    Sqlite {
+        /// The database file. A lock file stands beside it.
+        path: PathBuf,
+        /// Threads that read.
+        readers: usize,
+    },
+    /// PostgreSQL.
+    Postgres {
+        /// `postgres://user:password@host/database`
+        url: String,
+        /// Connections that read. One more writes.
+        readers: usize,
+    },
+}
+
+enum Engine {
+    Sqlite(sqlite::Sqlite),
+}
+
+struct Inner {
+    engine: Engine,
+    numbers: Numbers,
+}
+
+/// The database of this cell. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+impl Store {
+    /// Opens the database, creates it where there is none, and brings its schema up to date.
+    pub async fn open(options: StoreOptions) -> Result<Self, StoreError> {
+        let engine = match options {
+            StoreOptions::Sqlite { path, readers } => Engine::Sqlite(sqlite::Sqlite::open(&path, readers)?),
+            StoreOptions::Postgres { .. } => {
+                return Err(StoreError::Schema("PostgreSQL is not wired yet".to_owned()));
+            }
+        };
+        Ok(Self { inner: Arc::new(Inner { engine, numbers: Numbers::default() }) })
+    }
+
+    /// Applies a batch whole or not at all. When this returns, it is on disk.
+    pub async fn write(&self, batch: Batch) -> Result<Committed, StoreError> {
+        match &self.inner.engine {
+            Engine::Sqlite(sqlite) => sqlite.write(batch).await,
+        }
+    }
+
+    /// Lends one consistent snapshot to `reader`, for as long as it runs.
+    ///
+    /// On SQLite the whole of `reader` runs on a reader's thread, so one logical read costs one hop however many statements it has. It must
+    /// therefore wait for nothing but the snapshot, and never call [`Store::read`] itself.
+    pub async fn read<T, E, F, Fut>(&self, reader: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(Snapshot) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send,
+    {
+        match &self.inner.engine {
+            Engine::Sqlite(sqlite) => sqlite.read(reader).await,
+        }
+    }
+
+    /// Numbers for new rows.
+    pub fn numbers(&self) -> &Numbers {
+        &self.inner.numbers
+    }
+
+    /// Finishes what was handed over and closes the database. Later calls give [`StoreError::Closed`].
+    pub async fn close(&self) {
+        match &self.inner.engine {
+            Engine::Sqlite(sqlite) => sqlite.close().await,
+        }
+    }
+}
+
+/// One consistent view of the database.
+#[derive(Clone)]
+pub struct Snapshot {
+    view: View,
+}
+
+#[derive(Clone)]
+enum View {
+    /// The connection belongs to the thread.
+    Sqlite,
+}
+
+impl Snapshot {
+    /// All rows that `sql` gives.
+    #[expect(clippy::unused_async, reason = "on PostgreSQL the answer is awaited")]
+    pub async fn query(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        match &self.view {
+            View::Sqlite => sqlite::query_here(sql, params),
+        }
+    }
+
+    /// The first row that `sql` gives, if there is one.
+    pub async fn query_opt(&self, sql: &'static str, params: &[Value]) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// The one row that `sql` gives.
+    pub async fn query_one(&self, sql: &'static str, params: &[Value]) -> Result<Row, StoreError> {
+        self.query_opt(sql, params).await?.ok_or_else(|| StoreError::Corrupt("a row that must be there is missing".to_owned()))
+    }
+
+    /// The last position that this view holds: everything up to it is here, nothing after it.
+    pub async fn head(&self) -> Result<Position, StoreError> {
+        self.query_one("SELECT position FROM stream_head WHERE id = 1", &[]).await?.num(0)
+    }
+}

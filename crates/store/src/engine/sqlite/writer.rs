@@ -1,0 +1,198 @@
+//! The one writer: takes whatever waits, applies it in one transaction, answers everybody after the fsync.
+
+use std::{collections::VecDeque, sync::Arc, thread};
+
+use parking_lot::{Condvar, Mutex};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::{
+    Batch, Committed, StoreError,
+    batch::{Expect, Statement},
+    engine::dialect,
+};
+
+/// Batches that share one transaction at most: bounds how long the first of them waits for the last.
+const GROUP: usize = 256;
+
+struct Request {
+    batch: Batch,
+    answer: oneshot::Sender<Result<Committed, StoreError>>,
+}
+
+#[derive(Default)]
+struct Lanes {
+    high: VecDeque<Request>,
+    low: VecDeque<Request>,
+    closing: bool,
+    closed: Vec<oneshot::Sender<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    lanes: Mutex<Lanes>,
+    arrived: Condvar,
+}
+
+/// The handle of the writer's thread.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+        let shared = Arc::new(Shared::default());
+        let head = read_head(&connection)?;
+        let theirs = Arc::clone(&shared);
+        thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || run(&theirs, &connection, head))
+            .map_err(|source| StoreError::File { what: "cannot start the writer's thread".to_owned(), source })?;
+        Ok(Self { shared })
+    }
+
+    pub(super) async fn write(&self, batch: Batch) -> Result<Committed, StoreError> {
+        let (answer, wait) = oneshot::channel();
+        {
+            let mut lanes = self.shared.lanes.lock();
+            if lanes.closing {
+                return Err(StoreError::Closed);
+            }
+            let lane = if batch.low_priority { &mut lanes.low } else { &mut lanes.high };
+            lane.push_back(Request { batch, answer });
+        }
+        self.shared.arrived.notify_one();
+        wait.await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub(super) async fn close(&self) {
+        let (done, wait) = oneshot::channel();
+        {
+            let mut lanes = self.shared.lanes.lock();
+            lanes.closing = true;
+            lanes.closed.push(done);
+        }
+        self.shared.arrived.notify_one();
+        // The thread may have ended already: then there is nothing left to finish.
+        let _ended = wait.await;
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.lanes.lock().closing = true;
+        self.shared.arrived.notify_one();
+    }
+}
+
+fn read_head(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.query_row("SELECT position FROM stream_head WHERE id = 1", [], |row| row.get(0))?)
+}
+
+fn run(shared: &Shared, connection: &Connection, mut head: i64) {
+    let mut group: Vec<Request> = Vec::with_capacity(GROUP);
+    loop {
+        {
+            let mut lanes = shared.lanes.lock();
+            loop {
+                let waiting = lanes.high.len().min(GROUP);
+                group.extend(lanes.high.drain(..waiting));
+                if group.is_empty() {
+                    group.extend(lanes.low.pop_front());
+                }
+                if !group.is_empty() {
+                    break;
+                }
+                if lanes.closing {
+                    for done in lanes.closed.drain(..) {
+                        let _nobody_waits = done.send(());
+                    }
+                    return;
+                }
+                shared.arrived.wait(&mut lanes);
+            }
+        }
+        head = commit(connection, &mut group, head);
+    }
+}
+
+/// Commits a group, answers its callers, and gives the new head.
+fn commit(connection: &Connection, group: &mut Vec<Request>, head: i64) -> i64 {
+    let mut results = Vec::with_capacity(group.len());
+    match apply_group(connection, group, head, &mut results) {
+        Ok(new_head) => {
+            for (request, result) in group.drain(..).zip(results) {
+                let _nobody_waits = request.answer.send(result);
+            }
+            new_head
+        }
+        Err(error) => {
+            let _no_transaction_left = connection.execute_batch("ROLLBACK");
+            tracing::error!(%error, batches = group.len(), "a group of writes failed");
+            let text = error.to_string();
+            for request in group.drain(..) {
+                let _nobody_waits = request.answer.send(Err(StoreError::Database(text.clone())));
+            }
+            head
+        }
+    }
+}
+
+fn apply_group(
+    connection: &Connection,
+    group: &[Request],
+    head: i64,
+    results: &mut Vec<Result<Committed, StoreError>>,
+) -> Result<i64, StoreError> {
+    execute_plain(connection, "BEGIN IMMEDIATE")?;
+    let mut next = head;
+    for request in group {
+        let base = next + 1;
+        execute_plain(connection, "SAVEPOINT batch")?;
+        match apply(connection, &request.batch, base) {
+            Ok(()) => {
+                next += i64::from(request.batch.positions);
+                results.push(Ok(Committed { base, count: request.batch.positions }));
+            }
+            // A full disk or a broken file is everybody's failure, not that of one batch.
+            Err(error @ StoreError::Database(_)) if fatal(connection) => return Err(error),
+            Err(error) => {
+                execute_plain(connection, "ROLLBACK TO batch")?;
+                results.push(Err(error));
+            }
+        }
+        execute_plain(connection, "RELEASE batch")?;
+    }
+    if next != head {
+        connection.prepare_cached("UPDATE stream_head SET position = $1 WHERE id = 1")?.execute([next])?;
+    }
+    execute_plain(connection, "COMMIT")?;
+    Ok(next)
+}
+
+/// Whether SQLite has given up the transaction by itself.
+fn fatal(connection: &Connection) -> bool {
+    connection.is_autocommit()
+}
+
+fn execute_plain(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+fn apply(connection: &Connection, batch: &Batch, base: i64) -> Result<(), StoreError> {
+    for statement in &batch.statements {
+        apply_statement(connection, statement, base)?;
+    }
+    Ok(())
+}
+
+fn apply_statement(connection: &Connection, statement: &Statement, base: i64) -> Result<(), StoreError> {
+    let mut prepared = connection.prepare_cached(&dialect::sqlite(statement.sql))?;
+    super::bind(&mut prepared, &statement.params, base)?;
+    let changed = prepared.raw_execute()?;
+    match statement.expect {
+        Expect::OneRow(guard) if changed != 1 => Err(StoreError::Conflict(guard)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,58 @@
+//! What can go wrong in the store.
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A guard did not hold, or a row that must be new was there: read again, decide again, write again.
+    #[error("somebody else wrote first (guard: {0})")]
+    Conflict(&'static str),
+    /// The database refused or failed.
+    #[error("the database failed: {0}")]
+    Database(String),
+    /// A row did not have the expected shape.
+    #[error("a row of the database is not what it should be: {0}")]
+    Corrupt(String),
+    /// The database's schema does not suit this program.
+    #[error("{0}")]
+    Schema(String),
+    /// Another process has the database.
+    #[error("{0}")]
+    Locked(String),
+    /// The store is shutting down.
+    #[error("the store is closed")]
+    Closed,
+    /// A file could not be read or written.
+    #[error("{what}: {source}")]
+    File {
+        /// What was attempted, with the path.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Something sealed could not be opened: the key was destroyed, or the bytes were changed.
+    #[error("{0} cannot be opened: its key is gone or its bytes were changed")]
+    Sealed(&'static str),
+}
+
+impl StoreError {
+    /// Whether the writer should read again and try once more.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict(_))
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::SqliteFailure(failure, message)
+                if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
+                    || failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+                    || failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_ROWID =>
+            {
+                drop(message);
+                Self::Conflict("a row that must be new is there already")
+            }
+            other => Self::Database(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! One file a noun: the statements over its tables, as functions that read from a snapshot or add to a batch.
