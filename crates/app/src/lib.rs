@@ -1,1 +1,9 @@
 //! Domain services, one folder a feature.
+//!
+//! A service receives what it uses in its constructor, reads from a snapshot, decides, and hands the store one batch. There is no bag of
+//! all services here and no cycle among them; the binary wires them.
+
+pub mod accounts;
+pub mod error;
+
+pub use error::{Error, Result};

@@ -1,0 +1,102 @@
+//! The directory of users: Matrix ids and their numbers, both ways, from memory where possible.
+
+use std::sync::Arc;
+
+use domicile_core::{clock::Clock, ids::UserNum};
+use domicile_store::{Batch, Store, StoreError, numbers::Sequence, table::users};
+use quick_cache::sync::Cache;
+use ruma::{OwnedServerName, OwnedUserId, ServerName, UserId};
+
+use crate::{Error, Result};
+
+/// Users kept in memory.
+const CACHED: usize = 100_000;
+
+/// The directory.
+pub struct Users {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    server_name: OwnedServerName,
+    by_id: Cache<OwnedUserId, UserNum>,
+    by_num: Cache<UserNum, OwnedUserId>,
+}
+
+impl Users {
+    /// The directory over a store.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, server_name: OwnedServerName) -> Self {
+        Self { store, clock, server_name, by_id: Cache::new(CACHED), by_num: Cache::new(CACHED) }
+    }
+
+    /// The deployment's name.
+    pub fn server_name(&self) -> &ServerName {
+        &self.server_name
+    }
+
+    /// Whether a user's account is of this deployment.
+    pub fn is_local(&self, user_id: &UserId) -> bool {
+        user_id.server_name() == self.server_name
+    }
+
+    /// The number of a user, if there is one.
+    pub async fn num(&self, user_id: &UserId) -> Result<Option<UserNum>> {
+        if let Some(user_num) = self.by_id.get(user_id) {
+            return Ok(Some(user_num));
+        }
+        let wanted = user_id.to_string();
+        let found: Option<users::User> =
+            self.store.read(move |snapshot| async move { users::by_id(&snapshot, &wanted).await }).await?;
+        Ok(found.map(|user| {
+            self.remember(user_id, user.user_num);
+            user.user_num
+        }))
+    }
+
+    /// The number of a user; somebody else's server's user gets one when there is none yet. A local user who does not exist has none.
+    pub async fn num_or_new(&self, user_id: &UserId) -> Result<Option<UserNum>> {
+        loop {
+            if let Some(user_num) = self.num(user_id).await? {
+                return Ok(Some(user_num));
+            }
+            if self.is_local(user_id) {
+                return Ok(None);
+            }
+            let user_num = self.store.number(Sequence::User).await?;
+            let mut batch = Batch::new();
+            users::insert(
+                &mut batch,
+                &users::User {
+                    user_num,
+                    user_id: user_id.to_string(),
+                    is_local: false,
+                    created_ts: self.clock.now_ms(),
+                    password_hash: None,
+                    deactivated_ts: None,
+                },
+            );
+            match self.store.write(batch).await {
+                Ok(_) => self.remember(user_id, user_num),
+                // Somebody else added the same user.
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The Matrix id of a number.
+    pub async fn id(&self, user_num: UserNum) -> Result<OwnedUserId> {
+        if let Some(user_id) = self.by_num.get(&user_num) {
+            return Ok(user_id);
+        }
+        let found = self.store.read(move |snapshot| async move { users::by_num(&snapshot, user_num).await }).await?;
+        let found = found.ok_or_else(|| StoreError::Corrupt(format!("user number {user_num} is nobody's")))?;
+        let user_id = OwnedUserId::try_from(found.user_id).map_err(Error::internal)?;
+        self.remember(&user_id, user_num);
+        Ok(user_id)
+    }
+
+    /// Keeps what somebody else read.
+    pub fn remember(&self, user_id: &UserId, user_num: UserNum) {
+        self.by_id.insert(user_id.to_owned(), user_num);
+        self.by_num.insert(user_num, user_id.to_owned());
+    }
+}

@@ -1,0 +1,88 @@
+//! `users`: everybody this cell knows, its own people and those of other servers.
+
+use domicile_core::ids::UserNum;
+
+use crate::{Batch, Row, Snapshot, StoreError, params};
+
+/// A row of `users`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The number.
+    pub user_num: UserNum,
+    /// The Matrix id.
+    pub user_id: String,
+    /// Whether the account is ours.
+    pub is_local: bool,
+    /// When the row was made, in milliseconds since the epoch.
+    pub created_ts: i64,
+    /// Argon2id, in PHC form.
+    pub password_hash: Option<String>,
+    /// When the account was deactivated.
+    pub deactivated_ts: Option<i64>,
+}
+
+fn user(row: &Row) -> Result<User, StoreError> {
+    Ok(User {
+        user_num: row.num(0)?,
+        user_id: row.text(1)?.to_owned(),
+        is_local: row.flag(2)?,
+        created_ts: row.int(3)?,
+        password_hash: row.opt_text(4)?.map(str::to_owned),
+        deactivated_ts: row.opt_int(5)?,
+    })
+}
+
+/// The user with a Matrix id.
+pub async fn by_id(snapshot: &Snapshot, user_id: &str) -> Result<Option<User>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT user_num, user_id, is_local, created_ts, password_hash, deactivated_ts FROM users WHERE user_id = $1",
+            &params![user_id],
+        )
+        .await?;
+    row.as_ref().map(user).transpose()
+}
+
+/// The user with a number.
+pub async fn by_num(snapshot: &Snapshot, user_num: UserNum) -> Result<Option<User>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT user_num, user_id, is_local, created_ts, password_hash, deactivated_ts FROM users WHERE user_num = $1",
+            &params![user_num],
+        )
+        .await?;
+    row.as_ref().map(user).transpose()
+}
+
+/// Local users in the order of their numbers, after `after`.
+pub async fn page(snapshot: &Snapshot, after: UserNum, limit: i64) -> Result<Vec<User>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT user_num, user_id, is_local, created_ts, password_hash, deactivated_ts FROM users
+             WHERE user_num > $1 AND is_local = 1 ORDER BY user_num LIMIT $2",
+            &params![after, limit],
+        )
+        .await?;
+    rows.iter().map(user).collect()
+}
+
+/// Adds a user; a conflict if the id is there already.
+pub fn insert(batch: &mut Batch, user: &User) {
+    batch.push(
+        "INSERT INTO users (user_num, user_id, is_local, created_ts, password_hash) VALUES ($1, $2, $3, $4, $5)",
+        params![user.user_num, user.user_id.as_str(), user.is_local, user.created_ts, user.password_hash.clone()],
+    );
+}
+
+/// Replaces the password.
+pub fn set_password(batch: &mut Batch, user_num: UserNum, password_hash: Option<String>) {
+    batch.push("UPDATE users SET password_hash = $2 WHERE user_num = $1", params![user_num, password_hash]);
+}
+
+/// Marks an account as deactivated and forgets its password.
+pub fn deactivate(batch: &mut Batch, user_num: UserNum, now_ms: i64, erase: bool) {
+    batch.push(
+        "UPDATE users SET deactivated_ts = $2, erased = $3, password_hash = NULL WHERE user_num = $1",
+        params![user_num, now_ms, erase],
+    );
+}
