@@ -1,3 +1,49 @@
-//! Chores.
+//! `cargo xtask <chore>`: what people and CI do to the repository. `cargo xtask help` lists the chores.
+#![expect(clippy::print_stdout, reason = "a command-line tool talks on standard output")]
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod command;
+mod endpoints;
+mod golden;
+/// The same file as in the test kit: depending on the kit would compile the whole server before the first check.
+#[path = "../../crates/testkit/src/postgres/server.rs"]
+#[expect(unreachable_pub, reason = "the file is public where it lives")]
+mod postgres_server;
+mod provision;
+mod test;
+mod tidy;
+
+/// The project's chores.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+/// One chore; each has a file of its name.
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Install what the tests need and run all of them, on SQLite and on PostgreSQL
+    Test(test::Args),
+    /// Check the rules that the compiler does not know: layers, file lengths, heads of files, licences
+    Tidy(tidy::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().chore {
+        Chore::Test(args) => test::run(&args),
+        Chore::Tidy(args) => tidy::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the trace that anyhow adds where RUST_BACKTRACE is set: the chain says what was attempted.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

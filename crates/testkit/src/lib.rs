@@ -1,1 +1,3 @@
 //! For tests: whole servers in a line, plays, and a file system that loses power.
+
+pub mod postgres;
