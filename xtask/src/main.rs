@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod command;
+mod docs;
 mod endpoints;
 mod golden;
 /// The same file as in the test kit: depending on the kit would compile the whole server before the first check.
@@ -31,12 +32,15 @@ enum Chore {
     Test(test::Args),
     /// Check the rules that the compiler does not know: layers, file lengths, heads of files, licences
     Tidy(tidy::Args),
+    /// Write the documents that are made from the code
+    Docs(docs::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test(args) => test::run(&args),
         Chore::Tidy(args) => tidy::run(&args),
+        Chore::Docs(args) => docs::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
