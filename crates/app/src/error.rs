@@ -30,6 +30,11 @@ impl Error {
         matches!(self, Self::Store(error) if error.is_conflict())
     }
 
+    /// Whether the server is stopping.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Closed))
+    }
+
     /// A failure of the server's own.
     pub fn internal(what: impl std::fmt::Display) -> Self {
         Self::Internal(what.to_string())

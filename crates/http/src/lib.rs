@@ -1,1 +1,11 @@
-//! Thin handlers for every API that the server speaks.
+//! Thin handlers: a handler extracts, calls one service function and maps the answer.
+//!
+//! Areas and endpoint files are named as ruma names them: `client/message/send_message_event.rs` serves what
+//! `ruma::api::client::message::send_message_event` describes.
+
+pub mod answer;
+pub mod client;
+pub mod error;
+pub mod extract;
+pub mod router;
+pub mod state;

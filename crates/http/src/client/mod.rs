@@ -1,0 +1,12 @@
+//! The Client-Server API, one folder an area, one file an endpoint.
+
+pub mod account;
+
+use axum::Router;
+
+use crate::state::Services;
+
+/// All routes of the Client-Server API.
+pub fn routes() -> Router<Services> {
+    Router::new().merge(account::routes())
+}
