@@ -1,0 +1,31 @@
+//! `aliases`: names of rooms in this deployment.
+
+use domicile_core::ids::{RoomNum, UserNum};
+
+use crate::{Batch, Snapshot, StoreError, params};
+
+/// The room of an alias, and who made the alias.
+pub async fn by_alias(snapshot: &Snapshot, alias: &str) -> Result<Option<(RoomNum, UserNum)>, StoreError> {
+    let row =
+        snapshot.query_opt("SELECT room_num, creator_num FROM aliases WHERE alias = $1", &params![alias]).await?;
+    row.map(|row| Ok((row.num(0)?, row.num(1)?))).transpose()
+}
+
+/// The aliases of a room.
+pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<String>, StoreError> {
+    let rows = snapshot.query("SELECT alias FROM aliases WHERE room_num = $1 ORDER BY alias", &params![room_num]).await?;
+    rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
+}
+
+/// Adds an alias; a conflict if it is taken.
+pub fn insert(batch: &mut Batch, alias: &str, room_num: RoomNum, creator_num: UserNum) {
+    batch.push(
+        "INSERT INTO aliases (alias, room_num, creator_num) VALUES ($1, $2, $3)",
+        params![alias, room_num, creator_num],
+    );
+}
+
+/// Removes an alias.
+pub fn remove(batch: &mut Batch, alias: &str) {
+    batch.push("DELETE FROM aliases WHERE alias = $1", params![alias]);
+}

@@ -1,0 +1,214 @@
+//! `events` and `event_relations`: every event once, canonical, in the order of its arrival.
+
+use bytes::Bytes;
+use domicile_core::ids::{EventNum, KeyNum, NodeNum, Position, RoomNum, UserNum};
+use ruma::EventId;
+
+use crate::{Batch, Row, Snapshot, StoreError, Value, event_id, params, value::int_list};
+
+/// A row of `events`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The number.
+    pub event_num: EventNum,
+    /// The room.
+    pub room_num: RoomNum,
+    /// The place in the room's timeline; none if it is no part of it.
+    pub position: Option<Position>,
+    /// The event id in stored form.
+    pub event_id: Bytes,
+    /// The sender.
+    pub sender_num: UserNum,
+    /// When the sender says it was sent, in milliseconds since the epoch.
+    pub origin_server_ts: i64,
+    /// Root of the state before the event.
+    pub state_before: NodeNum,
+    /// The state key, if it is a state event.
+    pub key_num: Option<KeyNum>,
+    /// The root of the thread that it is in.
+    pub thread_num: Option<EventNum>,
+    /// The redaction that emptied it.
+    pub redacted_by: Option<EventNum>,
+    /// Running totals of notifications after it.
+    pub totals: Option<Bytes>,
+    /// The event as canonical JSON.
+    pub json: Bytes,
+}
+
+fn event(row: &Row) -> Result<Event, StoreError> {
+    Ok(Event {
+        event_num: row.num(0)?,
+        room_num: row.num(1)?,
+        position: row.opt_num(2)?,
+        event_id: row.blob(3)?,
+        sender_num: row.num(4)?,
+        origin_server_ts: row.int(5)?,
+        state_before: row.num(6)?,
+        key_num: row.opt_num(7)?,
+        thread_num: row.opt_num(8)?,
+        redacted_by: row.opt_num(9)?,
+        totals: row.opt_blob(10)?,
+        json: row.blob(11)?,
+    })
+}
+
+/// Events by their numbers, in the order of the numbers; missing ones are left out.
+pub async fn by_nums(
+    snapshot: &Snapshot,
+    nums: impl IntoIterator<Item = EventNum>,
+) -> Result<Vec<Event>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT event_num, room_num, position, event_id, sender_num, origin_server_ts, state_before, key_num, thread_num,
+             redacted_by, totals, json FROM events WHERE event_num IN INTS($1) ORDER BY event_num",
+            &[int_list(nums)],
+        )
+        .await?;
+    rows.iter().map(event).collect()
+}
+
+/// The event with a Matrix id.
+pub async fn by_id(snapshot: &Snapshot, id: &EventId) -> Result<Option<Event>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT event_num, room_num, position, event_id, sender_num, origin_server_ts, state_before, key_num, thread_num,
+             redacted_by, totals, json FROM events WHERE event_id = $1",
+            &params![event_id::to_bytes(id)],
+        )
+        .await?;
+    row.as_ref().map(event).transpose()
+}
+
+/// At most `limit` events of a room with `after < position <= upto`, the newest first.
+pub async fn backwards(
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+    after: Position,
+    upto: Position,
+    limit: i64,
+) -> Result<Vec<Event>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT event_num, room_num, position, event_id, sender_num, origin_server_ts, state_before, key_num, thread_num,
+             redacted_by, totals, json FROM events WHERE room_num = $1 AND position > $2 AND position <= $3
+             ORDER BY position DESC LIMIT $4",
+            &params![room_num, after, upto, limit],
+        )
+        .await?;
+    rows.iter().map(event).collect()
+}
+
+/// At most `limit` events of a room with `after < position <= upto`, the oldest first.
+pub async fn forwards(
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+    after: Position,
+    upto: Position,
+    limit: i64,
+) -> Result<Vec<Event>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT event_num, room_num, position, event_id, sender_num, origin_server_ts, state_before, key_num, thread_num,
+             redacted_by, totals, json FROM events WHERE room_num = $1 AND position > $2 AND position <= $3
+             ORDER BY position LIMIT $4",
+            &params![room_num, after, upto, limit],
+        )
+        .await?;
+    rows.iter().map(event).collect()
+}
+
+/// Events of a thread with `after < position <= upto`, the newest first.
+pub async fn thread_backwards(
+    snapshot: &Snapshot,
+    thread_num: EventNum,
+    after: Position,
+    upto: Position,
+    limit: i64,
+) -> Result<Vec<Event>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT event_num, room_num, position, event_id, sender_num, origin_server_ts, state_before, key_num, thread_num,
+             redacted_by, totals, json FROM events WHERE thread_num = $1 AND position > $2 AND position <= $3
+             ORDER BY position DESC LIMIT $4",
+            &params![thread_num, after, upto, limit],
+        )
+        .await?;
+    rows.iter().map(event).collect()
+}
+
+/// Adds an event; a conflict if its id is there.
+pub fn insert(batch: &mut Batch, event: &Event, position: Value) {
+    batch.push(
+        "INSERT INTO events (event_num, room_num, position, event_id, sender_num, origin_server_ts, state_before, key_num,
+         thread_num, totals, json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        params![
+            event.event_num,
+            event.room_num,
+            position,
+            event.event_id.clone(),
+            event.sender_num,
+            event.origin_server_ts,
+            event.state_before,
+            event.key_num,
+            event.thread_num,
+            event.totals.clone(),
+            event.json.clone()
+        ],
+    );
+}
+
+/// Empties an event that was redacted: what it said is gone from this row for good.
+pub fn redact(batch: &mut Batch, event_num: EventNum, redacted_by: EventNum, json: Bytes) {
+    batch.push(
+        "UPDATE events SET json = $3, redacted_by = $2, thread_num = NULL WHERE event_num = $1",
+        params![event_num, redacted_by, json],
+    );
+    batch.push("DELETE FROM event_relations WHERE event_num = $1", params![event_num]);
+}
+
+/// Notes that an event points at another, which need not be here.
+pub fn insert_relation(batch: &mut Batch, event: &Event, parent: &EventId, rel_type: &str, kind: &str) {
+    batch.push(
+        "INSERT INTO event_relations (event_num, room_num, parent, rel_type, kind) VALUES ($1, $2, $3, $4, $5)",
+        params![event.event_num, event.room_num, event_id::to_bytes(parent), rel_type, kind],
+    );
+}
+
+/// One event that points at another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation {
+    /// The event that points.
+    pub event_num: EventNum,
+    /// The stored form of the id of what it points at.
+    pub parent: Bytes,
+    /// How.
+    pub rel_type: String,
+    /// The type of the event that points.
+    pub kind: String,
+}
+
+/// Everything in a room that points at one of `parents`, in the order of arrival, at most `limit`.
+pub async fn relations(
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+    parent: &EventId,
+    limit: i64,
+) -> Result<Vec<Relation>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT event_num, parent, rel_type, kind FROM event_relations WHERE parent = $1 AND room_num = $2
+             ORDER BY event_num LIMIT $3",
+            &params![event_id::to_bytes(parent), room_num, limit],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Relation {
+                event_num: row.num(0)?,
+                parent: row.blob(1)?,
+                rel_type: row.text(2)?.to_owned(),
+                kind: row.text(3)?.to_owned(),
+            })
+        })
+        .collect()
+}

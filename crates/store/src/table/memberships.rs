@@ -1,0 +1,93 @@
+//! `memberships`: each user's current membership in each room, for reading by user and by room.
+
+use domicile_core::ids::{EventNum, Position, RoomNum, UserNum};
+
+use crate::{Batch, Row, Snapshot, StoreError, Value, params};
+
+/// A row of `memberships`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// The user.
+    pub user_num: UserNum,
+    /// The room.
+    pub room_num: RoomNum,
+    /// `join`, `invite`, `knock`, `leave` or `ban`.
+    pub membership: String,
+    /// The event that says so.
+    pub event_num: EventNum,
+    /// The event's position.
+    pub position: Position,
+    /// Whether the user asked to forget the room.
+    pub forgotten: bool,
+}
+
+fn membership(row: &Row) -> Result<Membership, StoreError> {
+    Ok(Membership {
+        user_num: row.num(0)?,
+        room_num: row.num(1)?,
+        membership: row.text(2)?.to_owned(),
+        event_num: row.num(3)?,
+        position: row.num(4)?,
+        forgotten: row.flag(5)?,
+    })
+}
+
+/// All of a user's memberships that are not forgotten.
+pub async fn of_user(snapshot: &Snapshot, user_num: UserNum) -> Result<Vec<Membership>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT user_num, room_num, membership, event_num, position, forgotten FROM memberships
+             WHERE user_num = $1 AND forgotten = 0 ORDER BY room_num",
+            &params![user_num],
+        )
+        .await?;
+    rows.iter().map(membership).collect()
+}
+
+/// A user's membership in one room, forgotten or not.
+pub async fn one(snapshot: &Snapshot, user_num: UserNum, room_num: RoomNum) -> Result<Option<Membership>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT user_num, room_num, membership, event_num, position, forgotten FROM memberships
+             WHERE user_num = $1 AND room_num = $2",
+            &params![user_num, room_num],
+        )
+        .await?;
+    row.as_ref().map(membership).transpose()
+}
+
+/// Everybody's membership in a room.
+pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<Membership>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT user_num, room_num, membership, event_num, position, forgotten FROM memberships WHERE room_num = $1",
+            &params![room_num],
+        )
+        .await?;
+    rows.iter().map(membership).collect()
+}
+
+/// Sets a membership. Whoever joins or is invited again has forgotten nothing.
+pub fn set(
+    batch: &mut Batch,
+    user_num: UserNum,
+    room_num: RoomNum,
+    membership: &str,
+    event_num: EventNum,
+    position: Value,
+) {
+    batch.push(
+        "INSERT INTO memberships (user_num, room_num, membership, event_num, position, forgotten) VALUES ($1, $2, $3, $4, $5, 0)
+         ON CONFLICT (user_num, room_num) DO UPDATE SET membership = excluded.membership, event_num = excluded.event_num,
+         position = excluded.position, forgotten = 0",
+        params![user_num, room_num, membership, event_num, position],
+    );
+}
+
+/// Notes that a user who has left wants to forget the room.
+pub fn forget(batch: &mut Batch, user_num: UserNum, room_num: RoomNum) {
+    batch.push(
+        "UPDATE memberships SET forgotten = 1 WHERE user_num = $1 AND room_num = $2 AND membership IN ('leave', 'ban')",
+        params![user_num, room_num],
+    );
+}

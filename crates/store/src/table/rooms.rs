@@ -1,0 +1,162 @@
+//! `rooms` and `forward_extremities`: a room's row carries the guard of every write to the room.
+
+use bytes::Bytes;
+use domicile_core::ids::{EventNum, NodeNum, Position, RoomNum};
+
+use crate::{Batch, Row, Snapshot, StoreError, Value, params};
+
+/// A row of `rooms`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The number.
+    pub room_num: RoomNum,
+    /// The Matrix id.
+    pub room_id: String,
+    /// The room version, as Matrix spells it.
+    pub room_version: String,
+    /// Grows by one with every write to the room.
+    pub revision: i64,
+    /// Root of the current state.
+    pub state_root: NodeNum,
+    /// Position of the last event of the timeline.
+    pub last_position: Position,
+    /// Depth of the deepest event.
+    pub depth: i64,
+    /// Running totals of notifications.
+    pub totals: Bytes,
+    /// Whether the room is in the public directory.
+    pub is_public: bool,
+}
+
+fn room(row: &Row) -> Result<Room, StoreError> {
+    Ok(Room {
+        room_num: row.num(0)?,
+        room_id: row.text(1)?.to_owned(),
+        room_version: row.text(2)?.to_owned(),
+        revision: row.int(3)?,
+        state_root: row.num(4)?,
+        last_position: row.num(5)?,
+        depth: row.int(6)?,
+        totals: row.blob(7)?,
+        is_public: row.flag(8)?,
+    })
+}
+
+/// The room with a Matrix id.
+pub async fn by_id(snapshot: &Snapshot, room_id: &str) -> Result<Option<Room>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT room_num, room_id, room_version, revision, state_root, last_position, depth, totals, is_public FROM rooms
+             WHERE room_id = $1",
+            &params![room_id],
+        )
+        .await?;
+    row.as_ref().map(room).transpose()
+}
+
+/// The room with a number.
+pub async fn by_num(snapshot: &Snapshot, room_num: RoomNum) -> Result<Option<Room>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT room_num, room_id, room_version, revision, state_root, last_position, depth, totals, is_public FROM rooms
+             WHERE room_num = $1",
+            &params![room_num],
+        )
+        .await?;
+    row.as_ref().map(room).transpose()
+}
+
+/// Numbers of the rooms in the public directory.
+pub async fn public(snapshot: &Snapshot) -> Result<Vec<RoomNum>, StoreError> {
+    let rows = snapshot.query("SELECT room_num FROM rooms WHERE is_public = 1 ORDER BY room_num", &[]).await?;
+    rows.iter().map(|row| row.num(0)).collect()
+}
+
+/// Adds a room; a conflict if the id is there.
+pub fn insert(batch: &mut Batch, room: &Room, last_position: Value, created_ts: i64) {
+    batch.push(
+        "INSERT INTO rooms (room_num, room_id, room_version, revision, state_root, last_position, depth, totals, is_public, created_ts)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        params![
+            room.room_num,
+            room.room_id.as_str(),
+            room.room_version.as_str(),
+            room.revision,
+            room.state_root,
+            last_position,
+            room.depth,
+            room.totals.clone(),
+            room.is_public,
+            created_ts
+        ],
+    );
+}
+
+/// What a write to a room's timeline changes in its row.
+#[derive(Clone, Debug)]
+pub struct Advance {
+    /// The room.
+    pub room_num: RoomNum,
+    /// The revision that the writer read.
+    pub from_revision: i64,
+    /// The new root of the current state.
+    pub state_root: NodeNum,
+    /// The new last position, given by [`Batch::position`].
+    pub last_position: Value,
+    /// The new depth.
+    pub depth: i64,
+    /// The new totals.
+    pub totals: Bytes,
+}
+
+/// Moves a room on, if nobody else did since it was read.
+pub fn advance(batch: &mut Batch, advance: Advance) {
+    batch.guard(
+        "rooms.revision",
+        "UPDATE rooms SET revision = $2 + 1, state_root = $3, last_position = $4, depth = $5, totals = $6
+         WHERE room_num = $1 AND revision = $2",
+        params![
+            advance.room_num,
+            advance.from_revision,
+            advance.state_root,
+            advance.last_position,
+            advance.depth,
+            advance.totals
+        ],
+    );
+}
+
+/// Puts a room into the public directory or takes it out.
+pub fn set_public(batch: &mut Batch, room_num: RoomNum, is_public: bool) {
+    batch.push("UPDATE rooms SET is_public = $2 WHERE room_num = $1", params![room_num, is_public]);
+}
+
+/// The ends of a room's graph, to which the next event refers: numbers and event ids in stored form.
+pub async fn forward_extremities(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<(EventNum, Bytes)>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT x.event_num, e.event_id FROM forward_extremities x JOIN events e ON e.event_num = x.event_num
+             WHERE x.room_num = $1 ORDER BY x.event_num",
+            &params![room_num],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.num(0)?, row.blob(1)?))).collect()
+}
+
+/// Replaces ends of the graph by a new one.
+pub fn replace_extremities(batch: &mut Batch, room_num: RoomNum, old: &[EventNum], new: EventNum) {
+    match old {
+        [one] => {
+            batch.push(
+                "UPDATE forward_extremities SET event_num = $3 WHERE room_num = $1 AND event_num = $2",
+                params![room_num, *one, new],
+            );
+        }
+        _ => {
+            if !old.is_empty() {
+                batch.push("DELETE FROM forward_extremities WHERE room_num = $1", params![room_num]);
+            }
+            batch.push("INSERT INTO forward_extremities (room_num, event_num) VALUES ($1, $2)", params![room_num, new]);
+        }
+    }
+}
