@@ -50,7 +50,10 @@ pub fn bytes<const N: usize>(rng: &dyn Rng) -> [u8; N] {
 pub struct OsRng;
 
 impl Rng for OsRng {
-    #[expect(clippy::expect_used, reason = "without randomness from the system no key or token is safe; it must not go on")]
+    #[expect(
+        clippy::expect_used,
+        reason = "without randomness from the system no key or token is safe; it must not go on"
+    )]
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system gives random bytes");
     }
@@ -74,7 +77,8 @@ impl Rng for SeededRng {
     fn fill(&self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(32) {
             let counter = self.counter.fetch_add(1, Ordering::SeqCst);
-            let block = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(counter.to_le_bytes()).finalize();
+            let block =
+                Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(counter.to_le_bytes()).finalize();
             chunk.copy_from_slice(&block[..chunk.len()]);
         }
     }

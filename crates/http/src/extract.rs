@@ -188,7 +188,9 @@ fn rejected(error: FromHttpRequestError, body: &[u8]) -> MatrixError {
         DeserializationError::Query(error) => {
             ErrorKind::InvalidParam.with(format!("A query parameter does not fit: {error}"))
         }
-        DeserializationError::Ident(error) => ErrorKind::InvalidParam.with(format!("An id in the path is none: {error}")),
+        DeserializationError::Ident(error) => {
+            ErrorKind::InvalidParam.with(format!("An id in the path is none: {error}"))
+        }
         DeserializationError::Header(error) => ErrorKind::InvalidParam.with(format!("A header does not fit: {error}")),
         other => ErrorKind::BadJson.with(format!("The request does not fit: {other}")),
     }

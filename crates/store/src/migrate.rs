@@ -32,8 +32,7 @@ impl Migration {
 }
 
 /// The table that remembers what was applied.
-pub const APPLIED: &str =
-    "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)";
+pub const APPLIED: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)";
 
 /// What is left to do for a database to which `applied` (number, checksum) was done.
 pub fn plan(applied: &[(i64, String)]) -> Result<&'static [Migration], StoreError> {

@@ -1,3 +1,4 @@
 //! For tests: whole servers in a line, plays, and a file system that loses power.
 
+pub mod fuse;
 pub mod postgres;

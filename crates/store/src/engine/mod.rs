@@ -119,7 +119,9 @@ impl Snapshot {
 
     /// The one row that `sql` gives.
     pub async fn query_one(&self, sql: &'static str, params: &[Value]) -> Result<Row, StoreError> {
-        self.query_opt(sql, params).await?.ok_or_else(|| StoreError::Corrupt("a row that must be there is missing".to_owned()))
+        self.query_opt(sql, params)
+            .await?
+            .ok_or_else(|| StoreError::Corrupt("a row that must be there is missing".to_owned()))
     }
 
     /// The last position that this view holds: everything up to it is here, nothing after it.

@@ -73,7 +73,8 @@ fn wal(path: &Path) -> PathBuf {
 
 fn lock(path: &Path) -> Result<File, StoreError> {
     let file = File::options().create(true).truncate(false).write(true).open(path);
-    let file = file.map_err(|source| StoreError::File { what: format!("cannot open the lock {}", path.display()), source })?;
+    let file =
+        file.map_err(|source| StoreError::File { what: format!("cannot open the lock {}", path.display()), source })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked(format!(

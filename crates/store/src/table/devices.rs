@@ -56,7 +56,13 @@ pub async fn by_id(snapshot: &Snapshot, user_num: UserNum, device_id: &str) -> R
 pub fn insert(batch: &mut Batch, device: &Device) {
     batch.push(
         "INSERT INTO devices (device_num, user_num, device_id, created_ts, sealed) VALUES ($1, $2, $3, $4, $5)",
-        params![device.device_num, device.user_num, device.device_id.as_str(), device.created_ts, device.sealed.clone()],
+        params![
+            device.device_num,
+            device.user_num,
+            device.device_id.as_str(),
+            device.created_ts,
+            device.sealed.clone()
+        ],
     );
 }
 
