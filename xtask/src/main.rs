@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod command;
+mod crash;
 mod docs;
 mod endpoints;
 mod golden;
@@ -14,6 +15,8 @@ mod golden;
 #[expect(unreachable_pub, reason = "the file is public where it lives")]
 mod postgres_server;
 mod provision;
+mod random;
+mod server;
 mod test;
 mod tidy;
 
@@ -32,6 +35,8 @@ enum Chore {
     Test(test::Args),
     /// Check the rules that the compiler does not know: layers, file lengths, heads of files, licences
     Tidy(tidy::Args),
+    /// Kill the server and cut its power under load, and check that every acknowledged message is there, once
+    Crash(crash::Args),
     /// Write the documents that are made from the code
     Docs(docs::Args),
 }
@@ -40,6 +45,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test(args) => test::run(&args),
         Chore::Tidy(args) => tidy::run(&args),
+        Chore::Crash(args) => crash::run(&args),
         Chore::Docs(args) => docs::run(&args),
     };
     match done {

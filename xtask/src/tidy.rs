@@ -14,6 +14,7 @@ mod edges;
 mod files;
 mod heads;
 mod licences;
+mod links;
 mod metadata;
 mod sources;
 mod words;
@@ -62,6 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     complaints.extend(licences::check(&metadata)?);
     complaints.extend(files::check(&files, args.shrink)?);
     complaints.extend(heads::check(&files));
+    complaints.extend(links::check(&files));
     complaints.extend(sources::check(&files));
     complaints.extend(words::check(&files));
     report(&complaints, "tidy")?;

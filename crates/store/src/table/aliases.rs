@@ -6,14 +6,14 @@ use crate::{Batch, Snapshot, StoreError, params};
 
 /// The room of an alias, and who made the alias.
 pub async fn by_alias(snapshot: &Snapshot, alias: &str) -> Result<Option<(RoomNum, UserNum)>, StoreError> {
-    let row =
-        snapshot.query_opt("SELECT room_num, creator_num FROM aliases WHERE alias = $1", &params![alias]).await?;
+    let row = snapshot.query_opt("SELECT room_num, creator_num FROM aliases WHERE alias = $1", &params![alias]).await?;
     row.map(|row| Ok((row.num(0)?, row.num(1)?))).transpose()
 }
 
 /// The aliases of a room.
 pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<String>, StoreError> {
-    let rows = snapshot.query("SELECT alias FROM aliases WHERE room_num = $1 ORDER BY alias", &params![room_num]).await?;
+    let rows =
+        snapshot.query("SELECT alias FROM aliases WHERE room_num = $1 ORDER BY alias", &params![room_num]).await?;
     rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
 }
 

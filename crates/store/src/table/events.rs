@@ -53,10 +53,7 @@ fn event(row: &Row) -> Result<Event, StoreError> {
 }
 
 /// Events by their numbers, in the order of the numbers; missing ones are left out.
-pub async fn by_nums(
-    snapshot: &Snapshot,
-    nums: impl IntoIterator<Item = EventNum>,
-) -> Result<Vec<Event>, StoreError> {
+pub async fn by_nums(snapshot: &Snapshot, nums: impl IntoIterator<Item = EventNum>) -> Result<Vec<Event>, StoreError> {
     let rows = snapshot
         .query(
             "SELECT event_num, room_num, position, event_id, sender_num, origin_server_ts, state_before, key_num, thread_num,

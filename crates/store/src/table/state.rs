@@ -37,9 +37,8 @@ pub async fn nodes(
     snapshot: &Snapshot,
     nums: impl IntoIterator<Item = NodeNum>,
 ) -> Result<Vec<(NodeNum, Bytes)>, StoreError> {
-    let rows = snapshot
-        .query("SELECT node_num, data FROM state_nodes WHERE node_num IN INTS($1)", &[int_list(nums)])
-        .await?;
+    let rows =
+        snapshot.query("SELECT node_num, data FROM state_nodes WHERE node_num IN INTS($1)", &[int_list(nums)]).await?;
     rows.iter().map(|row| Ok((row.num(0)?, row.blob(1)?))).collect()
 }
 

@@ -1,0 +1,177 @@
+//! `cargo xtask crash`: kills the server and cuts its power under load, and checks that it kept its word.
+//!
+//! `loadgen ledger` sends messages and writes down each one that the server acknowledged. Then the server is killed with
+//! SIGKILL at some moment, or the disk under it forgets what was not synced. After the next start `loadgen ledger-check`
+//! reads the rooms: every message in the ledger is there, and none twice.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command;
+use crate::random::{self, Random};
+use crate::server::{Profile, Server};
+
+mod disk;
+
+use disk::Disk;
+
+/// What to try.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How many times the server is killed
+    #[arg(long, default_value_t = 200)]
+    rounds: u64,
+    /// How many times the power is cut; this takes root and /dev/fuse
+    #[arg(long, default_value_t = 100)]
+    power_cuts: u64,
+    /// The moments and the torn pages are chosen by this number; a new one each time by default
+    #[arg(long)]
+    seed: Option<u64>,
+    #[command(flatten)]
+    profile: Profile,
+}
+
+/// The programs of a run.
+struct Programs {
+    server: PathBuf,
+    loadgen: PathBuf,
+    disk: PathBuf,
+}
+
+/// Kills and cuts as often as asked; an error at the first broken promise, whose folder is left to be looked at.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let built = args.profile.build(&[
+        ("domicile-server", "domicile"),
+        ("domicile-loadgen", "domicile-loadgen"),
+        ("domicile-testkit", "power-cut-disk"),
+    ])?;
+    let folder = std::env::temp_dir().join(format!("domicile-crash-{}", std::process::id()));
+    fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    // Copies: somebody may build anew while a long run goes on.
+    let copy = |name: &str| -> Result<PathBuf> {
+        fs::copy(built.join(name), folder.join(name)).with_context(|| format!("copying {name}"))?;
+        Ok(folder.join(name))
+    };
+    let programs =
+        Programs { server: copy("domicile")?, loadgen: copy("domicile-loadgen")?, disk: copy("power-cut-disk")? };
+    let seed = args.seed.map_or_else(random::seed, Ok)?;
+    println!("crash: seed {seed}, in {}", folder.display());
+    let mut random = Random::new(seed);
+    kills(args.rounds, &programs, &folder, &mut random)
+        .and_then(|()| power_cuts(args.power_cuts, &programs, &folder, &mut random))
+        .with_context(|| format!("seed {seed}; everything is left in {}", folder.display()))?;
+    fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+    println!(
+        "crash: {} kills and {} power cuts, every acknowledged message kept, none twice",
+        args.rounds, args.power_cuts
+    );
+    Ok(())
+}
+
+/// SIGKILL at some moment under load, on an ordinary folder.
+fn kills(rounds: u64, programs: &Programs, folder: &Path, random: &mut Random) -> Result<()> {
+    let place = Place::make(folder, "killed")?;
+    for round in 1..=rounds {
+        let mut server = place.start(programs)?;
+        place.check(programs, &server)?;
+        let load = place.load(programs, &server)?;
+        sleep(Duration::from_millis(random.between(50, 1500)));
+        server.kill()?;
+        println!("crash: kill {round} of {rounds}, {} acknowledged", place.end_load(load)?);
+    }
+    place.finish(rounds, programs)
+}
+
+/// A power cut at some moment under load: every second one loses all that was not synced, the others tear it.
+fn power_cuts(rounds: u64, programs: &Programs, folder: &Path, random: &mut Random) -> Result<()> {
+    let place = Place::make(folder, "cut")?;
+    let backing = folder.join("backing");
+    for round in 1..=rounds {
+        let mut disk = Disk::mount(&programs.disk, &backing, &place.data)?;
+        let mut server = place.start(programs)?;
+        place.check(programs, &server)?;
+        let load = place.load(programs, &server)?;
+        sleep(Duration::from_millis(random.between(50, 1500)));
+        let torn = (round % 2 == 0).then(|| random.between(1, u64::from(u32::MAX)));
+        disk.cut(torn)?;
+        // A moment in which the server could acknowledge what its disk refused.
+        sleep(Duration::from_millis(50));
+        server.kill_anyway()?;
+        let acknowledged = place.end_load(load)?;
+        disk.unmount()?;
+        let how = if torn.is_some() { "torn" } else { "lost" };
+        println!("crash: power cut {round} of {rounds} ({how}), {acknowledged} acknowledged");
+    }
+    let disk = Disk::mount(&programs.disk, &backing, &place.data)?;
+    place.finish(rounds, programs)?;
+    disk.unmount()
+}
+
+/// One data folder and its ledger.
+struct Place {
+    folder: PathBuf,
+    data: PathBuf,
+    ledger: PathBuf,
+}
+
+impl Place {
+    fn make(folder: &Path, name: &str) -> Result<Self> {
+        let folder = folder.join(name);
+        let data = folder.join("data");
+        fs::create_dir_all(&data).with_context(|| format!("making the folder {}", data.display()))?;
+        Ok(Self { ledger: folder.join("ledger"), folder, data })
+    }
+
+    fn start(&self, programs: &Programs) -> Result<Server> {
+        Server::start(&programs.server, &self.folder, &self.data)
+    }
+
+    /// Sends and writes down until the server is gone.
+    fn load(&self, programs: &Programs, server: &Server) -> Result<Child> {
+        let mut command = Command::new(&programs.loadgen);
+        command.arg("ledger").args(["--url", &server.url()]).arg("--ledger").arg(&self.ledger);
+        command.spawn().context("starting the load")
+    }
+
+    /// Ends the load and counts what it wrote down.
+    fn end_load(&self, mut load: Child) -> Result<usize> {
+        load.kill().context("ending the load")?;
+        load.wait().context("waiting for the end of the load")?;
+        let ledger = fs::read_to_string(&self.ledger).with_context(|| format!("reading {}", self.ledger.display()))?;
+        Ok(ledger.lines().count())
+    }
+
+    /// Every message of the ledger is on the server, once.
+    fn check(&self, programs: &Programs, server: &Server) -> Result<()> {
+        if !self.ledger.exists() {
+            return Ok(());
+        }
+        let mut command = Command::new(&programs.loadgen);
+        command.arg("ledger-check").args(["--url", &server.url()]).arg("--ledger").arg(&self.ledger);
+        print!("{}", command::read(&mut command)?);
+        Ok(())
+    }
+
+    /// The last check, and an orderly end.
+    fn finish(&self, rounds: u64, programs: &Programs) -> Result<()> {
+        if rounds == 0 {
+            return Ok(());
+        }
+        let server = self.start(programs)?;
+        self.check(programs, &server)?;
+        let status = server.stop()?;
+        if !status.success() {
+            bail!("the server answered SIGTERM with {status} instead of an orderly end");
+        }
+        let acknowledged = fs::read_to_string(&self.ledger).unwrap_or_default().lines().count();
+        if acknowledged == 0 {
+            bail!("no message was acknowledged in {rounds} rounds, so nothing was tried");
+        }
+        Ok(())
+    }
+}
