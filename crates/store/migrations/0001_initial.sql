@@ -16,7 +16,7 @@ CREATE INDEX jobs_by_due ON jobs (due_ts);
 -- Accounts --------------------------------------------------------------------------------------------------------
 CREATE TABLE users (
     user_num BIGINT PRIMARY KEY, user_id TEXT NOT NULL UNIQUE, is_local BIGINT NOT NULL, created_ts BIGINT NOT NULL,
-    password_hash TEXT, deactivated_ts BIGINT, erased BIGINT NOT NULL DEFAULT 0, device_list_position BIGINT NOT NULL DEFAULT 0
+    password_hash TEXT, deactivated_ts BIGINT, erased BIGINT NOT NULL DEFAULT 0
 );
 CREATE TABLE devices (
     device_num BIGINT PRIMARY KEY, user_num BIGINT NOT NULL, device_id TEXT NOT NULL, created_ts BIGINT NOT NULL,
@@ -81,11 +81,13 @@ CREATE TABLE threads (
     root_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, latest_num BIGINT NOT NULL, latest_position BIGINT NOT NULL, replies BIGINT NOT NULL
 );
 CREATE INDEX threads_by_room ON threads (room_num, latest_position);
+-- `turned_position` is where the user last went from joined to not joined or back: a change of name moves `position` only.
 CREATE TABLE memberships (
     user_num BIGINT NOT NULL, room_num BIGINT NOT NULL, membership TEXT NOT NULL, event_num BIGINT NOT NULL, position BIGINT NOT NULL,
-    forgotten BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (user_num, room_num)
+    turned_position BIGINT NOT NULL, forgotten BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (user_num, room_num)
 ) WITHOUT ROWID;
 CREATE INDEX memberships_by_room ON memberships (room_num, membership, user_num);
+CREATE INDEX memberships_by_turn ON memberships (room_num, turned_position);
 CREATE TABLE transactions (
     device_num BIGINT NOT NULL, scope BLOB NOT NULL, event_num BIGINT NOT NULL, created_day BIGINT NOT NULL, PRIMARY KEY (device_num, scope)
 ) WITHOUT ROWID;
@@ -132,8 +134,12 @@ CREATE TABLE key_signatures (
     target_num BIGINT NOT NULL, target_key TEXT NOT NULL, signer_num BIGINT NOT NULL, signer_key TEXT NOT NULL, signature TEXT NOT NULL,
     PRIMARY KEY (target_num, target_key, signer_num, signer_key)
 ) WITHOUT ROWID;
-CREATE TABLE device_list_changes (position BIGINT NOT NULL, user_num BIGINT NOT NULL, PRIMARY KEY (position, user_num)) WITHOUT ROWID;
-CREATE INDEX device_list_changes_by_user ON device_list_changes (user_num, position);
+-- The last change of each user's devices and keys. `viewer_num` is 0 for a change that everybody may see, else the one user who may (their
+-- own signature over somebody's key).
+CREATE TABLE device_list_changes (
+    user_num BIGINT NOT NULL, viewer_num BIGINT NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (user_num, viewer_num)
+) WITHOUT ROWID;
+CREATE INDEX device_list_changes_by_position ON device_list_changes (position);
 CREATE TABLE to_device_messages (
     device_num BIGINT NOT NULL, position BIGINT NOT NULL, part BIGINT NOT NULL, content TEXT NOT NULL, PRIMARY KEY (device_num, position, part)
 ) WITHOUT ROWID;

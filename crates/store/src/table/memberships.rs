@@ -77,9 +77,12 @@ pub fn set(
     position: Value,
 ) {
     batch.push(
-        "INSERT INTO memberships (user_num, room_num, membership, event_num, position, forgotten) VALUES ($1, $2, $3, $4, $5, 0)
+        "INSERT INTO memberships (user_num, room_num, membership, event_num, position, turned_position, forgotten)
+         VALUES ($1, $2, $3, $4, $5, $5, 0)
          ON CONFLICT (user_num, room_num) DO UPDATE SET membership = excluded.membership, event_num = excluded.event_num,
-         position = excluded.position, forgotten = 0",
+         position = excluded.position, forgotten = 0, turned_position = CASE
+         WHEN (memberships.membership = 'join') = (excluded.membership = 'join') THEN memberships.turned_position
+         ELSE excluded.turned_position END",
         params![user_num, room_num, membership, event_num, position],
     );
 }
