@@ -134,6 +134,7 @@ CREATE TABLE key_signatures (
     target_num BIGINT NOT NULL, target_key TEXT NOT NULL, signer_num BIGINT NOT NULL, signer_key TEXT NOT NULL, signature TEXT NOT NULL,
     PRIMARY KEY (target_num, target_key, signer_num, signer_key)
 ) WITHOUT ROWID;
+CREATE INDEX key_signatures_by_signer ON key_signatures (signer_num, signer_key);
 -- The last change of each user's devices and keys. `viewer_num` is 0 for a change that everybody may see, else the one user who may (their
 -- own signature over somebody's key).
 CREATE TABLE device_list_changes (
