@@ -1,1 +1,7 @@
-//! Rooms as values: events, authorisation, state, visibility and push rules, without I/O.
+//! What an event is and what it may do: pure, without tokio, SQL or a clock.
+//!
+//! Values go in, decisions come out. Whoever calls reads what is needed beforehand.
+
+pub mod auth;
+pub mod event;
+pub mod state;

@@ -1,0 +1,7 @@
+//! Events: read once from disk, kept parsed, sent, and waited for.
+
+pub mod cache;
+pub mod send;
+pub mod wake;
+
+pub use cache::{Events, Stored};

@@ -1,0 +1,5 @@
+//! Push rules, and the counts that follow from them.
+
+pub mod totals;
+
+pub use totals::Totals;

@@ -1,0 +1,152 @@
+//! A room in memory: its current state as one immutable view, and the one place where its next event is made.
+//!
+//! A view never changes; the writer publishes a new one after its batch is on disk. Whoever holds a view holds a consistent room.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use domicile_core::ids::{EventNum, KeyNum, NodeNum, Position, RoomNum, UserNum};
+use domicile_room::{auth::PowerLevels, event::Pdu};
+use imbl::{HashMap, Vector};
+use ruma::{OwnedEventId, OwnedRoomId, RoomVersionId, room_version_rules::RoomVersionRules};
+use tokio::sync::Mutex;
+
+use crate::{events::Stored, push::Totals, rooms::Membership};
+
+/// Events of the timeline's end that a room keeps in memory, so that a `/sync` that is nearly up to date reads nothing from disk.
+pub const RECENT: usize = 64;
+
+/// What never changes about a room.
+#[derive(Debug)]
+pub struct RoomInfo {
+    /// The number.
+    pub room_num: RoomNum,
+    /// The Matrix id.
+    pub room_id: OwnedRoomId,
+    /// The version.
+    pub version: RoomVersionId,
+    /// What the version means.
+    pub rules: RoomVersionRules,
+}
+
+/// A room in memory.
+pub struct Room {
+    /// What never changes.
+    pub info: Arc<RoomInfo>,
+    view: ArcSwap<RoomView>,
+    writer: Mutex<()>,
+}
+
+/// Somebody's membership and the event that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The membership.
+    pub membership: Membership,
+    /// The event.
+    pub event_num: EventNum,
+}
+
+/// The parts of the state that nearly every event is checked against.
+#[derive(Clone)]
+pub struct Facts {
+    /// `m.room.create`
+    pub create: Arc<Pdu>,
+    /// `m.room.power_levels`
+    pub power_levels_event: Option<Arc<Pdu>>,
+    /// The power levels, ready to be asked.
+    pub power_levels: Arc<PowerLevels>,
+    /// `m.room.join_rules`
+    pub join_rules: Option<Arc<Pdu>>,
+    /// `m.room.history_visibility`
+    pub history_visibility: Option<Arc<Pdu>>,
+    /// Whether `m.room.encryption` is set.
+    pub encrypted: bool,
+}
+
+/// A room at one moment.
+#[derive(Clone)]
+pub struct RoomView {
+    /// Guards the next write.
+    pub revision: i64,
+    /// Root of the state tree on disk.
+    pub state_root: NodeNum,
+    /// Position of the last event.
+    pub last_position: Position,
+    /// Depth of the deepest event.
+    pub depth: i64,
+    /// The ends of the graph.
+    pub extremities: Vec<(EventNum, OwnedEventId)>,
+    /// The current state.
+    pub state: HashMap<KeyNum, EventNum>,
+    /// Everybody who ever had a membership.
+    pub members: HashMap<UserNum, Member>,
+    /// How many are joined.
+    pub joined: usize,
+    /// How many are invited.
+    pub invited: usize,
+    /// What is asked most often.
+    pub facts: Arc<Facts>,
+    /// Running totals of notifications.
+    pub totals: Totals,
+    /// The end of the timeline, the oldest first, without gaps up to `last_position`.
+    pub recent: Vector<Arc<Stored>>,
+    /// Whether the room is in the public directory.
+    pub is_public: bool,
+}
+
+impl Room {
+    /// A room with its view as read.
+    pub fn new(info: Arc<RoomInfo>, view: RoomView) -> Self {
+        Self { info, view: ArcSwap::from_pointee(view), writer: Mutex::new(()) }
+    }
+
+    /// The room now.
+    pub fn view(&self) -> Arc<RoomView> {
+        self.view.load_full()
+    }
+
+    /// The right to make the room's next event on this node. Correctness does not rest on it, the database's guard does.
+    pub async fn writer(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.writer.lock().await
+    }
+
+    /// Shows a new view to all readers. Only for what is on disk.
+    pub fn publish(&self, view: Arc<RoomView>) {
+        self.view.store(view);
+    }
+}
+
+impl RoomView {
+    /// Somebody's membership; a stranger has left.
+    pub fn membership(&self, user_num: UserNum) -> Membership {
+        self.members.get(&user_num).map_or(Membership::Leave, |member| member.membership)
+    }
+
+    /// Whether somebody is joined.
+    pub fn is_joined(&self, user_num: UserNum) -> bool {
+        self.membership(user_num) == Membership::Join
+    }
+
+    /// The joined members.
+    pub fn joined_members(&self) -> impl Iterator<Item = UserNum> + '_ {
+        self.members.iter().filter(|(_, member)| member.membership == Membership::Join).map(|(user_num, _)| *user_num)
+    }
+
+    /// Sets somebody's membership and keeps the counts right.
+    pub fn set_member(&mut self, user_num: UserNum, member: Member) {
+        let before = self.members.insert(user_num, member).map(|member| member.membership);
+        let count = |membership| {
+            isize::from(member.membership == membership) - isize::from(before == Some(membership))
+        };
+        self.joined = self.joined.saturating_add_signed(count(Membership::Join));
+        self.invited = self.invited.saturating_add_signed(count(Membership::Invite));
+    }
+
+    /// Adds an event to the end of the timeline in memory.
+    pub fn push_recent(&mut self, event: Arc<Stored>) {
+        self.recent.push_back(event);
+        while self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Events: parsed once, built and signed in one pass, shown to clients.
+
+pub mod build;
+pub mod client_json;
+pub mod pdu;
+pub mod redact;
+pub mod sign;
+pub mod validate;
+
+pub use build::{BuildError, EventDraft, Place, build};
+pub use client_json::ClientEvent;
+pub use pdu::{Pdu, PduError, Relation};
+pub use sign::ServerSigner;

@@ -1,0 +1,293 @@
+//! An event, parsed once and shared by all who read it.
+
+use bytes::Bytes;
+use ruma::{
+    EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UInt, UserId,
+    events::TimelineEventType,
+    room_version_rules::RoomVersionRules,
+    state_res::Event,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// An event that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("event {event_id} cannot be read: {reason}")]
+pub struct PduError {
+    event_id: OwnedEventId,
+    reason: String,
+}
+
+impl PduError {
+    pub(super) fn new(event_id: OwnedEventId, reason: String) -> Self {
+        Self { event_id, reason }
+    }
+}
+
+/// An event with what is asked of it again and again, beside its canonical JSON.
+#[derive(Debug)]
+pub struct Pdu {
+    event_id: OwnedEventId,
+    room_id: Option<OwnedRoomId>,
+    sender: OwnedUserId,
+    kind: TimelineEventType,
+    state_key: Option<String>,
+    content: Box<RawValue>,
+    origin_server_ts: MilliSecondsSinceUnixEpoch,
+    depth: i64,
+    prev_events: Vec<OwnedEventId>,
+    auth_events: Vec<OwnedEventId>,
+    redacts: Option<OwnedEventId>,
+    json: Bytes,
+}
+
+/// How an event points at another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation {
+    /// `m.thread`, `m.replace`, `m.annotation`, `m.reference` or another.
+    pub rel_type: String,
+    /// What it points at.
+    pub event_id: OwnedEventId,
+    /// The key of an annotation.
+    pub key: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    room_id: Option<OwnedRoomId>,
+    sender: OwnedUserId,
+    #[serde(rename = "type")]
+    kind: TimelineEventType,
+    state_key: Option<String>,
+    content: Box<RawValue>,
+    origin_server_ts: UInt,
+    #[serde(default)]
+    depth: i64,
+    #[serde(default)]
+    prev_events: Vec<OwnedEventId>,
+    #[serde(default)]
+    auth_events: Vec<OwnedEventId>,
+    redacts: Option<OwnedEventId>,
+}
+
+impl Pdu {
+    /// Reads an event of canonical JSON, as it is stored and as other servers get it.
+    pub fn parse(event_id: OwnedEventId, json: Bytes, rules: &RoomVersionRules) -> Result<Self, PduError> {
+        match serde_json::from_slice::<Fields>(&json) {
+            Ok(fields) => Ok(Self::from_fields(event_id, fields, json, rules)),
+            Err(error) => Err(PduError { event_id, reason: error.to_string() }),
+        }
+    }
+
+    fn from_fields(event_id: OwnedEventId, fields: Fields, json: Bytes, rules: &RoomVersionRules) -> Self {
+        let mut redacts = fields.redacts;
+        if fields.kind == TimelineEventType::RoomRedaction && rules.redaction.content_field_redacts {
+            redacts = content_field(&fields.content, |content: Redacts| content.redacts);
+        }
+        Self {
+            event_id,
+            room_id: fields.room_id,
+            sender: fields.sender,
+            kind: fields.kind,
+            state_key: fields.state_key,
+            content: fields.content,
+            origin_server_ts: MilliSecondsSinceUnixEpoch(fields.origin_server_ts),
+            depth: fields.depth,
+            prev_events: fields.prev_events,
+            auth_events: fields.auth_events,
+            redacts,
+            json,
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the builder hands over what it has parsed already")]
+    pub(super) fn built(
+        event_id: OwnedEventId,
+        room_id: Option<OwnedRoomId>,
+        sender: OwnedUserId,
+        kind: TimelineEventType,
+        state_key: Option<String>,
+        content: Box<RawValue>,
+        origin_server_ts: MilliSecondsSinceUnixEpoch,
+        depth: i64,
+        prev_events: Vec<OwnedEventId>,
+        auth_events: Vec<OwnedEventId>,
+        redacts: Option<OwnedEventId>,
+        json: Bytes,
+    ) -> Self {
+        Self {
+            event_id,
+            room_id,
+            sender,
+            kind,
+            state_key,
+            content,
+            origin_server_ts,
+            depth,
+            prev_events,
+            auth_events,
+            redacts,
+            json,
+        }
+    }
+
+    /// The Matrix id.
+    pub fn event_id(&self) -> &EventId {
+        &self.event_id
+    }
+
+    /// The room that the event names. A create event of room version 12 names none.
+    pub fn room_id(&self) -> Option<&RoomId> {
+        self.room_id.as_deref()
+    }
+
+    /// Who sent it.
+    pub fn sender(&self) -> &UserId {
+        &self.sender
+    }
+
+    /// The type.
+    pub fn kind(&self) -> &TimelineEventType {
+        &self.kind
+    }
+
+    /// The state key of a state event.
+    pub fn state_key(&self) -> Option<&str> {
+        self.state_key.as_deref()
+    }
+
+    /// Whether it is a state event.
+    pub fn is_state(&self) -> bool {
+        self.state_key.is_some()
+    }
+
+    /// The content, canonical.
+    pub fn content(&self) -> &RawValue {
+        &self.content
+    }
+
+    /// The content as a type; none where it does not fit.
+    pub fn content_as<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
+        serde_json::from_str(self.content.get()).ok()
+    }
+
+    /// When the sender says it was sent, in milliseconds since the epoch.
+    pub fn origin_server_ts(&self) -> MilliSecondsSinceUnixEpoch {
+        self.origin_server_ts
+    }
+
+    /// The distance from the create event.
+    pub fn depth(&self) -> i64 {
+        self.depth
+    }
+
+    /// The events before it.
+    pub fn prev_events(&self) -> &[OwnedEventId] {
+        &self.prev_events
+    }
+
+    /// The events that allow it.
+    pub fn auth_events(&self) -> &[OwnedEventId] {
+        &self.auth_events
+    }
+
+    /// What a redaction redacts.
+    pub fn redacts(&self) -> Option<&EventId> {
+        self.redacts.as_deref()
+    }
+
+    /// The whole event as canonical JSON, with hashes and signatures.
+    pub fn json(&self) -> &Bytes {
+        &self.json
+    }
+
+    /// The `membership` of a member event.
+    pub fn membership(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Content {
+            membership: String,
+        }
+        if self.kind != TimelineEventType::RoomMember {
+            return None;
+        }
+        self.content_as::<Content>().map(|content| content.membership)
+    }
+
+    /// How the event points at another.
+    pub fn relation(&self) -> Option<Relation> {
+        #[derive(Deserialize)]
+        struct Content {
+            #[serde(rename = "m.relates_to")]
+            relates_to: RelatesTo,
+        }
+        #[derive(Deserialize)]
+        struct RelatesTo {
+            rel_type: Option<String>,
+            event_id: Option<OwnedEventId>,
+            key: Option<String>,
+        }
+        // Nearly no event has one: the search is cheaper than the parse.
+        if !self.content.get().contains("m.relates_to") {
+            return None;
+        }
+        let relates_to = self.content_as::<Content>()?.relates_to;
+        Some(Relation { rel_type: relates_to.rel_type?, event_id: relates_to.event_id?, key: relates_to.key })
+    }
+}
+
+#[derive(Deserialize)]
+struct Redacts {
+    redacts: Option<OwnedEventId>,
+}
+
+fn content_field<'a, C: Deserialize<'a>, T>(content: &'a RawValue, pick: impl FnOnce(C) -> Option<T>) -> Option<T> {
+    serde_json::from_str(content.get()).ok().and_then(pick)
+}
+
+impl Event for Pdu {
+    type Id = OwnedEventId;
+
+    fn event_id(&self) -> &Self::Id {
+        &self.event_id
+    }
+
+    fn room_id(&self) -> Option<&RoomId> {
+        self.room_id.as_deref()
+    }
+
+    fn sender(&self) -> &UserId {
+        &self.sender
+    }
+
+    fn origin_server_ts(&self) -> MilliSecondsSinceUnixEpoch {
+        self.origin_server_ts
+    }
+
+    fn event_type(&self) -> &TimelineEventType {
+        &self.kind
+    }
+
+    fn content(&self) -> &RawValue {
+        &self.content
+    }
+
+    fn state_key(&self) -> Option<&str> {
+        self.state_key.as_deref()
+    }
+
+    fn prev_events(&self) -> Box<dyn DoubleEndedIterator<Item = &Self::Id> + '_> {
+        Box::new(self.prev_events.iter())
+    }
+
+    fn auth_events(&self) -> Box<dyn DoubleEndedIterator<Item = &Self::Id> + '_> {
+        Box::new(self.auth_events.iter())
+    }
+
+    fn redacts(&self) -> Option<&Self::Id> {
+        self.redacts.as_ref()
+    }
+
+    fn rejected(&self) -> bool {
+        false
+    }
+}

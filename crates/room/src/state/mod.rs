@@ -1,0 +1,3 @@
+//! State: the shared trees that hold it, and its resolution.
+
+pub mod tree;
