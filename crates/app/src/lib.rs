@@ -5,5 +5,8 @@
 
 pub mod accounts;
 pub mod error;
+pub mod events;
+pub mod push;
+pub mod rooms;
 
 pub use error::{Error, Result};

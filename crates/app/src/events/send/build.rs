@@ -1,0 +1,114 @@
+//! Step 1: the event itself, and where it stands.
+
+use std::sync::Arc;
+
+use domicile_core::{
+    error::ErrorKind,
+    ids::{NodeNum, Position, RoomNum},
+};
+use domicile_room::{
+    auth,
+    event::{self, BuildError, EventDraft, Pdu, Place},
+};
+use domicile_store::{Batch, numbers::Sequence};
+use imbl::{HashMap, Vector};
+use ruma::{OwnedEventId, OwnedRoomId, RoomVersionId, room_version_rules::RoomIdFormatVersion};
+
+use super::{AuthState, Sender, Staging};
+use crate::{
+    Error, Result,
+    push::Totals,
+    rooms::{Facts, RoomView},
+};
+
+/// Builds an event at the end of the copy.
+pub(super) fn build(sender: &Sender, staging: &Staging, draft: EventDraft, state: &AuthState) -> Result<Pdu> {
+    let names_create = staging.info.rules.authorization.room_create_event_id_as_room_id;
+    let auth_events: Vec<OwnedEventId> = state
+        .iter()
+        .filter(|((kind, _), _)| !(names_create && *kind == ruma::events::StateEventType::RoomCreate))
+        .map(|(_, pdu)| pdu.event_id().to_owned())
+        .collect();
+    let place = Place {
+        room_id: Some(staging.info.room_id.clone()),
+        prev_events: staging.view.extremities.iter().map(|(_, id)| id.clone()).collect(),
+        auth_events,
+        depth: staging.view.depth + 1,
+        origin_server_ts: sender.clock.now_ms(),
+    };
+    event::build(draft, place, &staging.info.rules, &sender.signer).map_err(refused)
+}
+
+/// What a client is told about an event that cannot be built.
+fn refused(error: BuildError) -> Error {
+    let kind = match &error {
+        BuildError::TooLarge { .. } => ErrorKind::TooLarge,
+        BuildError::Content(_) | BuildError::Invalid(_) => ErrorKind::BadJson,
+    };
+    kind.with(format!("The event cannot be sent: {error}.")).into()
+}
+
+/// A room with nothing but its create event.
+pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: EventDraft) -> Result<Staging> {
+    let unsupported = || ErrorKind::UnsupportedRoomVersion.with(format!("Room version {version} is not known here."));
+    let rules = version.rules().ok_or_else(unsupported)?;
+    let hashed = rules.room_id_format == RoomIdFormatVersion::V2;
+    let chosen = (!hashed).then(|| sender.new_room_id()).transpose()?;
+    let place = Place {
+        room_id: chosen.clone(),
+        prev_events: Vec::new(),
+        auth_events: Vec::new(),
+        depth: 1,
+        origin_server_ts: sender.clock.now_ms(),
+    };
+    let create = Arc::new(event::build(draft, place, &rules, &sender.signer).map_err(refused)?);
+    let room_id = match chosen {
+        Some(room_id) => room_id,
+        None => OwnedRoomId::try_from(create.event_id().as_str().replacen('$', "!", 1)).map_err(Error::internal)?,
+    };
+    let room_num: RoomNum = sender.store.number(Sequence::Room).await?;
+    let info = sender.events.remember_room(room_num, room_id.to_string(), version.as_str())?;
+    let facts = Facts {
+        power_levels: Arc::new(auth::power_levels(&create, None, &info.rules)),
+        create: Arc::clone(&create),
+        power_levels_event: None,
+        join_rules: None,
+        history_visibility: None,
+        encrypted: false,
+    };
+    let view = RoomView {
+        revision: 0,
+        state_root: NodeNum(0),
+        last_position: Position::START,
+        depth: 0,
+        extremities: Vec::new(),
+        state: HashMap::new(),
+        members: HashMap::new(),
+        joined: 0,
+        invited: 0,
+        facts: Arc::new(facts),
+        totals: Totals::default(),
+        recent: Vector::new(),
+        is_public: false,
+    };
+    let mut staging = Staging {
+        info,
+        view,
+        batch: Batch::new(),
+        from_revision: None,
+        old_extremities: Vec::new(),
+        staged: Vec::new(),
+        redacted: Vec::new(),
+    };
+    super::authorise::authorise(&staging, &create, &AuthState::new())?;
+    sender.put(&mut staging, create).await?;
+    Ok(staging)
+}
+
+impl Sender {
+    /// A random id for a room whose version does not give it one.
+    fn new_room_id(&self) -> Result<OwnedRoomId> {
+        let opaque = domicile_core::rng::name(&*self.rng, 18);
+        OwnedRoomId::try_from(format!("!{opaque}:{}", self.users.server_name())).map_err(Error::internal)
+    }
+}

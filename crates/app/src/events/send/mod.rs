@@ -1,0 +1,179 @@
+//! Sending: build → authorise → persist → fan out, one file a step.
+//!
+//! [`Sender::stage`] puts events one after another on a copy of the room; [`Sender::commit`] writes all of them in one batch, shows the new
+//! room to its readers and wakes those who wait. Nothing is shown before it is on disk.
+
+mod authorise;
+mod build;
+mod count;
+mod fan_out;
+mod message;
+mod persist;
+mod redaction;
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use domicile_core::{
+    clock::Clock,
+    ids::{DeviceNum, EventNum, KeyNum, NodeNum, RoomNum, UserNum},
+    rng::Rng,
+};
+use domicile_room::event::{EventDraft, Pdu, Relation, ServerSigner};
+use domicile_store::{Batch, Store};
+use ruma::RoomVersionId;
+
+use super::{Events, Stored, wake::Wakers};
+use crate::{
+    Result,
+    accounts::Users,
+    rooms::{Member, Room, RoomInfo, RoomView, Rooms, StateKeys, StateTrees},
+};
+
+pub use message::Transaction;
+
+/// Makes the next events of rooms.
+pub struct Sender {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    signer: Arc<ServerSigner>,
+    users: Arc<Users>,
+    events: Arc<Events>,
+    keys: Arc<StateKeys>,
+    trees: Arc<StateTrees>,
+    rooms: Arc<Rooms>,
+    wakers: Arc<Wakers>,
+}
+
+/// What a sender is made of.
+pub struct SenderParts {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// The server's signature.
+    pub signer: Arc<ServerSigner>,
+    /// The directory of users.
+    pub users: Arc<Users>,
+    /// Events in memory.
+    pub events: Arc<Events>,
+    /// Interned state keys.
+    pub keys: Arc<StateKeys>,
+    /// State trees.
+    pub trees: Arc<StateTrees>,
+    /// Rooms in memory.
+    pub rooms: Arc<Rooms>,
+    /// Who waits.
+    pub wakers: Arc<Wakers>,
+}
+
+/// A copy of a room on which new events stand that are not written yet.
+pub struct Staging {
+    info: Arc<RoomInfo>,
+    /// The room as it will be.
+    pub view: RoomView,
+    /// What else is written with the events.
+    pub batch: Batch,
+    from_revision: Option<i64>,
+    old_extremities: Vec<EventNum>,
+    staged: Vec<StagedEvent>,
+    redacted: Vec<EventNum>,
+}
+
+struct StagedEvent {
+    event_num: EventNum,
+    pdu: Arc<Pdu>,
+    sender_num: UserNum,
+    state_before: NodeNum,
+    key: Option<StagedKey>,
+    thread_num: Option<EventNum>,
+    relation: Option<Relation>,
+    totals: Option<Bytes>,
+}
+
+struct StagedKey {
+    key_num: KeyNum,
+    member: Option<(UserNum, Member)>,
+}
+
+impl Sender {
+    /// A sender of its parts.
+    pub fn new(parts: SenderParts) -> Self {
+        let SenderParts { store, clock, rng, signer, users, events, keys, trees, rooms, wakers } = parts;
+        Self { store, clock, rng, signer, users, events, keys, trees, rooms, wakers }
+    }
+
+    /// The rooms that it writes to.
+    pub fn rooms(&self) -> &Arc<Rooms> {
+        &self.rooms
+    }
+
+    /// The events that it writes.
+    pub fn events(&self) -> &Arc<Events> {
+        &self.events
+    }
+
+    /// A copy of a room for new events. Hold the room's writer while it lives.
+    pub fn begin(&self, room: &Room) -> Staging {
+        let view = RoomView::clone(&room.view());
+        Staging {
+            info: Arc::clone(&room.info),
+            from_revision: Some(view.revision),
+            old_extremities: view.extremities.iter().map(|(event_num, _)| *event_num).collect(),
+            view,
+            batch: Batch::new(),
+            staged: Vec::with_capacity(1),
+            redacted: Vec::new(),
+        }
+    }
+
+    /// A room that does not exist yet, with its create event.
+    pub async fn begin_room(&self, version: &RoomVersionId, draft: EventDraft) -> Result<Staging> {
+        build::begin_room(self, version, draft).await
+    }
+
+    /// Builds an event on the copy, checks that it is allowed, and lets the copy show it.
+    pub async fn stage(&self, staging: &mut Staging, draft: EventDraft) -> Result<Arc<Pdu>> {
+        let state = authorise::auth_state(self, staging, &draft).await?;
+        let pdu = Arc::new(build::build(self, staging, draft, &state)?);
+        authorise::authorise(staging, &pdu, &state)?;
+        self.put(staging, Arc::clone(&pdu)).await?;
+        Ok(pdu)
+    }
+
+    /// Writes what is staged, shows it and wakes who waits for it. Gives the events as they are stored.
+    pub async fn commit(&self, room: Option<&Arc<Room>>, staging: Staging) -> Result<(Arc<Room>, Vec<Arc<Stored>>)> {
+        let (view, stored) = persist::persist(self, staging).await?;
+        let room = fan_out::publish(self, room, view, &stored).await?;
+        Ok((room, stored))
+    }
+}
+
+impl Staging {
+    /// The room's constant parts.
+    pub fn info(&self) -> &Arc<RoomInfo> {
+        &self.info
+    }
+
+    /// The room's number.
+    pub fn room_num(&self) -> RoomNum {
+        self.info.room_num
+    }
+
+    fn pdu(&self, event_num: EventNum) -> Option<Arc<Pdu>> {
+        self.staged.iter().find(|event| event.event_num == event_num).map(|event| Arc::clone(&event.pdu))
+    }
+
+    /// Notes the transaction that makes the first staged event.
+    fn note_transaction(&mut self, device_num: DeviceNum, scope: &[u8], day: i64) {
+        if let Some(first) = self.staged.first() {
+            domicile_store::table::transactions::insert(&mut self.batch, device_num, scope, first.event_num, day);
+        }
+    }
+}
+
+/// State that allows an event.
+type AuthState = HashMap<(ruma::events::StateEventType, String), Arc<Pdu>>;

@@ -1,0 +1,13 @@
+//! Rooms: their state in memory, their making, who is in them.
+
+pub mod live;
+pub mod membership;
+pub mod registry;
+pub mod state_keys;
+pub mod state_trees;
+
+pub use live::{Facts, Member, Room, RoomInfo, RoomView};
+pub use membership::Membership;
+pub use registry::Rooms;
+pub use state_keys::StateKeys;
+pub use state_trees::StateTrees;

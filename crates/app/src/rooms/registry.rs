@@ -1,0 +1,207 @@
+//! The rooms in memory: loaded when somebody needs them, dropped when nobody has for long.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
+use domicile_core::ids::{Position, RoomNum};
+use domicile_room::auth;
+use domicile_store::{
+    Snapshot, Store, StoreError, event_id,
+    table::{events as event_rows, memberships, rooms, state},
+};
+use imbl::Vector;
+use parking_lot::Mutex;
+use quick_cache::{Weighter, sync::Cache};
+use ruma::{OwnedRoomId, RoomId};
+
+use super::{Facts, Member, Membership, Room, RoomInfo, RoomView, StateTrees, live::RECENT};
+use crate::{Error, Result, error::not_found, events::Events, push::Totals};
+
+/// Ids whose numbers are kept.
+const IDS_CACHED: usize = 100_000;
+
+#[derive(Clone)]
+struct ByState;
+
+impl Weighter<RoomNum, Arc<Room>> for ByState {
+    fn weight(&self, _: &RoomNum, room: &Arc<Room>) -> u64 {
+        10 + room.view().state.len() as u64
+    }
+}
+
+/// The rooms.
+pub struct Rooms {
+    store: Store,
+    events: Arc<Events>,
+    trees: Arc<StateTrees>,
+    nums: Cache<OwnedRoomId, RoomNum>,
+    kept: Cache<RoomNum, Arc<Room>, ByState>,
+    /// Rooms that somebody holds, kept or not: there are never two of one.
+    held: Mutex<HashMap<RoomNum, Weak<Room>>>,
+}
+
+impl Rooms {
+    /// The rooms of a store; `state_entries` bounds how much state is kept in memory.
+    pub fn new(store: Store, events: Arc<Events>, trees: Arc<StateTrees>, state_entries: u64) -> Self {
+        Self {
+            store,
+            events,
+            trees,
+            nums: Cache::new(IDS_CACHED),
+            kept: Cache::with_weighter(4_096, state_entries, ByState),
+            held: Mutex::default(),
+        }
+    }
+
+    /// The number of a room, if this cell has a copy.
+    pub async fn num(&self, room_id: &RoomId) -> Result<Option<RoomNum>> {
+        if let Some(room_num) = self.nums.get(room_id) {
+            return Ok(Some(room_num));
+        }
+        let wanted = room_id.to_string();
+        let found = self.store.read(move |snapshot| async move { rooms::by_id(&snapshot, &wanted).await }).await?;
+        Ok(found.map(|room| {
+            self.nums.insert(room_id.to_owned(), room.room_num);
+            room.room_num
+        }))
+    }
+
+    /// A room by its Matrix id.
+    pub async fn get(&self, room_id: &RoomId) -> Result<Arc<Room>> {
+        match self.num(room_id).await? {
+            Some(room_num) => self.by_num(room_num).await,
+            None => Err(not_found(format!("There is no room {room_id} here."))),
+        }
+    }
+
+    /// A room by its number.
+    pub async fn by_num(&self, room_num: RoomNum) -> Result<Arc<Room>> {
+        if let Some(room) = self.in_memory(room_num) {
+            return Ok(room);
+        }
+        let (events, trees) = (Arc::clone(&self.events), Arc::clone(&self.trees));
+        let (info, view) =
+            self.store.read(move |snapshot| async move { load(&snapshot, &events, &trees, room_num).await }).await?;
+        Ok(self.keep(Room::new(info, view)))
+    }
+
+    /// The same within a read.
+    pub async fn load(&self, snapshot: &Snapshot, room_num: RoomNum) -> Result<Arc<Room>> {
+        if let Some(room) = self.in_memory(room_num) {
+            return Ok(room);
+        }
+        let (info, view) = load(snapshot, &self.events, &self.trees, room_num).await?;
+        Ok(self.keep(Room::new(info, view)))
+    }
+
+    /// A room, if it is in memory.
+    pub fn in_memory(&self, room_num: RoomNum) -> Option<Arc<Room>> {
+        if let Some(room) = self.kept.get(&room_num) {
+            return Some(room);
+        }
+        let room = self.held.lock().get(&room_num)?.upgrade()?;
+        self.kept.insert(room_num, Arc::clone(&room));
+        Some(room)
+    }
+
+    /// Keeps a room that was just loaded or made; if somebody was faster, theirs is the one.
+    pub fn keep(&self, room: Room) -> Arc<Room> {
+        let room_num = room.info.room_num;
+        let room = {
+            let mut held = self.held.lock();
+            match held.get(&room_num).and_then(Weak::upgrade) {
+                Some(theirs) => theirs,
+                None => {
+                    let room = Arc::new(room);
+                    held.insert(room_num, Arc::downgrade(&room));
+                    if held.len().is_multiple_of(1_024) {
+                        held.retain(|_, room| room.strong_count() > 0);
+                    }
+                    room
+                }
+            }
+        };
+        self.nums.insert(room.info.room_id.clone(), room_num);
+        self.kept.insert(room_num, Arc::clone(&room));
+        room
+    }
+
+    /// Reads a room's view again. Only its writer may call this.
+    pub async fn reload(&self, room: &Room) -> Result<()> {
+        let (events, trees, room_num) = (Arc::clone(&self.events), Arc::clone(&self.trees), room.info.room_num);
+        let (_, view) =
+            self.store.read(move |snapshot| async move { load(&snapshot, &events, &trees, room_num).await }).await?;
+        room.publish(Arc::new(view));
+        Ok(())
+    }
+}
+
+async fn load(
+    snapshot: &Snapshot,
+    events: &Events,
+    trees: &StateTrees,
+    room_num: RoomNum,
+) -> Result<(Arc<RoomInfo>, RoomView)> {
+    let row = rooms::by_num(snapshot, room_num).await?;
+    let row = row.ok_or_else(|| StoreError::Corrupt(format!("room number {room_num} is no room")))?;
+    let info = events.room_info(snapshot, room_num).await?;
+    let state: imbl::HashMap<_, _> = trees.all(snapshot, row.state_root).await?.into_iter().collect();
+    let facts = facts(snapshot, events, &info, &state).await?;
+    let mut extremities = Vec::new();
+    for (event_num, id) in rooms::forward_extremities(snapshot, room_num).await? {
+        extremities.push((event_num, event_id::from_bytes(&id)?));
+    }
+    let mut recent = Vector::new();
+    let limit = i64::try_from(RECENT).unwrap_or(i64::MAX);
+    for row in event_rows::backwards(snapshot, room_num, Position::START, row.last_position, limit).await? {
+        recent.push_front(events.stored(snapshot, row).await?);
+    }
+    let mut view = RoomView {
+        revision: row.revision,
+        state_root: row.state_root,
+        last_position: row.last_position,
+        depth: row.depth,
+        extremities,
+        state,
+        members: imbl::HashMap::new(),
+        joined: 0,
+        invited: 0,
+        facts: Arc::new(facts),
+        totals: Totals::decode(&row.totals),
+        recent,
+        is_public: row.is_public,
+    };
+    for row in memberships::of_room(snapshot, room_num).await? {
+        let member = Member { membership: Membership::parse(&row.membership), event_num: row.event_num };
+        view.set_member(row.user_num, member);
+    }
+    Ok((info, view))
+}
+
+/// The parts of a state that are asked most often.
+async fn facts(
+    snapshot: &Snapshot,
+    events: &Events,
+    info: &RoomInfo,
+    current: &imbl::HashMap<domicile_core::ids::KeyNum, domicile_core::ids::EventNum>,
+) -> Result<Facts> {
+    let find = async |kind: &str| -> Result<_> {
+        let Some(key_num) = state::key(snapshot, kind, "").await? else { return Ok(None) };
+        let Some(event_num) = current.get(&key_num) else { return Ok(None) };
+        let event = events.load(snapshot, &[*event_num]).await?.into_iter().next();
+        Ok(event.map(|event| Arc::clone(&event.pdu)))
+    };
+    let create = find("m.room.create").await?;
+    let create = create.ok_or_else(|| Error::internal(format!("room {} has no create event", info.room_num)))?;
+    let power_levels_event = find("m.room.power_levels").await?;
+    Ok(Facts {
+        power_levels: Arc::new(auth::power_levels(&create, power_levels_event.as_deref(), &info.rules)),
+        create,
+        power_levels_event,
+        join_rules: find("m.room.join_rules").await?,
+        history_visibility: find("m.room.history_visibility").await?,
+        encrypted: find("m.room.encryption").await?.is_some(),
+    })
+}
