@@ -49,6 +49,8 @@ kinds! {
     LimitExceeded = "M_LIMIT_EXCEEDED", 429;
     /// The server failed.
     Unknown = "M_UNKNOWN", 500;
+    /// The request makes no sense in the present state, and Matrix has no better word for it.
+    Unknown400 = "M_UNKNOWN", 400;
     /// The server is stopping, or an overload keeps it from answering.
     Unavailable = "M_UNKNOWN", 503;
     /// The credentials were right, but a login is refused.

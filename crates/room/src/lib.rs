@@ -3,5 +3,6 @@
 //! Values go in, decisions come out. Whoever calls reads what is needed beforehand.
 
 pub mod auth;
+pub mod create;
 pub mod event;
 pub mod state;

@@ -1,12 +1,16 @@
 //! Rooms: their state in memory, their making, who is in them.
 
+pub mod create;
 pub mod live;
+pub mod members;
 pub mod membership;
 pub mod registry;
 pub mod state_keys;
 pub mod state_trees;
 
+pub use create::{CreationSettings, EncryptByDefault, RoomMaker, RoomRequest};
 pub use live::{Facts, Member, Room, RoomInfo, RoomView};
+pub use members::Members;
 pub use membership::Membership;
 pub use registry::Rooms;
 pub use state_keys::StateKeys;

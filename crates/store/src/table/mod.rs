@@ -4,6 +4,7 @@ pub mod aliases;
 pub mod devices;
 pub mod events;
 pub mod memberships;
+pub mod profile_fields;
 pub mod rooms;
 pub mod state;
 pub mod tokens;

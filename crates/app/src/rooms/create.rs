@@ -1,0 +1,204 @@
+//! Making rooms.
+
+use std::sync::Arc;
+
+use domicile_core::{error::ErrorKind, ids::UserNum};
+use domicile_room::{
+    create::{self, CreateError, CreateRoom, Preset, raw},
+    event::EventDraft,
+};
+use domicile_store::table::{aliases, rooms};
+use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomVersionId, events::TimelineEventType};
+use serde_json::{Map, Value, json};
+
+use super::{Members, Room};
+use crate::{
+    Error, Result,
+    accounts::{Session, Users},
+    events::send::Sender,
+};
+
+/// Which new rooms are encrypted without being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncryptByDefault {
+    /// None.
+    Off,
+    /// Those that not everybody may join.
+    Private,
+    /// All.
+    All,
+}
+
+/// The operator's choices about new rooms.
+#[derive(Clone, Debug)]
+pub struct CreationSettings {
+    /// The version of rooms whose maker names none.
+    pub default_version: RoomVersionId,
+    /// Which are encrypted without being asked.
+    pub encrypt: EncryptByDefault,
+}
+
+/// A room that a user asks for.
+#[derive(Clone, Debug)]
+pub struct RoomRequest {
+    /// The version; none is the operator's default.
+    pub version: Option<RoomVersionId>,
+    /// The preset; none follows from `public`.
+    pub preset: Option<Preset>,
+    /// Whether it is to be in the public directory.
+    pub public: bool,
+    /// Extra keys of the create event.
+    pub creation_content: Map<String, Value>,
+    /// State events of the caller's own.
+    pub initial_state: Vec<create::InitialState>,
+    /// Keys that replace those of the power levels event.
+    pub power_level_override: Map<String, Value>,
+    /// Those who are invited.
+    pub invite: Vec<OwnedUserId>,
+    /// Whether the invites say that this is a conversation of two.
+    pub is_direct: bool,
+    /// The name.
+    pub name: Option<String>,
+    /// The topic.
+    pub topic: Option<String>,
+    /// The local part of the alias.
+    pub alias_name: Option<String>,
+}
+
+/// Makes rooms.
+pub struct RoomMaker {
+    sender: Arc<Sender>,
+    users: Arc<Users>,
+    members: Arc<Members>,
+    settings: CreationSettings,
+}
+
+impl RoomMaker {
+    /// A maker with the operator's choices.
+    pub fn new(sender: Arc<Sender>, users: Arc<Users>, members: Arc<Members>, settings: CreationSettings) -> Self {
+        Self { sender, users, members, settings }
+    }
+
+    /// The version of rooms whose maker names none.
+    pub fn default_version(&self) -> &RoomVersionId {
+        &self.settings.default_version
+    }
+
+    /// Makes a room with all its first events and invites in one write.
+    pub async fn create(&self, by: &Session, request: RoomRequest) -> Result<OwnedRoomId> {
+        let room = self.create_room(by, request).await?;
+        Ok(room.info.room_id.clone())
+    }
+
+    /// The same, for who goes on with the room.
+    pub async fn create_room(&self, by: &Session, request: RoomRequest) -> Result<Arc<Room>> {
+        let version = request.version.clone().unwrap_or_else(|| self.settings.default_version.clone());
+        let unsupported = || ErrorKind::UnsupportedRoomVersion.with(format!("Room version {version} is not known here."));
+        let rules = version.rules().filter(|_| is_offered(&version)).ok_or_else(unsupported)?;
+        let preset = request.preset.unwrap_or(if request.public { Preset::PublicChat } else { Preset::PrivateChat });
+        let alias = request.alias_name.as_deref().map(|name| self.alias(name)).transpose()?;
+        let invite = self.invitees(by, &request.invite).await?;
+        let creation = CreateRoom {
+            creator: by.user_id.clone(),
+            creator_member: self.members.content(by.user_num, "join").await?,
+            version: version.clone(),
+            preset,
+            creation_content: request.creation_content,
+            initial_state: request.initial_state,
+            power_level_override: request.power_level_override,
+            invite: request.invite,
+            name: request.name,
+            topic: request.topic,
+            alias: alias.as_ref().map(ToString::to_string),
+            encrypt: self.encrypts(preset),
+        };
+        let create_event = create::create_event(&creation, &rules).map_err(refused)?;
+        let first_events = create::first_events(&creation, &rules).map_err(refused)?;
+        let mut staging = self.sender.begin_room(&version, create_event).await?;
+        for draft in first_events {
+            self.sender.stage(&mut staging, draft).await.map_err(invalid_state)?;
+        }
+        for (user_id, user_num) in invite {
+            let mut content = self.members.content(user_num, "invite").await?;
+            if request.is_direct {
+                content.insert("is_direct".to_owned(), json!(true));
+            }
+            let draft = EventDraft {
+                kind: TimelineEventType::RoomMember,
+                sender: by.user_id.clone(),
+                state_key: Some(user_id.to_string()),
+                content: raw(&Value::Object(content)),
+                redacts: None,
+            };
+            self.sender.stage(&mut staging, draft).await?;
+        }
+        let room_num = staging.room_num();
+        if let Some(alias) = &alias {
+            aliases::insert(&mut staging.batch, alias.as_str(), room_num, by.user_num);
+        }
+        staging.view.is_public = request.public;
+        rooms::set_public(&mut staging.batch, room_num, request.public);
+        match self.sender.commit(None, staging).await {
+            Ok((room, _)) => Ok(room),
+            // Everything in the batch is new but the alias.
+            Err(error) if error.is_conflict() && alias.is_some() => Err(taken(alias.as_ref())),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn encrypts(&self, preset: Preset) -> bool {
+        match self.settings.encrypt {
+            EncryptByDefault::Off => false,
+            EncryptByDefault::Private => preset != Preset::PublicChat,
+            EncryptByDefault::All => true,
+        }
+    }
+
+    fn alias(&self, name: &str) -> Result<OwnedRoomAliasId> {
+        let bad = || ErrorKind::InvalidParam.with(format!("`{name}` cannot be the local part of an alias."));
+        if name.contains(':') || name.contains('#') || name.contains(char::is_whitespace) {
+            return Err(bad().into());
+        }
+        Ok(OwnedRoomAliasId::try_from(format!("#{name}:{}", self.users.server_name())).map_err(|_| bad())?)
+    }
+
+    async fn invitees(&self, by: &Session, invite: &[OwnedUserId]) -> Result<Vec<(OwnedUserId, UserNum)>> {
+        let mut found = Vec::with_capacity(invite.len());
+        for user_id in invite {
+            if *user_id == by.user_id || found.iter().any(|(known, _)| known == user_id) {
+                continue;
+            }
+            let missing = || ErrorKind::NotFound.with(format!("There is no user {user_id}."));
+            found.push((user_id.clone(), self.users.num_or_new(user_id).await?.ok_or_else(missing)?));
+        }
+        Ok(found)
+    }
+}
+
+/// Room versions that new rooms may have: 3 to 12.
+pub fn is_offered(version: &RoomVersionId) -> bool {
+    matches!(version.as_str(), "3" | "4" | "5" | "6" | "7" | "8" | "9" | "10" | "11" | "12")
+}
+
+fn taken(alias: Option<&OwnedRoomAliasId>) -> Error {
+    let alias = alias.map(ToString::to_string).unwrap_or_default();
+    ErrorKind::RoomInUse.with(format!("The alias {alias} is taken.")).into()
+}
+
+fn refused(error: CreateError) -> Error {
+    let kind = match error {
+        CreateError::WrongType(_) => ErrorKind::BadJson,
+        CreateError::CreatorInPowerLevels(_) => ErrorKind::InvalidRoomState,
+    };
+    kind.with(format!("The room cannot be made: {error}.")).into()
+}
+
+/// An event that the room's own rules refuse makes no room.
+fn invalid_state(error: Error) -> Error {
+    match error {
+        Error::Matrix(error) if error.kind == ErrorKind::Forbidden => {
+            ErrorKind::InvalidRoomState.with(format!("The room cannot be made: {}", error.message)).into()
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,251 @@
+//! Coming and going: joins, invites, knocks, kicks, bans.
+
+use std::sync::Arc;
+
+use domicile_core::{
+    error::ErrorKind,
+    ids::{RoomNum, UserNum},
+};
+use domicile_room::{create::raw, event::EventDraft};
+use domicile_store::{Batch, Store, table::memberships, table::profile_fields};
+use ruma::{OwnedUserId, RoomId, UserId, events::TimelineEventType};
+use serde_json::{Map, Value, json};
+
+use super::{Membership, Room};
+use crate::{
+    Result,
+    accounts::{Session, Users},
+    error::forbidden,
+    events::send::Sender,
+};
+
+/// What a change of membership says beside the membership.
+#[derive(Clone, Debug, Default)]
+pub struct MemberExtras {
+    /// Why.
+    pub reason: Option<String>,
+    /// Who lets a restricted join pass.
+    pub authorised_via: Option<OwnedUserId>,
+}
+
+/// Comings and goings.
+pub struct Members {
+    store: Store,
+    users: Arc<Users>,
+    sender: Arc<Sender>,
+}
+
+impl Members {
+    /// Over a store and a sender.
+    pub fn new(store: Store, users: Arc<Users>, sender: Arc<Sender>) -> Self {
+        Self { store, users, sender }
+    }
+
+    /// The content of a member event: the membership, and what the user says of themselves.
+    pub async fn content(&self, user_num: UserNum, membership: &str) -> Result<Map<String, Value>> {
+        let fields =
+            self.store.read(move |snapshot| async move { profile_fields::of_user(&snapshot, user_num).await }).await?;
+        let mut content = Map::new();
+        content.insert("membership".to_owned(), membership.into());
+        for (field, value) in fields {
+            if field == "displayname" || field == "avatar_url" {
+                content.insert(field, serde_json::from_str(&value).unwrap_or_default());
+            }
+        }
+        Ok(content)
+    }
+
+    /// Joins a room as its rules allow.
+    pub async fn join(&self, by: &Session, room_id: &RoomId, reason: Option<String>) -> Result<()> {
+        let room = self.sender.rooms().get(room_id).await?;
+        let view = room.view();
+        if view.is_joined(by.user_num) {
+            return Ok(());
+        }
+        let authorised_via = self.restricted_join(&room, by).await?;
+        let content = self.content(by.user_num, "join").await?;
+        self.change(by, &room, &by.user_id, content, MemberExtras { reason, authorised_via }).await
+    }
+
+    /// Who lets `by` join a restricted room without an invite: a member with the power to invite, if `by` is in an allowed room.
+    async fn restricted_join(&self, room: &Room, by: &Session) -> Result<Option<OwnedUserId>> {
+        let view = room.view();
+        if view.membership(by.user_num) == Membership::Invite {
+            return Ok(None);
+        }
+        let Some(rule) = view.facts.join_rules.as_ref().and_then(|pdu| pdu.content_as::<JoinRule>()) else {
+            return Ok(None);
+        };
+        let restricted = matches!(rule.join_rule.as_str(), "restricted" | "knock_restricted");
+        if !restricted || !room.info.rules.authorization.restricted_join_rule {
+            return Ok(None);
+        }
+        for allowed in rule.allow.iter().filter(|allow| allow.kind == "m.room_membership") {
+            let Some(room_id) = allowed.room_id.as_deref().and_then(|id| <&RoomId>::try_from(id).ok()) else { continue };
+            let Ok(other) = self.sender.rooms().get(room_id).await else { continue };
+            if other.view().is_joined(by.user_num) {
+                return Ok(Some(self.someone_who_may_invite(room).await?));
+            }
+        }
+        Err(forbidden("This room is for members of certain other rooms, and you are in none of them."))
+    }
+
+    async fn someone_who_may_invite(&self, room: &Room) -> Result<OwnedUserId> {
+        let view = room.view();
+        let levels = &view.facts.power_levels;
+        for user_id in std::iter::once(view.facts.create.sender().to_owned()).chain(levels.users.keys().cloned()) {
+            if !self.users.is_local(&user_id) || !levels.user_can_invite(&user_id) {
+                continue;
+            }
+            if let Some(user_num) = self.users.num(&user_id).await? {
+                if view.is_joined(user_num) {
+                    return Ok(user_id);
+                }
+            }
+        }
+        for user_num in view.joined_members() {
+            let user_id = self.users.id(user_num).await?;
+            if self.users.is_local(&user_id) && levels.user_can_invite(&user_id) {
+                return Ok(user_id);
+            }
+        }
+        Err(ErrorKind::UnableToAuthoriseJoin.with("Nobody of this server in the room may let you in.").into())
+    }
+
+    /// Invites somebody.
+    pub async fn invite(&self, by: &Session, room_id: &RoomId, target: &UserId, reason: Option<String>) -> Result<()> {
+        let room = self.member_room(by, room_id).await?;
+        let target_num = self.target(target).await?;
+        match room.view().membership(target_num) {
+            Membership::Join => return Err(forbidden(format!("{target} is in the room already."))),
+            Membership::Ban => return Err(forbidden(format!("{target} is banned from the room: unban them first."))),
+            _ => {}
+        }
+        let content = self.content(target_num, "invite").await?;
+        self.change(by, &room, target, content, MemberExtras { reason, ..MemberExtras::default() }).await
+    }
+
+    /// Asks to come.
+    pub async fn knock(&self, by: &Session, room_id: &RoomId, reason: Option<String>) -> Result<()> {
+        let room = self.sender.rooms().get(room_id).await?;
+        let content = self.content(by.user_num, "knock").await?;
+        self.change(by, &room, &by.user_id, content, MemberExtras { reason, ..MemberExtras::default() }).await
+    }
+
+    /// Leaves, or refuses an invite, or takes a knock back. Whoever has left has nothing to do.
+    pub async fn leave(&self, by: &Session, room_id: &RoomId, reason: Option<String>) -> Result<()> {
+        let room = self.sender.rooms().get(room_id).await?;
+        let view = room.view();
+        match view.members.get(&by.user_num).map(|member| member.membership) {
+            None => return Err(forbidden("You were never in this room.")),
+            Some(Membership::Leave) => return Ok(()),
+            Some(Membership::Ban) => return Err(forbidden("You are banned from this room.")),
+            Some(_) => {}
+        }
+        let content = Map::from_iter([("membership".to_owned(), json!("leave"))]);
+        self.change(by, &room, &by.user_id, content, MemberExtras { reason, ..MemberExtras::default() }).await
+    }
+
+    /// Sends somebody away.
+    pub async fn kick(&self, by: &Session, room_id: &RoomId, target: &UserId, reason: Option<String>) -> Result<()> {
+        let room = self.member_room(by, room_id).await?;
+        let target_num = self.target(target).await?;
+        if !matches!(room.view().membership(target_num), Membership::Join | Membership::Invite | Membership::Knock) {
+            return Err(forbidden(format!("{target} is not in the room.")));
+        }
+        let content = Map::from_iter([("membership".to_owned(), json!("leave"))]);
+        self.change(by, &room, target, content, MemberExtras { reason, ..MemberExtras::default() }).await
+    }
+
+    /// Keeps somebody out.
+    pub async fn ban(&self, by: &Session, room_id: &RoomId, target: &UserId, reason: Option<String>) -> Result<()> {
+        let room = self.member_room(by, room_id).await?;
+        self.target(target).await?;
+        let content = Map::from_iter([("membership".to_owned(), json!("ban"))]);
+        self.change(by, &room, target, content, MemberExtras { reason, ..MemberExtras::default() }).await
+    }
+
+    /// Takes a ban back.
+    pub async fn unban(&self, by: &Session, room_id: &RoomId, target: &UserId, reason: Option<String>) -> Result<()> {
+        let room = self.member_room(by, room_id).await?;
+        let target_num = self.target(target).await?;
+        if room.view().membership(target_num) != Membership::Ban {
+            return Err(forbidden(format!("{target} is not banned from the room.")));
+        }
+        let content = Map::from_iter([("membership".to_owned(), json!("leave"))]);
+        self.change(by, &room, target, content, MemberExtras { reason, ..MemberExtras::default() }).await
+    }
+
+    /// Forgets a room that the user has left.
+    pub async fn forget(&self, by: &Session, room_id: &RoomId) -> Result<()> {
+        let room = self.sender.rooms().get(room_id).await?;
+        match room.view().members.get(&by.user_num).map(|member| member.membership) {
+            Some(Membership::Leave | Membership::Ban) => {}
+            Some(_) => return Err(ErrorKind::Unknown400.with("Leave the room before you forget it.").into()),
+            None => return Err(forbidden("You were never in this room.")),
+        }
+        let mut batch = Batch::new();
+        memberships::forget(&mut batch, by.user_num, room.info.room_num);
+        self.store.write(batch).await?;
+        Ok(())
+    }
+
+    /// The rooms that a user is in.
+    pub async fn joined_rooms(&self, user_num: UserNum) -> Result<Vec<RoomNum>> {
+        let rows = self.store.read(move |snapshot| async move { memberships::of_user(&snapshot, user_num).await }).await?;
+        Ok(rows.into_iter().filter(|row| row.membership == "join").map(|row| row.room_num).collect())
+    }
+
+    async fn member_room(&self, by: &Session, room_id: &RoomId) -> Result<Arc<Room>> {
+        let room = self.sender.rooms().get(room_id).await?;
+        if !room.view().is_joined(by.user_num) {
+            return Err(forbidden("You are not in this room."));
+        }
+        Ok(room)
+    }
+
+    async fn target(&self, target: &UserId) -> Result<UserNum> {
+        let found = self.users.num_or_new(target).await?;
+        Ok(found.ok_or_else(|| ErrorKind::NotFound.with(format!("There is no user {target}.")))?)
+    }
+
+    /// Sends a member event.
+    pub async fn change(
+        &self,
+        by: &Session,
+        room: &Room,
+        target: &UserId,
+        mut content: Map<String, Value>,
+        extras: MemberExtras,
+    ) -> Result<()> {
+        if let Some(reason) = extras.reason {
+            content.insert("reason".to_owned(), reason.into());
+        }
+        if let Some(user_id) = extras.authorised_via {
+            content.insert("join_authorised_via_users_server".to_owned(), user_id.as_str().into());
+        }
+        let draft = EventDraft {
+            kind: TimelineEventType::RoomMember,
+            sender: by.user_id.clone(),
+            state_key: Some(target.to_string()),
+            content: raw(&Value::Object(content)),
+            redacts: None,
+        };
+        self.sender.send(&room.info.room_id, (by.user_num, &by.user_id), draft, None).await?;
+        Ok(())
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct JoinRule {
+    join_rule: String,
+    #[serde(default)]
+    allow: Vec<Allow>,
+}
+
+#[derive(serde::Deserialize)]
+struct Allow {
+    #[serde(rename = "type")]
+    kind: String,
+    room_id: Option<String>,
+}
