@@ -1,9 +1,14 @@
 //! One file a noun: the statements over its tables, as functions that read from a snapshot or add to a batch.
 
 pub mod aliases;
+pub mod cross_signing;
+pub mod device_keys;
+pub mod device_lists;
 pub mod devices;
 pub mod events;
+pub mod key_signatures;
 pub mod memberships;
+pub mod one_time_keys;
 pub mod profile_fields;
 pub mod rooms;
 pub mod state;

@@ -2,7 +2,7 @@
 
 use domicile_core::ids::UserNum;
 
-use crate::{Batch, Row, Snapshot, StoreError, params};
+use crate::{Batch, Row, Snapshot, StoreError, params, value::text_list};
 
 /// A row of `users`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,20 @@ pub async fn by_num(snapshot: &Snapshot, user_num: UserNum) -> Result<Option<Use
         )
         .await?;
     row.as_ref().map(user).transpose()
+}
+
+/// Numbers of those of `user_ids` who have, or had, an account here.
+pub async fn local_by_ids(
+    snapshot: &Snapshot,
+    user_ids: impl IntoIterator<Item = &str>,
+) -> Result<Vec<(UserNum, String)>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT user_num, user_id FROM users WHERE user_id IN TEXTS($1) AND is_local = 1",
+            &[text_list(user_ids)],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.num(0)?, row.text(1)?.to_owned()))).collect()
 }
 
 /// Local users in the order of their numbers, after `after`.

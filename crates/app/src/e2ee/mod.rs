@@ -1,0 +1,20 @@
+//! End-to-end encryption's server half: public keys, the signatures between them, and messages from device to device.
+//!
+//! The server holds no secret of a conversation. What it owes clients is order (a key is known before the first message that needs it),
+//! once (a one-time key is handed out once, a to-device message is delivered once) and honesty (every change of devices is announced).
+
+pub mod cross_signing;
+pub mod device_keys;
+pub mod device_lists;
+pub mod key_signatures;
+pub mod one_time_keys;
+mod signed;
+
+pub use cross_signing::CrossSigning;
+pub use device_keys::DeviceKeys;
+pub use device_lists::DeviceLists;
+pub use key_signatures::KeySignatures;
+pub use one_time_keys::OneTimeKeys;
+
+/// Times that a write is decided again after somebody else wrote first.
+const ATTEMPTS: usize = 20;
