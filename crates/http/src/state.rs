@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use domicile_app::accounts::{Sessions, Users};
+use domicile_app::{
+    accounts::{Sessions, Users},
+    e2ee::{CrossSigning, DeviceKeys, DeviceLists, KeySignatures, OneTimeKeys, ToDevice},
+};
 
 /// Everything the router hands out. Only the binary's wiring fills it in.
 #[derive(Clone, FromRef)]
@@ -12,4 +15,16 @@ pub struct Services {
     pub sessions: Arc<Sessions>,
     /// The directory of users.
     pub users: Arc<Users>,
+    /// Device lists.
+    pub device_lists: Arc<DeviceLists>,
+    /// Device keys.
+    pub device_keys: Arc<DeviceKeys>,
+    /// One-time keys.
+    pub one_time_keys: Arc<OneTimeKeys>,
+    /// Cross-signing keys.
+    pub cross_signing: Arc<CrossSigning>,
+    /// Signatures over keys.
+    pub key_signatures: Arc<KeySignatures>,
+    /// Inboxes of devices.
+    pub to_device: Arc<ToDevice>,
 }

@@ -210,9 +210,8 @@ fn check(user_id: &UserId, upload: &Upload) -> Result<BTreeMap<Usage, Key>> {
 fn check_one(user_id: &UserId, usage: Usage, raw: &Raw<CrossSigningKey>) -> Result<Key> {
     let name = usage.as_str();
     let refused = |why: &str| Error::from(ErrorKind::InvalidParam.with(format!("The {name} key {why}.")));
-    let key = raw
-        .deserialize()
-        .map_err(|error| ErrorKind::BadJson.with(format!("The {name} key does not fit: {error}")))?;
+    let key =
+        raw.deserialize().map_err(|error| ErrorKind::BadJson.with(format!("The {name} key does not fit: {error}")))?;
     if raw.json().get().len() > KEY_BYTES {
         return Err(refused("is too large"));
     }
@@ -223,7 +222,8 @@ fn check_one(user_id: &UserId, usage: Usage, raw: &Raw<CrossSigningKey>) -> Resu
         return Err(refused("does not say that it is one: see its usage"));
     }
     let object = signed::object(raw.json().get()).ok_or_else(|| refused("is not canonical JSON"))?;
-    let public = public_of(&object).ok_or_else(|| refused("must have exactly one public key, ed25519, under its own id"))?;
+    let public =
+        public_of(&object).ok_or_else(|| refused("must have exactly one public key, ed25519, under its own id"))?;
     Ok(Key { public, object })
 }
 
@@ -234,7 +234,8 @@ fn public_of(object: &CanonicalJsonObject) -> Option<String> {
     let public = public.as_str()?;
     let fits = keys.len() == 1
         && id.strip_prefix("ed25519:") == Some(public)
-        && ruma::serde::Base64::<ruma::serde::base64::Standard>::parse(public).is_ok_and(|key| key.as_bytes().len() == 32);
+        && ruma::serde::Base64::<ruma::serde::base64::Standard>::parse(public)
+            .is_ok_and(|key| key.as_bytes().len() == 32);
     fits.then(|| public.to_owned())
 }
 

@@ -6,7 +6,7 @@ use domicile_core::{error::ErrorKind, ids::UserNum};
 use domicile_store::{
     Batch, Store,
     table::{
-        cross_signing, device_keys,
+        cross_signing, device_keys, devices,
         key_signatures::{self, KeySignature},
         one_time_keys::{self, Key},
         users,
@@ -89,11 +89,11 @@ pub(super) fn check(user_id: &UserId, device_id: &DeviceId, upload: &Upload) -> 
 }
 
 fn check_keys(user_id: &UserId, device_id: &DeviceId, raw: &Raw<Keys>) -> Result<String> {
-    let keys = raw
-        .deserialize()
-        .map_err(|error| ErrorKind::BadJson.with(format!("The device keys do not fit: {error}")))?;
+    let keys =
+        raw.deserialize().map_err(|error| ErrorKind::BadJson.with(format!("The device keys do not fit: {error}")))?;
     if keys.user_id != user_id || keys.device_id != device_id {
-        let text = format!("The keys are of {}'s device {:.64}, the session is another one.", keys.user_id, keys.device_id);
+        let text =
+            format!("The keys are of {}'s device {:.64}, the session is another one.", keys.user_id, keys.device_id);
         return Err(ErrorKind::InvalidParam.with(text).into());
     }
     let json = raw.json().get();
@@ -140,6 +140,9 @@ impl DeviceKeys {
         let (checked, changed) = self
             .store
             .read(move |snapshot| async move {
+                if devices::by_id(&snapshot, user_num, &device).await?.is_none() {
+                    return Err(ErrorKind::UnknownToken.with("The session has ended: log in again.").into());
+                }
                 let known = device_keys::one(&snapshot, user_num, &device).await?;
                 let changed = checked.keys.is_some() && checked.keys != known;
                 let checked = Checked {
@@ -156,6 +159,7 @@ impl DeviceKeys {
         }
         add(&self.store, &mut batch, user_num, device_id.as_str(), checked.unchanged_unless(changed)).await?;
         if !batch.is_empty() {
+            devices::require(&mut batch, user_num, device_id.as_str());
             self.store.write(batch).await?;
         }
         Ok(changed)

@@ -5,14 +5,14 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use domicile_core::ids::{Position, UserNum};
+use domicile_core::{
+    error::ErrorKind,
+    ids::{Position, RoomNum, UserNum},
+};
 use domicile_store::{Batch, Snapshot, Store, table::device_lists};
 use ruma::OwnedUserId;
 
-use crate::{Result, accounts::Users};
-
-/// Wakes a user's waiting syncs. A wake-up carries no fact.
-pub type Wake = Arc<dyn Fn(UserNum) + Send + Sync>;
+use crate::{Result, accounts::Users, events::wake::Wakers};
 
 /// Users whose devices a client must ask for again, and those it can forget.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,13 +34,13 @@ impl Changes {
 pub struct DeviceLists {
     store: Store,
     users: Arc<Users>,
-    wake: Wake,
+    wakers: Arc<Wakers>,
 }
 
 impl DeviceLists {
     /// Device lists over a store.
-    pub fn new(store: Store, users: Arc<Users>, wake: Wake) -> Self {
-        Self { store, users, wake }
+    pub fn new(store: Store, users: Arc<Users>, wakers: Arc<Wakers>) -> Self {
+        Self { store, users, wakers }
     }
 
     /// Notes in a batch that a user's devices or keys change with it.
@@ -58,13 +58,16 @@ impl DeviceLists {
     /// Wakes everybody who is to hear of a change: the user's own devices at once, the people in their rooms as soon as they are found.
     /// Call it after the batch is committed.
     pub fn announce(&self, user_num: UserNum) {
-        (self.wake)(user_num);
-        let (store, wake) = (self.store.clone(), Arc::clone(&self.wake));
+        self.wakers.wake(user_num);
+        let (store, wakers) = (self.store.clone(), Arc::clone(&self.wakers));
+        if wakers.is_empty() {
+            return;
+        }
         tokio::spawn(async move {
             let audience =
                 store.read(move |snapshot| async move { device_lists::audience(&snapshot, user_num).await }).await;
             match audience {
-                Ok(audience) => audience.into_iter().for_each(|other| wake(other)),
+                Ok(audience) => audience.into_iter().for_each(|other| wakers.wake(other)),
                 // Nothing is lost: they read the change at their next sync.
                 Err(error) => tracing::warn!(%error, "could not wake those who share rooms with a changed user"),
             }
@@ -73,11 +76,12 @@ impl DeviceLists {
 
     /// Wakes one viewer of a change that is theirs alone.
     pub fn announce_to(&self, viewer: UserNum) {
-        (self.wake)(viewer);
+        self.wakers.wake(viewer);
     }
 
-    /// What changed for a user after `since`, by Matrix ids: changed, left.
-    pub async fn between(&self, reader: UserNum, since: Position) -> Result<(Vec<OwnedUserId>, Vec<OwnedUserId>)> {
+    /// What changed for a user between two sync tokens, by Matrix ids: changed, left.
+    pub async fn between(&self, reader: UserNum, from: &str, to: &str) -> Result<(Vec<OwnedUserId>, Vec<OwnedUserId>)> {
+        let (since, _upto) = (position(from)?, position(to)?);
         let changes =
             self.store.read(move |snapshot| async move { changes_since(&snapshot, reader, since).await }).await?;
         Ok((self.ids(&changes.changed).await?, self.ids(&changes.left).await?))
@@ -132,11 +136,17 @@ pub async fn changes_since(snapshot: &Snapshot, reader: UserNum, since: Position
     Ok(Changes { changed, left: gone })
 }
 
-async fn left_in(
-    snapshot: &Snapshot,
-    room_num: domicile_core::ids::RoomNum,
-    since: Position,
-) -> Result<impl Iterator<Item = UserNum>> {
+async fn left_in(snapshot: &Snapshot, room_num: RoomNum, since: Position) -> Result<impl Iterator<Item = UserNum>> {
     let turned = device_lists::turned_in(snapshot, room_num, since).await?;
     Ok(turned.into_iter().filter(|(_, joined)| !joined).map(|(user_num, _)| user_num))
+}
+
+/// The position that a sync token begins with.
+fn position(token: &str) -> Result<Position> {
+    let digits = token.strip_prefix('s').unwrap_or(token);
+    let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end]
+        .parse()
+        .map(Position)
+        .map_err(|_| ErrorKind::InvalidParam.with("The token is none of a sync: use its next_batch.").into())
 }

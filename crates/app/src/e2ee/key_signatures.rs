@@ -13,9 +13,7 @@ use domicile_store::{
         users,
     },
 };
-use ruma::{
-    CanonicalJsonObject, OwnedUserId, UserId, api::client::keys::upload_signatures::v3::SignedKeys,
-};
+use ruma::{CanonicalJsonObject, OwnedUserId, UserId, api::client::keys::upload_signatures::v3::SignedKeys};
 
 use super::{DeviceLists, signed};
 use crate::{Error, Result, accounts::Session};
@@ -134,10 +132,8 @@ impl KeySignatures {
                 Ok::<_, Error>((users, devices, cross_signing::of_users(&snapshot, nums).await?))
             })
             .await?;
-        let mut by_num: BTreeMap<UserNum, Keys> = users
-            .iter()
-            .map(|(user_num, _)| (*user_num, Keys { user_num: *user_num, ..Keys::default() }))
-            .collect();
+        let mut by_num: BTreeMap<UserNum, Keys> =
+            users.iter().map(|(user_num, _)| (*user_num, Keys { user_num: *user_num, ..Keys::default() })).collect();
         for device in devices {
             if let (Some(keys), Some(object)) = (by_num.get_mut(&device.user_num), signed::object(&device.keys)) {
                 keys.devices.insert(device.device_id, object);

@@ -9,12 +9,14 @@ pub mod device_lists;
 pub mod key_signatures;
 pub mod one_time_keys;
 mod signed;
+pub mod to_device;
 
 pub use cross_signing::CrossSigning;
 pub use device_keys::DeviceKeys;
 pub use device_lists::DeviceLists;
 pub use key_signatures::KeySignatures;
 pub use one_time_keys::OneTimeKeys;
+pub use to_device::ToDevice;
 
 /// Times that a write is decided again after somebody else wrote first.
 const ATTEMPTS: usize = 20;

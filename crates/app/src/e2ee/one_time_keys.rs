@@ -145,7 +145,9 @@ fn handed_out(picks: Vec<Pick>) -> Result<Claimed> {
 /// The keys of an upload in stored form, or why they are not acceptable.
 pub(super) fn parse(uploaded: &Uploaded) -> Result<Vec<Key>> {
     if uploaded.len() > KEYS_OF_DEVICE {
-        return Err(ErrorKind::InvalidParam.with(format!("A device has at most {KEYS_OF_DEVICE} one-time keys.")).into());
+        return Err(ErrorKind::InvalidParam
+            .with(format!("A device has at most {KEYS_OF_DEVICE} one-time keys."))
+            .into());
     }
     uploaded.iter().map(|(id, key)| parse_one(id.as_str(), key.json().get())).collect()
 }
@@ -175,12 +177,7 @@ fn parse_one(id: &str, json: &str) -> Result<Key> {
 /// Adds an upload's one-time keys to a batch, after a look at what the device has in `snapshot`.
 ///
 /// The same key under the same id is no news. Another key under an id that is taken is refused: somebody may hold the first one already.
-pub(super) async fn fresh(
-    snapshot: &Snapshot,
-    user_num: UserNum,
-    device_id: &str,
-    keys: Vec<Key>,
-) -> Result<Vec<Key>> {
+pub(super) async fn fresh(snapshot: &Snapshot, user_num: UserNum, device_id: &str, keys: Vec<Key>) -> Result<Vec<Key>> {
     let ids = keys.iter().map(|key| key.key_id.as_str());
     let known = one_time_keys::with_ids(snapshot, user_num, device_id, ids).await?;
     let known: BTreeMap<(&str, &str), &str> =

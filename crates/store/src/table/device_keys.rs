@@ -18,10 +18,7 @@ pub struct DeviceKeys {
 /// The keys of one device.
 pub async fn one(snapshot: &Snapshot, user_num: UserNum, device_id: &str) -> Result<Option<String>, StoreError> {
     let row = snapshot
-        .query_opt(
-            "SELECT keys FROM device_keys WHERE user_num = $1 AND device_id = $2",
-            &params![user_num, device_id],
-        )
+        .query_opt("SELECT keys FROM device_keys WHERE user_num = $1 AND device_id = $2", &params![user_num, device_id])
         .await?;
     row.map(|row| row.text(0).map(str::to_owned)).transpose()
 }
@@ -39,21 +36,15 @@ pub async fn of_users(
         .await?;
     rows.iter()
         .map(|row| {
-            Ok(DeviceKeys {
-                user_num: row.num(0)?,
-                device_id: row.text(1)?.to_owned(),
-                keys: row.text(2)?.to_owned(),
-            })
+            Ok(DeviceKeys { user_num: row.num(0)?, device_id: row.text(1)?.to_owned(), keys: row.text(2)?.to_owned() })
         })
         .collect()
 }
 
-/// Sets the keys of a device, if the device is still there.
+/// Sets the keys of a device.
 pub fn set(batch: &mut Batch, user_num: UserNum, device_id: &str, keys: &str) {
-    batch.guard(
-        "devices.device_id",
-        "INSERT INTO device_keys (user_num, device_id, keys)
-         SELECT d.user_num, d.device_id, CAST($3 AS TEXT) FROM devices d WHERE d.user_num = $1 AND d.device_id = $2
+    batch.push(
+        "INSERT INTO device_keys (user_num, device_id, keys) VALUES ($1, $2, $3)
          ON CONFLICT (user_num, device_id) DO UPDATE SET keys = excluded.keys",
         params![user_num, device_id, keys],
     );

@@ -66,6 +66,15 @@ pub fn insert(batch: &mut Batch, device: &Device) {
     );
 }
 
+/// Lets a batch fail if the device is gone by then.
+pub fn require(batch: &mut Batch, user_num: UserNum, device_id: &str) {
+    batch.guard(
+        "devices.device_id",
+        "UPDATE devices SET created_ts = created_ts WHERE user_num = $1 AND device_id = $2",
+        params![user_num, device_id],
+    );
+}
+
 /// Replaces the sealed part.
 pub fn set_sealed(batch: &mut Batch, device_num: DeviceNum, sealed: Option<Bytes>) {
     batch.push("UPDATE devices SET sealed = $2 WHERE device_num = $1", params![device_num, sealed]);

@@ -62,16 +62,10 @@ pub fn set(batch: &mut Batch, signature: &KeySignature) {
 
 /// Removes every signature over a key that is no more.
 pub fn remove_over(batch: &mut Batch, target_num: UserNum, target_key: &str) {
-    batch.push(
-        "DELETE FROM key_signatures WHERE target_num = $1 AND target_key = $2",
-        params![target_num, target_key],
-    );
+    batch.push("DELETE FROM key_signatures WHERE target_num = $1 AND target_key = $2", params![target_num, target_key]);
 }
 
 /// Removes every signature that a key made which is no more.
 pub fn remove_by(batch: &mut Batch, signer_num: UserNum, signer_key: &str) {
-    batch.push(
-        "DELETE FROM key_signatures WHERE signer_num = $1 AND signer_key = $2",
-        params![signer_num, signer_key],
-    );
+    batch.push("DELETE FROM key_signatures WHERE signer_num = $1 AND signer_key = $2", params![signer_num, signer_key]);
 }

@@ -12,6 +12,7 @@ pub mod one_time_keys;
 pub mod profile_fields;
 pub mod rooms;
 pub mod state;
+pub mod to_device;
 pub mod tokens;
 pub mod transactions;
 pub mod users;

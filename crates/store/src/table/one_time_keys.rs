@@ -40,11 +40,7 @@ pub async fn with_ids(
 }
 
 /// How many one-time keys a device has left, by algorithm.
-pub async fn counts(
-    snapshot: &Snapshot,
-    user_num: UserNum,
-    device_id: &str,
-) -> Result<Vec<(String, i64)>, StoreError> {
+pub async fn counts(snapshot: &Snapshot, user_num: UserNum, device_id: &str) -> Result<Vec<(String, i64)>, StoreError> {
     let rows = snapshot
         .query(
             "SELECT algorithm, COUNT(*) FROM one_time_keys WHERE user_num = $1 AND device_id = $2 GROUP BY algorithm",

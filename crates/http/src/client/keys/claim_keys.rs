@@ -1,0 +1,21 @@
+//! POST /_matrix/client/v3/keys/claim (End-to-end encryption: key management API)
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domicile_app::e2ee::OneTimeKeys;
+use ruma::api::client::keys::claim_keys::v3::{Request, Response};
+
+use crate::{
+    answer::{Answer, Reply},
+    extract::Authed,
+};
+
+/// Hands out one-time keys.
+pub(super) async fn claim_keys(
+    State(one_time_keys): State<Arc<OneTimeKeys>>,
+    request: Authed<Request>,
+) -> Reply<Response> {
+    let claimed = one_time_keys.claim(request.body.one_time_keys).await?;
+    Ok(Answer(Response::new(claimed)))
+}

@@ -1,0 +1,24 @@
+//! POST /_matrix/client/v3/keys/query (End-to-end encryption: key management API)
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domicile_app::e2ee::DeviceKeys;
+use ruma::api::client::keys::get_keys::v3::{Request, Response};
+
+use crate::{
+    answer::{Answer, Reply},
+    extract::Authed,
+};
+
+/// Tells the keys of users and their devices.
+pub(super) async fn get_keys(State(device_keys): State<Arc<DeviceKeys>>, request: Authed<Request>) -> Reply<Response> {
+    let found = device_keys.query(request.session.user_num, request.body.device_keys).await?;
+    let mut response = Response::new();
+    response.failures = found.failures;
+    response.device_keys = found.device_keys;
+    response.master_keys = found.master_keys;
+    response.self_signing_keys = found.self_signing_keys;
+    response.user_signing_keys = found.user_signing_keys;
+    Ok(Answer(response))
+}
