@@ -5,9 +5,11 @@
 
 pub mod accounts;
 pub mod e2ee;
+pub mod ephemeral;
 pub mod error;
 pub mod events;
 pub mod push;
 pub mod rooms;
+pub mod sync;
 
 pub use error::{Error, Result};

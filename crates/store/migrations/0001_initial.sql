@@ -98,9 +98,9 @@ CREATE INDEX aliases_by_room ON aliases (room_num);
 -- `thread` is '' for the whole room, 'main' for what is in no thread, or a thread root's event id.
 CREATE TABLE receipts (
     room_num BIGINT NOT NULL, user_num BIGINT NOT NULL, kind TEXT NOT NULL, thread TEXT NOT NULL, event_num BIGINT NOT NULL,
-    event_position BIGINT NOT NULL, sealed BLOB NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (room_num, user_num, kind, thread)
+    event_position BIGINT NOT NULL, ts BIGINT NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (room_num, user_num, kind, thread)
 ) WITHOUT ROWID;
-CREATE INDEX receipts_by_position ON receipts (room_num, position);
+CREATE INDEX receipts_by_position ON receipts (position, room_num);
 -- What a user's exact unread counts need beside the room's running totals: where they have read to, and the totals there.
 CREATE TABLE read_state (
     user_num BIGINT NOT NULL, room_num BIGINT NOT NULL, thread_num BIGINT NOT NULL, read_position BIGINT NOT NULL,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domicile_core::{clock::Clock, ids::UserNum};
-use domicile_store::{Batch, Store, StoreError, numbers::Sequence, table::users};
+use domicile_store::{Batch, Snapshot, Store, StoreError, numbers::Sequence, table::users};
 use quick_cache::sync::Cache;
 use ruma::{OwnedServerName, OwnedUserId, ServerName, UserId};
 
@@ -88,6 +88,18 @@ impl Users {
             return Ok(user_id);
         }
         let found = self.store.read(move |snapshot| async move { users::by_num(&snapshot, user_num).await }).await?;
+        let found = found.ok_or_else(|| StoreError::Corrupt(format!("user number {user_num} is nobody's")))?;
+        let user_id = OwnedUserId::try_from(found.user_id).map_err(Error::internal)?;
+        self.remember(&user_id, user_num);
+        Ok(user_id)
+    }
+
+    /// The same within a read.
+    pub async fn load_id(&self, snapshot: &Snapshot, user_num: UserNum) -> Result<OwnedUserId> {
+        if let Some(user_id) = self.by_num.get(&user_num) {
+            return Ok(user_id);
+        }
+        let found = users::by_num(snapshot, user_num).await?;
         let found = found.ok_or_else(|| StoreError::Corrupt(format!("user number {user_num} is nobody's")))?;
         let user_id = OwnedUserId::try_from(found.user_id).map_err(Error::internal)?;
         self.remember(&user_id, user_num);

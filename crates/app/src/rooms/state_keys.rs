@@ -1,7 +1,7 @@
 //! Interned state keys: a pair of state event type and state key is a number everywhere inside.
 
 use domicile_core::ids::KeyNum;
-use domicile_store::{Batch, Store, numbers::Sequence, table::state};
+use domicile_store::{Batch, Snapshot, Store, numbers::Sequence, table::state};
 use quick_cache::sync::Cache;
 
 use crate::Result;
@@ -41,6 +41,18 @@ impl StateKeys {
         let found = self.store.read(move |snapshot| async move { state::key(&snapshot, &asked.0, &asked.1).await }).await?;
         if let Some(key_num) = found {
             self.cache.insert(wanted, key_num);
+        }
+        Ok(found)
+    }
+
+    /// The same within a read.
+    pub async fn load(&self, snapshot: &Snapshot, kind: &str, state_key: &str) -> Result<Option<KeyNum>> {
+        if let Some(key_num) = self.cache.get(&Pair(kind, state_key)) {
+            return Ok(Some(key_num));
+        }
+        let found = state::key(snapshot, kind, state_key).await?;
+        if let Some(key_num) = found {
+            self.cache.insert((kind.to_owned(), state_key.to_owned()), key_num);
         }
         Ok(found)
     }

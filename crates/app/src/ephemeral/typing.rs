@@ -1,0 +1,119 @@
+//! Who is typing, in memory only.
+//!
+//! Every change has a number; a `/sync` that has seen less than a room's number gets the room's list again. The numbers begin anew with the
+//! process, so they carry its birth in them: a token of an older process has seen nothing.
+
+use std::{collections::HashMap, sync::Arc};
+
+use domicile_core::{
+    clock::Clock,
+    ids::{RoomNum, UserNum},
+};
+use parking_lot::Mutex;
+
+/// Longest time that one request lets a user type, in milliseconds.
+pub const LONGEST_MS: i64 = 120_000;
+
+#[derive(Default)]
+struct RoomTyping {
+    /// Who types, until when.
+    users: HashMap<UserNum, i64>,
+    changed: u64,
+}
+
+/// Who is typing where.
+pub struct Typing {
+    clock: Arc<dyn Clock>,
+    rooms: Mutex<(HashMap<RoomNum, RoomTyping>, u64)>,
+}
+
+impl Typing {
+    /// Nobody types yet.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let birth = u64::try_from(clock.now_ms()).unwrap_or_default() << 8;
+        Self { clock, rooms: Mutex::new((HashMap::new(), birth)) }
+    }
+
+    /// The number of the last change.
+    pub fn head(&self) -> u64 {
+        self.rooms.lock().1
+    }
+
+    /// Notes that a user types for `timeout_ms` milliseconds, or, without it, no longer. Tells whether that is new to others.
+    pub fn set(&self, room_num: RoomNum, user_num: UserNum, timeout_ms: Option<i64>) -> bool {
+        let now = self.clock.now_ms();
+        let mut guard = self.rooms.lock();
+        let (rooms, head) = &mut *guard;
+        let room = rooms.entry(room_num).or_default();
+        let changed = match timeout_ms {
+            Some(timeout_ms) => room.users.insert(user_num, now + timeout_ms.clamp(0, LONGEST_MS)).is_none(),
+            None => room.users.remove(&user_num).is_some(),
+        };
+        if changed {
+            *head += 1;
+            room.changed = *head;
+        }
+        changed
+    }
+
+    /// The users who type in a room, if that changed after `since`.
+    pub fn changed(&self, room_num: RoomNum, since: u64) -> Option<Vec<UserNum>> {
+        let now = self.clock.now_ms();
+        let mut guard = self.rooms.lock();
+        let (rooms, head) = &mut *guard;
+        let room = rooms.get_mut(&room_num)?;
+        let before = room.users.len();
+        room.users.retain(|_, until| *until > now);
+        if room.users.len() != before {
+            *head += 1;
+            room.changed = *head;
+        }
+        (room.changed > since).then(|| room.users.keys().copied().collect())
+    }
+
+    /// The rooms in which anything changed after `since`.
+    pub fn changed_rooms(&self, since: u64) -> Vec<RoomNum> {
+        let guard = self.rooms.lock();
+        guard.0.iter().filter(|(_, room)| room.changed > since).map(|(room_num, _)| *room_num).collect()
+    }
+
+    /// Ends what has run out, and gives the rooms where somebody stopped without saying so.
+    pub fn expire(&self) -> Vec<RoomNum> {
+        let now = self.clock.now_ms();
+        let mut guard = self.rooms.lock();
+        let (rooms, head) = &mut *guard;
+        let mut stopped = Vec::new();
+        for (room_num, room) in rooms.iter_mut() {
+            let before = room.users.len();
+            room.users.retain(|_, until| *until > now);
+            if room.users.len() != before {
+                *head += 1;
+                room.changed = *head;
+                stopped.push(*room_num);
+            }
+        }
+        stopped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domicile_core::clock::ManualClock;
+
+    use super::*;
+
+    #[test]
+    fn typing_ends_by_itself() {
+        let clock = Arc::new(ManualClock::at(1_000));
+        let typing = Typing::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        let start = typing.head();
+        assert!(typing.set(RoomNum(1), UserNum(7), Some(5_000)));
+        assert!(!typing.set(RoomNum(1), UserNum(7), Some(5_000)));
+        assert_eq!(typing.changed(RoomNum(1), start), Some(vec![UserNum(7)]));
+        let seen = typing.head();
+        assert_eq!(typing.changed(RoomNum(1), seen), None);
+        clock.advance(6_000);
+        assert_eq!(typing.expire(), vec![RoomNum(1)]);
+        assert_eq!(typing.changed(RoomNum(1), seen), Some(vec![]));
+    }
+}

@@ -1,0 +1,209 @@
+//! One answer from one snapshot.
+
+use std::collections::HashMap;
+
+use domicile_core::ids::{Position, RoomNum};
+use domicile_room::event::client_json;
+use domicile_store::{
+    Snapshot,
+    table::{self, sync::RoomOfUser},
+};
+use ruma::{OwnedRoomId, api::client::filter::Filter};
+use serde_json::value::RawValue;
+
+use super::{
+    SyncAnswer, SyncParts, SyncRequest, SyncToken,
+    answer::{EventList, InvitedRoom, KnockedRoom, Ready},
+    filter::{EventChoice, fits},
+    room,
+};
+use crate::{
+    Error, Result,
+    accounts::Session,
+    events::Reader,
+    rooms::Membership,
+};
+
+/// What every part of an answer is made from.
+pub(super) struct Context<'a> {
+    pub(super) parts: &'a SyncParts,
+    pub(super) snapshot: Snapshot,
+    pub(super) session: &'a Session,
+    pub(super) request: &'a SyncRequest,
+    pub(super) since: Position,
+    pub(super) upto: Position,
+    pub(super) reader: Reader,
+    pub(super) timeline: EventChoice,
+    pub(super) state: EventChoice,
+    pub(super) ephemeral: EventChoice,
+    pub(super) account_data: EventChoice,
+}
+
+impl Context<'_> {
+    fn wants_room(&self, room_id: &ruma::RoomId) -> bool {
+        let filter = &self.request.filter.room;
+        filter.rooms.as_ref().is_none_or(|rooms| rooms.iter().any(|known| known == room_id))
+            && !filter.not_rooms.iter().any(|known| known == room_id)
+    }
+}
+
+pub(super) async fn compute(
+    parts: &SyncParts,
+    snapshot: Snapshot,
+    session: &Session,
+    request: &SyncRequest,
+) -> Result<SyncAnswer> {
+    let typing_head = parts.typing.head();
+    let upto = snapshot.head().await?;
+    let since = request.since.map_or(Position::START, |token| token.position).min(upto);
+    let filter = &request.filter.room;
+    let context = Context {
+        parts,
+        session,
+        request,
+        since,
+        upto,
+        reader: Reader {
+            user_num: session.user_num,
+            device_num: session.device_num,
+            now_ms: parts.clock.now_ms(),
+        },
+        timeline: EventChoice::from(&filter.timeline),
+        state: EventChoice::from(&filter.state),
+        ephemeral: EventChoice::from(&filter.ephemeral),
+        account_data: EventChoice::from(&filter.account_data),
+        snapshot,
+    };
+    let mut answer = SyncAnswer {
+        next_batch: SyncToken { position: upto, typing: typing_head }.to_string(),
+        ..SyncAnswer::default()
+    };
+    let room_data = account_data(&context, &mut answer).await?;
+    rooms(&context, &mut answer, room_data).await?;
+    Ok(answer)
+}
+
+/// Puts the user's own data into the answer, and gives what is about rooms.
+async fn account_data(context: &Context<'_>, answer: &mut SyncAnswer) -> Result<HashMap<RoomNum, Vec<Ready>>> {
+    let rows =
+        table::sync::account_data(&context.snapshot, context.session.user_num, context.since, context.upto).await?;
+    let mut of_rooms: HashMap<RoomNum, Vec<Ready>> = HashMap::new();
+    for (room_num, kind, content) in rows {
+        let in_room = room_num.0 != 0;
+        let chosen =
+            if in_room { context.account_data.has_type(&kind) } else { chooses(&context.request.filter.account_data, &kind) };
+        // What was deleted is told as an empty object, but not to who never saw it.
+        if !chosen || (context.request.since.is_none() && content == "{}") {
+            continue;
+        }
+        let event = format!("{{\"content\":{content},\"type\":{}}}", serde_json::Value::from(kind));
+        let event = RawValue::from_string(event).map_err(Error::internal)?;
+        if in_room {
+            of_rooms.entry(room_num).or_default().push(event);
+        } else {
+            answer.account_data.events.push(event);
+        }
+    }
+    Ok(of_rooms)
+}
+
+fn chooses(filter: &Filter, kind: &str) -> bool {
+    filter.types.as_ref().is_none_or(|types| types.iter().any(|pattern| fits(pattern, kind)))
+        && !filter.not_types.iter().any(|pattern| fits(pattern, kind))
+}
+
+async fn rooms(
+    context: &Context<'_>,
+    answer: &mut SyncAnswer,
+    mut room_data: HashMap<RoomNum, Vec<Ready>>,
+) -> Result<()> {
+    let from = if context.request.full_state { Position::START } else { context.since };
+    let rows = table::sync::rooms_of_user(&context.snapshot, context.session.user_num, from).await?;
+    let mut seen: Vec<RoomNum> = Vec::with_capacity(rows.len());
+    for row in rows {
+        seen.push(row.room_num);
+        let data = room_data.remove(&row.room_num).unwrap_or_default();
+        one_room(context, answer, &row, data).await?;
+    }
+    // Rooms without new events: something passes there, or the user changed their own data.
+    let since_typing = context.request.since.map_or(0, |token| token.typing);
+    let mut quiet: Vec<RoomNum> = context.parts.typing.changed_rooms(since_typing);
+    quiet.extend(table::receipts::rooms_changed(&context.snapshot, context.session.user_num, context.since).await?);
+    quiet.extend(room_data.keys());
+    quiet.sort_unstable();
+    quiet.dedup();
+    for room_num in quiet.into_iter().filter(|room_num| !seen.contains(room_num)) {
+        let row = table::sync::joined_room(&context.snapshot, context.session.user_num, room_num).await?;
+        if let Some(row) = row {
+            let data = room_data.remove(&room_num).unwrap_or_default();
+            one_room(context, answer, &row, data).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn one_room(context: &Context<'_>, answer: &mut SyncAnswer, row: &RoomOfUser, data: Vec<Ready>) -> Result<()> {
+    let info = context.parts.events.room_info(&context.snapshot, row.room_num).await?;
+    if !context.wants_room(&info.room_id) {
+        return Ok(());
+    }
+    let room_id: OwnedRoomId = info.room_id.clone();
+    match Membership::parse(&row.membership) {
+        Membership::Join => {
+            if let Some(room) = room::joined(context, &info, row, data).await? {
+                answer.rooms.join.insert(room_id, room);
+            }
+        }
+        Membership::Invite if row.position <= context.upto => {
+            let invite_state = stripped(context, row).await?;
+            answer.rooms.invite.insert(room_id, InvitedRoom { invite_state });
+        }
+        Membership::Knock if row.position <= context.upto => {
+            let knock_state = stripped(context, row).await?;
+            answer.rooms.knock.insert(room_id, KnockedRoom { knock_state });
+        }
+        Membership::Leave | Membership::Ban if row.position <= context.upto => {
+            let asked = context.request.since.is_some() || context.request.filter.room.include_leave;
+            if asked {
+                if let Some(room) = room::left(context, &info, row, data).await? {
+                    answer.rooms.leave.insert(room_id, room);
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The types of state that somebody outside may see of a room (client-server, *Stripped state*).
+pub(super) const STRIPPED: [&str; 7] = [
+    "m.room.create",
+    "m.room.join_rules",
+    "m.room.name",
+    "m.room.avatar",
+    "m.room.topic",
+    "m.room.canonical_alias",
+    "m.room.encryption",
+];
+
+/// A room as whoever is invited or knocks sees it: a few types of state, the inviter's member event and the user's own.
+async fn stripped(context: &Context<'_>, row: &RoomOfUser) -> Result<EventList> {
+    let parts = context.parts;
+    let own = parts.events.load(&context.snapshot, &[row.event_num]).await?;
+    let Some(own) = own.into_iter().next() else { return Ok(EventList::default()) };
+    let mut nums = Vec::with_capacity(STRIPPED.len() + 1);
+    let member = ("m.room.member", own.pdu.sender().as_str());
+    for (kind, key) in STRIPPED.iter().map(|kind| (*kind, "")).chain([member]) {
+        if let Some(key_num) = parts.keys.load(&context.snapshot, kind, key).await? {
+            nums.extend(parts.trees.get(&context.snapshot, own.state_before, key_num).await?);
+        }
+    }
+    let mut events = Vec::with_capacity(nums.len() + 1);
+    for event in parts.events.load(&context.snapshot, &nums).await? {
+        if event.event_num != own.event_num {
+            events.push(client_json::stripped(&event.pdu).map_err(Error::internal)?);
+        }
+    }
+    events.push(client_json::stripped(&own.pdu).map_err(Error::internal)?);
+    Ok(EventList { events })
+}

@@ -1,0 +1,125 @@
+//! `/sync`: one snapshot, everything that is new in it for one device.
+//!
+//! An answer is made from one snapshot of the database, so a to-device message that was acknowledged before an event was sent is never later than
+//! the event. Where the inbox is cut, timelines stop at the same position. Nobody waits for anybody else's sync.
+
+pub mod answer;
+mod compute;
+pub mod filter;
+mod room;
+mod state;
+pub mod token;
+
+use std::{sync::Arc, time::Duration};
+
+use domicile_core::clock::Clock;
+use domicile_store::{Store, table};
+use ruma::api::client::filter::FilterDefinition;
+use tokio_util::sync::CancellationToken;
+
+pub use answer::SyncAnswer;
+pub use token::SyncToken;
+
+use crate::{
+    Result,
+    accounts::{Session, Users},
+    ephemeral::Typing,
+    error::not_found,
+    events::{Events, Presenter, wake::Wakers},
+    rooms::{Rooms, StateKeys, StateTrees},
+};
+
+/// What a sync is made of.
+pub struct SyncParts {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The directory of users.
+    pub users: Arc<Users>,
+    /// Events in memory.
+    pub events: Arc<Events>,
+    /// Events as a reader sees them.
+    pub presenter: Arc<Presenter>,
+    /// Rooms in memory.
+    pub rooms: Arc<Rooms>,
+    /// Interned state keys.
+    pub keys: Arc<StateKeys>,
+    /// State trees.
+    pub trees: Arc<StateTrees>,
+    /// Who waits.
+    pub wakers: Arc<Wakers>,
+    /// Who types.
+    pub typing: Arc<Typing>,
+    /// Ends long polls when the server stops.
+    pub stopping: CancellationToken,
+}
+
+/// The service.
+pub struct Sync {
+    parts: Arc<SyncParts>,
+}
+
+/// What a client asks.
+#[derive(Clone, Debug)]
+pub struct SyncRequest {
+    /// Where it stands; none is the first time.
+    pub since: Option<SyncToken>,
+    /// Its filter.
+    pub filter: Arc<FilterDefinition>,
+    /// Whether it wants all state again.
+    pub full_state: bool,
+    /// Whether it wants state after the timeline instead of before it.
+    pub state_after: bool,
+    /// How long it waits for something new.
+    pub timeout: Duration,
+}
+
+impl Sync {
+    /// The service over its parts.
+    pub fn new(parts: SyncParts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// The filter of a request: a stored one by its id, or one that is written out.
+    pub async fn filter(&self, session: &Session, filter_id: &str) -> Result<FilterDefinition> {
+        let missing = || not_found(format!("There is no filter {filter_id}: upload it again."));
+        let filter_num: i64 = filter_id.parse().map_err(|_| missing())?;
+        let user_num = session.user_num;
+        let found = self
+            .parts
+            .store
+            .read(move |snapshot| async move { table::sync::filter(&snapshot, user_num, filter_num).await })
+            .await?;
+        serde_json::from_str(&found.ok_or_else(missing)?).map_err(|_| missing())
+    }
+
+    /// What is new for a device; waits for it as long as the request allows.
+    pub async fn sync(&self, session: &Session, request: SyncRequest) -> Result<SyncAnswer> {
+        let deadline = tokio::time::Instant::now() + request.timeout;
+        let waiting = self.parts.wakers.park(session.user_num);
+        let request = Arc::new(request);
+        let session = Arc::new(session.clone());
+        loop {
+            // Taken before the read: what is written after the read wakes us.
+            let mut woken = std::pin::pin!(waiting.woken());
+            woken.as_mut().enable();
+            let answer = self.compute(&session, &request).await?;
+            let waits = request.since.is_some() && !request.full_state && !request.timeout.is_zero();
+            if !waits || !answer.is_empty() || self.parts.stopping.is_cancelled() {
+                return Ok(answer);
+            }
+            tokio::select! {
+                () = woken => {}
+                () = self.parts.stopping.cancelled() => return Ok(answer),
+                () = tokio::time::sleep_until(deadline) => return Ok(answer),
+            }
+        }
+    }
+
+    async fn compute(&self, session: &Arc<Session>, request: &Arc<SyncRequest>) -> Result<SyncAnswer> {
+        let (parts, session, request) = (Arc::clone(&self.parts), Arc::clone(session), Arc::clone(request));
+        let store = parts.store.clone();
+        store.read(move |snapshot| async move { compute::compute(&parts, snapshot, &session, &request).await }).await
+    }
+}

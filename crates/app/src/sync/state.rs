@@ -1,0 +1,118 @@
+//! The state that comes with a timeline: all of it for who sees the room for the first time, else what changed outside the timeline.
+
+use std::{collections::HashSet, sync::Arc};
+
+use domicile_core::ids::{EventNum, NodeNum, Position};
+use domicile_store::table::sync::{self as table, RoomOfUser};
+
+use super::{answer::EventList, compute::Context};
+use crate::{Result, events::Stored, rooms::RoomInfo};
+
+/// What decides which state is needed.
+pub(super) struct StateRequest<'a> {
+    /// The user's room.
+    pub(super) row: &'a RoomOfUser,
+    /// Whether all of it.
+    pub(super) whole: bool,
+    /// What the client has seen.
+    pub(super) since: Position,
+    /// What it is to see.
+    pub(super) upto: Position,
+    /// Whether the timeline has a gap before it.
+    pub(super) limited: bool,
+    /// The timeline, the oldest event first.
+    pub(super) timeline: &'a [Arc<Stored>],
+}
+
+/// The state events of an answer.
+pub(super) async fn events(
+    context: &Context<'_>,
+    info: &RoomInfo,
+    request: &StateRequest<'_>,
+) -> Result<Vec<Arc<Stored>>> {
+    if !context.state.has_room(&info.room_id) {
+        return Ok(Vec::new());
+    }
+    let after = context.request.state_after;
+    let end = match request.timeline.first() {
+        Some(first) if !after => first.state_before,
+        _ => state_at(context, request.row, request.upto).await?,
+    };
+    let lazy = !context.request.filter.room.state.lazy_load_options.is_disabled();
+    let mut nums: Vec<EventNum> = if request.whole {
+        context.parts.trees.all(&context.snapshot, end).await?.into_iter().map(|(_, event_num)| event_num).collect()
+    } else if request.limited || after {
+        let start = state_at(context, request.row, request.since).await?;
+        let added = context.parts.trees.added(&context.snapshot, start, end).await?;
+        added.into_iter().map(|(_, event_num)| event_num).collect()
+    } else {
+        Vec::new()
+    };
+    if lazy {
+        nums = without_idle_members(context, request, end, nums).await?;
+    }
+    nums.sort_unstable();
+    nums.dedup();
+    let events = context.parts.events.load(&context.snapshot, &nums).await?;
+    Ok(events.into_iter().filter(|event| context.state.has(&event.pdu)).collect())
+}
+
+/// The root of a room's state after everything up to a position.
+async fn state_at(context: &Context<'_>, row: &RoomOfUser, position: Position) -> Result<NodeNum> {
+    if row.last_position <= position {
+        return Ok(row.state_root);
+    }
+    let next = table::state_before_next(&context.snapshot, row.room_num, position).await?;
+    Ok(next.unwrap_or(row.state_root))
+}
+
+/// Leaves out the member events of those who say nothing in the timeline, and adds those of all who do (client-server, *Lazy-loading room
+/// members*). Changes of membership since the last time stay.
+async fn without_idle_members(
+    context: &Context<'_>,
+    request: &StateRequest<'_>,
+    end: NodeNum,
+    nums: Vec<EventNum>,
+) -> Result<Vec<EventNum>> {
+    let parts = context.parts;
+    let view = parts.rooms.load(&context.snapshot, request.row.room_num).await?.view();
+    let mut wanted: HashSet<EventNum> = HashSet::new();
+    let mut speakers: HashSet<&ruma::UserId> = request.timeline.iter().map(|event| event.pdu.sender()).collect();
+    speakers.insert(&context.session.user_id);
+    for user_id in speakers {
+        let key_num = parts.keys.load(&context.snapshot, "m.room.member", user_id.as_str()).await?;
+        if let Some(key_num) = key_num {
+            wanted.extend(parts.trees.get(&context.snapshot, end, key_num).await?);
+        }
+    }
+    let is_member: HashSet<EventNum> = if request.whole {
+        view.members.values().map(|member| member.event_num).collect()
+    } else {
+        HashSet::new()
+    };
+    let mut kept: Vec<EventNum> = nums.into_iter().filter(|num| !is_member.contains(num)).collect();
+    // The view knows current members only; whatever older member event is left is told apart by its type.
+    if request.whole {
+        let events = parts.events.load(&context.snapshot, &kept).await?;
+        kept = events.iter().filter(|event| event.pdu.membership().is_none()).map(|event| event.event_num).collect();
+    }
+    if !context.request.state_after {
+        // What the timeline itself says about its speakers need not be said twice.
+        let told: HashSet<EventNum> = request.timeline.iter().map(|event| event.event_num).collect();
+        wanted.retain(|num| !told.contains(num));
+    }
+    let quiet = !request.whole && !request.limited && request.timeline.is_empty();
+    if !quiet {
+        kept.extend(wanted);
+    }
+    Ok(kept)
+}
+
+/// The events as the reader sees them.
+pub(super) async fn present(context: &Context<'_>, events: &[Arc<Stored>]) -> Result<EventList> {
+    let mut ready = Vec::with_capacity(events.len());
+    for event in events {
+        ready.push(context.parts.presenter.in_sync(&context.snapshot, event, context.reader).await?);
+    }
+    Ok(EventList { events: ready })
+}
