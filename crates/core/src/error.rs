@@ -123,12 +123,14 @@ pub struct MatrixError {
     pub message: Cow<'static, str>,
     /// With [`ErrorKind::LimitExceeded`]: milliseconds to wait.
     pub retry_after_ms: Option<u64>,
+    /// With [`ErrorKind::WrongRoomKeysVersion`]: the version that is current.
+    pub current_version: Option<String>,
 }
 
 impl MatrixError {
     /// An error of `kind` that tells `message`.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), retry_after_ms: None }
+        Self { kind, message: message.into(), retry_after_ms: None, current_version: None }
     }
 
     /// Too many requests: come again in `retry_after_ms` milliseconds.
@@ -137,6 +139,7 @@ impl MatrixError {
             kind: ErrorKind::LimitExceeded,
             message: Cow::Borrowed("Too many requests: wait before the next one."),
             retry_after_ms: Some(retry_after_ms),
+            current_version: None,
         }
     }
 }

@@ -41,6 +41,9 @@ fn matrix(error: &MatrixError) -> Response {
     if let Some(retry_after_ms) = error.retry_after_ms {
         body["retry_after_ms"] = retry_after_ms.into();
     }
+    if let Some(version) = &error.current_version {
+        body["current_version"] = version.as_str().into();
+    }
     if error.kind == ErrorKind::SoftLogout {
         body["soft_logout"] = true.into();
     }

@@ -6,6 +6,7 @@
 pub mod cross_signing;
 pub mod device_keys;
 pub mod device_lists;
+pub mod key_backup;
 pub mod key_signatures;
 pub mod one_time_keys;
 mod signed;
@@ -14,6 +15,7 @@ pub mod to_device;
 pub use cross_signing::CrossSigning;
 pub use device_keys::DeviceKeys;
 pub use device_lists::DeviceLists;
+pub use key_backup::KeyBackup;
 pub use key_signatures::KeySignatures;
 pub use one_time_keys::OneTimeKeys;
 pub use to_device::ToDevice;

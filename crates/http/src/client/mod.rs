@@ -1,6 +1,7 @@
 //! The Client-Server API, one folder an area, one file an endpoint.
 
 pub mod account;
+pub mod backup;
 pub mod keys;
 pub mod to_device;
 
@@ -10,5 +11,5 @@ use crate::state::Services;
 
 /// All routes of the Client-Server API.
 pub fn routes() -> Router<Services> {
-    Router::new().merge(account::routes()).merge(keys::routes()).merge(to_device::routes())
+    Router::new().merge(account::routes()).merge(backup::routes()).merge(keys::routes()).merge(to_device::routes())
 }

@@ -6,6 +6,7 @@ pub mod device_keys;
 pub mod device_lists;
 pub mod devices;
 pub mod events;
+pub mod key_backup;
 pub mod key_signatures;
 pub mod memberships;
 pub mod one_time_keys;

@@ -1,0 +1,22 @@
+//! DELETE /_matrix/client/v3/room_keys/keys/{roomId} (End-to-end encryption: server-side key backups)
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domicile_app::e2ee::{KeyBackup, key_backup::Which};
+use ruma::api::client::backup::delete_backup_keys_for_room::v3::{Request, Response};
+
+use crate::{
+    answer::{Answer, Reply},
+    extract::Authed,
+};
+
+/// Deletes the keys of one room.
+pub(super) async fn delete_backup_keys_for_room(
+    State(key_backup): State<Arc<KeyBackup>>,
+    request: Authed<Request>,
+) -> Reply<Response> {
+    let Request { version, room_id, .. } = request.body;
+    let changed = key_backup.remove(request.session.user_num, &version, Which::Room(room_id)).await?;
+    Ok(Answer(Response::new(changed.etag, changed.count)))
+}

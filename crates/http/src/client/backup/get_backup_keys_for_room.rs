@@ -1,0 +1,22 @@
+//! GET /_matrix/client/v3/room_keys/keys/{roomId} (End-to-end encryption: server-side key backups)
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domicile_app::e2ee::KeyBackup;
+use ruma::api::client::backup::get_backup_keys_for_room::v3::{Request, Response};
+
+use crate::{
+    answer::{Answer, Reply},
+    extract::Authed,
+};
+
+/// Gives the keys of one room.
+pub(super) async fn get_backup_keys_for_room(
+    State(key_backup): State<Arc<KeyBackup>>,
+    request: Authed<Request>,
+) -> Reply<Response> {
+    let Request { version, room_id, .. } = request.body;
+    let sessions = key_backup.get_room(request.session.user_num, version, &room_id).await?;
+    Ok(Answer(Response::new(sessions)))
+}
