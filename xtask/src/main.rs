@@ -9,6 +9,7 @@ mod command;
 mod crash;
 mod docs;
 mod endpoints;
+mod fuzz;
 mod golden;
 /// The same file as in the test kit: depending on the kit would compile the whole server before the first check.
 #[path = "../../crates/testkit/src/postgres/server.rs"]
@@ -37,6 +38,8 @@ enum Chore {
     Tidy(tidy::Args),
     /// Kill the server and cut its power under load, and check that every acknowledged message is there, once
     Crash(crash::Args),
+    /// List the fuzz targets, or run one (takes a nightly toolchain)
+    Fuzz(fuzz::Args),
     /// Write the documents that are made from the code
     Docs(docs::Args),
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Chore::Test(args) => test::run(&args),
         Chore::Tidy(args) => tidy::run(&args),
         Chore::Crash(args) => crash::run(&args),
+        Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Docs(args) => docs::run(&args),
     };
     match done {

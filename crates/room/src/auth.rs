@@ -44,7 +44,10 @@ pub fn authorise(
     check_state_independent_auth_rules(&rules.authorization, pdu, by_id).map_err(AuthError)?;
     check_state_dependent_auth_rules(&rules.authorization, pdu, |kind: &StateEventType, state_key: &str| {
         // The map has a handful of entries: a walk is cheaper than an owned key.
-        state.iter().find(|((known, key), _)| known == kind && key == state_key).map(|(_, pdu)| AsRef::<Pdu>::as_ref(pdu))
+        state
+            .iter()
+            .find(|((known, key), _)| known == kind && key == state_key)
+            .map(|(_, pdu)| AsRef::<Pdu>::as_ref(pdu))
     })
     .map_err(AuthError)
 }

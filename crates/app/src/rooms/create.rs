@@ -93,7 +93,8 @@ impl RoomMaker {
     /// The same, for who goes on with the room.
     pub async fn create_room(&self, by: &Session, request: RoomRequest) -> Result<Arc<Room>> {
         let version = request.version.clone().unwrap_or_else(|| self.settings.default_version.clone());
-        let unsupported = || ErrorKind::UnsupportedRoomVersion.with(format!("Room version {version} is not known here."));
+        let unsupported =
+            || ErrorKind::UnsupportedRoomVersion.with(format!("Room version {version} is not known here."));
         let rules = version.rules().filter(|_| is_offered(&version)).ok_or_else(unsupported)?;
         let preset = request.preset.unwrap_or(if request.public { Preset::PublicChat } else { Preset::PrivateChat });
         let alias = request.alias_name.as_deref().map(|name| self.alias(name)).transpose()?;

@@ -135,9 +135,7 @@ impl RoomView {
     /// Sets somebody's membership and keeps the counts right.
     pub fn set_member(&mut self, user_num: UserNum, member: Member) {
         let before = self.members.insert(user_num, member).map(|member| member.membership);
-        let count = |membership| {
-            isize::from(member.membership == membership) - isize::from(before == Some(membership))
-        };
+        let count = |membership| isize::from(member.membership == membership) - isize::from(before == Some(membership));
         self.joined = self.joined.saturating_add_signed(count(Membership::Join));
         self.invited = self.invited.saturating_add_signed(count(Membership::Invite));
     }

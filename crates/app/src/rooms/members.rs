@@ -81,7 +81,9 @@ impl Members {
             return Ok(None);
         }
         for allowed in rule.allow.iter().filter(|allow| allow.kind == "m.room_membership") {
-            let Some(room_id) = allowed.room_id.as_deref().and_then(|id| <&RoomId>::try_from(id).ok()) else { continue };
+            let Some(room_id) = allowed.room_id.as_deref().and_then(|id| <&RoomId>::try_from(id).ok()) else {
+                continue;
+            };
             let Ok(other) = self.sender.rooms().get(room_id).await else { continue };
             if other.view().is_joined(by.user_num) {
                 return Ok(Some(self.someone_who_may_invite(room).await?));
@@ -192,7 +194,8 @@ impl Members {
 
     /// The rooms that a user is in.
     pub async fn joined_rooms(&self, user_num: UserNum) -> Result<Vec<RoomNum>> {
-        let rows = self.store.read(move |snapshot| async move { memberships::of_user(&snapshot, user_num).await }).await?;
+        let rows =
+            self.store.read(move |snapshot| async move { memberships::of_user(&snapshot, user_num).await }).await?;
         Ok(rows.into_iter().filter(|row| row.membership == "join").map(|row| row.room_num).collect())
     }
 

@@ -38,7 +38,8 @@ impl StateKeys {
         }
         let wanted = (kind.to_owned(), state_key.to_owned());
         let asked = wanted.clone();
-        let found = self.store.read(move |snapshot| async move { state::key(&snapshot, &asked.0, &asked.1).await }).await?;
+        let found =
+            self.store.read(move |snapshot| async move { state::key(&snapshot, &asked.0, &asked.1).await }).await?;
         if let Some(key_num) = found {
             self.cache.insert(wanted, key_num);
         }

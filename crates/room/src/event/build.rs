@@ -235,7 +235,11 @@ pub(super) fn string(out: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use ruma::{RoomVersionId, signatures::{hash_and_sign_event, reference_hash}, user_id, owned_server_name};
+    use ruma::{
+        RoomVersionId, owned_server_name,
+        signatures::{hash_and_sign_event, reference_hash},
+        user_id,
+    };
 
     use super::*;
 
@@ -270,9 +274,21 @@ mod tests {
         for version in ["3", "4", "6", "8", "9", "10", "11", "12"] {
             let rules = RoomVersionId::try_from(version).unwrap().rules().unwrap();
             for draft in [
-                draft("m.room.message", None, r#"{"body":"Grüße \u0007 \"x\"","msgtype":"m.text","z":1,"a":[{"b":null}]}"#),
-                draft("m.room.member", Some("@alice:example.org"), r#"{"membership":"join","displayname":"A","join_authorised_via_users_server":"@b:c"}"#),
-                draft("m.room.power_levels", Some(""), r#"{"users":{"@alice:example.org":100},"invite":3,"extra":true}"#),
+                draft(
+                    "m.room.message",
+                    None,
+                    r#"{"body":"Grüße \u0007 \"x\"","msgtype":"m.text","z":1,"a":[{"b":null}]}"#,
+                ),
+                draft(
+                    "m.room.member",
+                    Some("@alice:example.org"),
+                    r#"{"membership":"join","displayname":"A","join_authorised_via_users_server":"@b:c"}"#,
+                ),
+                draft(
+                    "m.room.power_levels",
+                    Some(""),
+                    r#"{"users":{"@alice:example.org":100},"invite":3,"extra":true}"#,
+                ),
                 draft("m.room.join_rules", Some(""), r#"{"join_rule":"restricted","allow":[],"x":1}"#),
             ] {
                 let pdu = build(draft, place(), &rules, &signer).unwrap();

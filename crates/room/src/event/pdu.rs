@@ -3,9 +3,7 @@
 use bytes::Bytes;
 use ruma::{
     EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UInt, UserId,
-    events::TimelineEventType,
-    room_version_rules::RoomVersionRules,
-    state_res::Event,
+    events::TimelineEventType, room_version_rules::RoomVersionRules, state_res::Event,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;

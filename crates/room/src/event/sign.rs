@@ -27,8 +27,8 @@ impl ServerSigner {
     pub fn from_seed(server_name: OwnedServerName, seed: &[u8; 32], version: &str) -> Result<Self, SignerError> {
         let mut document = PKCS8_PREFIX.to_vec();
         document.extend_from_slice(seed);
-        let key_pair = Ed25519KeyPair::from_der(&document, version.to_owned())
-            .map_err(|error| SignerError(error.to_string()))?;
+        let key_pair =
+            Ed25519KeyPair::from_der(&document, version.to_owned()).map_err(|error| SignerError(error.to_string()))?;
         Ok(Self { server_name, key_id: format!("ed25519:{version}"), key_pair })
     }
 

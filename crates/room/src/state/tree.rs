@@ -138,7 +138,9 @@ pub fn diff(old: i64, new: i64, nodes: &impl Nodes) -> Result<Vec<(i64, Option<i
         if old == new {
             continue;
         }
-        let (Some(old), Some(new)) = (fetch(old, nodes, &mut missing), fetch(new, nodes, &mut missing)) else { continue };
+        let (Some(old), Some(new)) = (fetch(old, nodes, &mut missing), fetch(new, nodes, &mut missing)) else {
+            continue;
+        };
         match (&*old, &*new) {
             (Node::Inner(old), Node::Inner(new)) => todo.extend(old.iter().copied().zip(new.iter().copied())),
             (old, new) => match (entries(old, nodes), entries(new, nodes)) {

@@ -44,12 +44,7 @@ async fn member(sender: &Sender, staging: &Staging, user_id: &str) -> Result<Opt
     }
 }
 
-async fn other(
-    sender: &Sender,
-    staging: &Staging,
-    kind: &StateEventType,
-    state_key: &str,
-) -> Result<Option<Arc<Pdu>>> {
+async fn other(sender: &Sender, staging: &Staging, kind: &StateEventType, state_key: &str) -> Result<Option<Arc<Pdu>>> {
     match state_event(sender, &staging.view, &kind.to_string(), state_key).await? {
         Some(event_num) => pdu(sender, staging, event_num).await.map(Some),
         None => Ok(None),

@@ -44,7 +44,16 @@ impl Sender {
         view.depth = pdu.depth();
         view.extremities.clear();
         view.extremities.push((event_num, pdu.event_id().to_owned()));
-        staging.staged.push(StagedEvent { event_num, pdu, sender_num, state_before, key, thread_num, relation, totals });
+        staging.staged.push(StagedEvent {
+            event_num,
+            pdu,
+            sender_num,
+            state_before,
+            key,
+            thread_num,
+            relation,
+            totals,
+        });
         Ok(())
     }
 

@@ -9,7 +9,12 @@ use crate::{Error, Result};
 
 impl Sender {
     /// Empties the target of a redaction that was just staged, if its sender may. Tells whether the room must be read again.
-    pub(super) async fn stage_redaction(&self, staging: &mut Staging, redaction: &Pdu, target: &EventId) -> Result<bool> {
+    pub(super) async fn stage_redaction(
+        &self,
+        staging: &mut Staging,
+        redaction: &Pdu,
+        target: &EventId,
+    ) -> Result<bool> {
         let Some(event) = self.events.by_id(target).await? else { return Ok(false) };
         if event.room.room_num != staging.room_num() || event.redacted_by.is_some() {
             return Ok(false);
