@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use domicile_app::{
     accounts::{Sessions, Users},
-    e2ee::{CrossSigning, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
+    e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
 };
 
 /// Everything the router hands out. Only the binary's wiring fills it in.
@@ -27,6 +27,8 @@ pub struct Services {
     pub key_signatures: Arc<KeySignatures>,
     /// Backups of message keys.
     pub key_backup: Arc<KeyBackup>,
+    /// Dehydrated devices.
+    pub dehydrated_devices: Arc<DehydratedDevices>,
     /// Inboxes of devices.
     pub to_device: Arc<ToDevice>,
 }

@@ -5,14 +5,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use domicile_core::{
-    error::ErrorKind,
-    ids::{Position, RoomNum, UserNum},
-};
+use domicile_core::ids::{Position, RoomNum, UserNum};
 use domicile_store::{Batch, Snapshot, Store, table::device_lists};
 use ruma::OwnedUserId;
 
-use crate::{Result, accounts::Users, events::wake::Wakers};
+use crate::{Result, accounts::Users, events::wake::Wakers, sync::token::SyncToken};
 
 /// Users whose devices a client must ask for again, and those it can forget.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,7 +78,8 @@ impl DeviceLists {
 
     /// What changed for a user between two sync tokens, by Matrix ids: changed, left.
     pub async fn between(&self, reader: UserNum, from: &str, to: &str) -> Result<(Vec<OwnedUserId>, Vec<OwnedUserId>)> {
-        let (since, _upto) = (position(from)?, position(to)?);
+        // Whoever changed after `to` is told too: asking once too often is harmless.
+        let (since, _upto) = (from.parse::<SyncToken>()?.position, to.parse::<SyncToken>()?);
         let changes =
             self.store.read(move |snapshot| async move { changes_since(&snapshot, reader, since).await }).await?;
         Ok((self.ids(&changes.changed).await?, self.ids(&changes.left).await?))
@@ -139,14 +137,4 @@ pub async fn changes_since(snapshot: &Snapshot, reader: UserNum, since: Position
 async fn left_in(snapshot: &Snapshot, room_num: RoomNum, since: Position) -> Result<impl Iterator<Item = UserNum>> {
     let turned = device_lists::turned_in(snapshot, room_num, since).await?;
     Ok(turned.into_iter().filter(|(_, joined)| !joined).map(|(user_num, _)| user_num))
-}
-
-/// The position that a sync token begins with.
-fn position(token: &str) -> Result<Position> {
-    let digits = token.strip_prefix('s').unwrap_or(token);
-    let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
-    digits[..end]
-        .parse()
-        .map(Position)
-        .map_err(|_| ErrorKind::InvalidParam.with("The token is none of a sync: use its next_batch.").into())
 }

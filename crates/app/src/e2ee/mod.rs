@@ -4,6 +4,7 @@
 //! once (a one-time key is handed out once, a to-device message is delivered once) and honesty (every change of devices is announced).
 
 pub mod cross_signing;
+pub mod dehydrated_devices;
 pub mod device_keys;
 pub mod device_lists;
 pub mod key_backup;
@@ -13,6 +14,7 @@ mod signed;
 pub mod to_device;
 
 pub use cross_signing::CrossSigning;
+pub use dehydrated_devices::DehydratedDevices;
 pub use device_keys::DeviceKeys;
 pub use device_lists::DeviceLists;
 pub use key_backup::KeyBackup;

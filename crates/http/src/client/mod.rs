@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod backup;
+pub mod dehydrated_device;
 pub mod keys;
 pub mod to_device;
 
@@ -11,5 +12,5 @@ use crate::state::Services;
 
 /// All routes of the Client-Server API.
 pub fn routes() -> Router<Services> {
-    Router::new().merge(account::routes()).merge(backup::routes()).merge(keys::routes()).merge(to_device::routes())
+    Router::new().merge(account::routes()).merge(backup::routes()).merge(dehydrated_device::routes()).merge(keys::routes()).merge(to_device::routes())
 }
