@@ -4,14 +4,17 @@ pub mod create;
 pub mod live;
 pub mod members;
 pub mod membership;
+pub mod reader;
 pub mod registry;
 pub mod state_keys;
 pub mod state_trees;
+pub mod visibility;
 
 pub use create::{CreationSettings, EncryptByDefault, RoomMaker, RoomRequest};
 pub use live::{Facts, Member, Room, RoomInfo, RoomView};
 pub use members::Members;
 pub use membership::Membership;
+pub use reader::RoomReader;
 pub use registry::Rooms;
 pub use state_keys::StateKeys;
 pub use state_trees::StateTrees;

@@ -1,0 +1,398 @@
+//! Reading rooms: events, their past, state, members; each as far as the reader may see it.
+
+use std::sync::Arc;
+
+use domicile_core::{
+    clock::Clock,
+    error::ErrorKind,
+    ids::{NodeNum, Position},
+    limits,
+};
+use domicile_room::event::ClientEvent;
+use domicile_store::{
+    Snapshot, Store,
+    table::{events as event_rows, sync as sync_rows},
+};
+use ruma::{EventId, RoomId, api::Direction};
+use serde_json::value::RawValue;
+
+use super::{
+    Membership, Room, Rooms, StateKeys, StateTrees,
+    visibility::{Eyes, HistoryVisibility, Sight},
+};
+use crate::{
+    Error, Result,
+    accounts::{Session, Users},
+    error::{forbidden, not_found},
+    events::{Events, Presenter, Reader, Stored},
+    sync::filter::EventChoice,
+};
+
+/// What a reader is made of.
+pub struct RoomReaderParts {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The directory of users.
+    pub users: Arc<Users>,
+    /// Events in memory.
+    pub events: Arc<Events>,
+    /// Events as a reader sees them.
+    pub presenter: Arc<Presenter>,
+    /// Rooms in memory.
+    pub rooms: Arc<Rooms>,
+    /// Interned state keys.
+    pub keys: Arc<StateKeys>,
+    /// State trees.
+    pub trees: Arc<StateTrees>,
+}
+
+/// Reads rooms for users.
+pub struct RoomReader {
+    parts: Arc<RoomReaderParts>,
+}
+
+/// A part of a room's past.
+#[derive(Debug)]
+pub struct Page {
+    /// The events, in the order asked for.
+    pub events: Vec<Box<RawValue>>,
+    /// Member events of those who speak, if asked for.
+    pub state: Vec<Box<RawValue>>,
+    /// Where it began.
+    pub start: Position,
+    /// Where it goes on; none at the end.
+    pub end: Option<Position>,
+}
+
+/// Which part of a room's past.
+#[derive(Clone, Debug)]
+pub struct PageRequest {
+    /// Where from; none is the newest end backwards, the oldest forwards.
+    pub from: Option<Position>,
+    /// Where to.
+    pub to: Option<Position>,
+    /// Which way.
+    pub backward: bool,
+    /// Events at most.
+    pub limit: usize,
+    /// Which events.
+    pub choice: EventChoice,
+    /// Whether to add the member events of those who speak.
+    pub lazy_members: bool,
+}
+
+impl RoomReaderParts {
+    /// What is needed to look at history.
+    pub fn sight(&self) -> Sight<'_> {
+        Sight { events: &self.events, keys: &self.keys, trees: &self.trees }
+    }
+
+    /// A session as a reader of events.
+    pub fn reader(&self, session: &Session) -> Reader {
+        Reader { user_num: session.user_num, device_num: session.device_num, now_ms: self.clock.now_ms() }
+    }
+
+    /// The state that a user sees: the current one for members and where all the world reads, that of their leaving for who has left.
+    pub async fn visible_state(&self, snapshot: &Snapshot, room: &Room, session: &Session) -> Result<NodeNum> {
+        let view = room.view();
+        let world = view.facts.history_visibility.as_ref().is_some_and(|pdu| {
+            pdu.content().get().contains("world_readable")
+                && HistoryVisibility::WorldReadable == visibility_word(pdu)
+        });
+        match view.members.get(&session.user_num) {
+            Some(member) if member.membership == Membership::Join => Ok(view.state_root),
+            _ if world => Ok(view.state_root),
+            Some(member) if matches!(member.membership, Membership::Leave | Membership::Ban) => {
+                let left = self.events.load(snapshot, &[member.event_num]).await?.into_iter().next();
+                let left = left.ok_or_else(|| forbidden("You are not in this room."))?;
+                if self.membership_before(snapshot, &left, session).await? != Membership::Join {
+                    return Err(forbidden("You were never in this room."));
+                }
+                let position = left.position.unwrap_or(Position::START);
+                let next = sync_rows::state_before_next(snapshot, room.info.room_num, position).await?;
+                Ok(next.unwrap_or(view.state_root))
+            }
+            _ => Err(forbidden("You are not in this room.")),
+        }
+    }
+
+    async fn membership_before(&self, snapshot: &Snapshot, event: &Stored, session: &Session) -> Result<Membership> {
+        let key = self.keys.load(snapshot, "m.room.member", session.user_id.as_str()).await?;
+        let Some(key_num) = key else { return Ok(Membership::Leave) };
+        let Some(before) = self.trees.get(snapshot, event.state_before, key_num).await? else {
+            return Ok(Membership::Leave);
+        };
+        let before = self.events.load(snapshot, &[before]).await?.into_iter().next();
+        let word = before.and_then(|event| event.pdu.membership());
+        Ok(word.map_or(Membership::Leave, |word| Membership::parse(&word)))
+    }
+}
+
+fn visibility_word(pdu: &domicile_room::event::Pdu) -> HistoryVisibility {
+    #[derive(serde::Deserialize)]
+    struct Content {
+        history_visibility: String,
+    }
+    pdu.content_as::<Content>()
+        .map_or(HistoryVisibility::Shared, |content| HistoryVisibility::parse(&content.history_visibility))
+}
+
+impl RoomReader {
+    /// Over its parts.
+    pub fn new(parts: RoomReaderParts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// The parts, for services that read more.
+    pub fn parts(&self) -> &Arc<RoomReaderParts> {
+        &self.parts
+    }
+
+    /// The room of an id.
+    pub async fn room(&self, room_id: &RoomId) -> Result<Arc<Room>> {
+        match self.parts.rooms.num(room_id).await? {
+            Some(room_num) => self.parts.rooms.by_num(room_num).await,
+            // Whether a room exists is nobody's business who is not in it.
+            None => Err(forbidden("You are not in this room.")),
+        }
+    }
+
+    /// One state event.
+    pub async fn state_event(
+        &self,
+        session: &Session,
+        room_id: &RoomId,
+        kind: &str,
+        state_key: &str,
+    ) -> Result<Arc<Stored>> {
+        let room = self.room(room_id).await?;
+        let (parts, session) = (Arc::clone(&self.parts), session.clone());
+        let (kind, state_key) = (kind.to_owned(), state_key.to_owned());
+        self.parts
+            .store
+            .read(move |snapshot| async move {
+                let root = parts.visible_state(&snapshot, &room, &session).await?;
+                let missing = || not_found(format!("The room has no {kind} with this state key."));
+                let key_num = parts.keys.load(&snapshot, &kind, &state_key).await?.ok_or_else(missing)?;
+                let event_num = parts.trees.get(&snapshot, root, key_num).await?.ok_or_else(missing)?;
+                parts.events.load(&snapshot, &[event_num]).await?.into_iter().next().ok_or_else(missing)
+            })
+            .await
+    }
+
+    /// All state.
+    pub async fn state(&self, session: &Session, room_id: &RoomId) -> Result<Vec<Box<RawValue>>> {
+        self.state_where(session, room_id, None, |_| true).await
+    }
+
+    /// Member events that `wanted` picks, now or at a place in the timeline.
+    pub async fn members(
+        &self,
+        session: &Session,
+        room_id: &RoomId,
+        at: Option<Position>,
+        wanted: impl Fn(Membership) -> bool + Send + 'static,
+    ) -> Result<Vec<Box<RawValue>>> {
+        self.state_where(session, room_id, at, move |event| {
+            event.pdu.membership().is_some_and(|word| wanted(Membership::parse(&word)))
+        })
+        .await
+    }
+
+    async fn state_where(
+        &self,
+        session: &Session,
+        room_id: &RoomId,
+        at: Option<Position>,
+        wanted: impl Fn(&Stored) -> bool + Send + 'static,
+    ) -> Result<Vec<Box<RawValue>>> {
+        let room = self.room(room_id).await?;
+        let (parts, session) = (Arc::clone(&self.parts), session.clone());
+        self.parts
+            .store
+            .read(move |snapshot| async move {
+                let mut root = parts.visible_state(&snapshot, &room, &session).await?;
+                if let Some(position) = at {
+                    let next = sync_rows::state_before_next(&snapshot, room.info.room_num, position).await?;
+                    root = next.unwrap_or(root);
+                }
+                let all = parts.trees.all(&snapshot, root).await?;
+                let mut nums: Vec<_> = all.into_iter().map(|(_, event_num)| event_num).collect();
+                nums.sort_unstable();
+                let reader = parts.reader(&session);
+                let mut ready = Vec::with_capacity(nums.len());
+                for event in parts.events.load(&snapshot, &nums).await? {
+                    if wanted(&event) {
+                        ready.push(parts.presenter.with_room(&snapshot, &event, reader).await?);
+                    }
+                }
+                Ok(ready)
+            })
+            .await
+    }
+
+    /// One event, if the reader may see it.
+    pub async fn event(&self, session: &Session, room_id: &RoomId, event_id: &EventId) -> Result<Box<RawValue>> {
+        let room = self.room(room_id).await?;
+        let (parts, session, event_id) = (Arc::clone(&self.parts), session.clone(), event_id.to_owned());
+        self.parts
+            .store
+            .read(move |snapshot| async move {
+                let event = parts.seen(&snapshot, &room, &session, &event_id).await?;
+                parts.presenter.with_room(&snapshot, &event, parts.reader(&session)).await
+            })
+            .await
+    }
+
+    /// A part of a room's past.
+    pub async fn page(&self, session: &Session, room_id: &RoomId, request: PageRequest) -> Result<Page> {
+        let room = self.room(room_id).await?;
+        let (parts, session) = (Arc::clone(&self.parts), session.clone());
+        self.parts
+            .store
+            .read(move |snapshot| async move { parts.page(&snapshot, &room, &session, request).await })
+            .await
+    }
+}
+
+impl RoomReaderParts {
+    /// An event of a room, if the reader may see it.
+    pub async fn seen(
+        &self,
+        snapshot: &Snapshot,
+        room: &Room,
+        session: &Session,
+        event_id: &EventId,
+    ) -> Result<Arc<Stored>> {
+        let missing = || not_found(format!("There is no event {event_id} in this room that you may see."));
+        let event = self.events.load_by_id(snapshot, event_id).await?.ok_or_else(missing)?;
+        if event.room.room_num != room.info.room_num {
+            return Err(missing());
+        }
+        let mut eyes = self.eyes(snapshot, room, session).await?;
+        if eyes.sees(&self.sight(), snapshot, &event).await? { Ok(event) } else { Err(missing()) }
+    }
+
+    /// A reader's eyes.
+    pub async fn eyes(&self, snapshot: &Snapshot, room: &Room, session: &Session) -> Result<Eyes> {
+        Eyes::new(&self.sight(), snapshot, &room.view(), session.user_num, session.user_id.clone()).await
+    }
+
+    async fn page(&self, snapshot: &Snapshot, room: &Room, session: &Session, request: PageRequest) -> Result<Page> {
+        let head = snapshot.head().await?;
+        let mut eyes = self.eyes(snapshot, room, session).await?;
+        // Whoever sees neither present nor past is told so instead of being shown an empty room.
+        self.visible_state(snapshot, room, session).await?;
+        let reader = self.reader(session);
+        let limit = request.limit.clamp(1, limits::PAGE_EVENTS);
+        let lowest = Position(i64::MIN);
+        let start = request.from.unwrap_or(if request.backward { head } else { lowest });
+        let (mut at, mut events, mut end) = (start, Vec::new(), None);
+        let mut looked = 0;
+        let mut speakers = std::collections::BTreeSet::new();
+        let mut last_state = None;
+        // What a filter or the past hides does not count, but what is looked at for one page is bounded.
+        while events.len() < limit && looked < 10 * limits::PAGE_EVENTS {
+            let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+            let found = if request.backward {
+                event_rows::backwards(snapshot, room.info.room_num, request.to.unwrap_or(lowest), at, rows).await?
+            } else {
+                event_rows::forwards(snapshot, room.info.room_num, at, request.to.unwrap_or(head), rows).await?
+            };
+            let more = found.len() > limit;
+            end = None;
+            for row in found.into_iter().take(limit) {
+                looked += 1;
+                let event = self.stored(snapshot, row).await?;
+                let position = event.position.unwrap_or(at);
+                at = if request.backward { Position(position.0 - 1) } else { position };
+                end = Some(at);
+                if request.choice.has(&event.pdu) && eyes.sees(&self.sight(), snapshot, &event).await? {
+                    speakers.insert(event.pdu.sender().to_owned());
+                    last_state = Some(event.state_before);
+                    events.push(self.presenter.with_room(snapshot, &event, reader).await?);
+                    if events.len() == limit {
+                        break;
+                    }
+                }
+            }
+            if !more && events.len() < limit {
+                end = None;
+            }
+            if !more {
+                break;
+            }
+        }
+        let mut state = Vec::new();
+        if let (true, Some(root)) = (request.lazy_members, last_state) {
+            for user_id in speakers {
+                let key = self.keys.load(snapshot, "m.room.member", user_id.as_str()).await?;
+                let Some(key_num) = key else { continue };
+                let Some(event_num) = self.trees.get(snapshot, root, key_num).await? else { continue };
+                for event in self.events.load(snapshot, &[event_num]).await? {
+                    state.push(self.presenter.with_room(snapshot, &event, reader).await?);
+                }
+            }
+        }
+        Ok(Page { events, state, start, end })
+    }
+
+    async fn stored(&self, snapshot: &Snapshot, row: event_rows::Event) -> Result<Arc<Stored>> {
+        self.events.stored(snapshot, row).await
+    }
+
+    /// The users who are joined, with what they call themselves.
+    pub async fn joined_members(
+        &self,
+        room: &Room,
+        session: &Session,
+    ) -> Result<Vec<(ruma::OwnedUserId, Option<String>, Option<String>)>> {
+        #[derive(serde::Deserialize)]
+        struct Content {
+            displayname: Option<String>,
+            avatar_url: Option<String>,
+        }
+        let view = room.view();
+        if !view.is_joined(session.user_num) {
+            return Err(forbidden("You are not in this room."));
+        }
+        let nums = view.members.values().filter(|member| member.membership == Membership::Join);
+        let mut nums: Vec<_> = nums.map(|member| member.event_num).collect();
+        nums.sort_unstable();
+        let mut members = Vec::with_capacity(nums.len());
+        for event in self.events.get_many(nums).await? {
+            let Some(user_id) = event.pdu.state_key().and_then(|key| ruma::OwnedUserId::try_from(key).ok()) else {
+                continue;
+            };
+            let content = event.pdu.content_as::<Content>();
+            let (name, avatar) = content.map_or((None, None), |content| (content.displayname, content.avatar_url));
+            members.push((user_id, name, avatar));
+        }
+        Ok(members)
+    }
+}
+
+/// Whether a direction is backwards.
+pub fn is_backward(direction: Direction) -> bool {
+    matches!(direction, Direction::Backward)
+}
+
+/// An event's content as raw JSON.
+pub fn content(event: &Stored) -> Box<RawValue> {
+    event.pdu.content().to_owned()
+}
+
+/// A state event as it stands, for who wants it whole.
+pub fn whole(event: &Stored) -> Result<Box<RawValue>> {
+    let client: &ClientEvent = &event.client;
+    client.raw_with_room(&event.room.room_id, None).map_err(Error::internal)
+}
+
+/// A limit that a client named, within bounds.
+pub fn bounded(limit: u64) -> Result<usize> {
+    usize::try_from(limit)
+        .map_err(|_| ErrorKind::InvalidParam.with("`limit` is too large.").into())
+        .map(|limit| limit.min(limits::PAGE_EVENTS))
+}
