@@ -5,6 +5,10 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use domicile_app::{
     accounts::{Sessions, Users},
+    ephemeral::{Receipts, TypingNotices},
+    events::send::Sender,
+    rooms::{Directory, Members, RoomMaker, RoomReader},
+    sync::Sync,
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
 };
 
@@ -31,4 +35,20 @@ pub struct Services {
     pub dehydrated_devices: Arc<DehydratedDevices>,
     /// Inboxes of devices.
     pub to_device: Arc<ToDevice>,
+    /// Makes the next events of rooms.
+    pub sender: Arc<Sender>,
+    /// Makes rooms.
+    pub room_maker: Arc<RoomMaker>,
+    /// Comings and goings.
+    pub members: Arc<Members>,
+    /// Reads rooms.
+    pub room_reader: Arc<RoomReader>,
+    /// Aliases and the public directory.
+    pub directory: Arc<Directory>,
+    /// What is new.
+    pub sync: Arc<Sync>,
+    /// Receipts.
+    pub receipts: Arc<Receipts>,
+    /// Typing.
+    pub typing: Arc<TypingNotices>,
 }

@@ -4,4 +4,4 @@ pub mod receipts;
 pub mod typing;
 
 pub use receipts::{ReceiptKind, Receipts};
-pub use typing::Typing;
+pub use typing::{Typing, TypingNotices};

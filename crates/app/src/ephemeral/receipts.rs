@@ -100,4 +100,19 @@ impl Receipts {
         }
         Ok(())
     }
+
+    /// Moves the marker of what was read fully, which is room account data.
+    pub async fn set_fully_read(&self, by: &Session, room_id: &RoomId, event_id: &EventId) -> Result<()> {
+        let room = self.rooms.get(room_id).await?;
+        if !room.view().is_joined(by.user_num) {
+            return Err(forbidden("You are not in this room."));
+        }
+        let mut batch = Batch::new();
+        let position = batch.position();
+        let content = serde_json::json!({ "event_id": event_id }).to_string();
+        receipts::set_fully_read(&mut batch, by.user_num, room.info.room_num, content, position);
+        self.store.write(batch).await?;
+        self.wakers.wake(by.user_num);
+        Ok(())
+    }
 }

@@ -3,13 +3,22 @@
 //! Every change has a number; a `/sync` that has seen less than a room's number gets the room's list again. The numbers begin anew with the
 //! process, so they carry its birth in them: a token of an older process has seen nothing.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domicile_core::{
     clock::Clock,
     ids::{RoomNum, UserNum},
 };
 use parking_lot::Mutex;
+use ruma::{RoomId, UserId};
+
+use crate::{
+    Result,
+    accounts::Session,
+    error::forbidden,
+    events::wake::Wakers,
+    rooms::{Room, Rooms},
+};
 
 /// Longest time that one request lets a user type, in milliseconds.
 pub const LONGEST_MS: i64 = 120_000;
@@ -93,6 +102,54 @@ impl Typing {
             }
         }
         stopped
+    }
+}
+
+/// Typing as clients tell it.
+pub struct TypingNotices {
+    typing: Arc<Typing>,
+    rooms: Arc<Rooms>,
+    wakers: Arc<Wakers>,
+}
+
+impl TypingNotices {
+    /// Over who types, the rooms and who waits.
+    pub fn new(typing: Arc<Typing>, rooms: Arc<Rooms>, wakers: Arc<Wakers>) -> Self {
+        Self { typing, rooms, wakers }
+    }
+
+    /// Notes that the user types for a while, or no longer.
+    pub async fn set(&self, by: &Session, room_id: &RoomId, user_id: &UserId, timeout: Option<Duration>) -> Result<()> {
+        if *user_id != by.user_id {
+            return Err(forbidden("You can tell of your own typing only."));
+        }
+        let room = self.rooms.get(room_id).await?;
+        if !room.view().is_joined(by.user_num) {
+            return Err(forbidden("You are not in this room."));
+        }
+        let timeout_ms = timeout.map(|timeout| i64::try_from(timeout.as_millis()).unwrap_or(LONGEST_MS));
+        if self.typing.set(room.info.room_num, by.user_num, timeout_ms) {
+            self.wake(&room);
+        }
+        Ok(())
+    }
+
+    fn wake(&self, room: &Room) {
+        let view = room.view();
+        self.wakers.wake_members(
+            view.joined,
+            |visit| view.joined_members().for_each(visit),
+            |user_num| view.is_joined(user_num),
+        );
+    }
+
+    /// Ends what has run out and tells who waits for it. To be called about once a second.
+    pub fn expire(&self) {
+        for room_num in self.typing.expire() {
+            if let Some(room) = self.rooms.in_memory(room_num) {
+                self.wake(&room);
+            }
+        }
     }
 }
 

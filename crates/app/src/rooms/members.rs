@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use domicile_core::{
-    error::ErrorKind,
-    ids::{RoomNum, UserNum},
-};
+use domicile_core::{error::ErrorKind, ids::UserNum};
 use domicile_room::{create::raw, event::EventDraft};
 use domicile_store::{Batch, Store, table::memberships, table::profile_fields};
-use ruma::{OwnedUserId, RoomId, UserId, events::TimelineEventType};
+use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId, events::TimelineEventType};
 use serde_json::{Map, Value, json};
 
 use super::{Membership, Room};
@@ -193,10 +190,19 @@ impl Members {
     }
 
     /// The rooms that a user is in.
-    pub async fn joined_rooms(&self, user_num: UserNum) -> Result<Vec<RoomNum>> {
-        let rows =
-            self.store.read(move |snapshot| async move { memberships::of_user(&snapshot, user_num).await }).await?;
-        Ok(rows.into_iter().filter(|row| row.membership == "join").map(|row| row.room_num).collect())
+    pub async fn joined_rooms(&self, user_num: UserNum) -> Result<Vec<OwnedRoomId>> {
+        let events = Arc::clone(self.sender.events());
+        self.store
+            .read(move |snapshot| async move {
+                let mut rooms = Vec::new();
+                for row in memberships::of_user(&snapshot, user_num).await? {
+                    if row.membership == "join" {
+                        rooms.push(events.room_info(&snapshot, row.room_num).await?.room_id.clone());
+                    }
+                }
+                Ok(rooms)
+            })
+            .await
     }
 
     async fn member_room(&self, by: &Session, room_id: &RoomId) -> Result<Arc<Room>> {

@@ -1,6 +1,7 @@
 //! Rooms: their state in memory, their making, who is in them.
 
 pub mod create;
+pub mod directory;
 pub mod live;
 pub mod members;
 pub mod membership;
@@ -11,6 +12,7 @@ pub mod state_trees;
 pub mod visibility;
 
 pub use create::{CreationSettings, EncryptByDefault, RoomMaker, RoomRequest};
+pub use directory::Directory;
 pub use live::{Facts, Member, Room, RoomInfo, RoomView};
 pub use members::Members;
 pub use membership::Membership;

@@ -4,7 +4,17 @@ pub mod account;
 pub mod backup;
 pub mod dehydrated_device;
 pub mod keys;
+pub mod knock;
+pub mod membership;
+pub mod message;
+pub mod read_marker;
+pub mod receipt;
+pub mod redact;
+pub mod room;
+pub mod state;
+pub mod sync;
 pub mod to_device;
+pub mod typing;
 
 use axum::Router;
 
@@ -12,5 +22,20 @@ use crate::state::Services;
 
 /// All routes of the Client-Server API.
 pub fn routes() -> Router<Services> {
-    Router::new().merge(account::routes()).merge(backup::routes()).merge(dehydrated_device::routes()).merge(keys::routes()).merge(to_device::routes())
+    Router::new()
+        .merge(account::routes())
+        .merge(backup::routes())
+        .merge(dehydrated_device::routes())
+        .merge(keys::routes())
+        .merge(knock::routes())
+        .merge(membership::routes())
+        .merge(message::routes())
+        .merge(read_marker::routes())
+        .merge(receipt::routes())
+        .merge(redact::routes())
+        .merge(room::routes())
+        .merge(state::routes())
+        .merge(sync::routes())
+        .merge(to_device::routes())
+        .merge(typing::routes())
 }

@@ -122,3 +122,12 @@ pub fn set(batch: &mut Batch, receipt: &NewReceipt<'_>, position: Value) {
         ],
     );
 }
+
+/// Sets the marker of what a user has read fully in a room, as room account data.
+pub fn set_fully_read(batch: &mut Batch, user_num: UserNum, room_num: RoomNum, content: String, position: Value) {
+    batch.push(
+        "INSERT INTO account_data (user_num, room_num, kind, content, position) VALUES ($1, $2, 'm.fully_read', $3, $4)
+         ON CONFLICT (user_num, room_num, kind) DO UPDATE SET content = excluded.content, position = excluded.position",
+        params![user_num, room_num, content, position],
+    );
+}

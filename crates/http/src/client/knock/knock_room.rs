@@ -1,0 +1,23 @@
+//! POST /_matrix/client/v3/knock/{roomIdOrAlias} (Room membership: Knocking on rooms)
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domicile_app::rooms::{Directory, Members};
+use ruma::api::client::knock::knock_room::v3::{Request, Response};
+
+use crate::{
+    answer::{Answer, Reply},
+    extract::Authed,
+};
+
+/// Asks to be let into a room.
+pub(super) async fn knock_room(
+    State(members): State<Arc<Members>>,
+    State(directory): State<Arc<Directory>>,
+    request: Authed<Request>,
+) -> Reply<Response> {
+    let room_id = directory.resolve(&request.body.room_id_or_alias).await?;
+    members.knock(&request.session, &room_id, request.body.reason).await?;
+    Ok(Answer(Response::new(room_id)))
+}

@@ -1,0 +1,19 @@
+//! POST /_matrix/client/v3/rooms/{roomId}/ban (Room membership: Banning users in a room)
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domicile_app::rooms::Members;
+use ruma::api::client::membership::ban_user::v3::{Request, Response};
+
+use crate::{
+    answer::{Answer, Reply},
+    extract::Authed,
+};
+
+/// Keeps somebody out of a room.
+pub(super) async fn ban_user(State(members): State<Arc<Members>>, request: Authed<Request>) -> Reply<Response> {
+    let body = request.body;
+    members.ban(&request.session, &body.room_id, &body.user_id, body.reason).await?;
+    Ok(Answer(Response::new()))
+}

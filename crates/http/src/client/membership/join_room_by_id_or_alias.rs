@@ -1,0 +1,23 @@
+//! POST /_matrix/client/v3/join/{roomIdOrAlias} (Room membership: Joining rooms)
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domicile_app::rooms::{Directory, Members};
+use ruma::api::client::membership::join_room_by_id_or_alias::v3::{Request, Response};
+
+use crate::{
+    answer::{Answer, Reply},
+    extract::Authed,
+};
+
+/// Joins a room by its id or one of its aliases.
+pub(super) async fn join_room_by_id_or_alias(
+    State(members): State<Arc<Members>>,
+    State(directory): State<Arc<Directory>>,
+    request: Authed<Request>,
+) -> Reply<Response> {
+    let room_id = directory.resolve(&request.body.room_id_or_alias).await?;
+    members.join(&request.session, &room_id, request.body.reason).await?;
+    Ok(Answer(Response::new(room_id)))
+}

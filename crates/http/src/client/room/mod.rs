@@ -1,0 +1,16 @@
+//! Rooms: making them, and single events of theirs.
+
+mod create_room;
+mod get_room_event;
+
+use axum::Router;
+use ruma::api::client::room as api;
+
+use crate::{router::Endpoint, state::Services};
+
+/// The routes of the area.
+pub fn routes() -> Router<Services> {
+    Router::new()
+        .endpoint::<api::create_room::v3::Request, _, _>(create_room::create_room)
+        .endpoint::<api::get_room_event::v3::Request, _, _>(get_room_event::get_room_event)
+}
