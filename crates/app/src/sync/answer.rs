@@ -33,6 +33,9 @@ pub struct SyncAnswer {
     pub device_one_time_keys_count: BTreeMap<String, u64>,
     /// Algorithms whose fallback key is unused.
     pub device_unused_fallback_key_types: Vec<String>,
+    /// Whether the inbox holds messages that the client's token proves to have arrived. Not for the client.
+    #[serde(skip)]
+    pub inbox_received: bool,
 }
 
 impl SyncAnswer {

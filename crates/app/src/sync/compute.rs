@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
-use domicile_core::ids::{Position, RoomNum};
+use domicile_core::{
+    ids::{Position, RoomNum},
+    limits,
+};
 use domicile_room::event::client_json;
 use domicile_store::{
     Snapshot,
     table::{self, sync::RoomOfUser},
 };
-use ruma::{OwnedRoomId, api::client::filter::Filter};
+use ruma::{OwnedRoomId, api::client::filter::Filter, serde::Raw};
 use serde_json::value::RawValue;
 
 use super::{
@@ -20,6 +23,7 @@ use super::{
 use crate::{
     Error, Result,
     accounts::Session,
+    e2ee::{device_lists, one_time_keys, to_device},
     events::Reader,
     rooms::Membership,
 };
@@ -54,8 +58,11 @@ pub(super) async fn compute(
     request: &SyncRequest,
 ) -> Result<SyncAnswer> {
     let typing_head = parts.typing.head();
-    let upto = snapshot.head().await?;
-    let since = request.since.map_or(Position::START, |token| token.position).min(upto);
+    let head = snapshot.head().await?;
+    let since = request.since.map_or(Position::START, |token| token.position).min(head);
+    let inbox = to_device::page(&snapshot, session.device_num, since, head, limits::TO_DEVICE_PAGE).await?;
+    // Where the inbox is cut, everything else stops too: a message is never shown before its key.
+    let upto = inbox.last;
     let filter = &request.filter.room;
     let context = Context {
         parts,
@@ -78,9 +85,35 @@ pub(super) async fn compute(
         next_batch: SyncToken { position: upto, typing: typing_head }.to_string(),
         ..SyncAnswer::default()
     };
+    answer.to_device.events = inbox.events.into_iter().map(Raw::into_json).collect();
+    encryption(&context, &mut answer).await?;
     let room_data = account_data(&context, &mut answer).await?;
     rooms(&context, &mut answer, room_data).await?;
     Ok(answer)
+}
+
+/// Whose devices changed, and what is left of this device's keys.
+async fn encryption(context: &Context<'_>, answer: &mut SyncAnswer) -> Result<()> {
+    let (snapshot, session) = (&context.snapshot, context.session);
+    // Who syncs for the first time asks for the keys of everybody anyway.
+    if context.request.since.is_some() {
+        let changes = device_lists::changes_since(snapshot, session.user_num, context.since).await?;
+        for user_num in changes.changed {
+            answer.device_lists.changed.push(context.parts.users.load_id(snapshot, user_num).await?);
+        }
+        for user_num in changes.left {
+            answer.device_lists.left.push(context.parts.users.load_id(snapshot, user_num).await?);
+        }
+    }
+    let device_id = session.device_id.as_str();
+    let counts = one_time_keys::one_time_key_counts(snapshot, session.user_num, device_id).await?;
+    answer.device_one_time_keys_count =
+        counts.into_iter().map(|(algorithm, count)| (algorithm.to_string(), u64::from(count))).collect();
+    let unused = one_time_keys::unused_fallback_types(snapshot, session.user_num, device_id).await?;
+    answer.device_unused_fallback_key_types = unused.into_iter().map(|algorithm| algorithm.to_string()).collect();
+    answer.inbox_received =
+        context.request.since.is_some() && table::to_device::any(snapshot, session.device_num, context.since).await?;
+    Ok(())
 }
 
 /// Puts the user's own data into the answer, and gives what is about rooms.
@@ -149,6 +182,8 @@ async fn one_room(context: &Context<'_>, answer: &mut SyncAnswer, row: &RoomOfUs
     }
     let room_id: OwnedRoomId = info.room_id.clone();
     match Membership::parse(&row.membership) {
+        // Where the inbox is cut before the joining, the room comes with the next answer.
+        Membership::Join if row.turned_position > context.upto => {}
         Membership::Join => {
             if let Some(room) = room::joined(context, &info, row, data).await? {
                 answer.rooms.join.insert(room_id, room);

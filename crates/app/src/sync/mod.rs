@@ -12,8 +12,8 @@ pub mod token;
 
 use std::{sync::Arc, time::Duration};
 
-use domicile_core::clock::Clock;
-use domicile_store::{Store, table};
+use domicile_core::{clock::Clock, ids::Position};
+use domicile_store::{Batch, Store, table};
 use ruma::api::client::filter::FilterDefinition;
 use tokio_util::sync::CancellationToken;
 
@@ -104,7 +104,13 @@ impl Sync {
             // Taken before the read: what is written after the read wakes us.
             let mut woken = std::pin::pin!(waiting.woken());
             woken.as_mut().enable();
-            let answer = self.compute(&session, &request).await?;
+            let mut answer = self.compute(&session, &request).await?;
+            if std::mem::take(&mut answer.inbox_received) {
+                let mut batch = Batch::new();
+                let upto = request.since.map_or(Position::START, |token| token.position);
+                table::to_device::remove(&mut batch, session.device_num, upto);
+                self.parts.store.write(batch).await?;
+            }
             let waits = request.since.is_some() && !request.full_state && !request.timeout.is_zero();
             if !waits || !answer.is_empty() || self.parts.stopping.is_cancelled() {
                 return Ok(answer);
