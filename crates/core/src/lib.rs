@@ -3,6 +3,7 @@
 //! Nothing here knows about tokio, SQL or HTTP.
 
 pub mod clock;
+pub mod config;
 pub mod error;
 pub mod ids;
 pub mod limits;

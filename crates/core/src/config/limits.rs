@@ -1,0 +1,25 @@
+//! How often somebody may do something.
+
+use super::{Rate, section::section};
+
+section! {
+    /// How often somebody may do something: `10/s burst 50`, `3/m` or `off`.
+    RateLimits = "rate_limits" {
+        /// Attempts to log in from one address.
+        login_address: Rate = Rate::Limited { per_second: 0.5, burst: 10 };
+        /// Failed attempts to log in to one account.
+        login_account: Rate = Rate::Limited { per_second: 0.1, burst: 5 };
+        /// Registrations from one address.
+        registration: Rate = Rate::Limited { per_second: 0.05, burst: 10 };
+        /// Events that one account sends.
+        messages: Rate = Rate::Limited { per_second: 20.0, burst: 100 };
+        /// Invites by one account.
+        invites: Rate = Rate::Limited { per_second: 0.5, burst: 30 };
+        /// Rooms that one account joins.
+        joins: Rate = Rate::Limited { per_second: 0.5, burst: 30 };
+        /// Uploads by one account.
+        uploads: Rate = Rate::Limited { per_second: 1.0, burst: 30 };
+        /// Searches in directories by one account.
+        searches: Rate = Rate::Limited { per_second: 2.0, burst: 20 };
+    }
+}

@@ -1,0 +1,58 @@
+//! Where the server listens, and for what.
+
+use super::{Setting, section::section};
+
+super::value::choice! {
+    /// A part of what the server offers.
+    Api {
+        /// The Client-Server API.
+        Client = "client",
+        /// Media, for clients.
+        Media = "media",
+        /// `/health`
+        Health = "health",
+        /// `/metrics` for Prometheus
+        Metrics = "metrics",
+        /// The operator's API. It belongs on a unix socket.
+        Admin = "admin",
+    }
+}
+
+impl Setting for Vec<Api> {
+    fn read(value: &toml_edit::Value) -> Result<Self, String> {
+        <Vec<String> as Setting>::read(value)?.iter().map(|word| Api::read_text(word)).collect()
+    }
+
+    fn read_text(text: &str) -> Result<Self, String> {
+        <Vec<String> as Setting>::read_text(text)?.iter().map(|word| Api::read_text(word)).collect()
+    }
+
+    fn show(&self) -> String {
+        let words: Vec<String> = self.iter().map(Setting::show).collect();
+        format!("[{}]", words.join(", "))
+    }
+}
+
+section! {
+    /// Where the server listens.
+    Listener = "listeners" {
+        /// An address and port, or `unix:` and a path.
+        bind: String = "127.0.0.1:8008".to_owned();
+        /// What is served here: client, media, health, metrics, admin.
+        serve: Vec<Api> = vec![Api::Client, Api::Media, Api::Health];
+        /// The certificate chain (PEM) for TLS. It is read again when it changes.
+        certificate: String = String::new();
+        /// The certificate's key (PEM).
+        key: String = String::new();
+        /// Addresses or networks of proxies whose X-Forwarded-For is believed, such as `127.0.0.1` or `10.0.0.0/8`.
+        trusted_proxies: Vec<String> = Vec::new();
+    }
+}
+
+impl Listener {
+    /// The listeners of a configuration that names none.
+    pub fn defaults() -> Vec<Self> {
+        let metrics = Self { bind: "127.0.0.1:9008".to_owned(), serve: vec![Api::Metrics], ..Self::default() };
+        vec![Self::default(), metrics]
+    }
+}

@@ -1,0 +1,192 @@
+//! Configuration: one file a section, one definition of each key for its type, its default and its explanation.
+//!
+//! Values come from the defaults, then from a TOML file, then from the environment (`DOMICILE_SECTION__KEY=value`). Everything that is wrong is
+//! told at once, each with its place and with what was meant.
+
+mod accounts;
+mod database;
+mod limits;
+mod listeners;
+mod logging;
+mod media;
+mod problem;
+mod read;
+mod rooms;
+mod section;
+mod server;
+mod sync;
+mod value;
+
+pub use accounts::{Passwords, Registration, RegistrationMode};
+pub use database::Database;
+pub use limits::RateLimits;
+pub use listeners::{Api, Listener};
+pub use logging::{LogFormat, Logging};
+pub use media::Media;
+pub use problem::{Problem, Problems};
+pub use read::Source;
+pub use rooms::{EncryptByDefault, Rooms};
+pub use section::{KeyDoc, Section};
+pub use server::Server;
+pub use sync::{Memory, Sync};
+pub use value::{ByteSize, Duration, Rate, Setting};
+
+/// Everything that the operator chooses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Who this is and where its data lies.
+    pub server: Server,
+    /// Where it listens.
+    pub listeners: Vec<Listener>,
+    /// The database.
+    pub database: Database,
+    /// Who may make an account.
+    pub registration: Registration,
+    /// The cost of passwords.
+    pub passwords: Passwords,
+    /// What rooms begin as.
+    pub rooms: Rooms,
+    /// How often somebody may do something.
+    pub rate_limits: RateLimits,
+    /// Uploads.
+    pub media: Media,
+    /// Syncing.
+    pub sync: Sync,
+    /// What is kept in memory.
+    pub memory: Memory,
+    /// The log.
+    pub logging: Logging,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: Server::default(),
+            listeners: Listener::defaults(),
+            database: Database::default(),
+            registration: Registration::default(),
+            passwords: Passwords::default(),
+            rooms: Rooms::default(),
+            rate_limits: RateLimits::default(),
+            media: Media::default(),
+            sync: Sync::default(),
+            memory: Memory::default(),
+            logging: Logging::default(),
+        }
+    }
+}
+
+impl Config {
+    /// All sections but the listeners, in the order in which they are shown.
+    fn sections(&self) -> Vec<&dyn Section> {
+        vec![
+            &self.server,
+            &self.database,
+            &self.registration,
+            &self.passwords,
+            &self.rooms,
+            &self.rate_limits,
+            &self.media,
+            &self.sync,
+            &self.memory,
+            &self.logging,
+        ]
+    }
+
+    fn section_mut(&mut self, name: &str) -> Option<&mut dyn Section> {
+        Some(match name {
+            "server" => &mut self.server,
+            "database" => &mut self.database,
+            "registration" => &mut self.registration,
+            "passwords" => &mut self.passwords,
+            "rooms" => &mut self.rooms,
+            "rate_limits" => &mut self.rate_limits,
+            "media" => &mut self.media,
+            "sync" => &mut self.sync,
+            "memory" => &mut self.memory,
+            "logging" => &mut self.logging,
+            _ => return None,
+        })
+    }
+
+    /// The defaults as a file that explains itself. Every key is there, commented out.
+    pub fn default_file() -> String {
+        let config = Self::default();
+        let mut out = String::from(
+            "# Domicile's configuration. Every key is shown with its default; take the `#` away to change one.\n\
+             # A key can also be set from the environment: DOMICILE_SERVER__NAME=example.org\n",
+        );
+        for section in config.sections() {
+            out.push_str(&format!("\n# {}\n[{}]\n", section.explains(), section.name()));
+            for key in section.keys() {
+                write_key(&mut out, &key);
+            }
+            if section.name() == "server" {
+                out.push_str(
+                    "\n# Where the server listens. Without any [[listeners]] it is as if these two stood here.\n",
+                );
+                for listener in &config.listeners {
+                    out.push_str("# [[listeners]]\n");
+                    for key in listener.keys() {
+                        write_key(&mut out, &key);
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// The configuration as it is: section, key, value as TOML. Secrets are hidden.
+    pub fn shown(&self) -> Vec<(String, String, String)> {
+        let mut shown = Vec::new();
+        for section in self.sections() {
+            for key in section.keys() {
+                let value = if key.secret && key.value != "\"\"" { "\"(hidden)\"".to_owned() } else { key.value };
+                shown.push((section.name().to_owned(), key.name.to_owned(), value));
+            }
+        }
+        for (index, listener) in self.listeners.iter().enumerate() {
+            for key in listener.keys() {
+                shown.push((format!("listeners.{index}"), key.name.to_owned(), key.value));
+            }
+        }
+        shown
+    }
+
+    /// What fits in no single key.
+    fn check(&self, problems: &mut Problems) {
+        if self.registration.mode == RegistrationMode::Open
+            && self.registration.open_to_everybody != accounts::OPEN_ACKNOWLEDGEMENT
+        {
+            problems.push(Problem::about(
+                "registration.mode",
+                format!(
+                    "`open` lets anybody on the internet make accounts here, spammers first. If that is what you want, add to \
+                     [registration]: open_to_everybody = \"{}\"",
+                    accounts::OPEN_ACKNOWLEDGEMENT
+                ),
+            ));
+        }
+        for (index, listener) in self.listeners.iter().enumerate() {
+            if listener.certificate.is_empty() != listener.key.is_empty() {
+                problems.push(Problem::about(
+                    &format!("listeners.{index}"),
+                    "TLS needs both `certificate` and `key`, or neither".to_owned(),
+                ));
+            }
+        }
+        if ruma::ServerName::parse(&self.server.name).is_err() {
+            problems.push(Problem::about(
+                "server.name",
+                format!("`{}` cannot be a server name: use a host name such as example.org", self.server.name),
+            ));
+        }
+    }
+}
+
+fn write_key(out: &mut String, key: &KeyDoc) {
+    for line in key.doc.lines() {
+        out.push_str(&format!("#{line}\n"));
+    }
+    out.push_str(&format!("# {} = {}\n", key.name, key.value));
+}

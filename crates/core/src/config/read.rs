@@ -1,0 +1,219 @@
+//! Reading: a file, then the environment, everything that is wrong at once.
+
+use toml_edit::{Document, Item, Value};
+
+use super::{Config, Listener, Problem, Problems, Section, problem::meant};
+
+/// A configuration file.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name, for messages.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// The prefix of environment variables that set keys.
+const PREFIX: &str = "DOMICILE_";
+
+impl Config {
+    /// The configuration of a file, if there is one, and of environment variables, the latter winning.
+    pub fn read(
+        file: Option<&Source>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Problems> {
+        let mut config = Self::default();
+        let mut problems = Problems::default();
+        if let Some(file) = file {
+            config.read_file(file, &mut problems);
+        }
+        for (name, value) in environment {
+            if let Some(path) = name.strip_prefix(PREFIX).filter(|path| path.contains("__")) {
+                config.read_variable(&name, path, &value, &mut problems);
+            }
+        }
+        config.check(&mut problems);
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    fn read_file(&mut self, file: &Source, problems: &mut Problems) {
+        let document = match Document::parse(file.text.as_str()) {
+            Ok(document) => document,
+            Err(error) => {
+                let at = place(file, error.span());
+                problems.push(Problem { place: at, what: format!("this is not TOML: {}", error.message().trim()) });
+                return;
+            }
+        };
+        for (name, item) in document.iter() {
+            let key_span = document.key(name).and_then(toml_edit::Key::span);
+            if name == "listeners" {
+                self.read_listeners(file, item, problems);
+                continue;
+            }
+            let Some(table) = item.as_table_like() else {
+                let what = format!("`{name}` must stand in a section; is a [section] line missing above it?");
+                problems.push(Problem { place: place(file, key_span), what });
+                continue;
+            };
+            let names: Vec<&'static str> = self.sections().iter().map(|section| section.name()).collect();
+            let Some(section) = self.section_mut(name) else {
+                let hint = match meant(name, names.iter().copied().chain(["listeners"])) {
+                    Some(known) => format!("did you mean [{known}]?"),
+                    None => format!("the sections are {} and listeners", names.join(", ")),
+                };
+                let what = format!("there is no section [{name}]: {hint}");
+                problems.push(Problem { place: place(file, key_span.or(item.span())), what });
+                continue;
+            };
+            read_section(file, section, name, table, problems);
+        }
+    }
+
+    fn read_listeners(&mut self, file: &Source, item: &Item, problems: &mut Problems) {
+        let Some(tables) = item.as_array_of_tables() else {
+            let what = "listeners are written as [[listeners]], with two brackets, once for each".to_owned();
+            problems.push(Problem { place: place(file, item.span()), what });
+            return;
+        };
+        self.listeners.clear();
+        for table in tables {
+            let mut listener = Listener::default();
+            read_section(file, &mut listener, "listeners", table, problems);
+            self.listeners.push(listener);
+        }
+    }
+
+    fn read_variable(&mut self, variable: &str, path: &str, value: &str, problems: &mut Problems) {
+        let path = path.to_ascii_lowercase();
+        let parts: Vec<&str> = path.split("__").collect();
+        let (section, name, key): (Option<&mut dyn Section>, &str, &str) = match parts.as_slice() {
+            ["listeners", index, key] => {
+                let listener = index.parse().ok().and_then(|index: usize| {
+                    if index == self.listeners.len() {
+                        self.listeners.push(Listener::default());
+                    }
+                    self.listeners.get_mut(index)
+                });
+                (listener.map(|listener| listener as &mut dyn Section), "listeners", key)
+            }
+            [name, key] => (self.section_mut(name), name, key),
+            _ => (None, "", ""),
+        };
+        let place = format!("environment variable {variable}");
+        let Some(section) = section else {
+            let what = "there is no such section; variables are called DOMICILE_SECTION__KEY".to_owned();
+            problems.push(Problem { place, what });
+            return;
+        };
+        match section.set_text(key, value) {
+            Some(Ok(())) => {}
+            Some(Err(expected)) => problems.push(Problem { place, what: format!("{name}.{key}: {expected}") }),
+            None => problems.push(Problem { place, what: unknown(section, name, key) }),
+        }
+    }
+}
+
+fn read_section(
+    file: &Source,
+    section: &mut dyn Section,
+    name: &str,
+    table: &dyn toml_edit::TableLike,
+    problems: &mut Problems,
+) {
+    for (key, item) in table.iter() {
+        let key_span = table.key(key).and_then(toml_edit::Key::span);
+        let Some(value) = item.as_value() else {
+            let what = format!("`{name}.{key}` must be a value, not a section");
+            problems.push(Problem { place: place(file, key_span), what });
+            continue;
+        };
+        match section.set(key, value) {
+            Some(Ok(())) => {}
+            Some(Err(expected)) => {
+                let at = Value::span(value).or(key_span);
+                problems.push(Problem { place: place(file, at), what: format!("{name}.{key}: {expected}") });
+            }
+            None => problems.push(Problem { place: place(file, key_span), what: unknown(section, name, key) }),
+        }
+    }
+}
+
+fn unknown(section: &dyn Section, name: &str, key: &str) -> String {
+    let keys: Vec<&'static str> = section.keys().iter().map(|key| key.name).collect();
+    let hint = match meant(key, keys.iter().copied()) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!("its keys are {}", keys.join(", ")),
+    };
+    format!("[{name}] has no key `{key}`: {hint}")
+}
+
+/// `file:line:column`, counted from 1.
+fn place(file: &Source, span: Option<std::ops::Range<usize>>) -> String {
+    let Some(before) = span.and_then(|span| file.text.get(..span.start)) else { return file.name.clone() };
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("{}:{line}:{column}", file.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, Problems> {
+        let file = Source { name: "domicile.toml".to_owned(), text: text.to_owned() };
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::read(Some(&file), environment)
+    }
+
+    #[test]
+    fn the_default_file_says_what_is_the_default() {
+        let text = Config::default_file();
+        assert_eq!(read(&text, &[]).unwrap(), Config::default());
+        // Also with every key taken out of its comment.
+        let live: String = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(rest) if rest.starts_with("[[") => rest,
+                Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) => rest,
+                _ => line,
+            })
+            .fold(String::new(), |all, line| all + line + "\n");
+        assert!(live.contains("\nname = \"localhost\""));
+        assert_eq!(read(&live.replace("[[listeners]]", "[[listeners]]"), &[]).map_err(|e| e.to_string()), Ok(Config::default()), "{live}");
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once_with_its_place() {
+        let text = "[server]\nnmae = \"x\"\n\n[rooms]\nencryption = \"sometimes\"\n[regstration]\nmode = \"open\"\n";
+        let problems = read(text, &[("DOMICILE_MEDIA__MAX_UPLOAD", "lots"), ("DOMICILE_X__Y", "1"), ("DOMICILE_LOG", "x")]);
+        let told = problems.unwrap_err().to_string();
+        for expected in [
+            "domicile.toml:2:1: [server] has no key `nmae`: did you mean `name`?",
+            "domicile.toml:5:14: rooms.encryption: expected one of [\"off\", \"private\", \"all\"], found `sometimes`",
+            "domicile.toml:6:2: there is no section [regstration]: did you mean [registration]?",
+            "environment variable DOMICILE_MEDIA__MAX_UPLOAD: media.max_upload: expected a size such as \"50M\", found `lots`",
+            "environment variable DOMICILE_X__Y: there is no such section",
+        ] {
+            assert!(told.contains(expected), "{expected}\n---\n{told}");
+        }
+        assert_eq!(told.lines().count(), 5);
+    }
+
+    #[test]
+    fn the_environment_wins_and_open_registration_is_acknowledged() {
+        let text = "[server]\nname = \"a.example\"\n[registration]\nmode = \"open\"\n";
+        let told = read(text, &[]).unwrap_err().to_string();
+        assert!(told.contains("open_to_everybody"), "{told}");
+        let environment = [
+            ("DOMICILE_SERVER__NAME", "b.example"),
+            ("DOMICILE_REGISTRATION__OPEN_TO_EVERYBODY", "yes, I know that anybody can make accounts"),
+            ("DOMICILE_LISTENERS__0__BIND", "127.0.0.1:9999"),
+            ("DOMICILE_RATE_LIMITS__LOGIN_ADDRESS", "off"),
+        ];
+        let config = read(text, &environment).unwrap();
+        assert_eq!(config.server.name, "b.example");
+        assert_eq!(config.listeners[0].bind, "127.0.0.1:9999");
+        assert_eq!(config.rate_limits.login_address, crate::config::Rate::Off);
+    }
+}
