@@ -4,6 +4,7 @@
 //! all services here and no cycle among them; the binary wires them.
 
 pub mod accounts;
+pub mod admin;
 pub mod e2ee;
 pub mod ephemeral;
 pub mod error;

@@ -1,0 +1,204 @@
+//! Listening: TCP or a unix socket, with or without TLS, HTTP/1 and HTTP/2, until the server is told to stop.
+
+mod tls;
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::Router;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
+    sync::Semaphore,
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+pub use tls::{Certificate, TlsError};
+
+use crate::forwarded::{Peer, Proxies};
+
+/// How long a client may take to send a request's headers.
+const HEADER_TIME: Duration = Duration::from_secs(20);
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Largest headers in bytes.
+const HEADER_BYTES: usize = 64 * 1024;
+/// Connections of one listener at once.
+const CONNECTIONS: usize = 50_000;
+/// How long requests in flight may take to finish when the server stops.
+const FINISH_TIME: Duration = Duration::from_secs(4);
+
+/// A socket that listens.
+pub struct Bound {
+    socket: Socket,
+    certificate: Option<Arc<Certificate>>,
+    proxies: Arc<Proxies>,
+}
+
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+/// A listener that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The address is none.
+    #[error("`{0}` is no address to listen on: write an IP address and a port, such as 127.0.0.1:8008, or unix:/path")]
+    Address(String),
+    /// The system refused.
+    #[error("cannot listen on {bind}: {source}{}", hint(source))]
+    Refused {
+        /// Where.
+        bind: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => " (another program listens there; stop it, or choose another port in [[listeners]])",
+        io::ErrorKind::PermissionDenied => " (ports below 1024 and foreign folders need rights that this process has not)",
+        io::ErrorKind::AddrNotAvailable => " (this machine has no such address)",
+        _ => "",
+    }
+}
+
+impl Bound {
+    /// Listens on `address:port` or `unix:path`.
+    pub async fn bind(bind: &str, certificate: Option<Arc<Certificate>>, proxies: Proxies) -> Result<Self, BindError> {
+        let refused = |source| BindError::Refused { bind: bind.to_owned(), source };
+        let socket = if let Some(path) = bind.strip_prefix("unix:") {
+            Socket::Unix(unix(Path::new(path)).map_err(refused)?, PathBuf::from(path))
+        } else {
+            let address: SocketAddr = bind.parse().map_err(|_| BindError::Address(bind.to_owned()))?;
+            Socket::Tcp(TcpListener::bind(address).await.map_err(refused)?)
+        };
+        Ok(Self { socket, certificate, proxies: Arc::new(proxies) })
+    }
+
+    /// The address as a person would type it into a browser.
+    pub fn shown(&self) -> String {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let scheme = if self.certificate.is_some() { "https" } else { "http" };
+                listener.local_addr().map_or_else(|_| scheme.to_owned(), |address| format!("{scheme}://{address}"))
+            }
+            Socket::Unix(_, path) => format!("unix:{}", path.display()),
+        }
+    }
+
+    /// The TCP address, if it is one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.local_addr().ok(),
+            Socket::Unix(..) => None,
+        }
+    }
+
+    /// Serves until `stopping`, then lets requests in flight finish for a few seconds.
+    pub async fn serve(self, router: Router, stopping: CancellationToken) {
+        let graceful = GracefulShutdown::new();
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+            let accepted = tokio::select! {
+                () = stopping.cancelled() => break,
+                accepted = self.accept() => accepted,
+            };
+            let (stream, address) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, most likely: a moment later there may be some.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let peer = Peer { address, proxies: Arc::clone(&self.proxies) };
+            let (router, watcher, certificate) = (router.clone(), graceful.watcher(), self.certificate.clone());
+            tokio::spawn(async move {
+                let _place = place;
+                match certificate {
+                    None => connection(stream, router, peer, watcher).await,
+                    Some(certificate) => {
+                        let handshake = tokio::time::timeout(HANDSHAKE_TIME, certificate.acceptor().accept(stream));
+                        if let Ok(Ok(stream)) = handshake.await {
+                            connection(stream, router, peer, watcher).await;
+                        }
+                    }
+                }
+            });
+        }
+        drop(self.socket);
+        if tokio::time::timeout(FINISH_TIME, graceful.shutdown()).await.is_err() {
+            tracing::warn!("some requests did not finish in time and were cut off");
+        }
+    }
+
+    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Option<IpAddr>)> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Box::new(stream), Some(address.ip().to_canonical())))
+            }
+            Socket::Unix(listener, _) => Ok((Box::new(listener.accept().await?.0), None)),
+        }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A unix socket that only this user may open. One that a stopped server left behind is replaced; one that answers is not.
+fn unix(path: &Path) -> io::Result<UnixListener> {
+    if path.exists() {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::Error::from(io::ErrorKind::AddrInUse));
+        }
+        std::fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    router: Router,
+    peer: Peer,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let mut request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(peer.clone());
+        router.clone().oneshot(request)
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(HEADER_BYTES.max(8_192))
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX))
+        .keep_alive_interval(Some(Duration::from_secs(60)));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    // How a connection ends is its client's matter.
+    let _ended = watcher.watch(connection).await;
+}

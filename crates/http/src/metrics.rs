@@ -1,0 +1,111 @@
+//! GET /metrics (Prometheus's text format)
+//!
+//! Routes are named by their patterns: no user, room or destination is ever in a metric.
+
+use std::{collections::BTreeMap, fmt::Write, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    http::{Method, StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
+    routing::get,
+};
+use parking_lot::Mutex;
+
+/// Upper bounds of the histogram of latencies, in seconds.
+const BOUNDS: [f64; 10] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
+
+#[derive(Default)]
+struct Route {
+    buckets: [u64; BOUNDS.len()],
+    count: u64,
+    seconds: f64,
+}
+
+/// Counts of requests.
+#[derive(Default)]
+pub struct Metrics {
+    routes: Mutex<BTreeMap<(Verb, String, u16), Route>>,
+}
+
+/// A method that can be a key in an ordered map.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Verb(String);
+
+impl Metrics {
+    /// Counts a request.
+    pub fn count(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
+        let seconds = took.as_secs_f64();
+        let mut routes = self.routes.lock();
+        let key = (Verb(method.to_string()), route.to_owned(), status.as_u16());
+        let route = routes.entry(key).or_default();
+        route.count += 1;
+        route.seconds += seconds;
+        for (bucket, bound) in route.buckets.iter_mut().zip(BOUNDS) {
+            *bucket += u64::from(seconds <= bound);
+        }
+    }
+
+    /// Everything in Prometheus's text format.
+    pub fn text(&self) -> String {
+        let mut out = String::from(
+            "# HELP domicile_http_request_seconds Time to answer a request, by route.\n# TYPE domicile_http_request_seconds histogram\n",
+        );
+        for ((method, route, status), counts) in self.routes.lock().iter() {
+            let labels = format!("method=\"{}\",route=\"{route}\",status=\"{status}\"", method.0);
+            for (bucket, bound) in counts.buckets.iter().zip(BOUNDS) {
+                let _ = writeln!(out, "domicile_http_request_seconds_bucket{{{labels},le=\"{bound}\"}} {bucket}");
+            }
+            let _ = writeln!(out, "domicile_http_request_seconds_bucket{{{labels},le=\"+Inf\"}} {}", counts.count);
+            let _ = writeln!(out, "domicile_http_request_seconds_sum{{{labels}}} {}", counts.seconds);
+            let _ = writeln!(out, "domicile_http_request_seconds_count{{{labels}}} {}", counts.count);
+        }
+        process(&mut out);
+        out
+    }
+}
+
+/// CPU time and memory of this process, where the system tells them.
+fn process(out: &mut String) {
+    // Ticks of /proc are hundredths of a second on every Linux that this runs on.
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    if let (Some(Ok(user)), Some(Ok(system))) =
+        (fields.get(11).map(|field| field.parse::<f64>()), fields.get(12).map(|field| field.parse::<f64>()))
+    {
+        let _ = writeln!(
+            out,
+            "# HELP process_cpu_seconds_total CPU time spent.\n# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total {}",
+            (user + system) / 100.0
+        );
+    }
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    if let Some(Ok(pages)) = statm.split_whitespace().nth(1).map(str::parse::<u64>) {
+        let _ = writeln!(
+            out,
+            "# HELP process_resident_memory_bytes Resident memory.\n# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes {}",
+            pages * 4096
+        );
+    }
+}
+
+/// The route.
+pub fn routes(metrics: Arc<Metrics>) -> Router {
+    Router::new().route("/metrics", get(move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.text()).into_response() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_by_route() {
+        let metrics = Metrics::default();
+        metrics.count(&Method::GET, "/a/{b}", StatusCode::OK, Duration::from_millis(5));
+        metrics.count(&Method::GET, "/a/{b}", StatusCode::OK, Duration::from_secs(100));
+        let text = metrics.text();
+        assert!(text.contains("seconds_count{method=\"GET\",route=\"/a/{b}\",status=\"200\"} 2"), "{text}");
+        assert!(text.contains("le=\"0.01\"} 1"), "{text}");
+        assert!(text.contains("process_resident_memory_bytes"), "{text}");
+    }
+}
