@@ -3,6 +3,7 @@
 //! Areas and endpoint files are named as ruma names them: `client/message/send_message_event.rs` serves what
 //! `ruma::api::client::message::send_message_event` describes.
 
+pub mod admin;
 pub mod answer;
 pub mod client;
 pub mod error;

@@ -1,3 +1,8 @@
-//! The binary: command line, wiring, shutdown.
+//! The binary.
 
-fn main() {}
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    domicile_server::commands::run()
+}

@@ -14,6 +14,7 @@ pub mod one_time_keys;
 pub mod profile_fields;
 pub mod receipts;
 pub mod rooms;
+pub mod server_keys;
 pub mod state;
 pub mod to_device;
 pub mod sync;

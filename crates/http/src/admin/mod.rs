@@ -1,0 +1,23 @@
+//! The operator's API: what `domicile user` and `domicile token` ask of a running server, over a socket that only the operator may open.
+
+mod tokens;
+mod users;
+
+use std::sync::Arc;
+
+use axum::{Router, extract::FromRef};
+use domicile_app::accounts::{Accounts, RegistrationTokens};
+
+/// What these routes ask.
+#[derive(Clone, FromRef)]
+pub struct AdminServices {
+    /// Accounts.
+    pub accounts: Arc<Accounts>,
+    /// Registration tokens.
+    pub registration_tokens: Arc<RegistrationTokens>,
+}
+
+/// The routes.
+pub fn routes(services: AdminServices) -> Router {
+    Router::new().merge(tokens::routes()).merge(users::routes()).with_state(services)
+}

@@ -1,0 +1,114 @@
+//! GET, POST and PUT /_domicile/admin/v1/users (accounts)
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    routing::{get, post, put},
+};
+use domicile_app::accounts::{
+    Accounts,
+    lifecycle::{EndSessions, NewAccount},
+};
+use domicile_core::{error::ErrorKind, ids::UserNum};
+use ruma::OwnedUserId;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::AdminServices;
+use crate::error::Failure;
+
+pub(super) fn routes() -> Router<AdminServices> {
+    Router::new()
+        .route("/_domicile/admin/v1/users", get(list).post(add))
+        .route("/_domicile/admin/v1/users/{user}/password", put(set_password))
+        .route("/_domicile/admin/v1/users/{user}/deactivate", post(deactivate))
+        .route("/_domicile/admin/v1/users/{user}/devices", get(devices))
+}
+
+/// A user by their Matrix id, or by the part of it before the colon.
+fn user_id(accounts: &Accounts, user: &str) -> Result<OwnedUserId, Failure> {
+    if user.starts_with('@') {
+        let invalid = |_| ErrorKind::InvalidParam.with(format!("`{user}` is no user id."));
+        return Ok(OwnedUserId::try_from(user).map_err(invalid)?);
+    }
+    Ok(accounts.user_id(user)?)
+}
+
+#[derive(Deserialize)]
+struct Add {
+    user: String,
+    password: Option<String>,
+}
+
+async fn add(State(accounts): State<Arc<Accounts>>, Json(add): Json<Add>) -> Result<Json<Value>, Failure> {
+    let localpart = match add.user.strip_prefix('@') {
+        Some(_) => user_id(&accounts, &add.user)?.localpart().to_owned(),
+        None => add.user,
+    };
+    let new = NewAccount { localpart, password: add.password, registration_token: None, session: None };
+    let (user_id, _) = accounts.create_user(new).await?;
+    Ok(Json(json!({ "user_id": user_id })))
+}
+
+#[derive(Deserialize)]
+struct After {
+    #[serde(default)]
+    after: i64,
+}
+
+async fn list(State(accounts): State<Arc<Accounts>>, Query(page): Query<After>) -> Result<Json<Value>, Failure> {
+    let (users, next) = accounts.list(UserNum(page.after)).await?;
+    let users: Vec<Value> = users
+        .into_iter()
+        .map(|user| {
+            json!({ "user_id": user.user_id, "created_ts": user.created_ts, "deactivated_ts": user.deactivated_ts })
+        })
+        .collect();
+    Ok(Json(json!({ "users": users, "next": next })))
+}
+
+#[derive(Deserialize)]
+struct SetPassword {
+    password: String,
+}
+
+async fn set_password(
+    State(accounts): State<Arc<Accounts>>,
+    Path(user): Path<String>,
+    Json(body): Json<SetPassword>,
+) -> Result<Json<Value>, Failure> {
+    let user_id = user_id(&accounts, &user)?;
+    accounts.set_password(&user_id, body.password, EndSessions::All).await?;
+    Ok(Json(json!({ "user_id": user_id })))
+}
+
+#[derive(Deserialize)]
+struct Deactivate {
+    #[serde(default)]
+    erase: bool,
+}
+
+async fn deactivate(
+    State(accounts): State<Arc<Accounts>>,
+    Path(user): Path<String>,
+    Json(body): Json<Deactivate>,
+) -> Result<Json<Value>, Failure> {
+    let user_id = user_id(&accounts, &user)?;
+    accounts.deactivate(&user_id, body.erase).await?;
+    Ok(Json(json!({ "user_id": user_id })))
+}
+
+async fn devices(State(accounts): State<Arc<Accounts>>, Path(user): Path<String>) -> Result<Json<Value>, Failure> {
+    let user_id = user_id(&accounts, &user)?;
+    let devices: Vec<Value> = accounts
+        .devices(&user_id)
+        .await?
+        .into_iter()
+        .map(|device| {
+            json!({ "device_id": device.device_id, "display_name": device.display_name, "last_seen_ts": device.last_seen_ts })
+        })
+        .collect();
+    Ok(Json(json!({ "user_id": user_id, "devices": devices })))
+}

@@ -1,0 +1,174 @@
+//! `domicile user`: add, passwd, deactivate, list, devices.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use anyhow::{Context, bail};
+use axum::http::Method;
+use clap::{Args, Subcommand};
+use domicile_core::{config::Config, rng};
+use serde_json::{Value, json};
+
+use super::{date, say};
+use crate::admin_socket::ask;
+
+const PATH: &str = "/_domicile/admin/v1/users";
+
+/// Where a password comes from. It never stands on the command line, where others could read it.
+#[derive(Debug, Args)]
+pub(super) struct PasswordFrom {
+    /// Read the password from the standard input.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// What to do with accounts.
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    /// Make an account. Asks for a password, or makes one up if there is nobody to ask.
+    Add {
+        /// The name before the colon, or the whole Matrix id.
+        user: String,
+        #[command(flatten)]
+        password: PasswordFrom,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set a new password. All of the account's sessions end.
+    Passwd {
+        /// The account.
+        user: String,
+        #[command(flatten)]
+        password: PasswordFrom,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End an account for good.
+    Deactivate {
+        /// The account.
+        user: String,
+        /// Also hide what the user sent from those who come later.
+        #[arg(long)]
+        erase: bool,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List all accounts.
+    List {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List an account's devices.
+    Devices {
+        /// The account.
+        user: String,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) async fn run(config: &Config, command: UserCommand) -> anyhow::Result<()> {
+    match command {
+        UserCommand::Add { user, password, json } => add(config, &user, &password, json).await,
+        UserCommand::Passwd { user, password, json } => {
+            let (password, made) = password.get()?;
+            let path = format!("{PATH}/{user}/password");
+            let answer = ask(config, Method::PUT, &path, &json!({ "password": password })).await?;
+            told(&answer, made.then_some(password), "has a new password; all sessions have ended", json)
+        }
+        UserCommand::Deactivate { user, erase, json } => {
+            let path = format!("{PATH}/{user}/deactivate");
+            let answer = ask(config, Method::POST, &path, &json!({ "erase": erase })).await?;
+            told(&answer, None, "is deactivated", json)
+        }
+        UserCommand::List { json } => list(config, json).await,
+        UserCommand::Devices { user, json } => devices(config, &user, json).await,
+    }
+}
+
+async fn add(config: &Config, user: &str, password: &PasswordFrom, json: bool) -> anyhow::Result<()> {
+    let (password, made) = password.get()?;
+    let answer = ask(config, Method::POST, PATH, &json!({ "user": user, "password": password })).await?;
+    told(&answer, made.then_some(password), "has an account", json)
+}
+
+fn told(answer: &Value, password: Option<String>, what: &str, json: bool) -> anyhow::Result<()> {
+    let mut answer = answer.clone();
+    if json {
+        if let Some(password) = password {
+            answer["password"] = password.into();
+        }
+        return say(&answer.to_string());
+    }
+    say(&format!("{} {what}.", answer["user_id"].as_str().unwrap_or_default()))?;
+    match password {
+        Some(password) => say(&format!("Password: {password}")),
+        None => Ok(()),
+    }
+}
+
+async fn list(config: &Config, json: bool) -> anyhow::Result<()> {
+    let (mut after, mut users) = (0, Vec::new());
+    loop {
+        let answer = ask(config, Method::GET, &format!("{PATH}?after={after}"), &Value::Null).await?;
+        users.extend(answer["users"].as_array().cloned().unwrap_or_default());
+        match answer["next"].as_i64() {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    if json {
+        return say(&json!({ "users": users }).to_string());
+    }
+    if users.is_empty() {
+        return say("Nobody has an account. `domicile user add NAME` makes one.");
+    }
+    for user in users {
+        let made = user["created_ts"].as_i64().map(date).unwrap_or_default();
+        let ended = user["deactivated_ts"].as_i64().map(|ts| format!("  deactivated {}", date(ts))).unwrap_or_default();
+        say(&format!("{:<40} since {made}{ended}", user["user_id"].as_str().unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+async fn devices(config: &Config, user: &str, json: bool) -> anyhow::Result<()> {
+    let answer = ask(config, Method::GET, &format!("{PATH}/{user}/devices"), &Value::Null).await?;
+    if json {
+        return say(&answer.to_string());
+    }
+    let devices = answer["devices"].as_array().cloned().unwrap_or_default();
+    if devices.is_empty() {
+        return say("No device is logged in.");
+    }
+    for device in devices {
+        let seen = device["last_seen_ts"].as_i64().map_or_else(|| "never seen".to_owned(), |ts| format!("seen {}", date(ts)));
+        let name = device["display_name"].as_str().unwrap_or("(no name)");
+        say(&format!("{:<14} {seen:<18} {name}", device["device_id"].as_str().unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+impl PasswordFrom {
+    /// The password, and whether it was made up here.
+    fn get(&self) -> anyhow::Result<(String, bool)> {
+        let mut line = String::new();
+        if self.password_stdin {
+            std::io::stdin().lock().read_line(&mut line).context("cannot read the password")?;
+        } else if std::io::stdin().is_terminal() {
+            write!(std::io::stderr(), "Password (empty: one is made up): ")?;
+            std::io::stdin().lock().read_line(&mut line).context("cannot read the password")?;
+        }
+        let password = line.trim_end_matches(['\r', '\n']);
+        if self.password_stdin && password.is_empty() {
+            bail!("the password on the standard input is empty");
+        }
+        if password.is_empty() {
+            return Ok((rng::name(&rng::OsRng, 20), true));
+        }
+        Ok((password.to_owned(), false))
+    }
+}

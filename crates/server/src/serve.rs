@@ -1,0 +1,154 @@
+//! `domicile serve`: opens the database, listens, and stops when it is told to.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use axum::Router;
+use domicile_app::ephemeral::TypingNotices;
+use domicile_core::{
+    clock::SystemClock,
+    config::{Api, Config},
+    rng::OsRng,
+};
+use domicile_http::{
+    admin,
+    forwarded::Proxies,
+    health,
+    listener::{Bound, Certificate},
+    metrics::{self, Metrics},
+    observe::observed,
+    router,
+};
+use domicile_store::Store;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin_socket, first_start,
+    wire::{self, Surroundings, Wired},
+};
+
+/// How long everything may take to end.
+const END_TIME: Duration = Duration::from_millis(4_800);
+
+/// A server that runs.
+pub struct Running {
+    /// Where it listens, as a person would type it.
+    pub listens: Vec<String>,
+    /// Its TCP addresses, in the order of the listeners.
+    pub addresses: Vec<Option<SocketAddr>>,
+    stopping: CancellationToken,
+    tasks: JoinSet<()>,
+    store: Store,
+}
+
+/// Starts a server. It listens when this returns.
+pub async fn start(config: &Config) -> anyhow::Result<Running> {
+    let data_dir = Path::new(&config.server.data_dir);
+    std::fs::create_dir_all(data_dir)
+        .with_context(|| format!("cannot make the data folder {}", data_dir.display()))?;
+    private(data_dir)?;
+    let store = Store::open(wire::store_options(config)).await.context("cannot open the database")?;
+    let stopping = CancellationToken::new();
+    let surroundings =
+        Surroundings { clock: Arc::new(SystemClock), rng: Arc::new(OsRng), stopping: stopping.clone() };
+    let wired = wire::wire(config, store.clone(), &surroundings).await?;
+    let metrics = Arc::new(Metrics::default());
+
+    let mut bound = Vec::new();
+    for listener in &config.listeners {
+        let certificate = match (listener.certificate.as_str(), listener.key.as_str()) {
+            ("", _) | (_, "") => None,
+            (certificate, key) => Some(Certificate::load(Path::new(certificate), Path::new(key))?),
+        };
+        let proxies = Proxies::parse(&listener.trusted_proxies)
+            .with_context(|| format!("listener {}: trusted_proxies", listener.bind))?;
+        let socket = Bound::bind(&listener.bind, certificate.clone(), proxies).await;
+        let socket = match socket {
+            Ok(socket) => socket,
+            // Metrics are nobody's message: a taken port is told and the server goes on.
+            Err(error) if listener.serve == [Api::Metrics] => {
+                tracing::warn!(%error, "metrics are not served");
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        bound.push((socket, apis(&wired, &metrics, &listener.serve), certificate));
+    }
+    let socket = admin_socket::path(config);
+    let admin = Bound::bind(&format!("unix:{}", socket.display()), None, Proxies::default()).await?;
+    let listens = bound.iter().map(|(socket, ..)| socket.shown()).collect();
+    let addresses = bound.iter().map(|(socket, ..)| socket.address()).collect();
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(admin.serve(observed(admin::routes(wired.admin.clone()), Arc::clone(&metrics)), stopping.clone()));
+    for (socket, router, certificate) in bound {
+        tasks.spawn(socket.serve(router, stopping.clone()));
+        if let Some(certificate) = certificate {
+            tasks.spawn(certificate.watch(stopping.clone()));
+        }
+    }
+    tasks.spawn(tick(Arc::clone(&wired.services.typing), stopping.clone()));
+    first_start::tell(config, &wired, &listens).await?;
+    Ok(Running { listens, addresses, stopping, tasks, store })
+}
+
+/// Only the operator's account reads the data folder.
+fn private(data_dir: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(data_dir, std::fs::Permissions::from_mode(0o700))
+        .with_context(|| format!("cannot close the data folder {} to others", data_dir.display()))
+}
+
+/// The APIs of one listener.
+fn apis(wired: &Wired, metrics: &Arc<Metrics>, serve: &[Api]) -> Router {
+    let mut router = Router::new();
+    if serve.contains(&Api::Client) || serve.contains(&Api::Media) {
+        router = router.merge(router::client_api(wired.services.clone()));
+    }
+    if serve.contains(&Api::Health) {
+        router = router.merge(health::routes(Arc::clone(&wired.health)));
+    }
+    if serve.contains(&Api::Metrics) {
+        router = router.merge(metrics::routes(Arc::clone(metrics)));
+    }
+    if serve.contains(&Api::Admin) {
+        router = router.merge(admin::routes(wired.admin.clone()));
+    }
+    observed(router, Arc::clone(metrics))
+}
+
+/// What is to be done about once a second.
+async fn tick(typing: Arc<TypingNotices>, stopping: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(1)) => typing.expire(),
+        }
+    }
+}
+
+impl Running {
+    /// Waits for the signal to stop, then stops.
+    pub async fn until_told(self) -> anyhow::Result<()> {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        self.stop().await;
+        Ok(())
+    }
+
+    /// Ends long polls, lets requests in flight finish, closes the database.
+    pub async fn stop(mut self) {
+        self.stopping.cancel();
+        let ended = tokio::time::timeout(END_TIME, async { while self.tasks.join_next().await.is_some() {} }).await;
+        if ended.is_err() {
+            tracing::warn!("some tasks did not end in time");
+        }
+        self.store.close().await;
+    }
+}

@@ -1,0 +1,284 @@
+//! The wiring: the one place that knows every service and what it is made of.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context, anyhow};
+use domicile_app::{
+    accounts::{
+        Accounts, Devices, Logins, Passwords, RateLimits, Registration, RegistrationTokens, Sessions, Uia, Users,
+        rate_limits::{Rate as Bucket, RateLimitSettings},
+        registration::{Policy, RegistrationMode, RegistrationSettings},
+    },
+    admin::Health,
+    e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
+    ephemeral::{Receipts, Typing, TypingNotices},
+    events::{
+        Events, Presenter,
+        send::{Sender, SenderParts},
+        wake::Wakers,
+    },
+    rooms::{
+        CreationSettings, Directory, EncryptByDefault, Members, RoomMaker, RoomReader, Rooms, StateKeys, StateTrees,
+        reader::RoomReaderParts,
+    },
+    sync::{Sync, SyncParts},
+};
+use domicile_core::{
+    clock::Clock,
+    config::{self, Config, Rate},
+    rng::{self, Rng},
+};
+use domicile_http::{admin::AdminServices, state::Services};
+use domicile_room::event::ServerSigner;
+use domicile_store::{Batch, Store, StoreOptions, table::server_keys};
+use ruma::{OwnedServerName, RoomVersionId};
+use tokio_util::sync::CancellationToken;
+
+/// What the wiring needs from outside.
+pub struct Surroundings {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Told when the server stops.
+    pub stopping: CancellationToken,
+}
+
+/// Everything, ready to serve.
+pub struct Wired {
+    /// What the Client-Server API asks.
+    pub services: Services,
+    /// What the operator's API asks.
+    pub admin: AdminServices,
+    /// The state of what the server depends on.
+    pub health: Arc<Health>,
+    /// Who waits.
+    pub wakers: Arc<Wakers>,
+    /// The database.
+    pub store: Store,
+}
+
+/// Where the database of a configuration is.
+pub fn store_options(config: &Config) -> StoreOptions {
+    let readers = usize::try_from(config.database.readers).unwrap_or(4);
+    if config.database.url.is_empty() {
+        StoreOptions::Sqlite { path: Path::new(&config.server.data_dir).join("domicile.db"), readers }
+    } else {
+        StoreOptions::Postgres { url: config.database.url.clone(), readers }
+    }
+}
+
+/// The key with which the server signs; made at the first start.
+async fn signer(
+    store: &Store,
+    surroundings: &Surroundings,
+    server_name: &OwnedServerName,
+) -> anyhow::Result<ServerSigner> {
+    loop {
+        let found = store.read(|snapshot| async move { server_keys::current(&snapshot).await }).await?;
+        if let Some((key_id, seed)) = found {
+            let seed: [u8; 32] = seed.as_ref().try_into().map_err(|_| anyhow!("the stored signing key is damaged"))?;
+            return ServerSigner::from_seed(server_name.clone(), &seed, &key_id).context("the stored signing key");
+        }
+        let seed: [u8; 32] = rng::bytes(&*surroundings.rng);
+        let key_id = format!("a{}", rng::name(&*surroundings.rng, 5));
+        let mut batch = Batch::new();
+        server_keys::insert(&mut batch, &key_id, seed, surroundings.clock.now_ms());
+        store.write(batch).await?;
+    }
+}
+
+fn bucket(rate: Rate) -> Option<Bucket> {
+    match rate {
+        Rate::Off => None,
+        Rate::Limited { per_second, burst } => Some(Bucket { per_second, burst }),
+    }
+}
+
+fn rate_limits(config: &config::RateLimits) -> RateLimitSettings {
+    RateLimitSettings {
+        login_address: bucket(config.login_address),
+        login_account: bucket(config.login_account),
+        registration: bucket(config.registration),
+        messages: bucket(config.messages),
+        invites: bucket(config.invites),
+        joins: bucket(config.joins),
+        uploads: bucket(config.uploads),
+        searches: bucket(config.searches),
+    }
+}
+
+fn registration(config: &config::Registration) -> RegistrationSettings {
+    let mode = match config.mode {
+        config::RegistrationMode::Closed => RegistrationMode::Closed,
+        config::RegistrationMode::Token => RegistrationMode::Token,
+        config::RegistrationMode::Open => RegistrationMode::Open,
+    };
+    let policy = Policy {
+        version: config.terms_version.clone(),
+        name: config.terms_name.clone(),
+        url: config.terms_url.clone(),
+    };
+    let terms = if config.terms_url.is_empty() { None } else { Some(("terms_of_service".to_owned(), policy)) };
+    RegistrationSettings { mode, terms: terms.into_iter().collect() }
+}
+
+fn creation(config: &config::Rooms) -> anyhow::Result<CreationSettings> {
+    let default_version = RoomVersionId::try_from(config.default_version.as_str())
+        .ok()
+        .filter(domicile_app::rooms::create::is_offered)
+        .with_context(|| format!("rooms.default_version = \"{}\": choose one from 3 to 12", config.default_version))?;
+    let encrypt = match config.encryption {
+        config::EncryptByDefault::Off => EncryptByDefault::Off,
+        config::EncryptByDefault::Private => EncryptByDefault::Private,
+        config::EncryptByDefault::All => EncryptByDefault::All,
+    };
+    Ok(CreationSettings { default_version, encrypt })
+}
+
+/// Makes every service.
+pub async fn wire(config: &Config, store: Store, surroundings: &Surroundings) -> anyhow::Result<Wired> {
+    let server_name = OwnedServerName::try_from(config.server.name.as_str())
+        .with_context(|| format!("server.name = \"{}\"", config.server.name))?;
+    let clock = || Arc::clone(&surroundings.clock);
+    let rng = || Arc::clone(&surroundings.rng);
+    let signer = Arc::new(signer(&store, surroundings, &server_name).await?);
+
+    let users = Arc::new(Users::new(store.clone(), clock(), server_name));
+    let sessions =
+        Arc::new(Sessions::new(store.clone(), clock(), rng(), config.registration.access_token_life.0));
+    let passwords = &config.passwords;
+    let memory_kib = u32::try_from(passwords.memory.0 / 1_024).unwrap_or(u32::MAX);
+    let at_once = usize::try_from(passwords.at_once).unwrap_or(1).max(1);
+    let passwords = Arc::new(Passwords::new(memory_kib, passwords.iterations, at_once));
+    let rate_limits = Arc::new(RateLimits::new(clock(), rate_limits(&config.rate_limits)));
+    let wakers = Arc::new(Wakers::default());
+    let device_lists = Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers)));
+    let devices =
+        Arc::new(Devices::new(store.clone(), clock(), rng(), Arc::clone(&sessions), Arc::clone(&device_lists)));
+    let accounts = Arc::new(Accounts::new(
+        store.clone(),
+        clock(),
+        Arc::clone(&users),
+        Arc::clone(&passwords),
+        Arc::clone(&devices),
+    ));
+    let registration_tokens = Arc::new(RegistrationTokens::new(store.clone(), clock(), rng()));
+    let uia = Arc::new(Uia::new(
+        store.clone(),
+        clock(),
+        rng(),
+        Arc::clone(&accounts),
+        Arc::clone(&registration_tokens),
+        Arc::clone(&rate_limits),
+    ));
+    let logins = Arc::new(Logins::new(
+        store.clone(),
+        Arc::clone(&users),
+        Arc::clone(&accounts),
+        passwords,
+        Arc::clone(&devices),
+        Arc::clone(&rate_limits),
+    ));
+    let registration = Arc::new(Registration::new(
+        rng(),
+        Arc::clone(&accounts),
+        Arc::clone(&uia),
+        Arc::clone(&registration_tokens),
+        Arc::clone(&rate_limits),
+        registration(&config.registration),
+    ));
+    let to_device = Arc::new(ToDevice::new(store.clone(), clock(), Arc::clone(&wakers)));
+
+    let events = Arc::new(Events::new(store.clone(), config.memory.events.0));
+    let keys = Arc::new(StateKeys::new(store.clone()));
+    let trees = Arc::new(StateTrees::new(store.clone(), config.memory.state.0));
+    let room_entries = u64::from(config.memory.room_entries);
+    let rooms = Arc::new(Rooms::new(store.clone(), Arc::clone(&events), Arc::clone(&trees), room_entries));
+    let presenter = Arc::new(Presenter::new(Arc::clone(&events), Arc::clone(&keys), Arc::clone(&trees)));
+    let sender = Arc::new(Sender::new(SenderParts {
+        store: store.clone(),
+        clock: clock(),
+        rng: rng(),
+        signer,
+        users: Arc::clone(&users),
+        events: Arc::clone(&events),
+        keys: Arc::clone(&keys),
+        trees: Arc::clone(&trees),
+        rooms: Arc::clone(&rooms),
+        wakers: Arc::clone(&wakers),
+    }));
+    let members = Arc::new(Members::new(store.clone(), Arc::clone(&users), Arc::clone(&sender)));
+    let typing = Arc::new(Typing::new(clock()));
+    let services = Services {
+        device_keys: Arc::new(DeviceKeys::new(store.clone(), Arc::clone(&users), Arc::clone(&device_lists))),
+        one_time_keys: Arc::new(OneTimeKeys::new(store.clone())),
+        cross_signing: Arc::new(CrossSigning::new(store.clone(), Arc::clone(&device_lists))),
+        key_signatures: Arc::new(KeySignatures::new(store.clone(), Arc::clone(&device_lists))),
+        key_backup: Arc::new(KeyBackup::new(store.clone())),
+        dehydrated_devices: Arc::new(DehydratedDevices::new(
+            store.clone(),
+            clock(),
+            Arc::clone(&device_lists),
+            Arc::clone(&to_device),
+        )),
+        room_maker: Arc::new(RoomMaker::new(
+            Arc::clone(&sender),
+            Arc::clone(&users),
+            Arc::clone(&members),
+            creation(&config.rooms)?,
+        )),
+        members,
+        room_reader: Arc::new(RoomReader::new(RoomReaderParts {
+            store: store.clone(),
+            clock: clock(),
+            users: Arc::clone(&users),
+            events: Arc::clone(&events),
+            presenter: Arc::clone(&presenter),
+            rooms: Arc::clone(&rooms),
+            keys: Arc::clone(&keys),
+            trees: Arc::clone(&trees),
+        })),
+        directory: Arc::new(Directory::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms))),
+        sync: Arc::new(Sync::new(SyncParts {
+            store: store.clone(),
+            clock: clock(),
+            users: Arc::clone(&users),
+            events: Arc::clone(&events),
+            presenter,
+            rooms: Arc::clone(&rooms),
+            keys,
+            trees,
+            wakers: Arc::clone(&wakers),
+            typing: Arc::clone(&typing),
+            stopping: surroundings.stopping.clone(),
+        })),
+        receipts: Arc::new(Receipts::new(
+            store.clone(),
+            clock(),
+            Arc::clone(&rooms),
+            events,
+            Arc::clone(&wakers),
+        )),
+        typing: Arc::new(TypingNotices::new(typing, rooms, Arc::clone(&wakers))),
+        sender,
+        to_device,
+        device_lists,
+        sessions,
+        users,
+        accounts: Arc::clone(&accounts),
+        devices,
+        logins,
+        registration,
+        registration_tokens: Arc::clone(&registration_tokens),
+        uia,
+        rate_limits,
+    };
+    Ok(Wired {
+        services,
+        admin: AdminServices { accounts, registration_tokens },
+        health: Arc::new(Health::new(store.clone())),
+        wakers,
+        store,
+    })
+}
