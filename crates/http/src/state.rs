@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use domicile_app::{
-    accounts::{Sessions, Users},
+    accounts::{Accounts, Devices, Logins, RateLimits, Registration, RegistrationTokens, Sessions, Uia, Users},
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
 };
 
@@ -31,4 +31,18 @@ pub struct Services {
     pub dehydrated_devices: Arc<DehydratedDevices>,
     /// Inboxes of devices.
     pub to_device: Arc<ToDevice>,
+    /// Accounts, from their making to their end.
+    pub accounts: Arc<Accounts>,
+    /// Devices.
+    pub devices: Arc<Devices>,
+    /// Logging in.
+    pub logins: Arc<Logins>,
+    /// Registration.
+    pub registration: Arc<Registration>,
+    /// The operator's invitations.
+    pub registration_tokens: Arc<RegistrationTokens>,
+    /// User-interactive authentication.
+    pub uia: Arc<Uia>,
+    /// Rate limits.
+    pub rate_limits: Arc<RateLimits>,
 }

@@ -4,6 +4,7 @@ pub mod account;
 pub mod backup;
 pub mod dehydrated_device;
 pub mod keys;
+pub mod session;
 pub mod to_device;
 
 use axum::Router;
@@ -12,5 +13,11 @@ use crate::state::Services;
 
 /// All routes of the Client-Server API.
 pub fn routes() -> Router<Services> {
-    Router::new().merge(account::routes()).merge(backup::routes()).merge(dehydrated_device::routes()).merge(keys::routes()).merge(to_device::routes())
+    Router::new()
+        .merge(account::routes())
+        .merge(backup::routes())
+        .merge(dehydrated_device::routes())
+        .merge(keys::routes())
+        .merge(session::routes())
+        .merge(to_device::routes())
 }
