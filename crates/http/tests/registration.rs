@@ -97,7 +97,7 @@ async fn terms_and_token_are_two_stages() {
     let first = body(json!({ "type": "m.login.registration_token", "token": token, "session": asked["session"] }));
     let pending = anyone.post(REGISTER, &first).await;
     assert_eq!(pending.status, 401);
-    assert_eq!(pending.json()["completed"], json!(["m.login.registration_token"]));
+    assert_eq!(pending.json()["completed"], json!(["m.login.registration_token"]), "{pending:?}");
     let dummy = body(json!({ "type": "m.login.dummy", "session": asked["session"] }));
     let refused = anyone.post(REGISTER, &dummy).await.fails(401, "M_UNRECOGNIZED");
     assert_eq!(refused["completed"], json!(["m.login.registration_token"]));

@@ -13,7 +13,9 @@ fn login(user: &str, password: &str) -> Value {
 }
 
 fn with_token(user: &TestUser, token: &Value) -> TestUser {
-    TestUser { token: Some(token.as_str().unwrap().to_owned()), ..user.clone() }
+    let mut other = user.clone();
+    other.token = Some(token.as_str().unwrap().to_owned());
+    other
 }
 
 #[tokio::test]
