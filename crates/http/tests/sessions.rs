@@ -41,7 +41,8 @@ async fn other_kinds_of_login_are_refused_by_name() {
     let anyone = server.anonymous();
     anyone.post(LOGIN, &json!({ "type": "m.login.token", "token": "t" })).await.fails(400, "M_UNKNOWN");
     anyone.post(LOGIN, &json!({ "type": "com.example.magic" })).await.fails(400, "M_UNKNOWN");
-    let bridge = json!({ "type": "m.login.application_service", "identifier": { "type": "m.id.user", "user": "alice" } });
+    let bridge =
+        json!({ "type": "m.login.application_service", "identifier": { "type": "m.id.user", "user": "alice" } });
     anyone.post(LOGIN, &bridge).await.fails(401, "M_UNKNOWN_TOKEN");
     let mail = json!({
         "type": "m.login.password", "password": PASSWORD,

@@ -11,16 +11,13 @@ use domicile_core::{
 use domicile_store::{
     Batch, Store,
     numbers::Sequence,
-    table::{device_lists, devices, tokens},
+    table::{devices, tokens},
 };
 use ruma::{DeviceId, OwnedDeviceId};
 use serde::{Deserialize, Serialize};
 
 use super::{Session, Sessions, sessions::IssuedTokens};
-use crate::{
-    Error, Result,
-    error::not_found,
-};
+use crate::{Error, Result, e2ee::DeviceLists, error::not_found};
 
 /// Letters of a device id that the server makes.
 const ID_LENGTH: usize = 10;
@@ -80,12 +77,19 @@ pub struct Devices {
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     sessions: Arc<Sessions>,
+    lists: Arc<DeviceLists>,
 }
 
 impl Devices {
     /// Devices over a store.
-    pub fn new(store: Store, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>, sessions: Arc<Sessions>) -> Self {
-        Self { store, clock, rng, sessions }
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+        sessions: Arc<Sessions>,
+        lists: Arc<DeviceLists>,
+    ) -> Self {
+        Self { store, clock, rng, sessions, lists }
     }
 
     /// Adds a session to a batch: a new device, or new tokens for one that the user has. Every one is shown to the user's other devices.
@@ -114,7 +118,7 @@ impl Devices {
                 device_num
             }
         };
-        changed(batch, user_num);
+        self.lists.changed(batch, user_num);
         let tokens = self.sessions.issue(batch, device_num, wanted.with_refresh);
         Ok(OpenedSession { device_id, tokens })
     }
@@ -140,8 +144,9 @@ impl Devices {
         }
         let mut batch = Batch::new();
         devices::set_sealed(&mut batch, row.device_num, Some(self.seal(user_num, &details)?));
-        changed(&mut batch, user_num);
+        self.lists.changed(&mut batch, user_num);
         self.store.write(batch).await?;
+        self.lists.announce(user_num);
         Ok(())
     }
 
@@ -165,15 +170,18 @@ impl Devices {
         for device in &ended {
             devices::remove(&mut batch, device);
         }
-        changed(&mut batch, user_num);
+        self.lists.changed(&mut batch, user_num);
         self.store.write(batch).await?;
         self.sessions.forget(|session| ended.iter().any(|device| device.device_num == session.device_num));
+        self.lists.announce(user_num);
         Ok(())
     }
 
-    /// Forgets the sessions of a device whose tokens were replaced. Call it after the batch of [`Self::open`] is written.
-    pub fn forget(&self, user_num: UserNum, device_id: &DeviceId) {
+    /// Ends what memory holds of the sessions that a new one replaces, and shows it to the others. Call it after the batch of
+    /// [`Self::open`] is written.
+    pub fn opened(&self, user_num: UserNum, device_id: &DeviceId) {
         self.sessions.forget(|session| session.user_num == user_num && session.device_id == device_id);
+        self.lists.announce(user_num);
     }
 
     /// Notes a use of a session: once a day, by the day.
@@ -231,11 +239,6 @@ impl Devices {
     }
 }
 
-fn changed(batch: &mut Batch, user_num: UserNum) {
-    let position = batch.position();
-    device_lists::set(batch, user_num, UserNum::NOBODY, position);
-}
-
 fn no_device() -> Error {
     not_found("You have no device of that id.")
 }
@@ -243,7 +246,9 @@ fn no_device() -> Error {
 fn valid_id(device_id: OwnedDeviceId) -> Result<OwnedDeviceId> {
     let text = device_id.as_str();
     if text.is_empty() || text.len() > TEXT_BYTES || text.chars().any(char::is_control) {
-        return Err(super::invalid_param(format!("A device id has 1 to {TEXT_BYTES} bytes and no control characters.")));
+        return Err(super::invalid_param(format!(
+            "A device id has 1 to {TEXT_BYTES} bytes and no control characters."
+        )));
     }
     Ok(device_id)
 }

@@ -209,8 +209,7 @@ impl Accounts {
 
     pub(super) async fn row(&self, user_id: &UserId) -> Result<Option<User>> {
         let wanted = user_id.to_string();
-        let row =
-            self.store.read(move |snapshot| async move { table::users::by_id(&snapshot, &wanted).await }).await?;
+        let row = self.store.read(move |snapshot| async move { table::users::by_id(&snapshot, &wanted).await }).await?;
         Ok(row)
     }
 }

@@ -6,9 +6,7 @@ use domicile_core::error::ErrorKind;
 use domicile_store::{Batch, Store};
 use ruma::{OwnedUserId, UserId};
 
-use super::{
-    Accounts, Devices, Key, Limit, NewSession, OpenedSession, Passwords, RateLimits, Users,
-};
+use super::{Accounts, Devices, Key, Limit, NewSession, OpenedSession, Passwords, RateLimits, Users};
 use crate::{Error, Result, error::forbidden};
 
 /// Opens sessions for those who know a password.
@@ -57,7 +55,7 @@ impl Logins {
             let opened = self.devices.open(&mut batch, user.user_num, wanted.clone()).await?;
             match self.store.write(batch).await {
                 Ok(_) => {
-                    self.devices.forget(user.user_num, &opened.device_id);
+                    self.devices.opened(user.user_num, &opened.device_id);
                     return Ok((user_id, opened));
                 }
                 // The same device logged in twice at the same time.

@@ -111,8 +111,7 @@ impl Registration {
         if wanted.password.is_none() && wanted.session.is_none() {
             return Err(ErrorKind::MissingParam.with("`password` is missing: nobody could ever log in.").into());
         }
-        let localpart =
-            wanted.username.unwrap_or_else(|| rng::name(&*self.rng, NAME_LENGTH).to_ascii_lowercase());
+        let localpart = wanted.username.unwrap_or_else(|| rng::name(&*self.rng, NAME_LENGTH).to_ascii_lowercase());
         self.accounts
             .create_user(NewAccount {
                 localpart,

@@ -303,8 +303,7 @@ fn pending(operation: &Operation<'_>, session_id: String, completed: &str, refus
     info.session = Some(session_id);
     let params = operation.terms.filter(|terms| !terms.is_empty()).map_or_else(|| json!({}), params);
     info.params = to_raw_value(&params).ok();
-    info.auth_error =
-        refused.map(|refused| Box::new(StandardErrorBody::new(refused.kind, refused.why.to_owned())));
+    info.auth_error = refused.map(|refused| Box::new(StandardErrorBody::new(refused.kind, refused.why.to_owned())));
     Error::Uia(Box::new(info))
 }
 

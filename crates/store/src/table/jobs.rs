@@ -60,10 +60,7 @@ pub fn insert(batch: &mut Batch, job_num: i64, kind: &str, subject: i64, due_ts:
 
 /// Puts a job off that did not succeed.
 pub fn postpone(batch: &mut Batch, job_num: i64, due_ts: i64) {
-    batch.push(
-        "UPDATE jobs SET due_ts = $2, attempts = attempts + 1 WHERE job_num = $1",
-        params![job_num, due_ts],
-    );
+    batch.push("UPDATE jobs SET due_ts = $2, attempts = attempts + 1 WHERE job_num = $1", params![job_num, due_ts]);
 }
 
 /// Removes a job that is done.

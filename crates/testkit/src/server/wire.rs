@@ -7,6 +7,10 @@ use domicile_app::accounts::{
     rate_limits::RateLimitSettings,
     registration::{RegistrationMode, RegistrationSettings},
 };
+use domicile_app::{
+    e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
+    events::wake::Wakers,
+};
 use domicile_core::{
     clock::{Clock, HOUR_MS, ManualClock},
     rng::{OsRng, Rng},
@@ -49,8 +53,15 @@ pub(super) async fn wire(folder: &Path, clock: Arc<ManualClock>, settings: Setti
         Arc::new(Sessions::new(store.clone(), Arc::clone(&clock), Arc::clone(&rng), settings.access_token_life_ms));
     let passwords = Arc::new(Passwords::new(64, 1, 2));
     let rate_limits = Arc::new(RateLimits::new(Arc::clone(&clock), settings.rate_limits));
-    let devices =
-        Arc::new(Devices::new(store.clone(), Arc::clone(&clock), Arc::clone(&rng), Arc::clone(&sessions)));
+    let wakers = Arc::new(Wakers::default());
+    let device_lists = Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers)));
+    let devices = Arc::new(Devices::new(
+        store.clone(),
+        Arc::clone(&clock),
+        Arc::clone(&rng),
+        Arc::clone(&sessions),
+        Arc::clone(&device_lists),
+    ));
     let accounts = Arc::new(Accounts::new(
         store.clone(),
         Arc::clone(&clock),
@@ -58,8 +69,7 @@ pub(super) async fn wire(folder: &Path, clock: Arc<ManualClock>, settings: Setti
         Arc::clone(&passwords),
         Arc::clone(&devices),
     ));
-    let registration_tokens =
-        Arc::new(RegistrationTokens::new(store.clone(), Arc::clone(&clock), Arc::clone(&rng)));
+    let registration_tokens = Arc::new(RegistrationTokens::new(store.clone(), Arc::clone(&clock), Arc::clone(&rng)));
     let uia = Arc::new(Uia::new(
         store.clone(),
         Arc::clone(&clock),
@@ -84,7 +94,21 @@ pub(super) async fn wire(folder: &Path, clock: Arc<ManualClock>, settings: Setti
         Arc::clone(&rate_limits),
         settings.registration,
     ));
+    let to_device = Arc::new(ToDevice::new(store.clone(), Arc::clone(&clock), wakers));
     let services = Services {
+        device_keys: Arc::new(DeviceKeys::new(store.clone(), Arc::clone(&users), Arc::clone(&device_lists))),
+        one_time_keys: Arc::new(OneTimeKeys::new(store.clone())),
+        cross_signing: Arc::new(CrossSigning::new(store.clone(), Arc::clone(&device_lists))),
+        key_signatures: Arc::new(KeySignatures::new(store.clone(), Arc::clone(&device_lists))),
+        key_backup: Arc::new(KeyBackup::new(store.clone())),
+        dehydrated_devices: Arc::new(DehydratedDevices::new(
+            store.clone(),
+            clock,
+            Arc::clone(&device_lists),
+            Arc::clone(&to_device),
+        )),
+        to_device,
+        device_lists,
         sessions,
         users,
         accounts,

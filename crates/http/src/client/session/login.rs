@@ -33,7 +33,8 @@ pub(super) async fn login(State(logins): State<Arc<Logins>>, request: Public<Che
             return Err(ErrorKind::UnknownToken.with("No application service is registered with this token.").into());
         }
         other => {
-            let why = format!("This server does not know the login type `{}`: use m.login.password.", other.login_type());
+            let why =
+                format!("This server does not know the login type `{}`: use m.login.password.", other.login_type());
             return Err(ErrorKind::Unknown400.with(why).into());
         }
     };
@@ -55,7 +56,9 @@ fn name(password: &Password) -> Result<String, MatrixError> {
     #[expect(deprecated, reason = "old clients say `user`")]
     match (&password.identifier, &password.user) {
         (Some(UserIdentifier::Matrix(identifier)), _) => Ok(identifier.user.clone()),
-        (Some(_), _) => Err(ErrorKind::Unknown400.with("Log in with your user name (`m.id.user`): this server keeps no others.")),
+        (Some(_), _) => {
+            Err(ErrorKind::Unknown400.with("Log in with your user name (`m.id.user`): this server keeps no others."))
+        }
         (None, Some(user)) => Ok(user.clone()),
         (None, None) => Err(ErrorKind::MissingParam.with("`identifier` is missing: who logs in?")),
     }
