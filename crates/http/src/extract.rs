@@ -169,6 +169,11 @@ async fn parse<T: IncomingRequest>(mut parts: Parts, raw: &Bytes) -> Result<T, M
     T::try_from_http_request_inner(request, &args).map_err(|error| rejected(error.into(), bytes))
 }
 
+/// Whether the body is JSON at all, whatever is expected of it.
+fn is_json(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
+}
+
 /// What Matrix calls a request that cannot be read.
 fn rejected(error: FromHttpRequestError, body: &[u8]) -> MatrixError {
     let FromHttpRequestError::Deserialization(error) = error else {
@@ -176,7 +181,7 @@ fn rejected(error: FromHttpRequestError, body: &[u8]) -> MatrixError {
     };
     match error {
         DeserializationError::Utf8(_) => ErrorKind::NotJson.with("The request's body is not UTF-8."),
-        DeserializationError::Json(error) if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err() => {
+        DeserializationError::Json(error) if !is_json(body) => {
             ErrorKind::NotJson.with(format!("The request's body is not JSON: {error}"))
         }
         DeserializationError::Json(error) => {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use domicile_app::{
-    accounts::{Sessions, Users},
     ephemeral::{Receipts, TypingNotices},
     events::send::Sender,
     rooms::{Directory, Members, RoomMaker, RoomReader},
     sync::Sync,
+    accounts::{Accounts, Devices, Logins, RateLimits, Registration, RegistrationTokens, Sessions, Uia, Users},
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
 };
 
@@ -51,4 +51,18 @@ pub struct Services {
     pub receipts: Arc<Receipts>,
     /// Typing.
     pub typing: Arc<TypingNotices>,
+    /// Accounts, from their making to their end.
+    pub accounts: Arc<Accounts>,
+    /// Devices.
+    pub devices: Arc<Devices>,
+    /// Logging in.
+    pub logins: Arc<Logins>,
+    /// Registration.
+    pub registration: Arc<Registration>,
+    /// The operator's invitations.
+    pub registration_tokens: Arc<RegistrationTokens>,
+    /// User-interactive authentication.
+    pub uia: Arc<Uia>,
+    /// Rate limits.
+    pub rate_limits: Arc<RateLimits>,
 }

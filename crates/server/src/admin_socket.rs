@@ -58,7 +58,7 @@ async fn alone(config: &Config, request: Request<Body>) -> anyhow::Result<(Statu
     let store = Store::open(wire::store_options(config)).await.context("cannot open the database")?;
     let surroundings =
         Surroundings { clock: Arc::new(SystemClock), rng: Arc::new(OsRng), stopping: CancellationToken::new() };
-    let wired = wire::wire(config, store.clone(), &surroundings).await?;
+    let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;
     let response = domicile_http::admin::routes(wired.admin).oneshot(request).await?;
     let status = response.status();
     let answer = response.into_body().collect().await?.to_bytes();

@@ -52,7 +52,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     let stopping = CancellationToken::new();
     let surroundings =
         Surroundings { clock: Arc::new(SystemClock), rng: Arc::new(OsRng), stopping: stopping.clone() };
-    let wired = wire::wire(config, store.clone(), &surroundings).await?;
+    let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;
     let metrics = Arc::new(Metrics::default());
 
     let mut bound = Vec::new();
@@ -77,8 +77,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     }
     let socket = admin_socket::path(config);
     let admin = Bound::bind(&format!("unix:{}", socket.display()), None, Proxies::default()).await?;
-    let listens = bound.iter().map(|(socket, ..)| socket.shown()).collect();
-    let addresses = bound.iter().map(|(socket, ..)| socket.address()).collect();
+    let listens: Vec<String> = bound.iter().map(|(socket, ..)| socket.shown()).collect();
+    let addresses: Vec<_> = bound.iter().map(|(socket, ..)| socket.address()).collect();
 
     let mut tasks = JoinSet::new();
     tasks.spawn(admin.serve(observed(admin::routes(wired.admin.clone()), Arc::clone(&metrics)), stopping.clone()));

@@ -114,11 +114,8 @@ fn registration(config: &config::Registration) -> RegistrationSettings {
         config::RegistrationMode::Token => RegistrationMode::Token,
         config::RegistrationMode::Open => RegistrationMode::Open,
     };
-    let policy = Policy {
-        version: config.terms_version.clone(),
-        name: config.terms_name.clone(),
-        url: config.terms_url.clone(),
-    };
+    let english = ("en".to_owned(), (config.terms_name.clone(), config.terms_url.clone()));
+    let policy = Policy { version: config.terms_version.clone(), translations: [english].into() };
     let terms = if config.terms_url.is_empty() { None } else { Some(("terms_of_service".to_owned(), policy)) };
     RegistrationSettings { mode, terms: terms.into_iter().collect() }
 }
@@ -136,22 +133,56 @@ fn creation(config: &config::Rooms) -> anyhow::Result<CreationSettings> {
     Ok(CreationSettings { default_version, encrypt })
 }
 
+/// The operator's choices, as services understand them.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The deployment's name.
+    pub server_name: OwnedServerName,
+    /// Registration.
+    pub registration: RegistrationSettings,
+    /// Rate limits.
+    pub rate_limits: RateLimitSettings,
+    /// Life of an access token that can be refreshed, in milliseconds.
+    pub access_token_life_ms: i64,
+    /// The cost of passwords.
+    pub passwords: config::Passwords,
+    /// What rooms begin as.
+    pub creation: CreationSettings,
+    /// What is kept in memory.
+    pub memory: config::Memory,
+}
+
+impl Settings {
+    /// The choices of a configuration.
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            server_name: OwnedServerName::try_from(config.server.name.as_str())
+                .with_context(|| format!("server.name = \"{}\"", config.server.name))?,
+            registration: registration(&config.registration),
+            rate_limits: rate_limits(&config.rate_limits),
+            access_token_life_ms: config.registration.access_token_life.0,
+            passwords: config.passwords.clone(),
+            creation: creation(&config.rooms)?,
+            memory: config.memory.clone(),
+        })
+    }
+}
+
 /// Makes every service.
-pub async fn wire(config: &Config, store: Store, surroundings: &Surroundings) -> anyhow::Result<Wired> {
-    let server_name = OwnedServerName::try_from(config.server.name.as_str())
-        .with_context(|| format!("server.name = \"{}\"", config.server.name))?;
+#[expect(clippy::too_many_lines, reason = "a list of what is made of what, without a decision in it")]
+pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings) -> anyhow::Result<Wired> {
+    let Settings { server_name, passwords, memory, .. } = settings;
     let clock = || Arc::clone(&surroundings.clock);
     let rng = || Arc::clone(&surroundings.rng);
     let signer = Arc::new(signer(&store, surroundings, &server_name).await?);
 
     let users = Arc::new(Users::new(store.clone(), clock(), server_name));
     let sessions =
-        Arc::new(Sessions::new(store.clone(), clock(), rng(), config.registration.access_token_life.0));
-    let passwords = &config.passwords;
+        Arc::new(Sessions::new(store.clone(), clock(), rng(), settings.access_token_life_ms));
     let memory_kib = u32::try_from(passwords.memory.0 / 1_024).unwrap_or(u32::MAX);
     let at_once = usize::try_from(passwords.at_once).unwrap_or(1).max(1);
     let passwords = Arc::new(Passwords::new(memory_kib, passwords.iterations, at_once));
-    let rate_limits = Arc::new(RateLimits::new(clock(), rate_limits(&config.rate_limits)));
+    let rate_limits = Arc::new(RateLimits::new(clock(), settings.rate_limits));
     let wakers = Arc::new(Wakers::default());
     let device_lists = Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers)));
     let devices =
@@ -186,14 +217,14 @@ pub async fn wire(config: &Config, store: Store, surroundings: &Surroundings) ->
         Arc::clone(&uia),
         Arc::clone(&registration_tokens),
         Arc::clone(&rate_limits),
-        registration(&config.registration),
+        settings.registration,
     ));
     let to_device = Arc::new(ToDevice::new(store.clone(), clock(), Arc::clone(&wakers)));
 
-    let events = Arc::new(Events::new(store.clone(), config.memory.events.0));
+    let events = Arc::new(Events::new(store.clone(), memory.events.0));
     let keys = Arc::new(StateKeys::new(store.clone()));
-    let trees = Arc::new(StateTrees::new(store.clone(), config.memory.state.0));
-    let room_entries = u64::from(config.memory.room_entries);
+    let trees = Arc::new(StateTrees::new(store.clone(), memory.state.0));
+    let room_entries = u64::from(memory.room_entries);
     let rooms = Arc::new(Rooms::new(store.clone(), Arc::clone(&events), Arc::clone(&trees), room_entries));
     let presenter = Arc::new(Presenter::new(Arc::clone(&events), Arc::clone(&keys), Arc::clone(&trees)));
     let sender = Arc::new(Sender::new(SenderParts {
@@ -226,7 +257,7 @@ pub async fn wire(config: &Config, store: Store, surroundings: &Surroundings) ->
             Arc::clone(&sender),
             Arc::clone(&users),
             Arc::clone(&members),
-            creation(&config.rooms)?,
+            settings.creation,
         )),
         members,
         room_reader: Arc::new(RoomReader::new(RoomReaderParts {

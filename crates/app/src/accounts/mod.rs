@@ -1,9 +1,30 @@
 //! Accounts: who is who, their devices, sessions and credentials.
 
+pub mod devices;
+pub mod lifecycle;
+pub mod login;
 pub mod passwords;
+pub mod rate_limits;
+pub mod registration;
+pub mod registration_tokens;
 pub mod sessions;
+pub mod uia;
 pub mod users;
 
+pub use devices::{Devices, NewSession, OpenedSession};
+pub use lifecycle::Accounts;
+pub use login::Logins;
 pub use passwords::Passwords;
+pub use rate_limits::{Key, Limit, RateLimits};
+pub use registration::Registration;
+pub use registration_tokens::RegistrationTokens;
 pub use sessions::{Session, Sessions};
+pub use uia::Uia;
 pub use users::Users;
+
+use crate::Error;
+
+/// A parameter is wrong.
+fn invalid_param(why: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    domicile_core::error::ErrorKind::InvalidParam.with(why).into()
+}

@@ -1,6 +1,9 @@
 //! Sessions: an access token is a device, and a device is a session.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
 
 use bytes::Bytes;
 use domicile_core::{
@@ -39,6 +42,15 @@ pub struct Session {
     /// The device's Matrix id.
     pub device_id: OwnedDeviceId,
     expires_ts: Option<i64>,
+    /// The last day, counted from the epoch, of which a use was noted.
+    seen_day: Arc<AtomicI64>,
+}
+
+impl Session {
+    /// Whether this is the first use on a day that this process knows of.
+    pub(super) fn seen_on(&self, day: i64) -> bool {
+        self.seen_day.swap(day, Ordering::Relaxed) != day
+    }
 }
 
 /// Tokens that were just made, in the clear for the last time.
@@ -60,6 +72,8 @@ pub struct Sessions {
     /// Life of an access token that comes with a refresh token, in milliseconds.
     access_token_life_ms: i64,
     cache: Cache<TokenHash, Arc<Session>>,
+    /// Grows with every [`Self::forget`], so that a session that was read before it is not kept after it.
+    forgotten: AtomicU64,
 }
 
 /// The hash of a token.
@@ -70,7 +84,7 @@ pub fn token_hash(token: &str) -> TokenHash {
 impl Sessions {
     /// Sessions over a store.
     pub fn new(store: Store, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>, access_token_life_ms: i64) -> Self {
-        Self { store, clock, rng, access_token_life_ms, cache: Cache::new(CACHED) }
+        Self { store, clock, rng, access_token_life_ms, cache: Cache::new(CACHED), forgotten: AtomicU64::new(0) }
     }
 
     /// The session of an access token.
@@ -87,23 +101,64 @@ impl Sessions {
     }
 
     async fn load(&self, hash: TokenHash) -> Result<Arc<Session>> {
-        let owner = self.store.read(move |snapshot| async move { tokens::access(&snapshot, &hash).await }).await?;
-        let unknown = || Error::from(ErrorKind::UnknownToken.with("The access token is not known: log in again."));
-        let owner = owner.ok_or_else(unknown)?;
-        if let Some(refresh_hash) = &owner.refresh_hash {
-            self.confirm_refresh(refresh_hash).await?;
-        }
+        let before = self.forgotten.load(Ordering::SeqCst);
+        let found = self
+            .store
+            .read(move |snapshot| async move {
+                let Some(owner) = tokens::access(&snapshot, &hash).await? else { return Ok::<_, Error>(None) };
+                let supersedes = match &owner.refresh_hash {
+                    Some(refresh_hash) => tokens::supersedes(&snapshot, refresh_hash, owner.device_num).await?,
+                    None => false,
+                };
+                Ok(Some((owner, supersedes)))
+            })
+            .await?;
+        let Some((owner, supersedes)) = found else {
+            return Err(ErrorKind::UnknownToken.with("The access token is not known: log in again.").into());
+        };
+        let refresh_hash = owner.refresh_hash.clone().filter(|_| supersedes);
         let session = Arc::new(session(owner)?);
+        if let Some(refresh_hash) = refresh_hash {
+            self.confirm_refresh(&session, &refresh_hash).await?;
+        }
         self.cache.insert(hash, Arc::clone(&session));
+        if self.forgotten.load(Ordering::SeqCst) != before {
+            self.cache.remove(&hash);
+        }
         Ok(session)
     }
 
     /// The first use of a refreshed token ends what came before it.
-    async fn confirm_refresh(&self, refresh_hash: &Bytes) -> Result<()> {
+    async fn confirm_refresh(&self, session: &Session, refresh_hash: &Bytes) -> Result<()> {
         let mut batch = Batch::new();
         tokens::remove_superseded(&mut batch, refresh_hash);
         self.store.write(batch).await?;
+        self.forget(|old| old.device_num == session.device_num);
         Ok(())
+    }
+
+    /// Exchanges a refresh token. What it replaces stays good until the new access token is used.
+    pub async fn refresh(&self, refresh_token: &str) -> Result<IssuedTokens> {
+        let hash = token_hash(refresh_token);
+        loop {
+            let found = self.store.read(move |snapshot| async move { tokens::refresh(&snapshot, &hash).await }).await?;
+            let Some((device_num, next_hash)) = found else {
+                return Err(ErrorKind::UnknownToken.with("The refresh token is not known: log in again.").into());
+            };
+            let mut batch = Batch::new();
+            if let Some(unused) = next_hash {
+                // The client never got the answer of an earlier exchange.
+                tokens::remove_refresh(&mut batch, &unused);
+            }
+            let issued = self.issue(&mut batch, device_num, true);
+            let new_hash = issued.refresh_token.as_deref().map(token_hash).unwrap_or_default();
+            tokens::supersede_refresh(&mut batch, &hash, &new_hash);
+            match self.store.write(batch).await {
+                Ok(_) => return Ok(issued),
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Adds new tokens for a device to a batch. They are good when the batch is committed.
@@ -127,6 +182,7 @@ impl Sessions {
 
     /// Forgets every session in memory that `ended` picks. Call it after the rows are gone.
     pub fn forget(&self, ended: impl Fn(&Session) -> bool) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.cache.retain(|_, session| !ended(session));
     }
 }
@@ -138,5 +194,6 @@ fn session(owner: TokenOwner) -> Result<Session> {
         device_num: owner.device_num,
         device_id: owner.device_id.into(),
         expires_ts: owner.expires_ts,
+        seen_day: Arc::new(AtomicI64::new(-1)),
     })
 }

@@ -98,8 +98,7 @@ impl RoomReaderParts {
     pub async fn visible_state(&self, snapshot: &Snapshot, room: &Room, session: &Session) -> Result<NodeNum> {
         let view = room.view();
         let world = view.facts.history_visibility.as_ref().is_some_and(|pdu| {
-            pdu.content().get().contains("world_readable")
-                && HistoryVisibility::WorldReadable == visibility_word(pdu)
+            pdu.content().get().contains("world_readable") && HistoryVisibility::WorldReadable == visibility_word(pdu)
         });
         match view.members.get(&session.user_num) {
             Some(member) if member.membership == Membership::Join => Ok(view.state_root),

@@ -88,7 +88,9 @@ impl Eyes {
                 let left = sight.events.load(snapshot, &[member.event_num]).await?.into_iter().next();
                 match left {
                     // Only who was joined before has seen anything; a refused invite shows nothing.
-                    Some(left) if eyes.at(sight, snapshot, left.state_before).await?.1 == Membership::Join => left.position,
+                    Some(left) if eyes.at(sight, snapshot, left.state_before).await?.1 == Membership::Join => {
+                        left.position
+                    }
                     _ => None,
                 }
             }

@@ -70,11 +70,7 @@ pub(super) async fn compute(
         request,
         since,
         upto,
-        reader: Reader {
-            user_num: session.user_num,
-            device_num: session.device_num,
-            now_ms: parts.clock.now_ms(),
-        },
+        reader: Reader { user_num: session.user_num, device_num: session.device_num, now_ms: parts.clock.now_ms() },
         timeline: EventChoice::from(&filter.timeline),
         state: EventChoice::from(&filter.state),
         ephemeral: EventChoice::from(&filter.ephemeral),
@@ -123,8 +119,11 @@ async fn account_data(context: &Context<'_>, answer: &mut SyncAnswer) -> Result<
     let mut of_rooms: HashMap<RoomNum, Vec<Ready>> = HashMap::new();
     for (room_num, kind, content) in rows {
         let in_room = room_num.0 != 0;
-        let chosen =
-            if in_room { context.account_data.has_type(&kind) } else { chooses(&context.request.filter.account_data, &kind) };
+        let chosen = if in_room {
+            context.account_data.has_type(&kind)
+        } else {
+            chooses(&context.request.filter.account_data, &kind)
+        };
         // What was deleted is told as an empty object, but not to who never saw it.
         if !chosen || (context.request.since.is_none() && content == "{}") {
             continue;

@@ -46,8 +46,7 @@ pub(super) async fn joined(
     let request = StateRequest { row, whole, since: from, upto, limited, timeline: &cut.events };
     let state = state::events(context, info, &request).await?;
     let view = context.parts.rooms.load(&context.snapshot, row.room_num).await?.view();
-    let members_changed =
-        whole || cut.events.iter().chain(&state).any(|event| event.pdu.membership().is_some());
+    let members_changed = whole || cut.events.iter().chain(&state).any(|event| event.pdu.membership().is_some());
     let mut room = JoinedRoom {
         summary: if members_changed { summary(context, &view).await? } else { Summary::default() },
         timeline: timeline(context, &cut, limited, from).await?,
@@ -209,7 +208,8 @@ async fn ephemeral(context: &Context<'_>, info: &RoomInfo, row: &RoomOfUser, fre
     }
     if context.ephemeral.has_type("m.receipt") {
         let since = if fresh { Position::START } else { context.since };
-        let rows = receipts::changed(&context.snapshot, row.room_num, context.session.user_num, since, context.upto).await?;
+        let rows =
+            receipts::changed(&context.snapshot, row.room_num, context.session.user_num, since, context.upto).await?;
         if !rows.is_empty() {
             let mut content = json!({});
             let mut seen = HashSet::new();

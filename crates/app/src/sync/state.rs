@@ -85,11 +85,8 @@ async fn without_idle_members(
             wanted.extend(parts.trees.get(&context.snapshot, end, key_num).await?);
         }
     }
-    let is_member: HashSet<EventNum> = if request.whole {
-        view.members.values().map(|member| member.event_num).collect()
-    } else {
-        HashSet::new()
-    };
+    let is_member: HashSet<EventNum> =
+        if request.whole { view.members.values().map(|member| member.event_num).collect() } else { HashSet::new() };
     let mut kept: Vec<EventNum> = nums.into_iter().filter(|num| !is_member.contains(num)).collect();
     // The view knows current members only; whatever older member event is left is told apart by its type.
     if request.whole {

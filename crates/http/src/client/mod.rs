@@ -12,6 +12,7 @@ pub mod receipt;
 pub mod redact;
 pub mod room;
 pub mod state;
+pub mod session;
 pub mod sync;
 pub mod to_device;
 pub mod typing;
@@ -36,6 +37,7 @@ pub fn routes() -> Router<Services> {
         .merge(room::routes())
         .merge(state::routes())
         .merge(sync::routes())
+        .merge(session::routes())
         .merge(to_device::routes())
         .merge(typing::routes())
 }

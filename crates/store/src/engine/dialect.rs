@@ -3,6 +3,7 @@
 //! | written | SQLite | PostgreSQL |
 //! | --- | --- | --- |
 //! | `IN INTS($n)` | rows of `json_each` | rows of `json_array_elements_text`, as BIGINT |
+//! | `$n` | `?n` | as written |
 //! | `IN TEXTS($n)` | rows of `json_each` | rows of `json_array_elements_text` |
 //! | `BIGINT PRIMARY KEY` | `INTEGER PRIMARY KEY` (the row's own number) | as written |
 //! | `BLOB` | as written | `BYTEA` |
@@ -12,7 +13,9 @@ use std::borrow::Cow;
 
 /// A statement as SQLite reads it.
 pub fn sqlite(sql: &str) -> Cow<'_, str> {
-    lists(sql, "(SELECT value FROM json_each(", "(SELECT value FROM json_each(", "))")
+    let sql = lists(sql, "(SELECT value FROM json_each(", "(SELECT value FROM json_each(", "))");
+    // To SQLite `$2` is a parameter named `$2`, whose number is the order in which it first stands in the statement.
+    if sql.contains('$') { Cow::Owned(sql.replace('$', "?")) } else { sql }
 }
 
 /// A statement as PostgreSQL reads it.
@@ -68,7 +71,7 @@ mod tests {
         let sql = "SELECT a FROM t WHERE a IN INTS($1) AND b IN TEXTS($2) AND c = $3";
         assert_eq!(
             sqlite(sql),
-            "SELECT a FROM t WHERE a IN (SELECT value FROM json_each($1)) AND b IN (SELECT value FROM json_each($2)) AND c = $3"
+            "SELECT a FROM t WHERE a IN (SELECT value FROM json_each(?1)) AND b IN (SELECT value FROM json_each(?2)) AND c = ?3"
         );
         assert!(postgres(sql).contains("CAST(item AS BIGINT) FROM json_array_elements_text(CAST($1 AS json))"));
         assert!(postgres(sql).ends_with("AND c = $3"));

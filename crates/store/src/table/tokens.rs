@@ -90,6 +90,23 @@ pub fn remove_superseded(batch: &mut Batch, next_hash: &[u8]) {
     batch.push("DELETE FROM refresh_tokens WHERE next_hash = $1", params![next_hash]);
 }
 
+/// Removes a refresh token and the access tokens it had made.
+pub fn remove_refresh(batch: &mut Batch, token_hash: &[u8]) {
+    batch.push("DELETE FROM access_tokens WHERE refresh_hash = $1", params![token_hash]);
+    batch.push("DELETE FROM refresh_tokens WHERE token_hash = $1", params![token_hash]);
+}
+
+/// Whether a refresh token has replaced another that is still there.
+pub async fn supersedes(snapshot: &Snapshot, next_hash: &[u8], device_num: DeviceNum) -> Result<bool, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT 1 FROM refresh_tokens WHERE device_num = $1 AND next_hash = $2",
+            &params![device_num, next_hash],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
 /// Removes every token of a device.
 pub fn remove_of_device(batch: &mut Batch, device_num: DeviceNum) {
     batch.push("DELETE FROM access_tokens WHERE device_num = $1", params![device_num]);

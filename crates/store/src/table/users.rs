@@ -100,3 +100,23 @@ pub fn deactivate(batch: &mut Batch, user_num: UserNum, now_ms: i64, erase: bool
         params![user_num, now_ms, erase],
     );
 }
+
+/// Removes what an account kept here and nobody else needs: credentials' helpers, profile, account data, filters, keys and key backup.
+/// Devices go with [`super::devices::remove`].
+pub fn remove_belongings(batch: &mut Batch, user_num: UserNum) {
+    for sql in [
+        "DELETE FROM uia_sessions WHERE user_num = $1",
+        "DELETE FROM openid_tokens WHERE user_num = $1",
+        "DELETE FROM profile_fields WHERE user_num = $1",
+        "DELETE FROM account_data WHERE user_num = $1",
+        "DELETE FROM filters WHERE user_num = $1",
+        "DELETE FROM cross_signing_keys WHERE user_num = $1",
+        "DELETE FROM key_signatures WHERE signer_num = $1",
+        "DELETE FROM key_signatures WHERE target_num = $1",
+        "DELETE FROM key_backup_keys WHERE user_num = $1",
+        "DELETE FROM key_backup_versions WHERE user_num = $1",
+        "DELETE FROM dehydrated_devices WHERE user_num = $1",
+    ] {
+        batch.push(sql, params![user_num]);
+    }
+}

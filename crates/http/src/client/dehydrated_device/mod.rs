@@ -15,6 +15,8 @@ pub fn routes() -> Router<Services> {
     Router::new()
         .endpoint::<api::put_dehydrated_device::unstable::Request, _, _>(put_dehydrated_device::put_dehydrated_device)
         .endpoint::<api::get_dehydrated_device::unstable::Request, _, _>(get_dehydrated_device::get_dehydrated_device)
-        .endpoint::<api::delete_dehydrated_device::unstable::Request, _, _>(delete_dehydrated_device::delete_dehydrated_device)
+        .endpoint::<api::delete_dehydrated_device::unstable::Request, _, _>(
+            delete_dehydrated_device::delete_dehydrated_device,
+        )
         .endpoint::<api::get_events::unstable::Request, _, _>(get_events::get_events)
 }

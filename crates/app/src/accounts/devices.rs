@@ -1,0 +1,261 @@
+//! Devices: every session of a user, by name, and the end of each.
+
+use std::{net::IpAddr, sync::Arc};
+
+use bytes::Bytes;
+use domicile_core::{
+    clock::{Clock, DAY_MS},
+    ids::UserNum,
+    rng::{self, Rng},
+};
+use domicile_store::{
+    Batch, Store,
+    numbers::Sequence,
+    table::{devices, tokens},
+};
+use ruma::{DeviceId, OwnedDeviceId};
+use serde::{Deserialize, Serialize};
+
+use super::{Session, Sessions, sessions::IssuedTokens};
+use crate::{Error, Result, e2ee::DeviceLists, error::not_found};
+
+/// Letters of a device id that the server makes.
+const ID_LENGTH: usize = 10;
+/// Longest device id and longest name of a device, in bytes.
+const TEXT_BYTES: usize = 255;
+/// Days for which a device's address is kept and shown.
+const ADDRESS_DAYS: i64 = 7;
+
+/// What is sealed with the owner's key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Details {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
+    /// The day of the last use, counted from the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    day: Option<i64>,
+}
+
+/// A device as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its id.
+    pub device_id: OwnedDeviceId,
+    /// Its name.
+    pub display_name: Option<String>,
+    /// The address it was last seen from, for a week.
+    pub last_seen_ip: Option<IpAddr>,
+    /// The day it was last seen, as its first millisecond since the epoch.
+    pub last_seen_ts: Option<i64>,
+}
+
+/// A session to be opened.
+#[derive(Clone, Debug, Default)]
+pub struct NewSession {
+    /// The device's id, if the client has one.
+    pub device_id: Option<OwnedDeviceId>,
+    /// A new device's name.
+    pub display_name: Option<String>,
+    /// Whether the client can use a refresh token.
+    pub with_refresh: bool,
+}
+
+/// A session that is open once its batch is written.
+#[derive(Clone, Debug)]
+pub struct OpenedSession {
+    /// The device's id.
+    pub device_id: OwnedDeviceId,
+    /// Its tokens.
+    pub tokens: IssuedTokens,
+}
+
+/// Knows the devices of local users.
+pub struct Devices {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    sessions: Arc<Sessions>,
+    lists: Arc<DeviceLists>,
+}
+
+impl Devices {
+    /// Devices over a store.
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+        sessions: Arc<Sessions>,
+        lists: Arc<DeviceLists>,
+    ) -> Self {
+        Self { store, clock, rng, sessions, lists }
+    }
+
+    /// Adds a session to a batch: a new device, or new tokens for one that the user has. Every one is shown to the user's other devices.
+    pub async fn open(&self, batch: &mut Batch, user_num: UserNum, wanted: NewSession) -> Result<OpenedSession> {
+        let device_id = match wanted.device_id {
+            Some(device_id) => valid_id(device_id)?,
+            None => rng::upper_name(&*self.rng, ID_LENGTH).into(),
+        };
+        let known = self.row(user_num, &device_id).await?;
+        let device_num = match known {
+            Some(known) => {
+                tokens::remove_of_device(batch, known.device_num);
+                known.device_num
+            }
+            None => {
+                let device_num = self.store.number(Sequence::Device).await?;
+                let details = Details { name: wanted.display_name.map(valid_name).transpose()?, ..Details::default() };
+                let row = devices::Device {
+                    device_num,
+                    user_num,
+                    device_id: device_id.to_string(),
+                    created_ts: self.clock.now_ms(),
+                    sealed: Some(self.seal(user_num, &details)?),
+                };
+                devices::insert(batch, &row);
+                device_num
+            }
+        };
+        self.lists.changed(batch, user_num);
+        let tokens = self.sessions.issue(batch, device_num, wanted.with_refresh);
+        Ok(OpenedSession { device_id, tokens })
+    }
+
+    /// All devices of a user.
+    pub async fn list(&self, user_num: UserNum) -> Result<Vec<Device>> {
+        let rows = self.store.read(move |snapshot| async move { devices::of_user(&snapshot, user_num).await }).await?;
+        rows.iter().map(|row| self.device(row)).collect()
+    }
+
+    /// One device of a user.
+    pub async fn get(&self, user_num: UserNum, device_id: &DeviceId) -> Result<Device> {
+        let row = self.row(user_num, device_id).await?.ok_or_else(no_device)?;
+        self.device(&row)
+    }
+
+    /// Gives a device another name.
+    pub async fn rename(&self, user_num: UserNum, device_id: &DeviceId, name: Option<String>) -> Result<()> {
+        let row = self.row(user_num, device_id).await?.ok_or_else(no_device)?;
+        let mut details = self.open_sealed(&row)?;
+        if let Some(name) = name {
+            details.name = Some(valid_name(name)?);
+        }
+        let mut batch = Batch::new();
+        devices::set_sealed(&mut batch, row.device_num, Some(self.seal(user_num, &details)?));
+        self.lists.changed(&mut batch, user_num);
+        self.store.write(batch).await?;
+        self.lists.announce(user_num);
+        Ok(())
+    }
+
+    /// Ends sessions: the devices with their tokens, keys and inboxes. What is not there needs no end.
+    pub async fn remove(&self, user_num: UserNum, device_ids: &[OwnedDeviceId]) -> Result<()> {
+        self.remove_where(user_num, |device| device_ids.iter().any(|id| id.as_str() == device.device_id)).await
+    }
+
+    /// Ends all sessions of a user, except that of `kept`.
+    pub async fn remove_all_but(&self, user_num: UserNum, kept: Option<&DeviceId>) -> Result<()> {
+        self.remove_where(user_num, |device| kept.is_none_or(|kept| kept.as_str() != device.device_id)).await
+    }
+
+    async fn remove_where(&self, user_num: UserNum, ended: impl Fn(&devices::Device) -> bool) -> Result<()> {
+        let rows = self.store.read(move |snapshot| async move { devices::of_user(&snapshot, user_num).await }).await?;
+        let ended: Vec<_> = rows.into_iter().filter(ended).collect();
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        for device in &ended {
+            devices::remove(&mut batch, device);
+        }
+        self.lists.changed(&mut batch, user_num);
+        self.store.write(batch).await?;
+        self.sessions.forget(|session| ended.iter().any(|device| device.device_num == session.device_num));
+        self.lists.announce(user_num);
+        Ok(())
+    }
+
+    /// Ends what memory holds of the sessions that a new one replaces, and shows it to the others. Call it after the batch of
+    /// [`Self::open`] is written.
+    pub fn opened(&self, user_num: UserNum, device_id: &DeviceId) {
+        self.sessions.forget(|session| session.user_num == user_num && session.device_id == device_id);
+        self.lists.announce(user_num);
+    }
+
+    /// Notes a use of a session: once a day, by the day.
+    pub async fn seen(&self, session: &Session, address: Option<IpAddr>) -> Result<()> {
+        let today = self.clock.now_ms().div_euclid(DAY_MS);
+        if !session.seen_on(today) {
+            return Ok(());
+        }
+        let Some(row) = self.row(session.user_num, &session.device_id).await? else { return Ok(()) };
+        let mut details = self.open_sealed(&row)?;
+        if details.day == Some(today) {
+            return Ok(());
+        }
+        details.day = Some(today);
+        details.address = address;
+        let mut batch = Batch::new();
+        devices::set_sealed(&mut batch, row.device_num, Some(self.seal(session.user_num, &details)?));
+        self.store.write(batch).await?;
+        Ok(())
+    }
+
+    async fn row(&self, user_num: UserNum, device_id: &DeviceId) -> Result<Option<devices::Device>> {
+        let device_id = device_id.to_owned();
+        let row = self
+            .store
+            .read(move |snapshot| async move { devices::by_id(&snapshot, user_num, device_id.as_str()).await })
+            .await?;
+        Ok(row)
+    }
+
+    fn device(&self, row: &devices::Device) -> Result<Device> {
+        let details = self.open_sealed(row)?;
+        let today = self.clock.now_ms().div_euclid(DAY_MS);
+        let fresh = details.day.is_some_and(|day| day > today - ADDRESS_DAYS);
+        Ok(Device {
+            device_id: row.device_id.as_str().into(),
+            display_name: details.name,
+            last_seen_ip: details.address.filter(|_| fresh),
+            last_seen_ts: details.day.map(|day| day * DAY_MS),
+        })
+    }
+
+    fn open_sealed(&self, row: &devices::Device) -> Result<Details> {
+        row.sealed.as_ref().map_or_else(|| Ok(Details::default()), |sealed| self.unseal(row.user_num, sealed))
+    }
+
+    #[expect(clippy::unused_self, reason = "the owner's key is asked for through `self`")]
+    fn seal(&self, _owner: UserNum, details: &Details) -> Result<Bytes> {
+        serde_json::to_vec(details).map(Bytes::from).map_err(Error::internal)
+    }
+
+    #[expect(clippy::unused_self, reason = "the owner's key is asked for through `self`")]
+    fn unseal(&self, _owner: UserNum, sealed: &Bytes) -> Result<Details> {
+        serde_json::from_slice(sealed).map_err(Error::internal)
+    }
+}
+
+fn no_device() -> Error {
+    not_found("You have no device of that id.")
+}
+
+fn valid_id(device_id: OwnedDeviceId) -> Result<OwnedDeviceId> {
+    let text = device_id.as_str();
+    if text.is_empty() || text.len() > TEXT_BYTES || text.chars().any(char::is_control) {
+        return Err(super::invalid_param(format!(
+            "A device id has 1 to {TEXT_BYTES} bytes and no control characters."
+        )));
+    }
+    Ok(device_id)
+}
+
+fn valid_name(name: String) -> Result<String> {
+    if name.len() > TEXT_BYTES {
+        return Err(super::invalid_param(format!("A device's name has at most {TEXT_BYTES} bytes.")));
+    }
+    Ok(name)
+}

@@ -1,0 +1,86 @@
+//! Logging in with a password.
+
+use std::{net::IpAddr, sync::Arc};
+
+use domicile_core::error::ErrorKind;
+use domicile_store::{Batch, Store};
+use ruma::{OwnedUserId, UserId};
+
+use super::{Accounts, Devices, Key, Limit, NewSession, OpenedSession, Passwords, RateLimits, Users};
+use crate::{Error, Result, error::forbidden};
+
+/// Opens sessions for those who know a password.
+pub struct Logins {
+    store: Store,
+    users: Arc<Users>,
+    accounts: Arc<Accounts>,
+    passwords: Arc<Passwords>,
+    devices: Arc<Devices>,
+    rate_limits: Arc<RateLimits>,
+}
+
+impl Logins {
+    /// Logins over a store.
+    pub fn new(
+        store: Store,
+        users: Arc<Users>,
+        accounts: Arc<Accounts>,
+        passwords: Arc<Passwords>,
+        devices: Arc<Devices>,
+        rate_limits: Arc<RateLimits>,
+    ) -> Self {
+        Self { store, users, accounts, passwords, devices, rate_limits }
+    }
+
+    /// Opens a session for `name`, a Matrix id or what stands before its colon, whose password is `password`.
+    pub async fn with_password(
+        &self,
+        name: &str,
+        password: String,
+        wanted: NewSession,
+        address: Option<IpAddr>,
+    ) -> Result<(OwnedUserId, OpenedSession)> {
+        self.rate_limits.check_address(Limit::LoginAddress, address)?;
+        let user_id = self.user_id(name)?;
+        self.rate_limits.check(Limit::LoginAccount, Key::name(user_id.as_str()))?;
+        let user = self.accounts.row(&user_id).await?.filter(|user| user.is_local);
+        if user.as_ref().is_some_and(|user| user.deactivated_ts.is_some()) {
+            return Err(ErrorKind::UserDeactivated.with("The account was deactivated.").into());
+        }
+        let hash = user.as_ref().and_then(|user| user.password_hash.clone());
+        let right = self.passwords.verify(password, hash).await?;
+        let Some(user) = user.filter(|_| right) else { return Err(wrong()) };
+        loop {
+            let mut batch = Batch::new();
+            let opened = self.devices.open(&mut batch, user.user_num, wanted.clone()).await?;
+            match self.store.write(batch).await {
+                Ok(_) => {
+                    self.devices.opened(user.user_num, &opened.device_id);
+                    return Ok((user_id, opened));
+                }
+                // The same device logged in twice at the same time.
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn user_id(&self, name: &str) -> Result<OwnedUserId> {
+        if !name.starts_with('@') {
+            return self.accounts.user_id(name).map_err(|_| wrong());
+        }
+        let user_id = UserId::parse(name).map_err(|_| wrong())?;
+        if !self.users.is_local(&user_id) {
+            return Err(forbidden(format!(
+                "Your account is on {}; this is {}. Log in there.",
+                user_id.server_name(),
+                self.users.server_name()
+            )));
+        }
+        self.accounts.user_id(user_id.localpart()).map_err(|_| wrong())
+    }
+}
+
+fn wrong() -> Error {
+    forbidden("The user name or the password is wrong.")
+}

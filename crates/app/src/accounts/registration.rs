@@ -1,0 +1,162 @@
+//! Registration by those who want an account.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use domicile_core::{error::ErrorKind, rng, rng::Rng};
+use ruma::{
+    OwnedUserId,
+    api::client::uiaa::{AuthData, AuthType},
+};
+
+use super::{
+    Accounts, Limit, NewSession, OpenedSession, RateLimits, RegistrationTokens, Uia, lifecycle::NewAccount,
+    uia::Operation,
+};
+use crate::{Result, error::forbidden};
+
+/// Letters of a name for who does not want to choose one.
+const NAME_LENGTH: usize = 12;
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RegistrationMode {
+    /// Nobody, except by the operator's hand.
+    Closed,
+    /// Who has a registration token.
+    #[default]
+    Token,
+    /// Everybody.
+    Open,
+}
+
+/// A document that whoever registers must accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Its version.
+    pub version: String,
+    /// By language (`en`): its title and its address.
+    pub translations: BTreeMap<String, (String, String)>,
+}
+
+/// How registration is set up.
+#[derive(Clone, Debug, Default)]
+pub struct RegistrationSettings {
+    /// Who may.
+    pub mode: RegistrationMode,
+    /// What they must accept, by name.
+    pub terms: BTreeMap<String, Policy>,
+}
+
+/// A wish to register.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// What is to stand before the colon.
+    pub username: Option<String>,
+    /// The password.
+    pub password: Option<String>,
+    /// The session to open at once, unless the client does not want one.
+    pub session: Option<NewSession>,
+    /// The authentication so far.
+    pub auth: Option<&'a AuthData>,
+    /// Where the request came from.
+    pub address: Option<IpAddr>,
+}
+
+/// Makes accounts for those who ask.
+pub struct Registration {
+    rng: Arc<dyn Rng>,
+    accounts: Arc<Accounts>,
+    uia: Arc<Uia>,
+    tokens: Arc<RegistrationTokens>,
+    rate_limits: Arc<RateLimits>,
+    settings: RegistrationSettings,
+}
+
+impl Registration {
+    /// Registration as `settings` say.
+    pub fn new(
+        rng: Arc<dyn Rng>,
+        accounts: Arc<Accounts>,
+        uia: Arc<Uia>,
+        tokens: Arc<RegistrationTokens>,
+        rate_limits: Arc<RateLimits>,
+        settings: RegistrationSettings,
+    ) -> Self {
+        Self { rng, accounts, uia, tokens, rate_limits, settings }
+    }
+
+    /// Makes an account when all stages of authentication are done.
+    pub async fn register(&self, wanted: Wanted<'_>) -> Result<(OwnedUserId, Option<OpenedSession>)> {
+        self.check_open()?;
+        if let Some(username) = &wanted.username {
+            self.accounts.check_available(username).await?;
+        }
+        if wanted.auth.is_none_or(|auth| auth.session().is_none()) {
+            self.rate_limits.check_address(Limit::Registration, wanted.address)?;
+        }
+        let passed = self
+            .uia
+            .check(Operation {
+                name: "register",
+                subject: "",
+                session: None,
+                // The first request only asks for the flows, and later ones add what the person has typed.
+                body: None,
+                flows: self.flows(),
+                terms: Some(&self.settings.terms),
+                auth: wanted.auth,
+                address: wanted.address,
+            })
+            .await?;
+        if wanted.password.is_none() && wanted.session.is_none() {
+            return Err(ErrorKind::MissingParam.with("`password` is missing: nobody could ever log in.").into());
+        }
+        let localpart = wanted.username.unwrap_or_else(|| rng::name(&*self.rng, NAME_LENGTH).to_ascii_lowercase());
+        self.accounts
+            .create_user(NewAccount {
+                localpart,
+                password: wanted.password,
+                registration_token: passed.registration_token,
+                session: wanted.session,
+            })
+            .await
+    }
+
+    /// Whether a name is free.
+    pub async fn check_available(&self, username: &str, address: Option<IpAddr>) -> Result<()> {
+        self.rate_limits.check_address(Limit::Registration, address)?;
+        self.check_open()?;
+        self.accounts.check_available(username).await?;
+        Ok(())
+    }
+
+    /// Whether a registration token is good.
+    pub async fn is_token_valid(&self, token: &str, address: Option<IpAddr>) -> Result<bool> {
+        self.rate_limits.check_address(Limit::Registration, address)?;
+        if self.settings.mode != RegistrationMode::Token {
+            return Err(forbidden("This server does not register people by token."));
+        }
+        self.tokens.is_valid(token).await
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.settings.mode == RegistrationMode::Closed {
+            return Err(forbidden("Registration is closed: ask whoever runs this server for an account."));
+        }
+        Ok(())
+    }
+
+    fn flows(&self) -> Vec<Vec<AuthType>> {
+        let mut stages = Vec::new();
+        if self.settings.mode == RegistrationMode::Token {
+            stages.push(AuthType::RegistrationToken);
+        }
+        if !self.settings.terms.is_empty() {
+            stages.push(AuthType::Terms);
+        }
+        if stages.is_empty() {
+            stages.push(AuthType::Dummy);
+        }
+        vec![stages]
+    }
+}

@@ -1,0 +1,69 @@
+//! `jobs`: work that a change left behind, written in the same batch as the change. A crash repeats a job and never loses it.
+
+use domicile_core::ids::UserNum;
+
+use crate::{Batch, Row, Snapshot, StoreError, params};
+
+/// Leaves every room of the user whose number is the subject: the account was deactivated.
+pub const LEAVE_ALL_ROOMS: &str = "leave_all_rooms";
+
+/// A row of `jobs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The number.
+    pub job_num: i64,
+    /// What is to be done: a constant of this file.
+    pub kind: String,
+    /// To what: a number whose meaning the kind tells.
+    pub subject: i64,
+    /// When, in milliseconds since the epoch.
+    pub due_ts: i64,
+    /// How often it was tried.
+    pub attempts: i64,
+}
+
+impl Job {
+    /// The subject of a job about a user.
+    pub fn user(&self) -> UserNum {
+        UserNum(self.subject)
+    }
+}
+
+fn job(row: &Row) -> Result<Job, StoreError> {
+    Ok(Job {
+        job_num: row.int(0)?,
+        kind: row.text(1)?.to_owned(),
+        subject: row.int(2)?,
+        due_ts: row.int(3)?,
+        attempts: row.int(4)?,
+    })
+}
+
+/// The jobs that are due, the oldest first.
+pub async fn due(snapshot: &Snapshot, now_ms: i64, limit: i64) -> Result<Vec<Job>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT job_num, kind, subject, due_ts, attempts FROM jobs WHERE due_ts <= $1 ORDER BY due_ts, job_num LIMIT $2",
+            &params![now_ms, limit],
+        )
+        .await?;
+    rows.iter().map(job).collect()
+}
+
+/// Adds a job. Its number is taken from `Sequence::Job`.
+pub fn insert(batch: &mut Batch, job_num: i64, kind: &str, subject: i64, due_ts: i64) {
+    batch.push(
+        "INSERT INTO jobs (job_num, kind, subject, due_ts, attempts) VALUES ($1, $2, $3, $4, 0)",
+        params![job_num, kind, subject, due_ts],
+    );
+}
+
+/// Puts a job off that did not succeed.
+pub fn postpone(batch: &mut Batch, job_num: i64, due_ts: i64) {
+    batch.push("UPDATE jobs SET due_ts = $2, attempts = attempts + 1 WHERE job_num = $1", params![job_num, due_ts]);
+}
+
+/// Removes a job that is done.
+pub fn remove(batch: &mut Batch, job_num: i64) {
+    batch.push("DELETE FROM jobs WHERE job_num = $1", params![job_num]);
+}

@@ -1,0 +1,217 @@
+//! A whole server in the test's own process: its router over a database of its own.
+//!
+//! ```ignore
+//! let server = TestServer::start().await.with_user("alice").await;
+//! let alice = server.user("alice");
+//! let answer = alice.get("/_matrix/client/v3/account/whoami").await;
+//! assert_eq!(answer.ok()["user_id"], "@alice:localhost");
+//! ```
+//!
+//! Nothing here returns an error: a fixture that cannot do its work ends the test.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a fixture that fails ends its test")]
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use domicile_app::accounts::{NewSession, lifecycle::NewAccount};
+use domicile_core::clock::ManualClock;
+use domicile_http::{extract::Client, state::Services};
+use domicile_store::Store;
+use http_body_util::BodyExt as _;
+use ruma::OwnedUserId;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+mod wire;
+
+pub use wire::Settings;
+
+/// What the clock of a test server shows first: a day in 2026.
+pub const START_MS: i64 = 1_780_000_000_000;
+/// The password of everybody whom [`TestServer::with_user`] makes.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// A server in this process.
+pub struct TestServer {
+    router: Router,
+    /// Its services.
+    pub services: Services,
+    /// Its database.
+    pub store: Store,
+    /// Its clock, which stands still until the test moves it.
+    pub clock: Arc<ManualClock>,
+    users: BTreeMap<String, TestUser>,
+    /// Removed when the server is dropped.
+    _folder: tempfile::TempDir,
+}
+
+/// Somebody who talks to the server: with a session, or, as [`TestServer::anonymous`], without one.
+#[derive(Clone)]
+pub struct TestUser {
+    router: Router,
+    /// The Matrix id; that of nobody is empty.
+    pub user_id: Option<OwnedUserId>,
+    /// The device's id.
+    pub device_id: String,
+    /// The access token.
+    pub token: Option<String>,
+}
+
+/// What a server answered.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub bytes: Bytes,
+}
+
+impl TestServer {
+    /// A server called `localhost`, with open registration, cheap password hashes and no rate limits.
+    pub async fn start() -> Self {
+        Self::with_settings(Settings::default()).await
+    }
+
+    /// A server with settings of the test's own.
+    pub async fn with_settings(settings: Settings) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let clock = Arc::new(ManualClock::at(START_MS));
+        let (services, store) = wire::wire(folder.path(), Arc::<ManualClock>::clone(&clock), settings).await;
+        let router = domicile_http::router::client_api(services.clone());
+        Self { router, services, store, clock, users: BTreeMap::new(), _folder: folder }
+    }
+
+    /// The same server with one more account, which has a session.
+    #[must_use]
+    pub async fn with_user(mut self, localpart: &str) -> Self {
+        let session = NewSession { display_name: Some(format!("{localpart}'s first device")), ..NewSession::default() };
+        let new = NewAccount {
+            localpart: localpart.to_owned(),
+            password: Some(PASSWORD.to_owned()),
+            registration_token: None,
+            session: Some(session),
+        };
+        let (user_id, session) = self.services.accounts.create_user(new).await.expect("a new account");
+        let session = session.expect("a first session");
+        let user = TestUser {
+            router: self.router.clone(),
+            user_id: Some(user_id),
+            device_id: session.device_id.to_string(),
+            token: Some(session.tokens.access_token),
+        };
+        self.users.insert(localpart.to_owned(), user);
+        self
+    }
+
+    /// Somebody whom [`Self::with_user`] made.
+    pub fn user(&self, localpart: &str) -> TestUser {
+        self.users.get(localpart).unwrap_or_else(|| panic!("`{localpart}` was not made with `with_user`")).clone()
+    }
+
+    /// Another session of somebody.
+    pub async fn login(&self, localpart: &str) -> TestUser {
+        let answer = self
+            .anonymous()
+            .post(
+                "/_matrix/client/v3/login",
+                &serde_json::json!({
+                    "type": "m.login.password", "password": PASSWORD,
+                    "identifier": { "type": "m.id.user", "user": localpart },
+                }),
+            )
+            .await
+            .ok();
+        self.with_token(&answer)
+    }
+
+    /// The session that an answer to `/login` or `/register` opened.
+    pub fn with_token(&self, answer: &Value) -> TestUser {
+        let text = |key: &str| answer[key].as_str().unwrap_or_else(|| panic!("no `{key}` in {answer}")).to_owned();
+        TestUser {
+            router: self.router.clone(),
+            user_id: Some(text("user_id").try_into().expect("a user id")),
+            device_id: text("device_id"),
+            token: Some(text("access_token")),
+        }
+    }
+
+    /// Somebody without a session.
+    pub fn anonymous(&self) -> TestUser {
+        TestUser { router: self.router.clone(), user_id: None, device_id: String::new(), token: None }
+    }
+}
+
+impl TestUser {
+    /// The Matrix id.
+    pub fn id(&self) -> &str {
+        self.user_id.as_ref().map_or("", |user_id| user_id.as_str())
+    }
+
+    /// `GET path`
+    pub async fn get(&self, path: &str) -> Answered {
+        self.send(Method::GET, path, Body::empty()).await
+    }
+
+    /// `POST path` with a JSON body.
+    pub async fn post(&self, path: &str, body: &Value) -> Answered {
+        self.send(Method::POST, path, Body::from(body.to_string())).await
+    }
+
+    /// `PUT path` with a JSON body.
+    pub async fn put(&self, path: &str, body: &Value) -> Answered {
+        self.send(Method::PUT, path, Body::from(body.to_string())).await
+    }
+
+    /// `DELETE path` with a JSON body.
+    pub async fn delete(&self, path: &str, body: &Value) -> Answered {
+        self.send(Method::DELETE, path, Body::from(body.to_string())).await
+    }
+
+    /// A request with any body, as JSON.
+    pub async fn send(&self, method: Method, path: &str, body: impl Into<Body>) -> Answered {
+        let mut request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        self.request(request.body(body.into()).expect("a request")).await
+    }
+
+    /// A request as it is, with no token added.
+    pub async fn request(&self, mut request: Request<Body>) -> Answered {
+        request.extensions_mut().insert(Client { address: Some([192, 0, 2, 1].into()) });
+        let response = self.router.clone().oneshot(request).await.expect("a router never fails");
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a whole body").to_bytes();
+        Answered { status: parts.status, headers: parts.headers, bytes }
+    }
+}
+
+impl Answered {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes)
+            .unwrap_or_else(|error| panic!("{}: not JSON ({error}): {:?}", self.status, self.bytes))
+    }
+
+    /// The body of a success as JSON.
+    #[track_caller]
+    pub fn ok(&self) -> Value {
+        assert!(self.status.is_success(), "{}: {}", self.status, String::from_utf8_lossy(&self.bytes));
+        self.json()
+    }
+
+    /// Asserts a Matrix error, and gives the body.
+    #[track_caller]
+    pub fn fails(&self, status: u16, errcode: &str) -> Value {
+        let body = self.json();
+        assert_eq!((self.status.as_u16(), body["errcode"].as_str()), (status, Some(errcode)), "{body}");
+        body
+    }
+}

@@ -1,0 +1,59 @@
+//! The services of a test server, wired by the binary's own wiring.
+
+use std::{path::Path, sync::Arc};
+
+use domicile_app::accounts::{
+    rate_limits::RateLimitSettings,
+    registration::{RegistrationMode, RegistrationSettings},
+};
+use domicile_core::{
+    clock::{HOUR_MS, ManualClock},
+    config::{self, ByteSize, Config},
+    rng::OsRng,
+};
+use domicile_http::state::Services;
+use domicile_server::wire::{self, Surroundings};
+use domicile_store::{Store, StoreOptions};
+use ruma::OwnedServerName;
+use tokio_util::sync::CancellationToken;
+
+/// What a test can set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The deployment's name.
+    pub server_name: OwnedServerName,
+    /// Registration.
+    pub registration: RegistrationSettings,
+    /// Rate limits.
+    pub rate_limits: RateLimitSettings,
+    /// Life of an access token that can be refreshed, in milliseconds.
+    pub access_token_life_ms: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            server_name: "localhost".try_into().expect("a server name"),
+            registration: RegistrationSettings { mode: RegistrationMode::Open, ..RegistrationSettings::default() },
+            rate_limits: RateLimitSettings::default(),
+            access_token_life_ms: HOUR_MS,
+        }
+    }
+}
+
+pub(super) async fn wire(folder: &Path, clock: Arc<ManualClock>, settings: Settings) -> (Services, Store) {
+    let options = StoreOptions::Sqlite { path: folder.join("domicile.db"), readers: 2 };
+    let store = Store::open(options).await.expect("a database");
+    let surroundings = Surroundings { clock, rng: Arc::new(OsRng), stopping: CancellationToken::new() };
+    let defaults = wire::Settings::new(&Config::default()).expect("the defaults");
+    let settings = wire::Settings {
+        server_name: settings.server_name,
+        registration: settings.registration,
+        rate_limits: settings.rate_limits,
+        access_token_life_ms: settings.access_token_life_ms,
+        passwords: config::Passwords { memory: ByteSize(64 << 10), iterations: 1, at_once: 2 },
+        ..defaults
+    };
+    let wired = wire::wire(settings, store.clone(), &surroundings).await.expect("the wiring");
+    (wired.services, store)
+}
