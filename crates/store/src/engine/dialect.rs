@@ -7,6 +7,7 @@
 //! | `IN TEXTS($n)` | rows of `json_each` | rows of `json_array_elements_text` |
 //! | `BIGINT PRIMARY KEY` | `INTEGER PRIMARY KEY` (the row's own number) | as written |
 //! | `BLOB` | as written | `BYTEA` |
+//! | `TEXT` | as written | `TEXT COLLATE "C"`, so that both sort by bytes |
 //! | `WITHOUT ROWID` | as written | nothing |
 
 use std::borrow::Cow;
@@ -35,7 +36,7 @@ pub fn sqlite_schema(sql: &str) -> String {
 
 /// A migration as PostgreSQL reads it.
 pub fn postgres_schema(sql: &str) -> String {
-    sql.replace(" BLOB", " BYTEA").replace(" WITHOUT ROWID", "")
+    sql.replace(" BLOB", " BYTEA").replace(" TEXT", " TEXT COLLATE \"C\"").replace(" WITHOUT ROWID", "")
 }
 
 fn lists<'a>(sql: &'a str, ints: &str, texts: &str, end: &str) -> Cow<'a, str> {

@@ -1,6 +1,7 @@
 //! The engines behind one face: a [`Store`] takes batches and lends snapshots.
 
 pub mod dialect;
+mod postgres;
 mod sqlite;
 
 use std::{future::Future, path::PathBuf, sync::Arc};
@@ -30,6 +31,7 @@ pub enum StoreOptions {
 
 enum Engine {
     Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
 }
 
 struct Inner {
@@ -48,8 +50,8 @@ impl Store {
     pub async fn open(options: StoreOptions) -> Result<Self, StoreError> {
         let engine = match options {
             StoreOptions::Sqlite { path, readers } => Engine::Sqlite(sqlite::Sqlite::open(&path, readers)?),
-            StoreOptions::Postgres { .. } => {
-                return Err(StoreError::Schema("PostgreSQL is not wired yet".to_owned()));
+            StoreOptions::Postgres { url, readers } => {
+                Engine::Postgres(postgres::Postgres::open(&url, readers).await?)
             }
         };
         Ok(Self { inner: Arc::new(Inner { engine, numbers: Numbers::default() }) })
@@ -59,6 +61,7 @@ impl Store {
     pub async fn write(&self, batch: Batch) -> Result<Committed, StoreError> {
         match &self.inner.engine {
             Engine::Sqlite(sqlite) => sqlite.write(batch).await,
+            Engine::Postgres(postgres) => postgres.write(batch).await,
         }
     }
 
@@ -75,6 +78,7 @@ impl Store {
     {
         match &self.inner.engine {
             Engine::Sqlite(sqlite) => sqlite.read(reader).await,
+            Engine::Postgres(postgres) => postgres.read(reader).await,
         }
     }
 
@@ -87,6 +91,7 @@ impl Store {
     pub async fn close(&self) {
         match &self.inner.engine {
             Engine::Sqlite(sqlite) => sqlite.close().await,
+            Engine::Postgres(postgres) => postgres.close().await,
         }
     }
 }
@@ -101,14 +106,24 @@ pub struct Snapshot {
 enum View {
     /// The connection belongs to the thread.
     Sqlite,
+    /// The connection is lent until the read ends.
+    Postgres(Arc<postgres::Lease>),
 }
 
 impl Snapshot {
     /// All rows that `sql` gives.
-    #[expect(clippy::unused_async, reason = "on PostgreSQL the answer is awaited")]
     pub async fn query(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         match &self.view {
             View::Sqlite => sqlite::query_here(sql, params),
+            View::Postgres(lease) => postgres::query(lease, sql, params).await,
+        }
+    }
+
+    /// Whether the engine understands `sql`. For the test that prepares every statement on both engines.
+    pub async fn prepare(&self, sql: &str) -> Result<(), StoreError> {
+        match &self.view {
+            View::Sqlite => sqlite::prepare_here(sql),
+            View::Postgres(lease) => postgres::prepare(lease, sql).await,
         }
     }
 

@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 use super::Snapshot;
 use crate::{Batch, Committed, Row, StoreError, Value, migrate};
 
-pub(super) use readers::query_here;
+pub(super) use readers::{prepare_here, query_here};
 
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 512;

@@ -142,3 +142,11 @@ pub(in crate::engine) fn query_here(sql: &'static str, params: &[Value]) -> Resu
         Ok(answer)
     })
 }
+
+/// Whether SQLite understands `sql`.
+pub(in crate::engine) fn prepare_here(sql: &str) -> Result<(), StoreError> {
+    on_connection(|connection| {
+        connection.prepare(&dialect::sqlite(sql))?;
+        Ok(())
+    })
+}

@@ -1,0 +1,108 @@
+//! One connection with its prepared statements, and how to make another.
+
+use std::{collections::HashMap, time::Duration};
+
+use futures::{FutureExt, TryStreamExt};
+use parking_lot::Mutex;
+use tokio_postgres::{Client, Config, NoTls, Statement, config::SslMode};
+
+use super::{failure, types};
+use crate::{Row, StoreError, Value, engine::dialect};
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Makes connections.
+pub(super) struct Connector {
+    config: Config,
+}
+
+impl Connector {
+    pub(super) fn new(url: &str) -> Result<Self, StoreError> {
+        let mut config: Config = url.parse().map_err(|_| {
+            // The parser's own words may quote the URL, and with it the password.
+            StoreError::Schema(
+                "the address of PostgreSQL cannot be read; write postgres://user:password@host/database, or \
+                 \"host=… user=… dbname=…\""
+                    .to_owned(),
+            )
+        })?;
+        if matches!(config.get_ssl_mode(), SslMode::Require) {
+            return Err(StoreError::Schema(
+                "sslmode=require is not supported yet: reach PostgreSQL over a unix socket or a private network".to_owned(),
+            ));
+        }
+        config.application_name("domicile").connect_timeout(CONNECT);
+        Ok(Self { config })
+    }
+
+    pub(super) async fn connect(&self) -> Result<Connection, StoreError> {
+        let made = tokio::time::timeout(CONNECT, self.config.connect(NoTls)).await;
+        let (client, driver) = made
+            .map_err(|_| {
+                StoreError::Database(format!("PostgreSQL does not answer: no connection within {} s", CONNECT.as_secs()))
+            })?
+            .map_err(failure)?;
+        tokio::spawn(async move {
+            if let Err(error) = driver.await {
+                tracing::warn!(%error, "a connection to PostgreSQL ended");
+            }
+        });
+        // A write that was acknowledged is on disk, whatever the server's default says.
+        client
+            .batch_execute(
+                "SET client_encoding = 'UTF8'; SELECT set_config('synchronous_commit', 'on', false)
+                 WHERE current_setting('synchronous_commit') = 'off'",
+            )
+            .await
+            .map_err(failure)?;
+        Ok(Connection { client, statements: Mutex::default() })
+    }
+}
+
+/// A connection.
+pub(super) struct Connection {
+    client: Client,
+    /// By the address of the statement's text, which lives as long as the program.
+    statements: Mutex<HashMap<(usize, usize), Statement>>,
+}
+
+impl Connection {
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Sends a statement without waiting for its end: what follows on this connection comes after it.
+    pub(super) fn send(&self, sql: &str) {
+        // The first poll sends. If the connection is gone, the next answer on it says so.
+        let _sent = self.client.batch_execute(sql).now_or_never();
+    }
+
+    /// The prepared form of a statement.
+    pub(super) async fn prepare(&self, sql: &'static str) -> Result<Statement, tokio_postgres::Error> {
+        let key = (sql.as_ptr().addr(), sql.len());
+        if let Some(known) = self.statements.lock().get(&key) {
+            return Ok(known.clone());
+        }
+        let statement = self.client.prepare(&dialect::postgres(sql)).await?;
+        self.statements.lock().insert(key, statement.clone());
+        Ok(statement)
+    }
+
+    /// All rows that `sql` gives.
+    pub(super) async fn query(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let statement = self.prepare(sql).await.map_err(failure)?;
+        let params: Vec<_> = params.iter().map(|value| types::Parameter { value, base: 0 }).collect();
+        let answer = self.client.query_raw(&statement, params).await.map_err(failure)?;
+        futures::pin_mut!(answer);
+        let mut rows = Vec::new();
+        while let Some(row) = answer.try_next().await.map_err(failure)? {
+            rows.push(types::row(&row)?);
+        }
+        Ok(rows)
+    }
+}
