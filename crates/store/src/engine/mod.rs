@@ -50,9 +50,7 @@ impl Store {
     pub async fn open(options: StoreOptions) -> Result<Self, StoreError> {
         let engine = match options {
             StoreOptions::Sqlite { path, readers } => Engine::Sqlite(sqlite::Sqlite::open(&path, readers)?),
-            StoreOptions::Postgres { url, readers } => {
-                Engine::Postgres(postgres::Postgres::open(&url, readers).await?)
-            }
+            StoreOptions::Postgres { url, readers } => Engine::Postgres(postgres::Postgres::open(&url, readers).await?),
         };
         Ok(Self { inner: Arc::new(Inner { engine, numbers: Numbers::default() }) })
     }

@@ -118,10 +118,8 @@ async fn migrate(connection: &Connection) -> Result<(), StoreError> {
 async fn migrate_in_transaction(client: &tokio_postgres::Client) -> Result<(), StoreError> {
     client.batch_execute(MIGRATION_LOCK).await.map_err(failure)?;
     client.batch_execute(&dialect::postgres_schema(migrate::APPLIED)).await.map_err(failure)?;
-    let rows = client
-        .query("SELECT number, checksum FROM schema_migrations ORDER BY number", &[])
-        .await
-        .map_err(failure)?;
+    let rows =
+        client.query("SELECT number, checksum FROM schema_migrations ORDER BY number", &[]).await.map_err(failure)?;
     let applied = rows
         .iter()
         .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))

@@ -29,7 +29,8 @@ impl Connector {
         })?;
         if matches!(config.get_ssl_mode(), SslMode::Require) {
             return Err(StoreError::Schema(
-                "sslmode=require is not supported yet: reach PostgreSQL over a unix socket or a private network".to_owned(),
+                "sslmode=require is not supported yet: reach PostgreSQL over a unix socket or a private network"
+                    .to_owned(),
             ));
         }
         config.application_name("domicile").connect_timeout(CONNECT);
@@ -40,7 +41,10 @@ impl Connector {
         let made = tokio::time::timeout(CONNECT, self.config.connect(NoTls)).await;
         let (client, driver) = made
             .map_err(|_| {
-                StoreError::Database(format!("PostgreSQL does not answer: no connection within {} s", CONNECT.as_secs()))
+                StoreError::Database(format!(
+                    "PostgreSQL does not answer: no connection within {} s",
+                    CONNECT.as_secs()
+                ))
             })?
             .map_err(failure)?;
         tokio::spawn(async move {

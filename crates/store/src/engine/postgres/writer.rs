@@ -239,7 +239,8 @@ async fn together(
 ) -> Result<Option<Outcomes>, Failed> {
     let wanted: i64 = group.iter().map(|request| i64::from(request.batch.positions)).sum();
     connection.send("BEGIN");
-    let head = if wanted > 0 { number(connection, TAKE, &[wanted]).await? } else { number(connection, LOOK, &[]).await? };
+    let head =
+        if wanted > 0 { number(connection, TAKE, &[wanted]).await? } else { number(connection, LOOK, &[]).await? };
     let mut outcomes = Vec::with_capacity(group.len());
     let mut pending = Vec::new();
     let mut next = head;
@@ -329,9 +330,9 @@ async fn end(connection: &Connection) -> Result<(), Failed> {
         match classify(connection, error) {
             Err(Failed::Again(error)) if refused => Failed::Again(error),
             Ok(error) if refused => Failed::Final(error),
-            Ok(error) | Err(Failed::Again(error) | Failed::Final(error)) => Failed::Final(StoreError::Database(format!(
-                "the connection broke during the commit, which may have been made or not: {error}"
-            ))),
+            Ok(error) | Err(Failed::Again(error) | Failed::Final(error)) => Failed::Final(StoreError::Database(
+                format!("the connection broke during the commit, which may have been made or not: {error}"),
+            )),
         }
     })
 }
