@@ -40,6 +40,9 @@ pub async fn tell(config: &Config, wired: &Wired, listens: &[String]) -> anyhow:
         writeln!(out, "    and, when it asks for a registration token (good once, for 7 days):")?;
         writeln!(out, "      {}", token.token)?;
     }
+    if config.registration.mode == RegistrationMode::Open {
+        writeln!(out, "  - In a Matrix client, choose \"create account\", the homeserver {address}")?;
+    }
     writeln!(out, "  - Here, in another terminal:")?;
     writeln!(out, "      domicile user add alice          (or: cargo run --release -- user add alice)")?;
     writeln!(out, "    then log in with the client at {address}\n")?;

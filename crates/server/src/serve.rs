@@ -7,7 +7,7 @@ use axum::Router;
 use domicile_app::ephemeral::TypingNotices;
 use domicile_core::{
     clock::SystemClock,
-    config::{Api, Config},
+    config::{Api, Config, Listener},
     rng::OsRng,
 };
 use domicile_http::{
@@ -63,26 +63,29 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         };
         let proxies = Proxies::parse(&listener.trusted_proxies)
             .with_context(|| format!("listener {}: trusted_proxies", listener.bind))?;
-        let socket = Bound::bind(&listener.bind, certificate.clone(), proxies).await;
-        let socket = match socket {
+        let socket = match Bound::bind(&listener.bind, certificate.clone(), proxies).await {
             Ok(socket) => socket,
-            // Metrics are nobody's message: a taken port is told and the server goes on.
-            Err(error) if listener.serve == [Api::Metrics] => {
+            // Metrics are nobody's message: where the operator did not ask for them, a taken port is told and the server goes on.
+            Err(error) if *listener == Listener::metrics() => {
                 tracing::warn!(%error, "metrics are not served");
                 continue;
             }
             Err(error) => return Err(error.into()),
         };
-        bound.push((socket, apis(&wired, &metrics, &listener.serve), certificate));
+        bound.push((socket, apis(&wired, &metrics, &listener.serve), &listener.serve, certificate));
     }
     let socket = admin_socket::path(config);
     let admin = Bound::bind(&format!("unix:{}", socket.display()), None, Proxies::default()).await?;
-    let listens: Vec<String> = bound.iter().map(|(socket, ..)| socket.shown()).collect();
+    let listens: Vec<String> = bound
+        .iter()
+        .filter(|(.., serve, _)| serve.contains(&Api::Client))
+        .map(|(socket, ..)| socket.shown())
+        .collect();
     let addresses: Vec<_> = bound.iter().map(|(socket, ..)| socket.address()).collect();
 
     let mut tasks = JoinSet::new();
     tasks.spawn(admin.serve(observed(admin::routes(wired.admin.clone()), Arc::clone(&metrics)), stopping.clone()));
-    for (socket, router, certificate) in bound {
+    for (socket, router, _, certificate) in bound {
         tasks.spawn(socket.serve(router, stopping.clone()));
         if let Some(certificate) = certificate {
             tasks.spawn(certificate.watch(stopping.clone()));

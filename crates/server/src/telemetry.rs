@@ -10,6 +10,8 @@ use tracing_subscriber::EnvFilter;
 pub fn start(logging: &Logging) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&logging.level)
         .with_context(|| format!("logging.level = \"{}\" is not understood", logging.level))?;
+    // Each event's way through the rules is no news for an operator.
+    let filter = filter.add_directive("ruma_state_res=warn".parse()?);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start in one process, as tests do it, keeps the first log.
     let _started = match logging.format {

@@ -52,7 +52,11 @@ section! {
 impl Listener {
     /// The listeners of a configuration that names none.
     pub fn defaults() -> Vec<Self> {
-        let metrics = Self { bind: "127.0.0.1:9008".to_owned(), serve: vec![Api::Metrics], ..Self::default() };
-        vec![Self::default(), metrics]
+        vec![Self::default(), Self::metrics()]
+    }
+
+    /// The listener for metrics of a configuration that names none.
+    pub fn metrics() -> Self {
+        Self { bind: "127.0.0.1:9008".to_owned(), serve: vec![Api::Metrics], ..Self::default() }
     }
 }
