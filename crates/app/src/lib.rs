@@ -3,12 +3,14 @@
 //! A service receives what it uses in its constructor, reads from a snapshot, decides, and hands the store one batch. There is no bag of
 //! all services here and no cycle among them; the binary wires them.
 
+pub mod account_data;
 pub mod accounts;
 pub mod admin;
 pub mod e2ee;
 pub mod ephemeral;
 pub mod error;
 pub mod events;
+pub mod profile;
 pub mod push;
 pub mod rooms;
 pub mod sync;

@@ -91,7 +91,10 @@ fn process(out: &mut String) {
 
 /// The route.
 pub fn routes(metrics: Arc<Metrics>) -> Router {
-    Router::new().route("/metrics", get(move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.text()).into_response() }))
+    Router::new().route(
+        "/metrics",
+        get(move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.text()).into_response() }),
+    )
 }
 
 #[cfg(test)]

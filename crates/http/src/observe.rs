@@ -47,7 +47,8 @@ async fn identify(mut request: Request, next: Next) -> Response {
     let answered = std::panic::AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
     let mut response = answered.unwrap_or_else(|_| {
         span.in_scope(|| tracing::error!("a request panicked"));
-        Failure::from(ErrorKind::Unknown.with("The server failed. Its log says why, under this answer's request id.")).into_response()
+        Failure::from(ErrorKind::Unknown.with("The server failed. Its log says why, under this answer's request id."))
+            .into_response()
     });
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use domicile_app::{
-    ephemeral::{Receipts, TypingNotices},
-    events::send::Sender,
-    rooms::{Directory, Members, RoomMaker, RoomReader},
-    sync::Sync,
+    account_data::{AccountData, Filters},
     accounts::{Accounts, Devices, Logins, RateLimits, Registration, RegistrationTokens, Sessions, Uia, Users},
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
+    ephemeral::{Receipts, TypingNotices},
+    events::send::Sender,
+    profile::Profiles,
+    push::PushRules,
+    rooms::{Directory, Members, RoomMaker, RoomReader},
+    sync::Sync,
 };
 
 /// Everything the router hands out. Only the binary's wiring fills it in.
@@ -65,4 +68,12 @@ pub struct Services {
     pub uia: Arc<Uia>,
     /// Rate limits.
     pub rate_limits: Arc<RateLimits>,
+    /// Account data.
+    pub account_data: Arc<AccountData>,
+    /// Stored filters.
+    pub filters: Arc<Filters>,
+    /// Profiles.
+    pub profiles: Arc<Profiles>,
+    /// Push rules.
+    pub push_rules: Arc<PushRules>,
 }

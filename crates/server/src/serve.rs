@@ -45,13 +45,11 @@ pub struct Running {
 /// Starts a server. It listens when this returns.
 pub async fn start(config: &Config) -> anyhow::Result<Running> {
     let data_dir = Path::new(&config.server.data_dir);
-    std::fs::create_dir_all(data_dir)
-        .with_context(|| format!("cannot make the data folder {}", data_dir.display()))?;
+    std::fs::create_dir_all(data_dir).with_context(|| format!("cannot make the data folder {}", data_dir.display()))?;
     private(data_dir)?;
     let store = Store::open(wire::store_options(config)).await.context("cannot open the database")?;
     let stopping = CancellationToken::new();
-    let surroundings =
-        Surroundings { clock: Arc::new(SystemClock), rng: Arc::new(OsRng), stopping: stopping.clone() };
+    let surroundings = Surroundings { clock: Arc::new(SystemClock), rng: Arc::new(OsRng), stopping: stopping.clone() };
     let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;
     let metrics = Arc::new(Metrics::default());
 
@@ -76,11 +74,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     }
     let socket = admin_socket::path(config);
     let admin = Bound::bind(&format!("unix:{}", socket.display()), None, Proxies::default()).await?;
-    let listens: Vec<String> = bound
-        .iter()
-        .filter(|(.., serve, _)| serve.contains(&Api::Client))
-        .map(|(socket, ..)| socket.shown())
-        .collect();
+    let listens: Vec<String> =
+        bound.iter().filter(|(.., serve, _)| serve.contains(&Api::Client)).map(|(socket, ..)| socket.shown()).collect();
     let addresses: Vec<_> = bound.iter().map(|(socket, ..)| socket.address()).collect();
 
     let mut tasks = JoinSet::new();

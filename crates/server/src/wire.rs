@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use domicile_app::{
+    account_data::{AccountData, Filters},
     accounts::{
         Accounts, Devices, Logins, Passwords, RateLimits, Registration, RegistrationTokens, Sessions, Uia, Users,
         rate_limits::{Rate as Bucket, RateLimitSettings},
@@ -17,6 +18,8 @@ use domicile_app::{
         send::{Sender, SenderParts},
         wake::Wakers,
     },
+    profile::Profiles,
+    push::PushRules,
     rooms::{
         CreationSettings, Directory, EncryptByDefault, Members, RoomMaker, RoomReader, Rooms, StateKeys, StateTrees,
         reader::RoomReaderParts,
@@ -177,8 +180,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let signer = Arc::new(signer(&store, surroundings, &server_name).await?);
 
     let users = Arc::new(Users::new(store.clone(), clock(), server_name));
-    let sessions =
-        Arc::new(Sessions::new(store.clone(), clock(), rng(), settings.access_token_life_ms));
+    let sessions = Arc::new(Sessions::new(store.clone(), clock(), rng(), settings.access_token_life_ms));
     let memory_kib = u32::try_from(passwords.memory.0 / 1_024).unwrap_or(u32::MAX);
     let at_once = usize::try_from(passwords.at_once).unwrap_or(1).max(1);
     let passwords = Arc::new(Passwords::new(memory_kib, passwords.iterations, at_once));
@@ -241,7 +243,12 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     }));
     let members = Arc::new(Members::new(store.clone(), Arc::clone(&users), Arc::clone(&sender)));
     let typing = Arc::new(Typing::new(clock()));
+    let account_data = Arc::new(AccountData::new(store.clone(), Arc::clone(&rooms), Arc::clone(&wakers)));
     let services = Services {
+        push_rules: Arc::new(PushRules::new(store.clone(), Arc::clone(&account_data))),
+        account_data,
+        filters: Arc::new(Filters::new(store.clone())),
+        profiles: Arc::new(Profiles::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms), Arc::clone(&members))),
         device_keys: Arc::new(DeviceKeys::new(store.clone(), Arc::clone(&users), Arc::clone(&device_lists))),
         one_time_keys: Arc::new(OneTimeKeys::new(store.clone())),
         cross_signing: Arc::new(CrossSigning::new(store.clone(), Arc::clone(&device_lists))),
@@ -284,13 +291,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             typing: Arc::clone(&typing),
             stopping: surroundings.stopping.clone(),
         })),
-        receipts: Arc::new(Receipts::new(
-            store.clone(),
-            clock(),
-            Arc::clone(&rooms),
-            events,
-            Arc::clone(&wakers),
-        )),
+        receipts: Arc::new(Receipts::new(store.clone(), clock(), Arc::clone(&rooms), events, Arc::clone(&wakers))),
         typing: Arc::new(TypingNotices::new(typing, rooms, Arc::clone(&wakers))),
         sender,
         to_device,

@@ -176,9 +176,12 @@ impl RoomMaker {
     }
 }
 
-/// Room versions that new rooms may have: 3 to 12.
+/// Room versions that new rooms may have.
+pub const OFFERED: [&str; 10] = ["3", "4", "5", "6", "7", "8", "9", "10", "11", "12"];
+
+/// Whether new rooms may have a version.
 pub fn is_offered(version: &RoomVersionId) -> bool {
-    matches!(version.as_str(), "3" | "4" | "5" | "6" | "7" | "8" | "9" | "10" | "11" | "12")
+    OFFERED.contains(&version.as_str())
 }
 
 fn taken(alias: Option<&OwnedRoomAliasId>) -> Error {

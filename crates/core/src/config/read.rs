@@ -175,18 +175,29 @@ mod tests {
             .lines()
             .map(|line| match line.strip_prefix("# ") {
                 Some(rest) if rest.starts_with("[[") => rest,
-                Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) => rest,
+                Some(rest)
+                    if rest
+                        .split_once(" = ")
+                        .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) =>
+                {
+                    rest
+                }
                 _ => line,
             })
             .fold(String::new(), |all, line| all + line + "\n");
         assert!(live.contains("\nname = \"localhost\""));
-        assert_eq!(read(&live.replace("[[listeners]]", "[[listeners]]"), &[]).map_err(|e| e.to_string()), Ok(Config::default()), "{live}");
+        assert_eq!(
+            read(&live.replace("[[listeners]]", "[[listeners]]"), &[]).map_err(|e| e.to_string()),
+            Ok(Config::default()),
+            "{live}"
+        );
     }
 
     #[test]
     fn everything_that_is_wrong_is_told_at_once_with_its_place() {
         let text = "[server]\nnmae = \"x\"\n\n[rooms]\nencryption = \"sometimes\"\n[regstration]\nmode = \"open\"\n";
-        let problems = read(text, &[("DOMICILE_MEDIA__MAX_UPLOAD", "lots"), ("DOMICILE_X__Y", "1"), ("DOMICILE_LOG", "x")]);
+        let problems =
+            read(text, &[("DOMICILE_MEDIA__MAX_UPLOAD", "lots"), ("DOMICILE_X__Y", "1"), ("DOMICILE_LOG", "x")]);
         let told = problems.unwrap_err().to_string();
         for expected in [
             "domicile.toml:2:1: [server] has no key `nmae`: did you mean `name`?",

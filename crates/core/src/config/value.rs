@@ -121,7 +121,8 @@ const TIMES: [(&str, i64); 5] = [("ms", 1), ("d", 86_400_000), ("h", 3_600_000),
 
 impl Setting for Duration {
     fn read(value: &Value) -> Result<Self, String> {
-        let text = value.as_str().ok_or_else(|| format!("expected a time such as \"7d\" or \"30s\", {}", found(value)))?;
+        let text =
+            value.as_str().ok_or_else(|| format!("expected a time such as \"7d\" or \"30s\", {}", found(value)))?;
         Self::read_text(text)
     }
 
@@ -187,9 +188,7 @@ impl Setting for Rate {
             let burst = burst.unwrap_or(default_burst).max(1);
             (number > 0.0).then_some(Self::Limited { per_second: number / seconds, burst })
         };
-        read().ok_or_else(|| {
-            format!("expected a rate such as \"10/s burst 50\", \"5/m\" or \"off\", found `{text}`")
-        })
+        read().ok_or_else(|| format!("expected a rate such as \"10/s burst 50\", \"5/m\" or \"off\", found `{text}`"))
     }
 
     fn show(&self) -> String {

@@ -2,17 +2,22 @@
 
 pub mod account;
 pub mod backup;
+pub mod config;
 pub mod dehydrated_device;
+pub mod discovery;
+pub mod filter;
 pub mod keys;
 pub mod knock;
 pub mod membership;
 pub mod message;
+pub mod profile;
+pub mod push;
 pub mod read_marker;
 pub mod receipt;
 pub mod redact;
 pub mod room;
-pub mod state;
 pub mod session;
+pub mod state;
 pub mod sync;
 pub mod to_device;
 pub mod typing;
@@ -26,18 +31,23 @@ pub fn routes() -> Router<Services> {
     Router::new()
         .merge(account::routes())
         .merge(backup::routes())
+        .merge(config::routes())
         .merge(dehydrated_device::routes())
+        .merge(discovery::routes())
+        .merge(filter::routes())
         .merge(keys::routes())
         .merge(knock::routes())
         .merge(membership::routes())
         .merge(message::routes())
+        .merge(profile::routes())
+        .merge(push::routes())
         .merge(read_marker::routes())
         .merge(receipt::routes())
         .merge(redact::routes())
         .merge(room::routes())
+        .merge(session::routes())
         .merge(state::routes())
         .merge(sync::routes())
-        .merge(session::routes())
         .merge(to_device::routes())
         .merge(typing::routes())
 }

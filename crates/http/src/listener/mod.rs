@@ -69,8 +69,12 @@ pub enum BindError {
 
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => " (another program listens there; stop it, or choose another port in [[listeners]])",
-        io::ErrorKind::PermissionDenied => " (ports below 1024 and foreign folders need rights that this process has not)",
+        io::ErrorKind::AddrInUse => {
+            " (another program listens there; stop it, or choose another port in [[listeners]])"
+        }
+        io::ErrorKind::PermissionDenied => {
+            " (ports below 1024 and foreign folders need rights that this process has not)"
+        }
         io::ErrorKind::AddrNotAvailable => " (this machine has no such address)",
         _ => "",
     }

@@ -8,7 +8,11 @@ use std::{
 };
 
 use parking_lot::RwLock;
-use rustls::{ServerConfig, pki_types::pem::PemObject, pki_types::{CertificateDer, PrivateKeyDer}};
+use rustls::{
+    ServerConfig,
+    pki_types::pem::PemObject,
+    pki_types::{CertificateDer, PrivateKeyDer},
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 

@@ -86,7 +86,8 @@ fn source(named: Option<PathBuf>) -> anyhow::Result<Option<Source>> {
 }
 
 fn read(source: Option<&Source>) -> anyhow::Result<Config> {
-    Config::read(source, std::env::vars()).map_err(|problems| anyhow::anyhow!("the configuration is wrong:\n{problems}"))
+    Config::read(source, std::env::vars())
+        .map_err(|problems| anyhow::anyhow!("the configuration is wrong:\n{problems}"))
 }
 
 /// Writes a line for a person, or for a program.
@@ -124,7 +125,8 @@ mod tests {
     fn the_command_line_is_sound() {
         use clap::CommandFactory;
         Arguments::command().debug_assert();
-        let parsed = Arguments::try_parse_from(["domicile", "token", "add", "--uses", "3", "--expires", "7d", "--json"]);
+        let parsed =
+            Arguments::try_parse_from(["domicile", "token", "add", "--uses", "3", "--expires", "7d", "--json"]);
         assert!(parsed.is_ok(), "{parsed:?}");
     }
 }

@@ -145,7 +145,8 @@ async fn devices(config: &Config, user: &str, json: bool) -> anyhow::Result<()> 
         return say("No device is logged in.");
     }
     for device in devices {
-        let seen = device["last_seen_ts"].as_i64().map_or_else(|| "never seen".to_owned(), |ts| format!("seen {}", date(ts)));
+        let seen =
+            device["last_seen_ts"].as_i64().map_or_else(|| "never seen".to_owned(), |ts| format!("seen {}", date(ts)));
         let name = device["display_name"].as_str().unwrap_or("(no name)");
         say(&format!("{:<14} {seen:<18} {name}", device["device_id"].as_str().unwrap_or_default()))?;
     }

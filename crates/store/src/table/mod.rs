@@ -1,5 +1,6 @@
 //! One file a noun: the statements over its tables, as functions that read from a snapshot or add to a batch.
 
+pub mod account_data;
 pub mod aliases;
 pub mod cross_signing;
 pub mod dehydrated_devices;
@@ -7,6 +8,7 @@ pub mod device_keys;
 pub mod device_lists;
 pub mod devices;
 pub mod events;
+pub mod filters;
 pub mod jobs;
 pub mod key_backup;
 pub mod key_signatures;

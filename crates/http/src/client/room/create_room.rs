@@ -51,5 +51,6 @@ pub(super) async fn create_room(State(maker): State<Arc<RoomMaker>>, request: Au
 }
 
 fn read<R, T: DeserializeOwned>(raw: &Raw<R>) -> Result<T, MatrixError> {
-    serde_json::from_str(raw.json().get()).map_err(|error| ErrorKind::BadJson.with(format!("The request does not fit: {error}")))
+    serde_json::from_str(raw.json().get())
+        .map_err(|error| ErrorKind::BadJson.with(format!("The request does not fit: {error}")))
 }

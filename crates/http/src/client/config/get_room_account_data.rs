@@ -1,0 +1,27 @@
+//! GET /_matrix/client/v3/user/{userId}/rooms/{roomId}/account_data/{type} (Client config)
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domicile_app::account_data::AccountData;
+use ruma::{
+    api::client::config::get_room_account_data::v3::{Request, Response},
+    serde::Raw,
+};
+
+use crate::{
+    answer::{Answer, Reply},
+    extract::Authed,
+};
+
+/// Gives what was kept for the user.
+pub(super) async fn get_room_account_data(
+    State(account_data): State<Arc<AccountData>>,
+    request: Authed<Request>,
+) -> Reply<Response> {
+    let body = request.body;
+    super::own(&request.session, &body.user_id)?;
+    let kind = body.event_type.to_string();
+    let content = account_data.get(&request.session, Some(&body.room_id), &kind).await?;
+    Ok(Answer(Response::new(Raw::from_json(content))))
+}

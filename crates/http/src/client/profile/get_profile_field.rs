@@ -1,0 +1,20 @@
+//! GET /_matrix/client/v3/profile/{userId}/{keyName} (Profiles)
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{Json, extract::State};
+use domicile_app::profile::Profiles;
+use ruma::api::client::profile::get_profile_field::v3::Request;
+use serde_json::Value;
+
+use crate::{error::Failure, extract::Public};
+
+/// One thing that somebody says about themselves.
+pub(super) async fn get_profile_field(
+    State(profiles): State<Arc<Profiles>>,
+    request: Public<Request>,
+) -> Result<Json<BTreeMap<String, Value>>, Failure> {
+    let field = request.body.field.to_string();
+    let value = profiles.field(&request.body.user_id, &field).await?;
+    Ok(Json(BTreeMap::from([(field, value)])))
+}

@@ -1,0 +1,44 @@
+//! `account_data`: what a user keeps for themselves, of no room (number 0) or of one.
+
+use domicile_core::ids::{RoomNum, UserNum};
+
+use crate::{Batch, Snapshot, StoreError, Value, params};
+
+/// The room number of what belongs to no room.
+pub const GLOBAL: RoomNum = RoomNum(0);
+
+/// The content of one type.
+pub async fn get(
+    snapshot: &Snapshot,
+    user_num: UserNum,
+    room_num: RoomNum,
+    kind: &str,
+) -> Result<Option<String>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT content FROM account_data WHERE user_num = $1 AND room_num = $2 AND kind = $3",
+            &params![user_num, room_num, kind],
+        )
+        .await?;
+    row.map(|row| row.text(0).map(str::to_owned)).transpose()
+}
+
+/// Sets the content of one type.
+pub fn set(batch: &mut Batch, user_num: UserNum, room_num: RoomNum, kind: &str, content: &str, position: Value) {
+    batch.push(
+        "INSERT INTO account_data (user_num, room_num, kind, content, position) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (user_num, room_num, kind) DO UPDATE SET content = excluded.content, position = excluded.position",
+        params![user_num, room_num, kind, content, position],
+    );
+}
+
+/// How many types a user keeps, and their bytes together.
+pub async fn size(snapshot: &Snapshot, user_num: UserNum) -> Result<(i64, i64), StoreError> {
+    let row = snapshot
+        .query_one(
+            "SELECT COUNT(*), CAST(COALESCE(SUM(LENGTH(content)), 0) AS BIGINT) FROM account_data WHERE user_num = $1",
+            &params![user_num],
+        )
+        .await?;
+    Ok((row.int(0)?, row.int(1)?))
+}
