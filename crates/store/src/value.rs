@@ -105,5 +105,5 @@ pub fn text_list<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> Value {
 /// Parameters of a statement: `params![user_num, "m.room.name", None::<i64>]`.
 #[macro_export]
 macro_rules! params {
-    ($($value:expr),* $(,)?) => { vec![$($crate::Value::from($value)),*] };
+    ($($value:expr),* $(,)?) => { ::std::vec::Vec::<$crate::Value>::from([$($crate::Value::from($value)),*]) };
 }

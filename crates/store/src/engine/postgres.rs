@@ -79,6 +79,7 @@ pub(super) async fn prepare(lease: &Lease, sql: &str) -> Result<(), StoreError> 
 }
 
 /// An error of PostgreSQL, without the values that its details may quote.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn failure(error: tokio_postgres::Error) -> StoreError {
     use std::error::Error as _;
 

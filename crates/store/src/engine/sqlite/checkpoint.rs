@@ -75,7 +75,7 @@ fn run(shared: &Shared, connection: &Connection, log: &PathBuf) {
         match connection.query_row(mode, [], |_| Ok(())) {
             Ok(()) => moved = bytes,
             Err(error) => {
-                tracing::warn!(%error, "the write-ahead log could not be moved into the database; it will be tried again")
+                tracing::warn!(%error, "the write-ahead log could not be moved into the database; it will be tried again");
             }
         }
         if closing {

@@ -1,6 +1,14 @@
 //! Readers: a few threads, each with a connection, each lending one snapshot at a time.
 
-use std::{cell::RefCell, collections::VecDeque, future::Future, path::Path, sync::Arc, thread};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    future::Future,
+    path::Path,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
@@ -11,9 +19,35 @@ use crate::{
     engine::{Snapshot, View, dialect},
 };
 
+/// How long a snapshot may stand: for as long as it does, the write-ahead log cannot begin anew and grows.
+const LIMIT: Duration = Duration::from_secs(10);
+/// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
+const STEPS: i32 = 20_000;
+
 thread_local! {
     /// The connection of a reader's thread; nothing on any other thread.
     static CONNECTION: RefCell<Option<Connection>> = const { RefCell::new(None) };
+}
+
+/// When the snapshot of one reader must end.
+#[derive(Clone, Default)]
+struct Deadline(Arc<Mutex<Option<Instant>>>);
+
+impl Deadline {
+    #[expect(clippy::disallowed_methods, reason = "a limit on the machine's own time, which no test sets")]
+    fn set(&self, limit: Duration) {
+        *self.0.lock() = Some(Instant::now() + limit);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a limit on the machine's own time, which no test sets")]
+    fn is_over(&self) -> bool {
+        self.0.lock().is_some_and(|end| Instant::now() >= end)
+    }
+
+    /// For what must be done after the end: taking the transaction back.
+    fn lift(&self) {
+        *self.0.lock() = None;
+    }
 }
 
 type Task = Box<dyn FnOnce() + Send>;
@@ -33,12 +67,15 @@ impl Readers {
     pub(super) fn start(path: &Path, count: usize) -> Result<Self, StoreError> {
         let queue = Arc::new(Queue::default());
         for _ in 0..count {
-            let connection = super::connect(path)?;
+            let mut connection = super::connect(path)?;
             connection.execute_batch("PRAGMA query_only = ON")?;
+            let deadline = Deadline::default();
+            let watched = deadline.clone();
+            connection.progress_handler(STEPS, Some(move || watched.is_over()))?;
             let theirs = Arc::clone(&queue);
             thread::Builder::new()
                 .name("store-reader".to_owned())
-                .spawn(move || run(&theirs, connection))
+                .spawn(move || run(&theirs, connection, &deadline))
                 .map_err(|source| StoreError::File { what: "cannot start a reader's thread".to_owned(), source })?;
         }
         Ok(Self { queue })
@@ -78,7 +115,7 @@ impl Drop for Readers {
     }
 }
 
-fn run(queue: &Queue, connection: Connection) {
+fn run(queue: &Queue, connection: Connection, deadline: &Deadline) {
     CONNECTION.set(Some(connection));
     loop {
         let task = {
@@ -93,12 +130,14 @@ fn run(queue: &Queue, connection: Connection) {
                 queue.arrived.wait(&mut tasks);
             }
         };
+        deadline.set(LIMIT);
         // A reader's panic is its caller's 500, and must not cost the pool a thread.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(task));
         if outcome.is_err() {
-            let _no_transaction_left = plain("ROLLBACK");
             tracing::error!("a read panicked");
         }
+        deadline.lift();
+        end();
     }
 }
 
@@ -109,9 +148,19 @@ where
     Fut: Future<Output = Result<T, E>>,
 {
     plain("BEGIN")?;
-    let result = futures::executor::block_on(reader(Snapshot { view: View::Sqlite }));
-    plain("COMMIT")?;
-    result
+    futures::executor::block_on(reader(Snapshot { view: View::Sqlite }))
+}
+
+/// Ends the transaction of the read, however that went.
+fn end() {
+    if let Err(error) = on_connection(|connection| {
+        if !connection.is_autocommit() {
+            connection.prepare_cached("ROLLBACK")?.execute([])?;
+        }
+        Ok(())
+    }) {
+        tracing::error!(%error, "a snapshot could not be ended");
+    }
 }
 
 fn plain(sql: &str) -> Result<(), StoreError> {
@@ -136,11 +185,20 @@ pub(in crate::engine) fn query_here(sql: &'static str, params: &[Value]) -> Resu
         let columns = statement.column_count();
         let mut answer = Vec::new();
         let mut rows = statement.raw_query();
-        while let Some(row) = rows.next()? {
+        while let Some(row) = rows.next().map_err(or_too_long)? {
             answer.push(super::row(row, columns)?);
         }
         Ok(answer)
     })
+}
+
+fn or_too_long(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::OperationInterrupted) => {
+            StoreError::Database(format!("a read took longer than {} s and was ended", LIMIT.as_secs()))
+        }
+        _ => error.into(),
+    }
 }
 
 /// Whether SQLite understands `sql`.
@@ -149,4 +207,33 @@ pub(in crate::engine) fn prepare_here(sql: &str) -> Result<(), StoreError> {
         connection.prepare(&dialect::sqlite(sql))?;
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_that_takes_too_long_is_ended_and_the_reader_lives_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = super::super::connect(&folder.path().join("test.db")).unwrap();
+        let deadline = Deadline::default();
+        let watched = deadline.clone();
+        connection.progress_handler(STEPS, Some(move || watched.is_over())).unwrap();
+        CONNECTION.set(Some(connection));
+        deadline.set(Duration::from_millis(50));
+        let endless =
+            "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) SELECT COUNT(*) FROM numbers";
+        let refused: Result<(), StoreError> = read_here(|snapshot| async move {
+            snapshot.query(endless, &[]).await?;
+            Ok(())
+        });
+        let text = refused.err().unwrap().to_string();
+        assert!(text.contains("took longer"), "{text}");
+        deadline.lift();
+        end();
+        deadline.set(LIMIT);
+        let one = read_here(|snapshot| async move { snapshot.query_one("SELECT 1", &[]).await?.int(0) });
+        assert_eq!(one.unwrap(), 1);
+    }
 }

@@ -196,3 +196,57 @@ fn apply_statement(connection: &Connection, statement: &Statement, base: i64) ->
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{migrate, params};
+
+    fn big(positions: u32, bytes: usize) -> Batch {
+        let mut batch = Batch::new();
+        for part in 0..positions {
+            let position = batch.position();
+            batch.push(
+                "INSERT INTO to_device_messages (device_num, position, part, content) VALUES (1, $1, $2, $3)",
+                vec![position, i64::from(part).into(), "x".repeat(bytes).into()],
+            );
+        }
+        batch
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_costs_nothing_but_the_writes_that_did_not_fit() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = super::super::connect(&folder.path().join("test.db")).unwrap();
+        migrate::sqlite(&mut connection).unwrap();
+        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        connection.query_row(&format!("PRAGMA max_page_count = {}", pages + 40), [], |_| Ok(())).unwrap();
+        let look = super::super::connect(&folder.path().join("test.db")).unwrap();
+        let rows = || -> (i64, i64) {
+            look.query_row("SELECT COUNT(*), COALESCE(MAX(position), 0) FROM to_device_messages", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap()
+        };
+        let writer = Writer::start(connection).unwrap();
+        assert_eq!(writer.write(big(1, 10)).await.unwrap().last().0, 1);
+        for _ in 0..3 {
+            let small = big(1, 10);
+            let (full, alone) = tokio::join!(writer.write(big(3, 200_000)), writer.write(big(1, 300_000)));
+            assert!(matches!(full, Err(StoreError::Database(_))), "{full:?}");
+            assert!(matches!(alone, Err(StoreError::Database(_))), "{alone:?}");
+            let before = rows().1;
+            assert_eq!(writer.write(small).await.unwrap().last().0, before + 1);
+            assert_eq!(rows(), (before + 1, before + 1));
+            assert_eq!(read_head(&look).unwrap(), before + 1);
+        }
+        // Room again: what did not fit goes in now.
+        let mut batch = Batch::new();
+        batch.push("DELETE FROM to_device_messages WHERE position > $1", params![1_i64]);
+        writer.write(batch).await.unwrap();
+        let head = read_head(&look).unwrap();
+        assert_eq!(writer.write(big(2, 10_000)).await.unwrap().last().0, head + 2);
+        writer.close().await;
+        assert!(matches!(writer.write(big(1, 1)).await, Err(StoreError::Closed)));
+    }
+}
