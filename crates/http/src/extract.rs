@@ -21,7 +21,7 @@ use ruma::api::{
 use crate::error::Failure;
 
 /// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(60);
+const BODY_TIME: Duration = Duration::from_mins(1);
 
 /// A request without a token.
 pub struct Public<T> {

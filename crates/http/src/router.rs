@@ -47,7 +47,7 @@ pub fn client_api(services: Services) -> Router {
                 .allow_origin(Any)
                 .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
                 .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::ACCEPT])
-                .max_age(std::time::Duration::from_secs(86_400)),
+                .max_age(std::time::Duration::from_hours(24)),
         )
         .with_state(services)
 }

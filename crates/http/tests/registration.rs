@@ -1,5 +1,7 @@
 //! Registration and its user-interactive authentication.
 
+#![expect(clippy::unwrap_used, reason = "a step of a test that fails ends the test")]
+
 use std::collections::BTreeMap;
 
 use domicile_app::accounts::{

@@ -18,6 +18,9 @@ pub use ruma::events::room::power_levels::RoomPowerLevels as PowerLevels;
 
 use crate::event::Pdu;
 
+/// State by type and state key.
+pub type StateMap = HashMap<(StateEventType, String), Arc<Pdu>>;
+
 /// Why an event is not allowed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -35,11 +38,7 @@ pub fn auth_event_keys(
 }
 
 /// Whether an event is allowed by `state`, which holds what [`auth_event_keys`] named, as far as it is there, and the create event.
-pub fn authorise(
-    pdu: &Pdu,
-    rules: &RoomVersionRules,
-    state: &HashMap<(StateEventType, String), Arc<Pdu>>,
-) -> Result<(), AuthError> {
+pub fn authorise(pdu: &Pdu, rules: &RoomVersionRules, state: &StateMap) -> Result<(), AuthError> {
     let by_id = |id: &EventId| state.values().find(|pdu| pdu.event_id() == id).map(AsRef::<Pdu>::as_ref);
     check_state_independent_auth_rules(&rules.authorization, pdu, by_id).map_err(AuthError)?;
     check_state_dependent_auth_rules(&rules.authorization, pdu, |kind: &StateEventType, state_key: &str| {

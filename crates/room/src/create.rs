@@ -192,10 +192,10 @@ fn power_levels(request: &CreateRoom, rules: &RoomVersionRules) -> Result<Value,
     if all_power {
         let mut creators = listed_creators(request)?;
         creators.push(request.creator.to_string());
-        if let Some(users) = request.power_level_override.get("users").and_then(Value::as_object) {
-            if let Some(creator) = creators.iter().find(|creator| users.contains_key(*creator)) {
-                return Err(CreateError::CreatorInPowerLevels(creator.clone()));
-            }
+        if let Some(users) = request.power_level_override.get("users").and_then(Value::as_object)
+            && let Some(creator) = creators.iter().find(|creator| users.contains_key(*creator))
+        {
+            return Err(CreateError::CreatorInPowerLevels(creator.clone()));
         }
     }
     Ok(levels)

@@ -28,12 +28,11 @@ pub async fn tell(config: &Config, wired: &Wired, listens: &[String]) -> anyhow:
     if config.registration.mode == RegistrationMode::Token {
         let tokens = &wired.admin.registration_tokens;
         let open = tokens.list().await?.into_iter().find(|token| token.uses_allowed.is_none_or(|all| token.uses < all));
-        let token = match open {
-            Some(token) => token,
-            None => {
-                let new = NewToken { token: None, uses_allowed: Some(1), life_ms: Some(7 * DAY_MS) };
-                tokens.add(new).await?
-            }
+        let token = if let Some(token) = open {
+            token
+        } else {
+            let new = NewToken { token: None, uses_allowed: Some(1), life_ms: Some(7 * DAY_MS) };
+            tokens.add(new).await?
         };
         writeln!(out, "  - In a Matrix client, choose \"create account\", the homeserver")?;
         writeln!(out, "      {address}")?;

@@ -251,7 +251,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         profiles: Arc::new(Profiles::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms), Arc::clone(&members))),
         device_keys: Arc::new(DeviceKeys::new(store.clone(), Arc::clone(&users), Arc::clone(&device_lists))),
         one_time_keys: Arc::new(OneTimeKeys::new(store.clone())),
-        cross_signing: Arc::new(CrossSigning::new(store.clone(), Arc::clone(&device_lists))),
+        cross_signing: Arc::new(CrossSigning::new(store.clone(), Arc::clone(&device_lists), Arc::clone(&uia))),
         key_signatures: Arc::new(KeySignatures::new(store.clone(), Arc::clone(&device_lists))),
         key_backup: Arc::new(KeyBackup::new(store.clone())),
         dehydrated_devices: Arc::new(DehydratedDevices::new(

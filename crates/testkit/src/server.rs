@@ -9,7 +9,12 @@
 //!
 //! Nothing here returns an error: a fixture that cannot do its work ends the test.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a fixture that fails ends its test")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a fixture that fails ends its test"
+)]
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -104,7 +104,9 @@ fn mutate(name: &str, check: fn(&[u8])) -> Result<()> {
     }
     corpus.sort();
     assert!(!corpus.is_empty(), "the corpus of {name} is empty");
-    corpus.iter().for_each(|entry| check(entry));
+    for entry in &corpus {
+        check(entry);
+    }
 
     let place = || 0.0..1.0_f64;
     let change = proptest::prop_oneof![
@@ -120,7 +122,9 @@ fn mutate(name: &str, check: fn(&[u8])) -> Result<()> {
     runner
         .run(&input, |(entry, changes)| {
             let mut bytes = corpus[entry].clone();
-            changes.iter().for_each(|change| apply(change, &mut bytes, &corpus));
+            for change in &changes {
+                apply(change, &mut bytes, &corpus);
+            }
             check(&bytes);
             Ok(())
         })

@@ -99,24 +99,21 @@ impl Devices {
             None => rng::upper_name(&*self.rng, ID_LENGTH).into(),
         };
         let known = self.row(user_num, &device_id).await?;
-        let device_num = match known {
-            Some(known) => {
-                tokens::remove_of_device(batch, known.device_num);
-                known.device_num
-            }
-            None => {
-                let device_num = self.store.number(Sequence::Device).await?;
-                let details = Details { name: wanted.display_name.map(valid_name).transpose()?, ..Details::default() };
-                let row = devices::Device {
-                    device_num,
-                    user_num,
-                    device_id: device_id.to_string(),
-                    created_ts: self.clock.now_ms(),
-                    sealed: Some(self.seal(user_num, &details)?),
-                };
-                devices::insert(batch, &row);
-                device_num
-            }
+        let device_num = if let Some(known) = known {
+            tokens::remove_of_device(batch, known.device_num);
+            known.device_num
+        } else {
+            let device_num = self.store.number(Sequence::Device).await?;
+            let details = Details { name: wanted.display_name.map(valid_name).transpose()?, ..Details::default() };
+            let row = devices::Device {
+                device_num,
+                user_num,
+                device_id: device_id.to_string(),
+                created_ts: self.clock.now_ms(),
+                sealed: Some(self.seal(user_num, &details)?),
+            };
+            devices::insert(batch, &row);
+            device_num
         };
         self.lists.changed(batch, user_num);
         let tokens = self.sessions.issue(batch, device_num, wanted.with_refresh);

@@ -143,7 +143,7 @@ impl Uia {
                 Ok((stage, token)) => {
                     session.registration_token = token.or(session.registration_token);
                     if !done(&before).any(|known| known == stage.as_str()) {
-                        session.completed = format!("{before} {stage}").trim().to_owned();
+                        format!("{before} {stage}").trim().clone_into(&mut session.completed);
                     }
                 }
             }

@@ -3,7 +3,7 @@
 //! The first keys need no second authentication. To replace them does: whoever has but a stolen token must not be able to make
 //! everybody trust another identity.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use domicile_core::{error::ErrorKind, ids::UserNum};
 use domicile_store::{
@@ -12,12 +12,16 @@ use domicile_store::{
 };
 use ruma::{
     CanonicalJsonObject, UserId,
+    api::client::uiaa::AuthData,
     encryption::{CrossSigningKey, KeyUsage},
     serde::Raw,
 };
 
 use super::{ATTEMPTS, DeviceLists, signed};
-use crate::{Error, Result, accounts::Session};
+use crate::{
+    Error, Result,
+    accounts::{Session, Uia, uia::Operation},
+};
 
 /// Largest cross-signing key in bytes.
 const KEY_BYTES: usize = 16_384;
@@ -37,6 +41,7 @@ pub struct Upload {
 pub struct CrossSigning {
     store: Store,
     lists: Arc<DeviceLists>,
+    uia: Arc<Uia>,
 }
 
 /// What a key is for.
@@ -73,17 +78,30 @@ struct Key {
 /// The keys that a user has: public half and stored text.
 type Known = BTreeMap<&'static str, (String, String)>;
 
+/// With what the user confirms that keys are to be replaced.
+#[derive(Clone, Copy, Debug)]
+pub struct Confirmation<'a> {
+    /// The request's body.
+    pub body: &'a [u8],
+    /// The authentication in it.
+    pub auth: Option<&'a AuthData>,
+    /// Where it came from.
+    pub address: Option<IpAddr>,
+}
+
 impl CrossSigning {
     /// Cross-signing over a store.
-    pub fn new(store: Store, lists: Arc<DeviceLists>) -> Self {
-        Self { store, lists }
+    pub fn new(store: Store, lists: Arc<DeviceLists>, uia: Arc<Uia>) -> Self {
+        Self { store, lists, uia }
     }
 
     /// Takes a user's cross-signing keys.
-    pub async fn upload(&self, session: &Session, upload: &Upload) -> Result<()> {
+    ///
+    /// The first ones are taken as they are; who replaces them confirms it with the password.
+    pub async fn upload(&self, session: &Session, upload: &Upload, confirmation: Confirmation<'_>) -> Result<()> {
         let keys = check(&session.user_id, upload)?;
         for _ in 0..ATTEMPTS {
-            match self.try_upload(session, &keys).await {
+            match self.try_upload(session, &keys, confirmation).await {
                 Err(error) if error.is_conflict() => {}
                 Err(error) => return Err(error),
                 Ok(changed) => {
@@ -98,7 +116,12 @@ impl CrossSigning {
     }
 
     /// One attempt; whether anything changed.
-    async fn try_upload(&self, session: &Session, keys: &BTreeMap<Usage, Key>) -> Result<bool> {
+    async fn try_upload(
+        &self,
+        session: &Session,
+        keys: &BTreeMap<Usage, Key>,
+        confirmation: Confirmation<'_>,
+    ) -> Result<bool> {
         let user_num = session.user_num;
         let (known, devices) = self
             .store
@@ -128,17 +151,14 @@ impl CrossSigning {
         }
         signed_by_master(&session.user_id, &known, &new)?;
         if known.contains_key(Usage::Master.as_str()) {
-            self.confirm()?;
+            let Confirmation { body, auth, address } = confirmation;
+            let name = "replace cross-signing keys";
+            self.uia.check(Operation::with_password(name, session, body, auth, address)).await?;
         }
         let mut batch = replacement(user_num, &known, &new);
         self.lists.changed(&mut batch, user_num);
         self.store.write(batch).await?;
         Ok(true)
-    }
-
-    /// Whether somebody who wants to replace keys has proved anew who they are.
-    fn confirm(&self) -> Result<()> {
-        Err(ErrorKind::Forbidden.with("Cross-signing keys are there already.").into())
     }
 }
 

@@ -271,10 +271,11 @@ impl Signatures {
         snapshot: &domicile_store::Snapshot,
     ) -> Result<()> {
         self.signers.clone_from(owners);
-        if !self.by_key.is_empty() && !owners.contains_key(&reader) {
-            if let Some(user) = users::by_num(snapshot, reader).await? {
-                self.signers.insert(reader, OwnedUserId::try_from(user.user_id).map_err(Error::internal)?);
-            }
+        if !self.by_key.is_empty()
+            && !owners.contains_key(&reader)
+            && let Some(user) = users::by_num(snapshot, reader).await?
+        {
+            self.signers.insert(reader, OwnedUserId::try_from(user.user_id).map_err(Error::internal)?);
         }
         Ok(())
     }

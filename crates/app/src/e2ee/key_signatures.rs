@@ -2,7 +2,10 @@
 //!
 //! Each is checked here, so that a client can rely on finding what it uploaded. One that is wrong fails alone.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use domicile_core::{error::ErrorKind, ids::UserNum};
 use domicile_store::{
@@ -75,7 +78,7 @@ impl KeySignatures {
         let own = known.get(&session.user_id).unwrap_or(&nothing);
         let mut failures = Failures::new();
         let mut batch = Batch::new();
-        let mut changed = BTreeMap::new();
+        let mut changed = BTreeSet::new();
         for (user_id, keys) in &signed_keys {
             let target = known.get(user_id);
             for (key_id, json) in keys {
@@ -90,7 +93,7 @@ impl KeySignatures {
                             let row = KeySignature { target_num, target_key, signer_num, signer_key, signature };
                             key_signatures::set(&mut batch, &row);
                         }
-                        changed.insert(target_num, ());
+                        changed.insert(target_num);
                     }
                     Err(failure) => {
                         failures.entry(user_id.clone()).or_default().insert(key_id.to_owned(), failure);
@@ -98,7 +101,7 @@ impl KeySignatures {
                 }
             }
         }
-        self.write(session.user_num, batch, changed.into_keys().collect()).await?;
+        self.write(session.user_num, batch, changed.into_iter().collect()).await?;
         Ok(failures)
     }
 

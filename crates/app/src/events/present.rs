@@ -72,11 +72,11 @@ impl Presenter {
         if let Some((_, txn_id)) = echo {
             unsigned.insert("transaction_id".to_owned(), (&*txn_id).into());
         }
-        if let Some(redaction) = event.redacted_by {
-            if let Some(redaction) = self.events.load(snapshot, &[redaction]).await?.first() {
-                let raw = redaction.client.raw_with_room(&redaction.room.room_id, None).map_err(Error::internal)?;
-                unsigned.insert("redacted_because".to_owned(), serde_json::from_str(raw.get()).unwrap_or_default());
-            }
+        if let Some(redaction) = event.redacted_by
+            && let Some(redaction) = self.events.load(snapshot, &[redaction]).await?.first()
+        {
+            let raw = redaction.client.raw_with_room(&redaction.room.room_id, None).map_err(Error::internal)?;
+            unsigned.insert("redacted_because".to_owned(), serde_json::from_str(raw.get()).unwrap_or_default());
         }
         if let Some(before) = self.replaced(snapshot, event).await? {
             unsigned.insert("replaces_state".to_owned(), before.event_id().as_str().into());

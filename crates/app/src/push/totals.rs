@@ -56,10 +56,10 @@ impl Totals {
             {
                 let mut rest = number.unsigned_abs();
                 while rest >= 0x80 {
-                    bytes.push((rest & 0x7f) as u8 | 0x80);
+                    bytes.push(low_seven(rest) | 0x80);
                     rest >>= 7;
                 }
-                bytes.push(rest as u8);
+                bytes.push(low_seven(rest));
             }
         }
         Bytes::from(bytes)
@@ -87,6 +87,10 @@ impl Totals {
         });
         Self { classes: classes.collect() }
     }
+}
+
+fn low_seven(number: u64) -> u8 {
+    u8::try_from(number & 0x7f).unwrap_or(0)
 }
 
 #[cfg(test)]

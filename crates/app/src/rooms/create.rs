@@ -113,8 +113,8 @@ impl RoomMaker {
             alias: alias.as_ref().map(ToString::to_string),
             encrypt: self.encrypts(preset),
         };
-        let create_event = create::create_event(&creation, &rules).map_err(refused)?;
-        let first_events = create::first_events(&creation, &rules).map_err(refused)?;
+        let create_event = create::create_event(&creation, &rules).map_err(|error| refused(&error))?;
+        let first_events = create::first_events(&creation, &rules).map_err(|error| refused(&error))?;
         let mut staging = self.sender.begin_room(&version, create_event).await?;
         for draft in first_events {
             self.sender.stage(&mut staging, draft).await.map_err(invalid_state)?;
@@ -189,7 +189,7 @@ fn taken(alias: Option<&OwnedRoomAliasId>) -> Error {
     ErrorKind::RoomInUse.with(format!("The alias {alias} is taken.")).into()
 }
 
-fn refused(error: CreateError) -> Error {
+fn refused(error: &CreateError) -> Error {
     let kind = match error {
         CreateError::WrongType(_) => ErrorKind::BadJson,
         CreateError::CreatorInPowerLevels(_) => ErrorKind::InvalidRoomState,

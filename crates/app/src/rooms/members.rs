@@ -96,10 +96,10 @@ impl Members {
             if !self.users.is_local(&user_id) || !levels.user_can_invite(&user_id) {
                 continue;
             }
-            if let Some(user_num) = self.users.num(&user_id).await? {
-                if view.is_joined(user_num) {
-                    return Ok(user_id);
-                }
+            if let Some(user_num) = self.users.num(&user_id).await?
+                && view.is_joined(user_num)
+            {
+                return Ok(user_id);
             }
         }
         for user_num in view.joined_members() {

@@ -111,16 +111,15 @@ impl Rooms {
         let room_num = room.info.room_num;
         let room = {
             let mut held = self.held.lock();
-            match held.get(&room_num).and_then(Weak::upgrade) {
-                Some(theirs) => theirs,
-                None => {
-                    let room = Arc::new(room);
-                    held.insert(room_num, Arc::downgrade(&room));
-                    if held.len().is_multiple_of(1_024) {
-                        held.retain(|_, room| room.strong_count() > 0);
-                    }
-                    room
+            if let Some(theirs) = held.get(&room_num).and_then(Weak::upgrade) {
+                theirs
+            } else {
+                let room = Arc::new(room);
+                held.insert(room_num, Arc::downgrade(&room));
+                if held.len().is_multiple_of(1_024) {
+                    held.retain(|_, room| room.strong_count() > 0);
                 }
+                room
             }
         };
         self.nums.insert(room.info.room_id.clone(), room_num);

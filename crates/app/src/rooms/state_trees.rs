@@ -88,7 +88,7 @@ impl StateTrees {
         };
         if left < RESERVE {
             let first = self.store.numbers_in_a_row(Sequence::Node, BLOCK).await?;
-            *self.numbers.lock() = (first, first + BLOCK as i64);
+            *self.numbers.lock() = (first, first + i64::try_from(BLOCK).unwrap_or(0));
         }
         Ok(())
     }

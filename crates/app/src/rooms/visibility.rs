@@ -47,8 +47,7 @@ impl HistoryVisibility {
 pub fn may_see(visibility: HistoryVisibility, membership: Membership, joined_later: bool) -> bool {
     match (visibility, membership) {
         (HistoryVisibility::WorldReadable, _) | (_, Membership::Join) => true,
-        (HistoryVisibility::Shared, _) => joined_later,
-        (HistoryVisibility::Invited, Membership::Invite) => joined_later,
+        (HistoryVisibility::Shared, _) | (HistoryVisibility::Invited, Membership::Invite) => joined_later,
         _ => false,
     }
 }

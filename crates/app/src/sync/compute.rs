@@ -198,10 +198,8 @@ async fn one_room(context: &Context<'_>, answer: &mut SyncAnswer, row: &RoomOfUs
         }
         Membership::Leave | Membership::Ban if row.position <= context.upto => {
             let asked = context.request.since.is_some() || context.request.filter.room.include_leave;
-            if asked {
-                if let Some(room) = room::left(context, &info, row, data).await? {
-                    answer.rooms.leave.insert(room_id, room);
-                }
+            if asked && let Some(room) = room::left(context, &info, row, data).await? {
+                answer.rooms.leave.insert(room_id, room);
             }
         }
         _ => {}

@@ -120,18 +120,17 @@ async fn cut(context: &Context<'_>, row: &RoomOfUser, from: Position, upto: Posi
     let limit = context.request.filter.room.timeline.limit.map_or(DEFAULT_LIMIT, u64::from).min(LARGEST_LIMIT);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let view = context.parts.rooms.load(&context.snapshot, row.room_num).await?.view();
-    let candidates = match recent(&view, row, from, upto) {
-        Some(events) => events,
-        None => {
-            let rows = i64::try_from(limit.saturating_mul(if context.timeline.is_everything() { 1 } else { 4 }) + 1);
-            let rows = rows.unwrap_or(i64::MAX);
-            let mut events = Vec::new();
-            for row in event_rows::backwards(&context.snapshot, row.room_num, from, upto, rows).await? {
-                events.push(context.parts.events.stored(&context.snapshot, row).await?);
-            }
-            events.reverse();
-            events
+    let candidates = if let Some(events) = recent(&view, row, from, upto) {
+        events
+    } else {
+        let rows = i64::try_from(limit.saturating_mul(if context.timeline.is_everything() { 1 } else { 4 }) + 1);
+        let rows = rows.unwrap_or(i64::MAX);
+        let mut events = Vec::new();
+        for row in event_rows::backwards(&context.snapshot, row.room_num, from, upto, rows).await? {
+            events.push(context.parts.events.stored(&context.snapshot, row).await?);
         }
+        events.reverse();
+        events
     };
     let mut events: Vec<_> = candidates.into_iter().filter(|event| context.timeline.has(&event.pdu)).collect();
     let limited = events.len() > limit;

@@ -17,6 +17,8 @@ mod server;
 mod sync;
 mod value;
 
+use std::fmt::Write;
+
 pub use accounts::{Passwords, Registration, RegistrationMode};
 pub use database::Database;
 pub use limits::RateLimits;
@@ -117,7 +119,7 @@ impl Config {
              # A key can also be set from the environment: DOMICILE_SERVER__NAME=example.org\n",
         );
         for section in config.sections() {
-            out.push_str(&format!("\n# {}\n[{}]\n", section.explains(), section.name()));
+            let _ = write!(out, "\n# {}\n[{}]\n", section.explains(), section.name());
             for key in section.keys() {
                 write_key(&mut out, &key);
             }
@@ -184,9 +186,10 @@ impl Config {
     }
 }
 
+/// Writes a key, commented out. Writing to a string cannot fail.
 fn write_key(out: &mut String, key: &KeyDoc) {
     for line in key.doc.lines() {
-        out.push_str(&format!("#{line}\n"));
+        let _ = writeln!(out, "#{line}");
     }
-    out.push_str(&format!("# {} = {}\n", key.name, key.value));
+    let _ = writeln!(out, "# {} = {}", key.name, key.value);
 }

@@ -186,11 +186,7 @@ mod tests {
             })
             .fold(String::new(), |all, line| all + line + "\n");
         assert!(live.contains("\nname = \"localhost\""));
-        assert_eq!(
-            read(&live.replace("[[listeners]]", "[[listeners]]"), &[]).map_err(|e| e.to_string()),
-            Ok(Config::default()),
-            "{live}"
-        );
+        assert_eq!(read(&live, &[]).map_err(|e| e.to_string()), Ok(Config::default()), "{live}");
     }
 
     #[test]

@@ -184,8 +184,7 @@ impl Setting for Rate {
                 "h" => 3_600.0,
                 _ => return None,
             };
-            let default_burst = Some(number.ceil()).filter(|burst| *burst <= 1e9).map(|burst| burst as u32)?;
-            let burst = burst.unwrap_or(default_burst).max(1);
+            let burst = burst.unwrap_or_else(|| whole(number)).max(1);
             (number > 0.0).then_some(Self::Limited { per_second: number / seconds, burst })
         };
         read().ok_or_else(|| format!("expected a rate such as \"10/s burst 50\", \"5/m\" or \"off\", found `{text}`"))
@@ -201,6 +200,14 @@ impl Setting for Rate {
             }
         }
     }
+}
+
+/// The next whole number, within what a burst can be.
+fn whole(number: f64) -> u32 {
+    let clamped = number.ceil().clamp(1.0, 1e9);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number from 1 to 10^9")]
+    let whole = clamped as u32;
+    whole
 }
 
 /// A value that is one of a few words.

@@ -201,7 +201,7 @@ async fn connection(
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX))
-        .keep_alive_interval(Some(Duration::from_secs(60)));
+        .keep_alive_interval(Some(Duration::from_mins(1)));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     // How a connection ends is its client's matter.
     let _ended = watcher.watch(connection).await;

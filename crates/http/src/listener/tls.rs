@@ -42,7 +42,7 @@ pub enum TlsError {
 
 /// A certificate and its key.
 pub struct Certificate {
-    certificate: PathBuf,
+    chain: PathBuf,
     key: PathBuf,
     current: RwLock<(TlsAcceptor, Option<SystemTime>)>,
 }
@@ -52,7 +52,7 @@ impl Certificate {
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
         let acceptor = read(certificate, key)?;
         Ok(Arc::new(Self {
-            certificate: certificate.to_owned(),
+            chain: certificate.to_owned(),
             key: key.to_owned(),
             current: RwLock::new((acceptor, changed(certificate, key).ok())),
         }))
@@ -64,11 +64,11 @@ impl Certificate {
 
     /// Reads the files again if they changed. A pair that cannot be used leaves the old one in its place.
     pub fn refresh(&self) -> Result<bool, TlsError> {
-        let now = changed(&self.certificate, &self.key).ok();
+        let now = changed(&self.chain, &self.key).ok();
         if now.is_none() || now == self.current.read().1 {
             return Ok(false);
         }
-        let acceptor = read(&self.certificate, &self.key)?;
+        let acceptor = read(&self.chain, &self.key)?;
         *self.current.write() = (acceptor, now);
         Ok(true)
     }
@@ -81,7 +81,7 @@ impl Certificate {
                 () = tokio::time::sleep(PAUSE) => {}
             }
             match self.refresh() {
-                Ok(true) => tracing::info!(certificate = %self.certificate.display(), "the certificate was read again"),
+                Ok(true) => tracing::info!(certificate = %self.chain.display(), "the certificate was read again"),
                 Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "the new certificate cannot be used; the old one stays"),
             }

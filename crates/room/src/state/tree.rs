@@ -24,6 +24,9 @@ pub enum Node {
     Inner([i64; 16]),
 }
 
+/// A key, its event in one version and its event in another.
+pub type Change = (i64, Option<i64>, Option<i64>);
+
 /// Nodes at hand.
 pub trait Nodes {
     /// A node, if it is at hand.
@@ -130,7 +133,7 @@ pub fn all(root: i64, nodes: &impl Nodes) -> Result<Vec<(i64, i64)>, Missing> {
 }
 
 /// The entries in which `new` differs from `old`: key, event before, event after. What both share is not looked at.
-pub fn diff(old: i64, new: i64, nodes: &impl Nodes) -> Result<Vec<(i64, Option<i64>, Option<i64>)>, Missing> {
+pub fn diff(old: i64, new: i64, nodes: &impl Nodes) -> Result<Vec<Change>, Missing> {
     let mut missing = Vec::new();
     let mut changes = Vec::new();
     let mut todo = vec![(old, new)];
@@ -188,7 +191,7 @@ fn entries(node: &Node, nodes: &impl Nodes) -> Result<Vec<(i64, i64)>, Missing> 
     Ok(found)
 }
 
-fn compare(old: &[(i64, i64)], new: &[(i64, i64)], changes: &mut Vec<(i64, Option<i64>, Option<i64>)>) {
+fn compare(old: &[(i64, i64)], new: &[(i64, i64)], changes: &mut Vec<Change>) {
     let (mut left, mut right) = (old.iter().peekable(), new.iter().peekable());
     loop {
         let (a, b) = (left.peek().copied(), right.peek().copied());

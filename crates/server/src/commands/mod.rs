@@ -71,15 +71,14 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
 
 /// The configuration file, if there is one.
 fn source(named: Option<PathBuf>) -> anyhow::Result<Option<Source>> {
-    let path = match named {
-        Some(path) => path,
-        None => {
-            let usual = PathBuf::from("domicile.toml");
-            if !usual.exists() {
-                return Ok(None);
-            }
-            usual
+    let path = if let Some(path) = named {
+        path
+    } else {
+        let usual = PathBuf::from("domicile.toml");
+        if !usual.exists() {
+            return Ok(None);
         }
+        usual
     };
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Some(Source { name: path.display().to_string(), text }))

@@ -145,18 +145,15 @@ pub async fn forward_extremities(snapshot: &Snapshot, room_num: RoomNum) -> Resu
 
 /// Replaces ends of the graph by a new one.
 pub fn replace_extremities(batch: &mut Batch, room_num: RoomNum, old: &[EventNum], new: EventNum) {
-    match old {
-        [one] => {
-            batch.push(
-                "UPDATE forward_extremities SET event_num = $3 WHERE room_num = $1 AND event_num = $2",
-                params![room_num, *one, new],
-            );
-        }
-        _ => {
-            if !old.is_empty() {
-                batch.push("DELETE FROM forward_extremities WHERE room_num = $1", params![room_num]);
-            }
-            batch.push("INSERT INTO forward_extremities (room_num, event_num) VALUES ($1, $2)", params![room_num, new]);
-        }
+    if let [one] = old {
+        batch.push(
+            "UPDATE forward_extremities SET event_num = $3 WHERE room_num = $1 AND event_num = $2",
+            params![room_num, *one, new],
+        );
+        return;
     }
+    if !old.is_empty() {
+        batch.push("DELETE FROM forward_extremities WHERE room_num = $1", params![room_num]);
+    }
+    batch.push("INSERT INTO forward_extremities (room_num, event_num) VALUES ($1, $2)", params![room_num, new]);
 }

@@ -1,5 +1,7 @@
 //! What both engines promise: every test here runs on SQLite and on PostgreSQL.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a step of a test that fails ends the test")]
+
 mod batches;
 mod fixture;
 mod migrations;

@@ -26,6 +26,7 @@ pub type Sessions = BTreeMap<String, Raw<KeyBackupData>>;
 
 /// A key as clients write it.
 #[derive(Deserialize, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the specification's")]
 struct Data<'a> {
     first_message_index: UInt,
     forwarded_count: UInt,

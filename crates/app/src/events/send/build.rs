@@ -36,12 +36,12 @@ pub(super) fn build(sender: &Sender, staging: &Staging, draft: EventDraft, state
         depth: staging.view.depth + 1,
         origin_server_ts: sender.clock.now_ms(),
     };
-    event::build(draft, place, &staging.info.rules, &sender.signer).map_err(refused)
+    event::build(draft, place, &staging.info.rules, &sender.signer).map_err(|error| refused(&error))
 }
 
 /// What a client is told about an event that cannot be built.
-fn refused(error: BuildError) -> Error {
-    let kind = match &error {
+fn refused(error: &BuildError) -> Error {
+    let kind = match error {
         BuildError::TooLarge { .. } => ErrorKind::TooLarge,
         BuildError::Content(_) | BuildError::Invalid(_) => ErrorKind::BadJson,
     };
@@ -61,7 +61,7 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         depth: 1,
         origin_server_ts: sender.clock.now_ms(),
     };
-    let create = Arc::new(event::build(draft, place, &rules, &sender.signer).map_err(refused)?);
+    let create = Arc::new(event::build(draft, place, &rules, &sender.signer).map_err(|error| refused(&error))?);
     let room_id = match chosen {
         Some(room_id) => room_id,
         None => OwnedRoomId::try_from(create.event_id().as_str().replacen('$', "!", 1)).map_err(Error::internal)?,

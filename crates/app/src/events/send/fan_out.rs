@@ -29,12 +29,11 @@ pub(super) async fn publish(
     };
     for event in stored {
         // Whoever was just invited, kicked or banned is told too.
-        if let Some(target) = event.pdu.state_key().filter(|_| event.pdu.membership().is_some()) {
-            if let Ok(user_id) = <&ruma::UserId>::try_from(target) {
-                if let Some(user_num) = sender.users.num(user_id).await? {
-                    sender.wakers.wake(user_num);
-                }
-            }
+        if let Some(target) = event.pdu.state_key().filter(|_| event.pdu.membership().is_some())
+            && let Ok(user_id) = <&ruma::UserId>::try_from(target)
+            && let Some(user_num) = sender.users.num(user_id).await?
+        {
+            sender.wakers.wake(user_num);
         }
     }
     sender.wakers.wake_members(

@@ -73,10 +73,10 @@ impl Sender {
         let is_member_event = draft.kind == ruma::events::TimelineEventType::RoomMember;
         if !is_member_event && staging.view.membership(by) != Membership::Join {
             // A repeated request of somebody who has left since still gets its answer.
-            if let Some(transaction) = transaction {
-                if let Ok(event_id) = self.made_before(Some(transaction)).await {
-                    return Ok(event_id);
-                }
+            if let Some(transaction) = transaction
+                && let Ok(event_id) = self.made_before(Some(transaction)).await
+            {
+                return Ok(event_id);
             }
             return Err(forbidden("You are not in this room."));
         }

@@ -16,6 +16,6 @@ pub(super) async fn delete_profile_field(
     State(profiles): State<Arc<Profiles>>,
     request: Authed<Request>,
 ) -> Reply<Response> {
-    profiles.set(&request.session, &request.body.user_id, &request.body.field.to_string(), None).await?;
+    profiles.set(&request.session, &request.body.user_id, request.body.field.as_ref(), None).await?;
     Ok(Answer(Response::new()))
 }

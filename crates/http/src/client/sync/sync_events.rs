@@ -20,10 +20,9 @@ use crate::{error::Failure, extract::Authed};
 pub(super) async fn sync_events(State(sync): State<Arc<Sync>>, request: Authed<Request>) -> Result<Response, Failure> {
     let body = request.body;
     let filter = match body.filter {
-        None => FilterDefinition::empty(),
         Some(Filter::FilterDefinition(filter)) => filter,
         Some(Filter::FilterId(filter_id)) => sync.filter(&request.session, &filter_id).await?,
-        Some(_) => FilterDefinition::empty(),
+        _ => FilterDefinition::empty(),
     };
     let longest = Duration::from_millis(limits::SYNC_TIMEOUT_MS);
     let wanted = SyncRequest {
