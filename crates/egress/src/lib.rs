@@ -1,1 +1,3 @@
 //! The one place that opens outgoing connections.
+
+pub mod unix;

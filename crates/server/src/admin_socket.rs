@@ -8,11 +8,10 @@ use axum::{
     http::{Method, Request, StatusCode},
 };
 use domicile_core::{clock::SystemClock, config::Config, rng::OsRng};
+use domicile_egress::unix::{self, UnixError};
 use domicile_store::Store;
 use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -26,22 +25,11 @@ pub fn path(config: &Config) -> PathBuf {
 /// Asks, and gives the answer's JSON; what the server refuses is an error with its text.
 pub async fn ask(config: &Config, method: Method, path_and_query: &str, body: &Value) -> anyhow::Result<Value> {
     let bytes = Bytes::from(body.to_string());
-    let request = Request::builder()
-        .method(method)
-        .uri(path_and_query)
-        .header("host", "admin")
-        .header("content-type", "application/json");
-    let (status, answer) = match UnixStream::connect(path(config)).await {
-        Ok(stream) => {
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-            let driver = tokio::spawn(connection);
-            let response = sender.send_request(request.body(Full::new(bytes))?).await.context("the running server")?;
-            let status = response.status();
-            let answer = response.into_body().collect().await.context("the running server")?.to_bytes();
-            driver.abort();
-            (status, answer)
-        }
-        Err(_) => alone(config, request.body(Body::from(bytes))?).await?,
+    let request = builder(&method, path_and_query);
+    let (status, answer) = match unix::ask(&path(config), request.body(Full::new(bytes.clone()))?).await {
+        Ok(answered) => answered,
+        Err(UnixError::Nobody(_)) => alone(config, method, path_and_query, bytes).await?,
+        Err(error) => return Err(error.into()),
     };
     let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
     if !status.is_success() {
@@ -51,8 +39,22 @@ pub async fn ask(config: &Config, method: Method, path_and_query: &str, body: &V
     Ok(answer)
 }
 
+fn builder(method: &Method, path_and_query: &str) -> axum::http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(path_and_query)
+        .header("host", "admin")
+        .header("content-type", "application/json")
+}
+
 /// The same without a running server: the database is opened under its lock, so there is never a second writer.
-async fn alone(config: &Config, request: Request<Body>) -> anyhow::Result<(StatusCode, Bytes)> {
+async fn alone(
+    config: &Config,
+    method: Method,
+    path_and_query: &str,
+    body: Bytes,
+) -> anyhow::Result<(StatusCode, Bytes)> {
+    let request = builder(&method, path_and_query).body(Body::from(body))?;
     std::fs::create_dir_all(&config.server.data_dir)
         .with_context(|| format!("cannot make the data folder {}", config.server.data_dir))?;
     let store = Store::open(wire::store_options(config)).await.context("cannot open the database")?;

@@ -34,6 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "domicile-egress",
             "domicile-app",
             "domicile-http",
+            "domicile-server",
         ],
     ),
     ("domicile-loadgen", &[]),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use domicile_core::{error::ErrorKind, ids::UserNum};
+pub use domicile_room::create::Preset;
 use domicile_room::{
-    create::{self, CreateError, CreateRoom, Preset, raw},
+    create::{self, CreateError, CreateRoom, raw},
     event::EventDraft,
 };
 use domicile_store::table::{aliases, rooms};

@@ -8,7 +8,8 @@ use crate::fixture::{Place, on_both};
 
 async fn take(stores: Vec<Store>) {
     let mut tasks = Vec::new();
-    for store in stores.iter().cycle().take(8).cloned() {
+    for store in stores.iter().cycle().take(8) {
+        let store = store.clone();
         tasks.push(tokio::spawn(async move {
             let mut mine = Vec::new();
             for count in 0..60 {

@@ -19,7 +19,8 @@ use domicile_core::{
     ids::{DeviceNum, EventNum, KeyNum, NodeNum, RoomNum, UserNum},
     rng::Rng,
 };
-use domicile_room::event::{EventDraft, Pdu, Relation, ServerSigner};
+use domicile_room::event::{Pdu, Relation, ServerSigner};
+pub use domicile_room::{create::raw, event::EventDraft};
 use domicile_store::{Batch, Store};
 use ruma::RoomVersionId;
 

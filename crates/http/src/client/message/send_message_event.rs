@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use domicile_app::events::send::EventDraft;
 use domicile_app::events::send::{Sender, Transaction};
-use domicile_room::event::EventDraft;
 use ruma::api::client::message::send_message_event::v3::{Request, Response};
 
 use crate::{

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use domicile_app::events::send::{EventDraft, raw};
 use domicile_app::events::send::{Sender, Transaction};
-use domicile_room::{create::raw, event::EventDraft};
 use ruma::{
     api::client::redact::redact_event::v3::{Request, Response},
     events::TimelineEventType,

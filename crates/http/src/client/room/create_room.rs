@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use domicile_app::rooms::create::Preset;
 use domicile_app::rooms::{RoomMaker, RoomRequest};
 use domicile_core::error::{ErrorKind, MatrixError};
-use domicile_room::create::Preset;
 use ruma::{
     api::client::room::{
         Visibility,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use domicile_app::events::send::EventDraft;
 use domicile_app::events::send::Sender;
-use domicile_room::event::EventDraft;
 use ruma::api::client::state::send_state_event::v3::{Request, Response};
 
 use crate::{
