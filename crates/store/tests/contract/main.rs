@@ -2,6 +2,7 @@
 
 mod batches;
 mod fixture;
+mod keystore;
 mod migrations;
 mod numbers;
 mod positions;
