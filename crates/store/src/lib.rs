@@ -4,17 +4,23 @@
 //! The batch is applied whole or not at all, and what was committed is on disk when [`Store::write`] returns.
 
 pub mod batch;
+pub mod blob;
 pub mod engine;
 pub mod error;
 pub mod event_id;
+pub mod keystore;
 pub mod migrate;
 pub mod numbers;
 pub mod row;
+pub mod seal;
 pub mod table;
 pub mod value;
 
 pub use batch::{Batch, Committed};
+pub use blob::{BlobId, Blobs};
 pub use engine::{Snapshot, Store, StoreOptions};
 pub use error::StoreError;
+pub use keystore::{Keystore, KeystoreOptions, KeystorePlace, MasterSource};
 pub use row::Row;
+pub use seal::UserKey;
 pub use value::Value;

@@ -1,7 +1,7 @@
 //! The engines behind one face: a [`Store`] takes batches and lends snapshots.
 
 pub mod dialect;
-mod postgres;
+pub(crate) mod postgres;
 mod sqlite;
 
 use std::{future::Future, path::PathBuf, sync::Arc};

@@ -16,6 +16,7 @@ use super::Snapshot;
 use crate::{Batch, Committed, Row, StoreError, Value, engine::dialect, migrate};
 
 use connection::{Connection, Connector};
+pub(crate) use connection::{Connection as PlainConnection, Connector as PlainConnector};
 pub(super) use readers::Lease;
 
 /// Held by whoever brings the schema up to date, so that two nodes that start together do it once.

@@ -4,6 +4,7 @@
 
 mod batches;
 mod fixture;
+mod keystore;
 mod migrations;
 mod numbers;
 mod positions;

@@ -13,12 +13,12 @@ use crate::{Row, StoreError, Value, engine::dialect};
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// Makes connections.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     config: Config,
 }
 
 impl Connector {
-    pub(super) fn new(url: &str) -> Result<Self, StoreError> {
+    pub(crate) fn new(url: &str) -> Result<Self, StoreError> {
         let mut config: Config = url.parse().map_err(|_| {
             // The parser's own words may quote the URL, and with it the password.
             StoreError::Schema(
@@ -37,7 +37,7 @@ impl Connector {
         Ok(Self { config })
     }
 
-    pub(super) async fn connect(&self) -> Result<Connection, StoreError> {
+    pub(crate) async fn connect(&self) -> Result<Connection, StoreError> {
         let made = tokio::time::timeout(CONNECT, self.config.connect(NoTls)).await;
         let (client, driver) = made
             .map_err(|_| {
@@ -65,7 +65,7 @@ impl Connector {
 }
 
 /// A connection.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     client: Client,
     /// By the address of the statement's text, which lives as long as the program.
     statements: Mutex<HashMap<(usize, usize), Statement>>,
@@ -76,7 +76,7 @@ impl Connection {
         &self.client
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
 
@@ -97,8 +97,13 @@ impl Connection {
         Ok(statement)
     }
 
+    /// Runs statements without parameters.
+    pub(crate) async fn batch(&self, sql: &str) -> Result<(), StoreError> {
+        self.client.batch_execute(sql).await.map_err(failure)
+    }
+
     /// All rows that `sql` gives.
-    pub(super) async fn query(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+    pub(crate) async fn query(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         let statement = self.prepare(sql).await.map_err(failure)?;
         let params: Vec<_> = params.iter().map(|value| types::Parameter { value, base: 0 }).collect();
         let answer = self.client.query_raw(&statement, params).await.map_err(failure)?;
