@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod blob;
+pub mod catalogue;
 pub mod engine;
 pub mod error;
 pub mod event_id;

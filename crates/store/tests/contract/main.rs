@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a step of a test that fails ends the test")]
 
 mod batches;
+mod catalogue;
 mod fixture;
 mod keystore;
 mod migrations;
