@@ -12,7 +12,7 @@ use domicile_app::{
     profile::Profiles,
     push::PushRules,
     rooms::{Directory, Members, RoomMaker, RoomReader},
-    sync::Sync,
+    sync::{SlidingSync, Sync},
 };
 
 /// Everything the router hands out. Only the binary's wiring fills it in.
@@ -50,6 +50,8 @@ pub struct Services {
     pub directory: Arc<Directory>,
     /// What is new.
     pub sync: Arc<Sync>,
+    /// What is new in windows over the rooms.
+    pub sliding_sync: Arc<SlidingSync>,
     /// Receipts.
     pub receipts: Arc<Receipts>,
     /// Typing.

@@ -24,7 +24,7 @@ use domicile_app::{
         CreationSettings, Directory, EncryptByDefault, Members, RoomMaker, RoomReader, Rooms, StateKeys, StateTrees,
         reader::RoomReaderParts,
     },
-    sync::{Sync, SyncParts},
+    sync::{SlidingSync, Sync, SyncParts},
 };
 use domicile_core::{
     clock::Clock,
@@ -244,6 +244,19 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let members = Arc::new(Members::new(store.clone(), Arc::clone(&users), Arc::clone(&sender)));
     let typing = Arc::new(Typing::new(clock()));
     let account_data = Arc::new(AccountData::new(store.clone(), Arc::clone(&rooms), Arc::clone(&wakers)));
+    let sync_parts = Arc::new(SyncParts {
+        store: store.clone(),
+        clock: clock(),
+        users: Arc::clone(&users),
+        events: Arc::clone(&events),
+        presenter: Arc::clone(&presenter),
+        rooms: Arc::clone(&rooms),
+        keys: Arc::clone(&keys),
+        trees: Arc::clone(&trees),
+        wakers: Arc::clone(&wakers),
+        typing: Arc::clone(&typing),
+        stopping: surroundings.stopping.clone(),
+    });
     let services = Services {
         push_rules: Arc::new(PushRules::new(store.clone(), Arc::clone(&account_data))),
         account_data,
@@ -278,19 +291,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             trees: Arc::clone(&trees),
         })),
         directory: Arc::new(Directory::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms))),
-        sync: Arc::new(Sync::new(SyncParts {
-            store: store.clone(),
-            clock: clock(),
-            users: Arc::clone(&users),
-            events: Arc::clone(&events),
-            presenter,
-            rooms: Arc::clone(&rooms),
-            keys,
-            trees,
-            wakers: Arc::clone(&wakers),
-            typing: Arc::clone(&typing),
-            stopping: surroundings.stopping.clone(),
-        })),
+        sliding_sync: Arc::new(SlidingSync::new(Arc::clone(&sync_parts))),
+        sync: Arc::new(Sync::new(sync_parts)),
         receipts: Arc::new(Receipts::new(store.clone(), clock(), Arc::clone(&rooms), events, Arc::clone(&wakers))),
         typing: Arc::new(TypingNotices::new(typing, rooms, Arc::clone(&wakers))),
         sender,

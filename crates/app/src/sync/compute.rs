@@ -189,11 +189,11 @@ async fn one_room(context: &Context<'_>, answer: &mut SyncAnswer, row: &RoomOfUs
             }
         }
         Membership::Invite if row.position <= context.upto => {
-            let invite_state = stripped(context, row).await?;
+            let invite_state = stripped(context.parts, &context.snapshot, row).await?;
             answer.rooms.invite.insert(room_id, InvitedRoom { invite_state });
         }
         Membership::Knock if row.position <= context.upto => {
-            let knock_state = stripped(context, row).await?;
+            let knock_state = stripped(context.parts, &context.snapshot, row).await?;
             answer.rooms.knock.insert(room_id, KnockedRoom { knock_state });
         }
         Membership::Leave | Membership::Ban if row.position <= context.upto => {
@@ -219,19 +219,18 @@ pub(super) const STRIPPED: [&str; 7] = [
 ];
 
 /// A room as whoever is invited or knocks sees it: a few types of state, the inviter's member event and the user's own.
-async fn stripped(context: &Context<'_>, row: &RoomOfUser) -> Result<EventList> {
-    let parts = context.parts;
-    let own = parts.events.load(&context.snapshot, &[row.event_num]).await?;
+pub(super) async fn stripped(parts: &SyncParts, snapshot: &Snapshot, row: &RoomOfUser) -> Result<EventList> {
+    let own = parts.events.load(snapshot, &[row.event_num]).await?;
     let Some(own) = own.into_iter().next() else { return Ok(EventList::default()) };
     let mut nums = Vec::with_capacity(STRIPPED.len() + 1);
     let member = ("m.room.member", own.pdu.sender().as_str());
     for (kind, key) in STRIPPED.iter().map(|kind| (*kind, "")).chain([member]) {
-        if let Some(key_num) = parts.keys.load(&context.snapshot, kind, key).await? {
-            nums.extend(parts.trees.get(&context.snapshot, own.state_before, key_num).await?);
+        if let Some(key_num) = parts.keys.load(snapshot, kind, key).await? {
+            nums.extend(parts.trees.get(snapshot, own.state_before, key_num).await?);
         }
     }
     let mut events = Vec::with_capacity(nums.len() + 1);
-    for event in parts.events.load(&context.snapshot, &nums).await? {
+    for event in parts.events.load(snapshot, &nums).await? {
         if event.event_num != own.event_num {
             events.push(client_json::stripped(&event.pdu).map_err(Error::internal)?);
         }

@@ -7,6 +7,7 @@ pub mod answer;
 mod compute;
 pub mod filter;
 mod room;
+pub mod sliding;
 mod state;
 pub mod token;
 
@@ -18,6 +19,7 @@ use ruma::api::client::filter::FilterDefinition;
 use tokio_util::sync::CancellationToken;
 
 pub use answer::SyncAnswer;
+pub use sliding::SlidingSync;
 pub use token::SyncToken;
 
 use crate::{
@@ -77,8 +79,8 @@ pub struct SyncRequest {
 
 impl Sync {
     /// The service over its parts.
-    pub fn new(parts: SyncParts) -> Self {
-        Self { parts: Arc::new(parts) }
+    pub fn new(parts: Arc<SyncParts>) -> Self {
+        Self { parts }
     }
 
     /// The filter of a request: a stored one by its id, or one that is written out.

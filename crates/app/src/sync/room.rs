@@ -1,14 +1,20 @@
 //! A room in an answer: timeline, state, who is there, what passes.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
-use domicile_core::ids::{Position, UserNum};
-use domicile_store::table::{events as event_rows, receipts, sync::RoomOfUser};
+use domicile_core::ids::{Position, RoomNum, UserNum};
+use domicile_store::{
+    Snapshot,
+    table::{events as event_rows, receipts, sync::RoomOfUser},
+};
+use ruma::OwnedUserId;
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
+    SyncParts,
     answer::{EventList, JoinedRoom, LeftRoom, Ready, Summary, Timeline},
     compute::Context,
+    filter::EventChoice,
     state::{self, StateRequest},
     token::timeline_token,
 };
@@ -26,9 +32,9 @@ const LARGEST_LIMIT: u64 = 500;
 const HEROES: usize = 5;
 
 /// The events of a timeline, the oldest first, and whether more of them were before.
-struct Cut {
-    events: Vec<Arc<Stored>>,
-    limited: bool,
+pub(super) struct Cut {
+    pub(super) events: Vec<Arc<Stored>>,
+    pub(super) limited: bool,
 }
 
 pub(super) async fn joined(
@@ -119,20 +125,34 @@ async fn cut(context: &Context<'_>, row: &RoomOfUser, from: Position, upto: Posi
     }
     let limit = context.request.filter.room.timeline.limit.map_or(DEFAULT_LIMIT, u64::from).min(LARGEST_LIMIT);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let view = context.parts.rooms.load(&context.snapshot, row.room_num).await?.view();
-    let candidates = if let Some(events) = recent(&view, row, from, upto) {
-        events
-    } else {
-        let rows = i64::try_from(limit.saturating_mul(if context.timeline.is_everything() { 1 } else { 4 }) + 1);
-        let rows = rows.unwrap_or(i64::MAX);
-        let mut events = Vec::new();
-        for row in event_rows::backwards(&context.snapshot, row.room_num, from, upto, rows).await? {
-            events.push(context.parts.events.stored(&context.snapshot, row).await?);
+    last_events(context.parts, &context.snapshot, row, (from, upto), limit, &context.timeline).await
+}
+
+/// The last `limit` events of a room that lie in `range` (after its first, up to its second position) and that `choice` has.
+pub(super) async fn last_events(
+    parts: &SyncParts,
+    snapshot: &Snapshot,
+    row: &RoomOfUser,
+    range: (Position, Position),
+    limit: usize,
+    choice: &EventChoice,
+) -> Result<Cut> {
+    let (from, upto) = range;
+    let view = parts.rooms.load(snapshot, row.room_num).await?.view();
+    let candidates = match recent(&view, row, from, upto) {
+        Some(events) => events,
+        None => {
+            let rows = i64::try_from(limit.saturating_mul(if choice.is_everything() { 1 } else { 4 }) + 1);
+            let rows = rows.unwrap_or(i64::MAX);
+            let mut events = Vec::new();
+            for row in event_rows::backwards(snapshot, row.room_num, from, upto, rows).await? {
+                events.push(parts.events.stored(snapshot, row).await?);
+            }
+            events.reverse();
+            events
         }
-        events.reverse();
-        events
     };
-    let mut events: Vec<_> = candidates.into_iter().filter(|event| context.timeline.has(&event.pdu)).collect();
+    let mut events: Vec<_> = candidates.into_iter().filter(|event| choice.has(&event.pdu)).collect();
     let limited = events.len() > limit;
     if limited {
         events.drain(..events.len() - limit);
@@ -165,8 +185,19 @@ async fn timeline(context: &Context<'_>, cut: &Cut, limited: bool, from: Positio
     Ok(Timeline { events, limited, prev_batch: Some(timeline_token(prev_batch)) })
 }
 
+/// Who is there, and whose names stand for the room's.
 async fn summary(context: &Context<'_>, view: &RoomView) -> Result<Summary> {
-    let me = context.session.user_num;
+    let heroes = heroes(context.parts, &context.snapshot, view, context.session.user_num).await?;
+    Ok(Summary { heroes: Some(heroes), joined: Some(view.joined as u64), invited: Some(view.invited as u64) })
+}
+
+/// Members whose names stand for a room's: a few who are there, else a few who were.
+pub(super) async fn heroes(
+    parts: &SyncParts,
+    snapshot: &Snapshot,
+    view: &RoomView,
+    me: UserNum,
+) -> Result<Vec<OwnedUserId>> {
     let mut heroes: Vec<UserNum> = view
         .members
         .iter()
@@ -182,9 +213,9 @@ async fn summary(context: &Context<'_>, view: &RoomView) -> Result<Summary> {
     heroes.sort_unstable();
     let mut names = Vec::with_capacity(HEROES);
     for user_num in heroes.into_iter().take(HEROES) {
-        names.push(context.parts.users.load_id(&context.snapshot, user_num).await?);
+        names.push(parts.users.load_id(snapshot, user_num).await?);
     }
-    Ok(Summary { heroes: Some(names), joined: Some(view.joined as u64), invited: Some(view.invited as u64) })
+    Ok(names)
 }
 
 /// Typing and receipts.
@@ -195,38 +226,62 @@ async fn ephemeral(context: &Context<'_>, info: &RoomInfo, row: &RoomOfUser, fre
     }
     if context.ephemeral.has_type("m.typing") {
         let since = if fresh { 0 } else { context.request.since.map_or(0, |token| token.typing) };
-        if let Some(users) = context.parts.typing.changed(row.room_num, since) {
-            let mut ids = Vec::with_capacity(users.len());
-            for user_num in users {
-                ids.push(context.parts.users.load_id(&context.snapshot, user_num).await?.to_string());
-            }
-            if !(ids.is_empty() && fresh) {
-                events.push(raw(&json!({ "type": "m.typing", "content": { "user_ids": ids } }))?);
-            }
-        }
+        events.extend(typing(context.parts, &context.snapshot, row.room_num, since).await?);
     }
     if context.ephemeral.has_type("m.receipt") {
         let since = if fresh { Position::START } else { context.since };
-        let rows =
-            receipts::changed(&context.snapshot, row.room_num, context.session.user_num, since, context.upto).await?;
-        if !rows.is_empty() {
-            let mut content = json!({});
-            let mut seen = HashSet::new();
-            for receipt in rows {
-                if !seen.insert((receipt.user_num, receipt.kind.clone(), receipt.thread.clone())) {
-                    continue;
-                }
-                let user_id = context.parts.users.load_id(&context.snapshot, receipt.user_num).await?;
-                let mut told = json!({ "ts": receipt.ts });
-                if !receipt.thread.is_empty() {
-                    told["thread_id"] = Value::from(receipt.thread);
-                }
-                content[receipt.event_id.as_str()][receipt.kind.as_str()][user_id.as_str()] = told;
-            }
-            events.push(raw(&json!({ "type": "m.receipt", "content": content }))?);
-        }
+        let range = (since, context.upto);
+        events.extend(
+            receipt_event(context.parts, &context.snapshot, row.room_num, context.session.user_num, range).await?,
+        );
     }
     Ok(EventList { events })
+}
+
+/// Who types in a room, if that changed; nobody at all is no news for who begins.
+pub(super) async fn typing(
+    parts: &SyncParts,
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+    since: u64,
+) -> Result<Option<Ready>> {
+    let Some(users) = parts.typing.changed(room_num, since) else { return Ok(None) };
+    let mut ids = Vec::with_capacity(users.len());
+    for user_num in users {
+        ids.push(parts.users.load_id(snapshot, user_num).await?.to_string());
+    }
+    if ids.is_empty() && since == 0 {
+        return Ok(None);
+    }
+    raw(&json!({ "type": "m.typing", "content": { "user_ids": ids } })).map(Some)
+}
+
+/// Receipts in a room that changed in `range`, as one event.
+pub(super) async fn receipt_event(
+    parts: &SyncParts,
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+    reader: UserNum,
+    range: (Position, Position),
+) -> Result<Option<Ready>> {
+    let rows = receipts::changed(snapshot, room_num, reader, range.0, range.1).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut content = json!({});
+    for receipt in rows {
+        let user_id = parts.users.load_id(snapshot, receipt.user_num).await?;
+        let mut told = json!({ "ts": receipt.ts });
+        if !receipt.thread.is_empty() {
+            told["thread_id"] = Value::from(receipt.thread);
+        }
+        let place = &mut content[receipt.event_id.as_str()][receipt.kind.as_str()][user_id.as_str()];
+        // One user may have read the same event in several threads: the newest is told, which comes first.
+        if place.is_null() {
+            *place = told;
+        }
+    }
+    raw(&json!({ "type": "m.receipt", "content": content })).map(Some)
 }
 
 fn raw(value: &Value) -> Result<Ready> {

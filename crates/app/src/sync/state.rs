@@ -3,7 +3,10 @@
 use std::{collections::HashSet, sync::Arc};
 
 use domicile_core::ids::{EventNum, NodeNum, Position};
-use domicile_store::table::sync::{self as table, RoomOfUser};
+use domicile_store::{
+    Snapshot,
+    table::sync::{self as table, RoomOfUser},
+};
 
 use super::{answer::EventList, compute::Context};
 use crate::{Result, events::Stored, rooms::RoomInfo};
@@ -36,13 +39,13 @@ pub(super) async fn events(
     let after = context.request.state_after;
     let end = match request.timeline.first() {
         Some(first) if !after => first.state_before,
-        _ => state_at(context, request.row, request.upto).await?,
+        _ => state_at(&context.snapshot, request.row, request.upto).await?,
     };
     let lazy = !context.request.filter.room.state.lazy_load_options.is_disabled();
     let mut nums: Vec<EventNum> = if request.whole {
         context.parts.trees.all(&context.snapshot, end).await?.into_iter().map(|(_, event_num)| event_num).collect()
     } else if request.limited || after {
-        let start = state_at(context, request.row, request.since).await?;
+        let start = state_at(&context.snapshot, request.row, request.since).await?;
         let added = context.parts.trees.added(&context.snapshot, start, end).await?;
         added.into_iter().map(|(_, event_num)| event_num).collect()
     } else {
@@ -58,11 +61,11 @@ pub(super) async fn events(
 }
 
 /// The root of a room's state after everything up to a position.
-async fn state_at(context: &Context<'_>, row: &RoomOfUser, position: Position) -> Result<NodeNum> {
+pub(super) async fn state_at(snapshot: &Snapshot, row: &RoomOfUser, position: Position) -> Result<NodeNum> {
     if row.last_position <= position {
         return Ok(row.state_root);
     }
-    let next = table::state_before_next(&context.snapshot, row.room_num, position).await?;
+    let next = table::state_before_next(snapshot, row.room_num, position).await?;
     Ok(next.unwrap_or(row.state_root))
 }
 

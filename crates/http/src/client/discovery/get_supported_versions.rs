@@ -15,7 +15,8 @@ const VERSIONS: [&str; 20] = [
     "v1.12", "v1.13", "v1.14", "v1.15", "v1.16", "v1.17", "v1.18",
 ];
 /// Features under their unstable names. Only what works stands here.
-const FEATURES: [&str; 3] = ["org.matrix.e2e_cross_signing", "uk.tcpip.msc4133", "org.matrix.msc3814"];
+const FEATURES: [&str; 4] =
+    ["org.matrix.e2e_cross_signing", "org.matrix.simplified_msc3575", "uk.tcpip.msc4133", "org.matrix.msc3814"];
 
 /// Tells what is spoken here.
 pub(super) async fn get_supported_versions(_request: Public<Request>) -> Reply<Response> {
