@@ -5,4 +5,5 @@
 pub mod auth;
 pub mod create;
 pub mod event;
+pub mod push_rules;
 pub mod state;

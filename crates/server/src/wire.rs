@@ -19,7 +19,7 @@ use domicile_app::{
         wake::Wakers,
     },
     profile::Profiles,
-    push::PushRules,
+    push::{PushClasses, PushRules},
     rooms::{
         CreationSettings, Directory, EncryptByDefault, Members, RoomMaker, RoomReader, Rooms, StateKeys, StateTrees,
         reader::RoomReaderParts,
@@ -229,7 +229,9 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let room_entries = u64::from(memory.room_entries);
     let rooms = Arc::new(Rooms::new(store.clone(), Arc::clone(&events), Arc::clone(&trees), room_entries));
     let presenter = Arc::new(Presenter::new(Arc::clone(&events), Arc::clone(&keys), Arc::clone(&trees)));
+    let push = Arc::new(PushClasses::new(store.clone(), Arc::clone(&users)));
     let sender = Arc::new(Sender::new(SenderParts {
+        push: Arc::clone(&push),
         store: store.clone(),
         clock: clock(),
         rng: rng(),
@@ -245,6 +247,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let typing = Arc::new(Typing::new(clock()));
     let account_data = Arc::new(AccountData::new(store.clone(), Arc::clone(&rooms), Arc::clone(&wakers)));
     let sync_parts = Arc::new(SyncParts {
+        push: Arc::clone(&push),
         store: store.clone(),
         clock: clock(),
         users: Arc::clone(&users),
@@ -258,7 +261,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         stopping: surroundings.stopping.clone(),
     });
     let services = Services {
-        push_rules: Arc::new(PushRules::new(store.clone(), Arc::clone(&account_data))),
+        push_rules: Arc::new(PushRules::new(store.clone(), Arc::clone(&account_data), Arc::clone(&push))),
         account_data,
         filters: Arc::new(Filters::new(store.clone())),
         profiles: Arc::new(Profiles::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms), Arc::clone(&members))),

@@ -101,10 +101,9 @@ CREATE TABLE receipts (
     event_position BIGINT NOT NULL, ts BIGINT NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (room_num, user_num, kind, thread)
 ) WITHOUT ROWID;
 CREATE INDEX receipts_by_position ON receipts (position, room_num);
--- What a user's exact unread counts need beside the room's running totals: where they have read to, and the totals there.
+-- Where a user has read to by sending: whoever writes has read what came before.
 CREATE TABLE read_state (
-    user_num BIGINT NOT NULL, room_num BIGINT NOT NULL, thread_num BIGINT NOT NULL, read_position BIGINT NOT NULL,
-    class_num BIGINT NOT NULL, base_notify BIGINT NOT NULL, base_highlight BIGINT NOT NULL, PRIMARY KEY (user_num, room_num, thread_num)
+    user_num BIGINT NOT NULL, room_num BIGINT NOT NULL, read_position BIGINT NOT NULL, PRIMARY KEY (user_num, room_num)
 ) WITHOUT ROWID;
 -- The sparse own rows: an event whose outcome for this user is not that of their class.
 CREATE TABLE own_counts (

@@ -13,6 +13,7 @@ use ruma::{
 };
 use serde_json::json;
 
+use super::PushClasses;
 use crate::{Error, Result, account_data::AccountData, accounts::Session, error::not_found};
 
 /// The type under which push rules are kept.
@@ -22,12 +23,13 @@ const KIND: &str = "m.push_rules";
 pub struct PushRules {
     store: Store,
     account_data: Arc<AccountData>,
+    classes: Arc<PushClasses>,
 }
 
 impl PushRules {
     /// Over a store.
-    pub fn new(store: Store, account_data: Arc<AccountData>) -> Self {
-        Self { store, account_data }
+    pub fn new(store: Store, account_data: Arc<AccountData>, classes: Arc<PushClasses>) -> Self {
+        Self { store, account_data, classes }
     }
 
     /// A user's rules; the defaults for who changed nothing.
@@ -44,7 +46,9 @@ impl PushRules {
         let mut rules = self.get(by.user_num, &by.user_id).await?;
         change(&mut rules)?;
         let content = json!({ "global": rules }).to_string();
-        self.account_data.write(by.user_num, GLOBAL, KIND, &content).await
+        self.account_data.write(by.user_num, GLOBAL, KIND, &content).await?;
+        self.classes.forget_all();
+        Ok(())
     }
 
     /// Adds or replaces a rule.

@@ -28,6 +28,7 @@ use crate::{
     ephemeral::Typing,
     error::not_found,
     events::{Events, Presenter, wake::Wakers},
+    push::PushClasses,
     rooms::{Rooms, StateKeys, StateTrees},
 };
 
@@ -53,6 +54,8 @@ pub struct SyncParts {
     pub wakers: Arc<Wakers>,
     /// Who types.
     pub typing: Arc<Typing>,
+    /// Classes of push rules.
+    pub push: Arc<PushClasses>,
     /// Ends long polls when the server stops.
     pub stopping: CancellationToken,
 }

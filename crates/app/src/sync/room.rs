@@ -12,7 +12,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{
     SyncParts,
-    answer::{EventList, JoinedRoom, LeftRoom, Ready, Summary, Timeline},
+    answer::{EventList, JoinedRoom, LeftRoom, Ready, Summary, Timeline, Unread},
     compute::Context,
     filter::EventChoice,
     state::{self, StateRequest},
@@ -21,6 +21,7 @@ use super::{
 use crate::{
     Error, Result,
     events::Stored,
+    push::unread::{UnreadRequest, unread},
     rooms::{Membership, RoomInfo, RoomView},
 };
 
@@ -58,9 +59,9 @@ pub(super) async fn joined(
         timeline: timeline(context, &cut, limited, from).await?,
         ephemeral: ephemeral(context, info, row, fresh).await?,
         account_data: EventList { events: account_data },
-        unread_notifications: super::answer::Unread::default(),
         ..JoinedRoom::default()
     };
+    count(context, info, row, &mut room).await?;
     let state = state::present(context, &state).await?;
     if context.request.state_after {
         room.state_after = Some(state);
@@ -110,6 +111,26 @@ pub(super) async fn left(
         room.state = Some(state);
     }
     Ok(Some(room))
+}
+
+/// Fills in what is unread.
+async fn count(context: &Context<'_>, info: &RoomInfo, row: &RoomOfUser, room: &mut JoinedRoom) -> Result<()> {
+    let by_thread = context.request.filter.room.timeline.unread_thread_notifications;
+    let request = UnreadRequest {
+        user_num: context.session.user_num,
+        joined_position: row.turned_position,
+        last_position: row.last_position.min(context.upto),
+        by_thread,
+    };
+    let parts = context.parts;
+    let counts = unread(&context.snapshot, &parts.push, &parts.events, info, request).await?;
+    room.unread_notifications = Unread { highlight_count: counts.highlight, notification_count: counts.notify };
+    room.unread_thread_notifications = counts
+        .threads
+        .into_iter()
+        .map(|(root, notify)| (root, Unread { highlight_count: 0, notification_count: notify }))
+        .collect();
+    Ok(())
 }
 
 impl Cut {

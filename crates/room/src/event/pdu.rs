@@ -17,7 +17,7 @@ pub struct PduError {
 }
 
 impl PduError {
-    pub(super) fn new(event_id: OwnedEventId, reason: String) -> Self {
+    pub(crate) fn new(event_id: OwnedEventId, reason: String) -> Self {
         Self { event_id, reason }
     }
 }

@@ -111,7 +111,7 @@ fn check_mode(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::PermissionsExt;
     let file = fs::metadata(path)
         .map_err(|source| StoreError::File { what: format!("cannot look at {}", path.display()), source })?;
-    if file.permissions().mode() & 0o077 == 0 {
+    if file.permissions().mode().trailing_zeros() >= 6 {
         return Ok(());
     }
     Err(StoreError::Schema(format!(

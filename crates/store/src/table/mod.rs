@@ -15,6 +15,7 @@ pub mod key_signatures;
 pub mod memberships;
 pub mod one_time_keys;
 pub mod profile_fields;
+pub mod push;
 pub mod receipts;
 pub mod registration_tokens;
 pub mod rooms;

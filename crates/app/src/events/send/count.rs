@@ -1,16 +1,88 @@
-//! What an event adds to the room's running totals of notifications.
+//! What an event adds to the room's running totals of notifications, and for whom it counts differently.
 
 use bytes::Bytes;
 use domicile_core::ids::UserNum;
-use domicile_room::event::Pdu;
+use domicile_room::{
+    event::Pdu,
+    push_rules::{Outcome, PushEvent, RoomFacts, evaluate_user, split},
+};
+use ruma::push::Ruleset;
 
 use super::{Sender, Staging};
+use crate::{Result, push::classes::RoomClasses};
+
+/// An event that counts differently for a user than for their class: the user, and the differences in notifications and highlights.
+pub(super) type OwnCount = (UserNum, i64, i64);
+
+/// What is stored with an event.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    /// The totals after it, in stored form, if they are not empty.
+    pub(super) totals: Option<Bytes>,
+    /// For whom it counts differently.
+    pub(super) own: Vec<OwnCount>,
+}
 
 impl Sender {
-    /// Adds an event to the totals of the copy; gives the totals as they are after it, in stored form, if they are not empty.
-    #[expect(clippy::unused_self, reason = "the classes of push rules are asked here")]
-    pub(super) fn count(&self, staging: &mut Staging, _pdu: &Pdu, _sender: UserNum, _threaded: bool) -> Option<Bytes> {
+    /// Adds an event to the totals of the copy. Rules are asked once for each class, and for the few whose own rules may speak.
+    pub(super) async fn count(&self, staging: &mut Staging, pdu: &Pdu, threaded: bool) -> Result<Counted> {
+        let info = std::sync::Arc::clone(&staging.info);
+        if pdu.membership().is_some() {
+            self.push.forget(info.room_num);
+        }
+        let classes = self.push.of_room(info.room_num, &info.room_id).await?;
+        // An event that cannot be asked about notifies nobody.
+        let Ok(event) = PushEvent::new(pdu, &info.room_id) else { return Ok(Counted::default()) };
+        let joined = u64::try_from(staging.view.joined).unwrap_or(u64::MAX);
+        let facts = RoomFacts::new(&info.room_id, joined, pdu.sender(), &staging.view.facts.power_levels);
+        let outcomes: Vec<(i64, Outcome)> =
+            classes.classes.iter().map(|(class_num, class)| (*class_num, class.evaluate(&event, &facts))).collect();
+        for (class_num, outcome) in outcomes.iter().filter(|(_, outcome)| outcome.notify) {
+            staging.view.totals.add(*class_num, outcome.highlight, threaded);
+        }
+        let own = self.own_counts(staging, &classes, &outcomes, &event, &facts).await?;
         let totals = staging.view.totals.encode();
-        (!totals.is_empty()).then_some(totals)
+        Ok(Counted { totals: (!totals.is_empty()).then_some(totals), own })
+    }
+
+    async fn own_counts(
+        &self,
+        staging: &Staging,
+        classes: &RoomClasses,
+        outcomes: &[(i64, Outcome)],
+        event: &PushEvent,
+        facts: &RoomFacts,
+    ) -> Result<Vec<OwnCount>> {
+        let mut own = Vec::new();
+        let mut judge = |user_num: UserNum, exact: &Outcome| {
+            let class_num = classes.class_of(user_num);
+            let class = outcomes.iter().find(|(known, _)| *known == class_num).map(|(_, outcome)| outcome);
+            let (notify, highlight) = class.map_or((false, false), |class| (class.notify, class.highlight));
+            let difference =
+                (i64::from(exact.notify) - i64::from(notify), i64::from(exact.highlight) - i64::from(highlight));
+            if difference != (0, 0) {
+                own.push((user_num, difference.0, difference.1));
+            }
+        };
+        for user_id in event.addressed() {
+            if !self.users.is_local(user_id) || user_id == event.sender() {
+                continue;
+            }
+            let Some(user_num) = self.users.num(user_id).await? else { continue };
+            if !staging.view.is_joined(user_num) || classes.own.contains_key(&user_num) {
+                continue;
+            }
+            let rules = Ruleset::server_default(user_id);
+            if split(&rules, user_id, &staging.info.room_id).personal.may_match(event, "") {
+                judge(user_num, &evaluate_user(&rules, user_id, "", event, facts));
+            }
+        }
+        for (user_num, rules) in &classes.own {
+            let user_id = self.users.id(*user_num).await?;
+            if user_id != event.sender() && rules.personal.may_match(event, user_id.localpart()) {
+                judge(*user_num, &evaluate_user(&rules.rules, &user_id, user_id.localpart(), event, facts));
+            }
+        }
+        Ok(own)
     }
 }

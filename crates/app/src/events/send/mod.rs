@@ -13,7 +13,6 @@ mod redaction;
 
 use std::{collections::HashMap, sync::Arc};
 
-use bytes::Bytes;
 use domicile_core::{
     clock::Clock,
     ids::{DeviceNum, EventNum, KeyNum, NodeNum, RoomNum, UserNum},
@@ -28,9 +27,11 @@ use super::{Events, Stored, wake::Wakers};
 use crate::{
     Result,
     accounts::Users,
+    push::PushClasses,
     rooms::{Member, Room, RoomInfo, RoomView, Rooms, StateKeys, StateTrees},
 };
 
+use count::Counted;
 pub use message::Transaction;
 
 /// Makes the next events of rooms.
@@ -45,6 +46,7 @@ pub struct Sender {
     trees: Arc<StateTrees>,
     rooms: Arc<Rooms>,
     wakers: Arc<Wakers>,
+    push: Arc<PushClasses>,
 }
 
 /// What a sender is made of.
@@ -69,6 +71,8 @@ pub struct SenderParts {
     pub rooms: Arc<Rooms>,
     /// Who waits.
     pub wakers: Arc<Wakers>,
+    /// Classes of push rules.
+    pub push: Arc<PushClasses>,
 }
 
 /// A copy of a room on which new events stand that are not written yet.
@@ -92,7 +96,7 @@ struct StagedEvent {
     key: Option<StagedKey>,
     thread_num: Option<EventNum>,
     relation: Option<Relation>,
-    totals: Option<Bytes>,
+    counted: Counted,
 }
 
 struct StagedKey {
@@ -103,8 +107,8 @@ struct StagedKey {
 impl Sender {
     /// A sender of its parts.
     pub fn new(parts: SenderParts) -> Self {
-        let SenderParts { store, clock, rng, signer, users, events, keys, trees, rooms, wakers } = parts;
-        Self { store, clock, rng, signer, users, events, keys, trees, rooms, wakers }
+        let SenderParts { store, clock, rng, signer, users, events, keys, trees, rooms, wakers, push } = parts;
+        Self { store, clock, rng, signer, users, events, keys, trees, rooms, wakers, push }
     }
 
     /// The rooms that it writes to.

@@ -13,7 +13,7 @@ use domicile_room::{
 use domicile_store::{
     Batch, Value, event_id,
     numbers::Sequence,
-    table::{events, memberships, rooms},
+    table::{events, memberships, push, rooms},
 };
 use ruma::{UserId, events::TimelineEventType};
 
@@ -39,7 +39,7 @@ impl Sender {
             Some(relation) if relation.rel_type == "m.thread" => self.thread(staging, &relation.event_id).await?,
             _ => None,
         };
-        let totals = self.count(staging, &pdu, sender_num, thread_num.is_some());
+        let counted = self.count(staging, &pdu, thread_num.is_some()).await?;
         let view = &mut staging.view;
         view.depth = pdu.depth();
         view.extremities.clear();
@@ -52,7 +52,7 @@ impl Sender {
             key,
             thread_num,
             relation,
-            totals,
+            counted,
         });
         Ok(())
     }
@@ -121,6 +121,7 @@ pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomVi
     let Staging { info, mut view, batch: extra, from_revision, old_extremities, staged, redacted } = staging;
     let mut batch = Batch::new();
     let positions: Vec<Value> = staged.iter().map(|_| batch.position()).collect();
+    let last_written = positions.last().cloned().unwrap_or(Value::Null);
     let last = positions.last().cloned().unwrap_or(Value::from(view.last_position));
     let totals = view.totals.encode();
     if let Some(from_revision) = from_revision {
@@ -151,6 +152,10 @@ pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomVi
         insert(&mut batch, &info, event, position);
     }
     if let Some(newest) = staged.last() {
+        // Whoever writes has read what came before.
+        if newest.key.is_none() {
+            push::sent(&mut batch, newest.sender_num, info.room_num, last_written);
+        }
         rooms::replace_extremities(&mut batch, info.room_num, &old_extremities, newest.event_num);
     }
     batch.append(extra);
@@ -172,7 +177,7 @@ pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomVi
             state_before: event.state_before,
             thread_num: event.thread_num,
             redacted_by: None,
-            totals: event.totals,
+            totals: event.counted.totals,
             client: ClientEvent::new(&event.pdu),
             pdu: event.pdu,
         });
@@ -195,13 +200,17 @@ fn insert(batch: &mut Batch, info: &crate::rooms::RoomInfo, event: &StagedEvent,
         key_num: event.key.as_ref().map(|key| key.key_num),
         thread_num: event.thread_num,
         redacted_by: None,
-        totals: event.totals.clone(),
+        totals: event.counted.totals.clone(),
         json: event.pdu.json().clone(),
     };
     events::insert(batch, &row, position.clone());
     if let Some(relation) = &event.relation {
         let kind = event.pdu.kind().to_string();
         events::insert_relation(batch, &row, &relation.event_id, &relation.rel_type, &kind);
+    }
+    for (user_num, notify, highlight) in &event.counted.own {
+        let counts = (*notify, *highlight);
+        push::insert_own(batch, *user_num, info.room_num, position.clone(), event.thread_num, counts);
     }
     if let Some((user_num, member)) = event.key.as_ref().and_then(|key| key.member) {
         let membership = member.membership.as_str();

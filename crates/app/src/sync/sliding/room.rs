@@ -15,6 +15,7 @@ use super::{Round, connection::Shown, lists::Details};
 use crate::{
     Result,
     events::Stored,
+    push::unread::{UnreadRequest, unread},
     rooms::{RoomInfo, RoomView},
     sync::{
         answer::Ready,
@@ -69,6 +70,8 @@ pub struct RoomAnswer {
     num_live: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bump_stamp: Option<i64>,
+    notification_count: u64,
+    highlight_count: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     heroes: Option<Vec<Hero>>,
 }
@@ -132,6 +135,14 @@ pub(super) async fn room(
     answer.prev_batch = Some(timeline_token(first.map_or(from, |position| Position(position.0 - 1))));
     let live = cut.events.iter().filter(|event| event.position > round.since);
     answer.num_live = Some(if round.since.is_some() { live.count() } else { 0 });
+    let asked = UnreadRequest {
+        user_num: round.session.user_num,
+        joined_position: row.turned_position,
+        last_position: row.last_position.min(round.upto),
+        by_thread: false,
+    };
+    let counts = unread(&round.snapshot, &round.parts.push, &round.parts.events, info, asked).await?;
+    (answer.notification_count, answer.highlight_count) = (counts.notify, counts.highlight);
     answer.bump_stamp = Some(bump(&view, row));
     let told = initial || state.iter().chain(&cut.events).any(|event| event.pdu.is_state());
     if told {

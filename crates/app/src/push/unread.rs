@@ -1,0 +1,102 @@
+//! Exact unread counts: the totals now, less the totals where the user has read to, and the user's own differences.
+
+use std::collections::{BTreeMap, HashMap};
+
+use domicile_core::ids::{EventNum, Position, UserNum};
+use domicile_store::{Snapshot, table::push};
+
+use super::{PushClasses, Totals, totals::ClassTotal};
+use crate::{Result, events::Events, rooms::RoomInfo};
+
+/// Unread events of a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnreadCounts {
+    /// Those that notify.
+    pub notify: u64,
+    /// Of them, highlights.
+    pub highlight: u64,
+    /// By thread root, for who tells threads apart: those that notify. They are not in the other counts then.
+    pub threads: BTreeMap<String, u64>,
+}
+
+/// Whose counts.
+#[derive(Clone, Copy, Debug)]
+pub struct UnreadRequest {
+    /// The user.
+    pub user_num: UserNum,
+    /// Where they came into the room.
+    pub joined_position: Position,
+    /// The room's last position.
+    pub last_position: Position,
+    /// Whether threads are told apart.
+    pub by_thread: bool,
+}
+
+/// The counts of a user in a room.
+pub async fn unread(
+    snapshot: &Snapshot,
+    classes: &PushClasses,
+    events: &Events,
+    info: &RoomInfo,
+    request: UnreadRequest,
+) -> Result<UnreadCounts> {
+    let UnreadRequest { user_num, joined_position, last_position, by_thread } = request;
+    let mut read = joined_position;
+    let mut threads_read: HashMap<String, Position> = HashMap::new();
+    for (thread, position) in push::read_to(snapshot, user_num, info.room_num).await? {
+        if thread.is_empty() || (thread == "main" && !by_thread) {
+            read = read.max(position);
+        } else {
+            let known = threads_read.entry(thread).or_insert(position);
+            *known = (*known).max(position);
+        }
+    }
+    let main_read = threads_read.get("main").copied().unwrap_or(read).max(read);
+    if read >= last_position {
+        return Ok(UnreadCounts::default());
+    }
+    let class_num = classes.class_of(snapshot, info.room_num, &info.room_id, user_num).await?;
+    let totals = async |position| -> Result<ClassTotal> {
+        let stored = push::totals_at(snapshot, info.room_num, position).await?;
+        Ok(stored.map_or_else(Totals::default, |bytes| Totals::decode(&bytes)).of(class_num))
+    };
+    let now = totals(last_position).await?;
+    let from = if by_thread { main_read } else { read };
+    let base = totals(from).await?;
+    let own = push::own(snapshot, user_num, info.room_num, from, last_position).await?;
+    let mut notify = now.notify - base.notify + own[0];
+    let mut highlight = now.highlight - base.highlight + own[1];
+    let mut threads = BTreeMap::new();
+    if by_thread {
+        notify -= now.threaded_notify - base.threaded_notify + own[2];
+        highlight -= now.threaded_highlight - base.threaded_highlight + own[3];
+        threads = by_threads(snapshot, events, info, (user_num, read, last_position), &threads_read).await?;
+    }
+    let count = |number: i64| u64::try_from(number).unwrap_or(0);
+    Ok(UnreadCounts { notify: count(notify), highlight: count(highlight), threads })
+}
+
+async fn by_threads(
+    snapshot: &Snapshot,
+    events: &Events,
+    info: &RoomInfo,
+    (user_num, read, last_position): (UserNum, Position, Position),
+    threads_read: &HashMap<String, Position>,
+) -> Result<BTreeMap<String, u64>> {
+    let rows = push::thread_events(snapshot, info.room_num, user_num, read, last_position).await?;
+    let mut by_root: BTreeMap<EventNum, Vec<Position>> = BTreeMap::new();
+    for (root, position) in rows {
+        by_root.entry(root).or_default().push(position);
+    }
+    let mut threads = BTreeMap::new();
+    for (root, positions) in by_root {
+        let Some(root) = events.load(snapshot, &[root]).await?.into_iter().next() else { continue };
+        let id = root.event_id().to_string();
+        let seen = threads_read.get(&id).copied().unwrap_or(read);
+        let unread = positions.into_iter().filter(|position| *position > seen).count() as u64;
+        if unread > 0 {
+            threads.insert(id, unread);
+        }
+    }
+    Ok(threads)
+}
