@@ -3,6 +3,7 @@
 //! A service reads what it needs from a [`Snapshot`], decides, and hands over one [`Batch`]: statements plus the guards that must hold.
 //! The batch is applied whole or not at all, and what was committed is on disk when [`Store::write`] returns.
 
+pub mod backup;
 pub mod batch;
 pub mod blob;
 pub mod catalogue;

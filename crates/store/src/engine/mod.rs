@@ -35,6 +35,7 @@ enum Engine {
 }
 
 struct Inner {
+    options: StoreOptions,
     engine: Engine,
     numbers: Numbers,
 }
@@ -48,11 +49,11 @@ pub struct Store {
 impl Store {
     /// Opens the database, creates it where there is none, and brings its schema up to date.
     pub async fn open(options: StoreOptions) -> Result<Self, StoreError> {
-        let engine = match options {
-            StoreOptions::Sqlite { path, readers } => Engine::Sqlite(sqlite::Sqlite::open(&path, readers)?),
-            StoreOptions::Postgres { url, readers } => Engine::Postgres(postgres::Postgres::open(&url, readers).await?),
+        let engine = match &options {
+            StoreOptions::Sqlite { path, readers } => Engine::Sqlite(sqlite::Sqlite::open(path, *readers)?),
+            StoreOptions::Postgres { url, readers } => Engine::Postgres(postgres::Postgres::open(url, *readers).await?),
         };
-        Ok(Self { inner: Arc::new(Inner { engine, numbers: Numbers::default() }) })
+        Ok(Self { inner: Arc::new(Inner { options, engine, numbers: Numbers::default() }) })
     }
 
     /// Applies a batch whole or not at all. When this returns, it is on disk.
@@ -78,6 +79,11 @@ impl Store {
             Engine::Sqlite(sqlite) => sqlite.read(reader).await,
             Engine::Postgres(postgres) => postgres.read(reader).await,
         }
+    }
+
+    /// Where the database is.
+    pub(crate) fn options(&self) -> &StoreOptions {
+        &self.inner.options
     }
 
     /// Numbers for new rows.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a step of a test that fails ends the test")]
 
+mod backup;
 mod batches;
 mod catalogue;
 mod fixture;
