@@ -91,7 +91,9 @@ fn derive(key: &[u8], salt: &[u8], info: &[u8]) -> Zeroizing<[u8; 32]> {
 fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     use hmac::{Hmac, Mac};
     let Ok(mut sum) = <Hmac<sha2::Sha256> as Mac>::new_from_slice(key) else { return [0; 32] };
-    parts.iter().for_each(|part| sum.update(part));
+    for part in parts {
+        sum.update(part);
+    }
     sum.finalize().into_bytes().into()
 }
 

@@ -1,5 +1,7 @@
 //! What a restored cell must not remember, and what it must tell.
 
+use std::fmt::Write;
+
 /// Left out of every backup: what can be used once, or revoked. In tables, so that `pg_dump` can leave them out too.
 pub(super) const LEFT_OUT: &[&str] =
     &["access_tokens", "refresh_tokens", "openid_tokens", "registration_tokens", "uia_sessions", "one_time_keys"];
@@ -10,7 +12,10 @@ pub(super) const LEFT_OUT: &[&str] =
 /// lie ahead of ours. So both go on far beyond whatever was given out; and since keys may have been changed in the time that is lost,
 /// everybody's devices count as changed.
 pub(super) fn statements(incarnation: &str) -> String {
-    let mut sql: String = LEFT_OUT.iter().map(|table| format!("DELETE FROM {table};\n")).collect();
+    let mut sql = String::new();
+    for table in LEFT_OUT {
+        let _ = writeln!(sql, "DELETE FROM {table};");
+    }
     sql.push_str(
         "UPDATE stream_head SET position = position + 1000000000 WHERE id = 1;
          UPDATE device_list_changes SET position = (SELECT position FROM stream_head WHERE id = 1) WHERE viewer_num = 0;
@@ -18,6 +23,6 @@ pub(super) fn statements(incarnation: &str) -> String {
          DELETE FROM meta WHERE name = 'incarnation';\n",
     );
     // Letters and digits only: it is our own random name.
-    sql.push_str(&format!("INSERT INTO meta (name, value) VALUES ('incarnation', '{incarnation}');\n"));
+    let _ = writeln!(sql, "INSERT INTO meta (name, value) VALUES ('incarnation', '{incarnation}');");
     sql
 }
