@@ -344,6 +344,26 @@ mod tests {
         }
     }
 
+    /// "written by rage\n", by rage, with a stanza of random words among the recipients.
+    const BY_RAGE: &str = concat!(
+        "YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOSBMUFB4Y1hJaVhvSjJFOHA1YVdtd2lBdnJVbXlCS3ZVWWk2VGI5aFF5WlhR",
+        "CitDZklLMTZobTBKUG1CN0wveUFGalJBeElzcjF6blk2bGNyVGU5SThpeUUKLT4gRFhKXFhRPHgtZ3JlYXNlClNwUEorNzRSeU9q",
+        "eDBURFRTOU4zTnY2VkgwbUNDK1kwL0U1SkVCQmpSN0k4amt0UGVWK2VCR3FvK3pUNzlvVHcKa1hpL2p3VllKaFIvaVEKLS0tIDZJ",
+        "Y1ZZRUo0RGlMa3I4Z1BVRDJOVVNIWkJaMXk0MlRNRytIdmhxMUl5MHMKsAASW9j/0ZP9hSTwc/kZHDvrjMkA/pfB9xEodZ8eFo6K",
+        "olasAymzoRq1IIDD8Uov",
+    );
+
+    #[test]
+    fn what_the_tools_of_the_format_write_is_read() {
+        let text = "AGE-SECRET-KEY-1W7J45ARLVF8YQ6NREA4FVF5U5QGX6R0LMKKVWLYUQ097F206V7UQSVXTG0";
+        let identity = Identity::parse(text).unwrap();
+        let recipient = "age1cdn4za5v89cakfwr2a7gw8kmu40p0528herqnz76tfqy3enefpmqv93j9q";
+        assert_eq!(identity.recipient().to_string(), recipient);
+        assert_eq!(*identity.secret(), text);
+        let bytes = base64::prelude::BASE64_STANDARD.decode(BY_RAGE).unwrap();
+        assert_eq!(decrypted(&bytes, &identity).unwrap(), b"written by rage\n");
+    }
+
     #[test]
     fn keys_are_written_as_the_tools_of_the_format_write_them() {
         let identity = Identity::generate(&SeededRng::new(1));
