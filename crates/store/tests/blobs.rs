@@ -1,5 +1,7 @@
 //! Blobs: what goes in comes out, in whole and in ranges, for its owner alone, and nothing readable lies on the disk.
 
+#![expect(clippy::expect_used, reason = "a test ends where something goes wrong")]
+
 use std::{fs, path::Path, sync::Arc};
 
 use domicile_core::{ids::UserNum, rng::SeededRng};

@@ -1,7 +1,5 @@
 //! What a restored cell must not remember, and what it must tell.
 
-use std::fmt::Write;
-
 /// Left out of every backup: what can be used once, or revoked. In tables, so that `pg_dump` can leave them out too.
 pub(super) const LEFT_OUT: &[&str] =
     &["access_tokens", "refresh_tokens", "openid_tokens", "registration_tokens", "uia_sessions", "one_time_keys"];
@@ -14,7 +12,9 @@ pub(super) const LEFT_OUT: &[&str] =
 pub(super) fn statements(incarnation: &str) -> String {
     let mut sql = String::new();
     for table in LEFT_OUT {
-        let _ = writeln!(sql, "DELETE FROM {table};");
+        sql += "DELETE FROM ";
+        sql += table;
+        sql += ";\n";
     }
     sql.push_str(
         "UPDATE stream_head SET position = position + 1000000000 WHERE id = 1;
@@ -23,6 +23,5 @@ pub(super) fn statements(incarnation: &str) -> String {
          DELETE FROM meta WHERE name = 'incarnation';\n",
     );
     // Letters and digits only: it is our own random name.
-    let _ = writeln!(sql, "INSERT INTO meta (name, value) VALUES ('incarnation', '{incarnation}');");
-    sql
+    sql + "INSERT INTO meta (name, value) VALUES ('incarnation', '" + incarnation + "');\n"
 }

@@ -32,16 +32,6 @@ pub const EXCEPTIONS: &[Exception] = &[
         "a receipt is replaced by the next of its thread; it tells which threads somebody reads",
     ),
     open("receipts", "ts", "it is sent to others with the receipt; it tells when somebody read a message"),
-    open(
-        "read_state",
-        "base_notify",
-        "unread counts are computed from it in every sync; it is a running number of the room",
-    ),
-    open(
-        "read_state",
-        "base_highlight",
-        "unread counts are computed from it in every sync; it is a running number of the room",
-    ),
     open("own_counts", "notify", "unread counts are added up from it in every sync"),
     open(
         "own_counts",

@@ -81,6 +81,15 @@ impl Store {
         }
     }
 
+    /// After an erasure: makes sure that what was deleted is in no log of the database's own any more. On PostgreSQL logs are the
+    /// operator's, and what is sealed dies with its key.
+    pub async fn empty_log(&self) -> Result<(), StoreError> {
+        match &self.inner.engine {
+            Engine::Sqlite(sqlite) => sqlite.empty_log().await,
+            Engine::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Where the database is.
     pub(crate) fn options(&self) -> &StoreOptions {
         &self.inner.options

@@ -58,6 +58,10 @@ impl Sqlite {
         self.readers.read(reader).await
     }
 
+    pub(super) async fn empty_log(&self) -> Result<(), StoreError> {
+        self.checkpoints.empty().await
+    }
+
     pub(super) async fn close(&self) {
         self.writer.close().await;
         self.checkpoints.close();

@@ -24,7 +24,7 @@ pub(super) struct WrappedKey {
 #[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
 pub(super) enum Rows {
     Sqlite(Arc<Mutex<Option<Connection>>>),
-    Postgres { connector: PlainConnector, connection: tokio::sync::Mutex<Option<PlainConnection>> },
+    Postgres { connector: Box<PlainConnector>, connection: tokio::sync::Mutex<Option<Box<PlainConnection>>> },
 }
 
 const SQLITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS user_keys (
@@ -45,7 +45,10 @@ impl Rows {
                 let connector = PlainConnector::new(&url)?;
                 let connection = connector.connect().await?;
                 connection.batch(POSTGRES_TABLE).await?;
-                Ok(Self::Postgres { connector, connection: tokio::sync::Mutex::new(Some(connection)) })
+                Ok(Self::Postgres {
+                    connector: Box::new(connector),
+                    connection: tokio::sync::Mutex::new(Some(Box::new(connection))),
+                })
             }
         }
     }
@@ -158,7 +161,7 @@ impl Rows {
         let mut held = connection.lock().await;
         let open = match held.take().filter(|connection| !connection.is_closed()) {
             Some(open) => open,
-            None => connector.connect().await?,
+            None => Box::new(connector.connect().await?),
         };
         let rows = open.query(sql, &params).await;
         *held = Some(open);

@@ -251,5 +251,5 @@ async fn a_backup_needs_somebody_who_can_open_it() {
         expires_ts: None,
     };
     let refused = backup::create(&store, &keystore, &blobs, options, Arc::new(OsRng), quiet()).await;
-    assert!(refused.err().expect("it must be refused").to_string().contains("public key"));
+    assert!(refused.expect_err("it must be refused").to_string().contains("public key"));
 }

@@ -1,5 +1,6 @@
 //! What both engines promise: every test here runs on SQLite and on PostgreSQL.
 
+#![expect(clippy::expect_used, reason = "a test ends where something goes wrong")]
 #![expect(clippy::expect_used, clippy::panic, reason = "a step of a test that fails ends the test")]
 
 mod backup;
@@ -9,6 +10,7 @@ mod fixture;
 mod keystore;
 mod migrations;
 mod numbers;
+mod outages;
 mod positions;
 mod snapshots;
 mod statements;

@@ -9,6 +9,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
+use tokio::sync::oneshot;
 
 use crate::StoreError;
 
@@ -20,8 +21,15 @@ const MOVE_BYTES: u64 = 4 * 1024 * 1024;
 const RESTART_BYTES: u64 = 128 * 1024 * 1024;
 
 #[derive(Default)]
+struct Wishes {
+    closing: bool,
+    /// Who waits until the log is empty.
+    emptied: Vec<oneshot::Sender<()>>,
+}
+
+#[derive(Default)]
 struct Shared {
-    closing: Mutex<bool>,
+    wishes: Mutex<Wishes>,
     changed: Condvar,
 }
 
@@ -42,8 +50,20 @@ impl Checkpoints {
         Ok(Self { shared })
     }
 
+    /// Empties the log, so that nothing that was deleted is left in it.
+    pub(super) async fn empty(&self) -> Result<(), StoreError> {
+        let (done, wait) = oneshot::channel();
+        self.shared.wishes.lock().emptied.push(done);
+        self.shared.changed.notify_all();
+        wait.await.map_err(|_| {
+            StoreError::Database(
+                "the write-ahead log could not be emptied: a read still needs it; try again".to_owned(),
+            )
+        })
+    }
+
     pub(super) fn close(&self) {
-        *self.shared.closing.lock() = true;
+        self.shared.wishes.lock().closing = true;
         self.shared.changed.notify_all();
     }
 }
@@ -57,23 +77,31 @@ impl Drop for Checkpoints {
 fn run(shared: &Shared, connection: &Connection, log: &PathBuf) {
     let mut moved = 0;
     loop {
-        let closing = {
-            let mut closing = shared.closing.lock();
-            if !*closing {
-                shared.changed.wait_for(&mut closing, PAUSE);
+        let (closing, emptied) = {
+            let mut wishes = shared.wishes.lock();
+            if !wishes.closing && wishes.emptied.is_empty() {
+                shared.changed.wait_for(&mut wishes, PAUSE);
             }
-            *closing
+            (wishes.closing, std::mem::take(&mut wishes.emptied))
         };
         let bytes = std::fs::metadata(log).map_or(0, |file| file.len());
         let mode = match bytes {
-            _ if closing => "PRAGMA wal_checkpoint(TRUNCATE)",
+            _ if closing || !emptied.is_empty() => "PRAGMA wal_checkpoint(TRUNCATE)",
             RESTART_BYTES.. => "PRAGMA wal_checkpoint(RESTART)",
             // Once moved, the log is written again from its beginning: its size says nothing new until it grows.
             MOVE_BYTES.. if bytes != moved => "PRAGMA wal_checkpoint(PASSIVE)",
             _ => continue,
         };
-        match connection.query_row(mode, [], |_| Ok(())) {
-            Ok(()) => moved = bytes,
+        // The first column says whether somebody was in the way.
+        match connection.query_row(mode, [], |row| row.get::<_, i64>(0)) {
+            Ok(busy) => {
+                moved = bytes;
+                if busy == 0 {
+                    for done in emptied {
+                        let _nobody_waits = done.send(());
+                    }
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "the write-ahead log could not be moved into the database; it will be tried again");
             }
