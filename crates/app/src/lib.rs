@@ -10,6 +10,7 @@ pub mod e2ee;
 pub mod ephemeral;
 pub mod error;
 pub mod events;
+pub mod jobs;
 pub mod profile;
 pub mod push;
 pub mod rooms;

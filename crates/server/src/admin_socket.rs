@@ -58,8 +58,13 @@ async fn alone(
     std::fs::create_dir_all(&config.server.data_dir)
         .with_context(|| format!("cannot make the data folder {}", config.server.data_dir))?;
     let store = Store::open(wire::store_options(config)).await.context("cannot open the database")?;
-    let surroundings =
-        Surroundings { clock: Arc::new(SystemClock), rng: Arc::new(OsRng), stopping: CancellationToken::new() };
+    let keystore = wire::keystore(config, &SystemClock).await?;
+    let surroundings = Surroundings {
+        clock: Arc::new(SystemClock),
+        rng: Arc::new(OsRng),
+        stopping: CancellationToken::new(),
+        keystore,
+    };
     let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;
     let response = domicile_http::admin::routes(wired.admin).oneshot(request).await?;
     let status = response.status();

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
-use domicile_app::ephemeral::TypingNotices;
+use domicile_app::{ephemeral::TypingNotices, jobs::Jobs};
 use domicile_core::{
     clock::SystemClock,
     config::{Api, Config, Listener},
@@ -49,7 +49,9 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     private(data_dir)?;
     let store = Store::open(wire::store_options(config)).await.context("cannot open the database")?;
     let stopping = CancellationToken::new();
-    let surroundings = Surroundings { clock: Arc::new(SystemClock), rng: Arc::new(OsRng), stopping: stopping.clone() };
+    let keystore = wire::keystore(config, &SystemClock).await?;
+    let surroundings =
+        Surroundings { clock: Arc::new(SystemClock), rng: Arc::new(OsRng), stopping: stopping.clone(), keystore };
     let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;
     let metrics = Arc::new(Metrics::default());
 
@@ -86,7 +88,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
             tasks.spawn(certificate.watch(stopping.clone()));
         }
     }
-    tasks.spawn(tick(Arc::clone(&wired.services.typing), stopping.clone()));
+    tasks.spawn(tick(Arc::clone(&wired.services.typing), Arc::clone(&wired.jobs), stopping.clone()));
     first_start::tell(config, &wired, &listens).await?;
     Ok(Running { listens, addresses, stopping, tasks, store })
 }
@@ -117,11 +119,15 @@ fn apis(wired: &Wired, metrics: &Arc<Metrics>, serve: &[Api]) -> Router {
 }
 
 /// What is to be done about once a second.
-async fn tick(typing: Arc<TypingNotices>, stopping: CancellationToken) {
+async fn tick(typing: Arc<TypingNotices>, jobs: Arc<Jobs>, stopping: CancellationToken) {
     loop {
         tokio::select! {
             () = stopping.cancelled() => return,
-            () = tokio::time::sleep(Duration::from_secs(1)) => typing.expire(),
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        typing.expire();
+        if let Err(error) = jobs.run_due().await {
+            tracing::warn!(%error, "the jobs could not be read");
         }
     }
 }

@@ -18,6 +18,7 @@ use domicile_app::{
         send::{Sender, SenderParts},
         wake::Wakers,
     },
+    jobs::Jobs,
     profile::Profiles,
     push::{PushClasses, PushRules},
     rooms::{
@@ -33,7 +34,9 @@ use domicile_core::{
 };
 use domicile_http::{admin::AdminServices, state::Services};
 use domicile_room::event::ServerSigner;
-use domicile_store::{Batch, Store, StoreOptions, table::server_keys};
+use domicile_store::{
+    Batch, Keystore, KeystoreOptions, KeystorePlace, MasterSource, Store, StoreOptions, table::server_keys,
+};
 use ruma::{OwnedServerName, RoomVersionId};
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +48,8 @@ pub struct Surroundings {
     pub rng: Arc<dyn Rng>,
     /// Told when the server stops.
     pub stopping: CancellationToken,
+    /// The keys of people's own.
+    pub keystore: Arc<Keystore>,
 }
 
 /// Everything, ready to serve.
@@ -55,8 +60,8 @@ pub struct Wired {
     pub admin: AdminServices,
     /// The state of what the server depends on.
     pub health: Arc<Health>,
-    /// Who waits.
-    pub wakers: Arc<Wakers>,
+    /// Work that changes left behind.
+    pub jobs: Arc<Jobs>,
     /// The database.
     pub store: Store,
 }
@@ -69,6 +74,19 @@ pub fn store_options(config: &Config) -> StoreOptions {
     } else {
         StoreOptions::Postgres { url: config.database.url.clone(), readers }
     }
+}
+
+/// Opens the keystore of a configuration: a file beside the database, or a schema of it.
+pub async fn keystore(config: &Config, clock: &dyn Clock) -> anyhow::Result<Arc<Keystore>> {
+    let folder = Path::new(&config.server.data_dir);
+    let place = if config.database.url.is_empty() {
+        KeystorePlace::Sqlite { path: folder.join("keystore.db") }
+    } else {
+        KeystorePlace::Postgres { url: config.database.url.clone() }
+    };
+    let options = KeystoreOptions { place, master: MasterSource::File(folder.join("master.key")), cached: 10_000 };
+    let keystore = Keystore::open(options, Arc::new(rng::OsRng), clock.now_ms()).await;
+    Ok(Arc::new(keystore.context("cannot open the keystore")?))
 }
 
 /// The key with which the server signs; made at the first start.
@@ -187,14 +205,21 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let rate_limits = Arc::new(RateLimits::new(clock(), settings.rate_limits));
     let wakers = Arc::new(Wakers::default());
     let device_lists = Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers)));
-    let devices =
-        Arc::new(Devices::new(store.clone(), clock(), rng(), Arc::clone(&sessions), Arc::clone(&device_lists)));
+    let devices = Arc::new(Devices::new(
+        store.clone(),
+        clock(),
+        rng(),
+        Arc::clone(&sessions),
+        Arc::clone(&device_lists),
+        Arc::clone(&surroundings.keystore),
+    ));
     let accounts = Arc::new(Accounts::new(
         store.clone(),
         clock(),
         Arc::clone(&users),
         Arc::clone(&passwords),
         Arc::clone(&devices),
+        Arc::clone(&surroundings.keystore),
     ));
     let registration_tokens = Arc::new(RegistrationTokens::new(store.clone(), clock(), rng()));
     let uia = Arc::new(Uia::new(
@@ -245,6 +270,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     }));
     let members = Arc::new(Members::new(store.clone(), Arc::clone(&users), Arc::clone(&sender)));
     let typing = Arc::new(Typing::new(clock()));
+    let jobs =
+        Arc::new(Jobs::new(store.clone(), clock(), Arc::clone(&users), Arc::clone(&rooms), Arc::clone(&members)));
     let account_data = Arc::new(AccountData::new(store.clone(), Arc::clone(&rooms), Arc::clone(&wakers)));
     let sync_parts = Arc::new(SyncParts {
         push: Arc::clone(&push),
@@ -315,7 +342,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         services,
         admin: AdminServices { accounts, registration_tokens },
         health: Arc::new(Health::new(store.clone())),
-        wakers,
+        jobs,
         store,
     })
 }

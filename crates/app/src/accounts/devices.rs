@@ -9,7 +9,7 @@ use domicile_core::{
     rng::{self, Rng},
 };
 use domicile_store::{
-    Batch, Store,
+    Batch, Keystore, Store,
     numbers::Sequence,
     table::{devices, tokens},
 };
@@ -25,6 +25,9 @@ const ID_LENGTH: usize = 10;
 const TEXT_BYTES: usize = 255;
 /// Days for which a device's address is kept and shown.
 const ADDRESS_DAYS: i64 = 7;
+
+/// Where the sealed part stands, which is sealed with it.
+const SEALED: &str = "devices.sealed";
 
 /// What is sealed with the owner's key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +81,7 @@ pub struct Devices {
     rng: Arc<dyn Rng>,
     sessions: Arc<Sessions>,
     lists: Arc<DeviceLists>,
+    keystore: Arc<Keystore>,
 }
 
 impl Devices {
@@ -88,8 +92,9 @@ impl Devices {
         rng: Arc<dyn Rng>,
         sessions: Arc<Sessions>,
         lists: Arc<DeviceLists>,
+        keystore: Arc<Keystore>,
     ) -> Self {
-        Self { store, clock, rng, sessions, lists }
+        Self { store, clock, rng, sessions, lists, keystore }
     }
 
     /// Adds a session to a batch: a new device, or new tokens for one that the user has. Every one is shown to the user's other devices.
@@ -110,7 +115,7 @@ impl Devices {
                 user_num,
                 device_id: device_id.to_string(),
                 created_ts: self.clock.now_ms(),
-                sealed: Some(self.seal(user_num, &details)?),
+                sealed: Some(self.seal(user_num, &details).await?),
             };
             devices::insert(batch, &row);
             device_num
@@ -123,24 +128,28 @@ impl Devices {
     /// All devices of a user.
     pub async fn list(&self, user_num: UserNum) -> Result<Vec<Device>> {
         let rows = self.store.read(move |snapshot| async move { devices::of_user(&snapshot, user_num).await }).await?;
-        rows.iter().map(|row| self.device(row)).collect()
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            found.push(self.device(row).await?);
+        }
+        Ok(found)
     }
 
     /// One device of a user.
     pub async fn get(&self, user_num: UserNum, device_id: &DeviceId) -> Result<Device> {
         let row = self.row(user_num, device_id).await?.ok_or_else(no_device)?;
-        self.device(&row)
+        self.device(&row).await
     }
 
     /// Gives a device another name.
     pub async fn rename(&self, user_num: UserNum, device_id: &DeviceId, name: Option<String>) -> Result<()> {
         let row = self.row(user_num, device_id).await?.ok_or_else(no_device)?;
-        let mut details = self.open_sealed(&row)?;
+        let mut details = self.open_sealed(&row).await?;
         if let Some(name) = name {
             details.name = Some(valid_name(name)?);
         }
         let mut batch = Batch::new();
-        devices::set_sealed(&mut batch, row.device_num, Some(self.seal(user_num, &details)?));
+        devices::set_sealed(&mut batch, row.device_num, Some(self.seal(user_num, &details).await?));
         self.lists.changed(&mut batch, user_num);
         self.store.write(batch).await?;
         self.lists.announce(user_num);
@@ -188,14 +197,14 @@ impl Devices {
             return Ok(());
         }
         let Some(row) = self.row(session.user_num, &session.device_id).await? else { return Ok(()) };
-        let mut details = self.open_sealed(&row)?;
+        let mut details = self.open_sealed(&row).await?;
         if details.day == Some(today) {
             return Ok(());
         }
         details.day = Some(today);
         details.address = address;
         let mut batch = Batch::new();
-        devices::set_sealed(&mut batch, row.device_num, Some(self.seal(session.user_num, &details)?));
+        devices::set_sealed(&mut batch, row.device_num, Some(self.seal(session.user_num, &details).await?));
         self.store.write(batch).await?;
         Ok(())
     }
@@ -209,8 +218,8 @@ impl Devices {
         Ok(row)
     }
 
-    fn device(&self, row: &devices::Device) -> Result<Device> {
-        let details = self.open_sealed(row)?;
+    async fn device(&self, row: &devices::Device) -> Result<Device> {
+        let details = self.open_sealed(row).await?;
         let today = self.clock.now_ms().div_euclid(DAY_MS);
         let fresh = details.day.is_some_and(|day| day > today - ADDRESS_DAYS);
         Ok(Device {
@@ -221,18 +230,17 @@ impl Devices {
         })
     }
 
-    fn open_sealed(&self, row: &devices::Device) -> Result<Details> {
-        row.sealed.as_ref().map_or_else(|| Ok(Details::default()), |sealed| self.unseal(row.user_num, sealed))
+    async fn open_sealed(&self, row: &devices::Device) -> Result<Details> {
+        let Some(sealed) = &row.sealed else { return Ok(Details::default()) };
+        let key = self.keystore.key_of(row.user_num).await?;
+        let opened = key.open(SEALED, sealed)?;
+        serde_json::from_slice(&opened).map_err(Error::internal)
     }
 
-    #[expect(clippy::unused_self, reason = "the owner's key is asked for through `self`")]
-    fn seal(&self, _owner: UserNum, details: &Details) -> Result<Bytes> {
-        serde_json::to_vec(details).map(Bytes::from).map_err(Error::internal)
-    }
-
-    #[expect(clippy::unused_self, reason = "the owner's key is asked for through `self`")]
-    fn unseal(&self, _owner: UserNum, sealed: &Bytes) -> Result<Details> {
-        serde_json::from_slice(sealed).map_err(Error::internal)
+    async fn seal(&self, owner: UserNum, details: &Details) -> Result<Bytes> {
+        let key = self.keystore.key_of(owner).await?;
+        let plain = serde_json::to_vec(details).map_err(Error::internal)?;
+        Ok(key.seal(SEALED, &plain)?)
     }
 }
 

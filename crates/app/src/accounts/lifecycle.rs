@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domicile_core::{clock::Clock, error::ErrorKind, ids::UserNum};
 use domicile_store::{
-    Batch, Store,
+    Batch, Keystore, Store,
     numbers::Sequence,
     table::{self, registration_tokens, users::User},
 };
@@ -60,6 +60,7 @@ pub struct Accounts {
     users: Arc<Users>,
     passwords: Arc<Passwords>,
     devices: Arc<Devices>,
+    keystore: Arc<Keystore>,
 }
 
 impl Accounts {
@@ -70,8 +71,9 @@ impl Accounts {
         users: Arc<Users>,
         passwords: Arc<Passwords>,
         devices: Arc<Devices>,
+        keystore: Arc<Keystore>,
     ) -> Self {
-        Self { store, clock, users, passwords, devices }
+        Self { store, clock, users, passwords, devices, keystore }
     }
 
     /// The Matrix id that a name would have, if it can be a name here.
@@ -108,6 +110,8 @@ impl Accounts {
         };
         let now_ms = self.clock.now_ms();
         let user_num: UserNum = self.store.number(Sequence::User).await?;
+        // The key first: what is sealed with it must never be without it.
+        self.keystore.create(user_num).await?;
         let mut batch = Batch::new();
         let row = User {
             user_num,
@@ -171,7 +175,12 @@ impl Accounts {
         table::jobs::insert(&mut batch, job_num, table::jobs::LEAVE_ALL_ROOMS, user.user_num.0, now_ms);
         self.store.write(batch).await?;
         // The sessions' tokens stopped working with `deactivated_ts`; what is in memory ends here.
-        self.devices.remove_all_but(user.user_num, None).await
+        self.devices.remove_all_but(user.user_num, None).await?;
+        if erase {
+            // What is sealed in backups and old pages is gone with its key.
+            self.keystore.destroy(user.user_num).await?;
+        }
+        Ok(())
     }
 
     /// Local accounts after a number, in the order in which they were made; the number to go on with, if there are more.

@@ -47,6 +47,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// The server finishing what a user asked for who has no session any more. No request can ever have this one.
+    pub(crate) fn without_device(user_num: UserNum, user_id: OwnedUserId) -> Self {
+        let (device_num, device_id) = (DeviceNum(0), OwnedDeviceId::from(""));
+        Self { user_num, user_id, device_num, device_id, expires_ts: None, seen_day: Arc::default() }
+    }
+
     /// Whether this is the first use on a day that this process knows of.
     pub(super) fn seen_on(&self, day: i64) -> bool {
         self.seen_day.swap(day, Ordering::Relaxed) != day

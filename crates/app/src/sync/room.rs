@@ -160,18 +160,17 @@ pub(super) async fn last_events(
 ) -> Result<Cut> {
     let (from, upto) = range;
     let view = parts.rooms.load(snapshot, row.room_num).await?.view();
-    let candidates = match recent(&view, row, from, upto) {
-        Some(events) => events,
-        None => {
-            let rows = i64::try_from(limit.saturating_mul(if choice.is_everything() { 1 } else { 4 }) + 1);
-            let rows = rows.unwrap_or(i64::MAX);
-            let mut events = Vec::new();
-            for row in event_rows::backwards(snapshot, row.room_num, from, upto, rows).await? {
-                events.push(parts.events.stored(snapshot, row).await?);
-            }
-            events.reverse();
-            events
+    let candidates = if let Some(events) = recent(&view, row, from, upto) {
+        events
+    } else {
+        let rows = i64::try_from(limit.saturating_mul(if choice.is_everything() { 1 } else { 4 }) + 1);
+        let rows = rows.unwrap_or(i64::MAX);
+        let mut events = Vec::new();
+        for row in event_rows::backwards(snapshot, row.room_num, from, upto, rows).await? {
+            events.push(parts.events.stored(snapshot, row).await?);
         }
+        events.reverse();
+        events
     };
     let mut events: Vec<_> = candidates.into_iter().filter(|event| choice.has(&event.pdu)).collect();
     let limited = events.len() > limit;

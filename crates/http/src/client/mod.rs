@@ -4,6 +4,7 @@ pub mod account;
 pub mod backup;
 pub mod config;
 pub mod dehydrated_device;
+pub mod device;
 pub mod discovery;
 pub mod filter;
 pub mod keys;
@@ -33,6 +34,7 @@ pub fn routes() -> Router<Services> {
         .merge(backup::routes())
         .merge(config::routes())
         .merge(dehydrated_device::routes())
+        .merge(device::routes())
         .merge(discovery::routes())
         .merge(filter::routes())
         .merge(keys::routes())

@@ -21,7 +21,6 @@ pub(super) struct WrappedKey {
 }
 
 /// The table.
-#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
 pub(super) enum Rows {
     Sqlite(Arc<Mutex<Option<Connection>>>),
     Postgres { connector: Box<PlainConnector>, connection: tokio::sync::Mutex<Option<Box<PlainConnection>>> },

@@ -7,13 +7,13 @@ use domicile_app::accounts::{
     registration::{RegistrationMode, RegistrationSettings},
 };
 use domicile_core::{
-    clock::{HOUR_MS, ManualClock},
+    clock::{Clock, HOUR_MS, ManualClock},
     config::{self, ByteSize, Config},
     rng::OsRng,
 };
 use domicile_http::state::Services;
 use domicile_server::wire::{self, Surroundings};
-use domicile_store::{Store, StoreOptions};
+use domicile_store::{Keystore, KeystoreOptions, KeystorePlace, MasterSource, Store, StoreOptions};
 use ruma::OwnedServerName;
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +44,11 @@ impl Default for Settings {
 pub(super) async fn wire(folder: &Path, clock: Arc<ManualClock>, settings: Settings) -> (Services, Store) {
     let options = StoreOptions::Sqlite { path: folder.join("domicile.db"), readers: 2 };
     let store = Store::open(options).await.expect("a database");
-    let surroundings = Surroundings { clock, rng: Arc::new(OsRng), stopping: CancellationToken::new() };
+    let place = KeystorePlace::Sqlite { path: folder.join("keystore.db") };
+    let options = KeystoreOptions { place, master: MasterSource::File(folder.join("master.key")), cached: 100 };
+    let keystore = Keystore::open(options, Arc::new(OsRng), clock.now_ms()).await.expect("a keystore");
+    let keystore = Arc::new(keystore);
+    let surroundings = Surroundings { clock, rng: Arc::new(OsRng), stopping: CancellationToken::new(), keystore };
     let defaults = wire::Settings::new(&Config::default()).expect("the defaults");
     let settings = wire::Settings {
         server_name: settings.server_name,

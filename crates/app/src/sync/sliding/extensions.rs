@@ -49,6 +49,7 @@ pub struct ToDevice {
 
 /// Keys and device lists.
 #[derive(Debug, Default, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the protocol's")]
 pub struct E2ee {
     device_lists: DeviceListAnswer,
     device_one_time_keys_count: BTreeMap<String, u64>,
@@ -103,10 +104,10 @@ pub(super) async fn fill(round: &Round<'_>, chosen: &[(RoomOfUser, Details)], an
                 receipts.rooms.insert(info.room_id.clone(), event);
             }
         }
-        if asked.typing.enabled == Some(true) {
-            if let Some(event) = typing(round.parts, &round.snapshot, row.room_num, round.typing_since).await? {
-                typings.rooms.insert(info.room_id.clone(), event);
-            }
+        if asked.typing.enabled == Some(true)
+            && let Some(event) = typing(round.parts, &round.snapshot, row.room_num, round.typing_since).await?
+        {
+            typings.rooms.insert(info.room_id.clone(), event);
         }
     }
     answer.receipts = (asked.receipts.enabled == Some(true)).then_some(receipts);

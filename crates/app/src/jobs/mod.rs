@@ -1,0 +1,89 @@
+//! Jobs: work that a change left behind as a row. It takes nothing but its row, and doing it twice does no harm.
+
+use std::sync::Arc;
+
+use domicile_core::{
+    clock::{Clock, MINUTE_MS},
+    ids::UserNum,
+};
+use domicile_store::{
+    Batch, Store,
+    table::{jobs, memberships},
+};
+use serde_json::{Map, json};
+
+use crate::{
+    Result,
+    accounts::{Session, Users},
+    rooms::{Members, Rooms, members::MemberExtras},
+};
+
+/// Jobs that are done in one round.
+const ROUND: i64 = 10;
+/// How long a job that failed waits.
+const PAUSE_MS: i64 = 5 * MINUTE_MS;
+
+/// Does jobs.
+pub struct Jobs {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    users: Arc<Users>,
+    rooms: Arc<Rooms>,
+    members: Arc<Members>,
+}
+
+impl Jobs {
+    /// Over a store.
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        users: Arc<Users>,
+        rooms: Arc<Rooms>,
+        members: Arc<Members>,
+    ) -> Self {
+        Self { store, clock, users, rooms, members }
+    }
+
+    /// Does what is due; gives how many jobs were done. One that fails is put off.
+    pub async fn run_due(&self) -> Result<usize> {
+        let now_ms = self.clock.now_ms();
+        let due = self.store.read(move |snapshot| async move { jobs::due(&snapshot, now_ms, ROUND).await }).await?;
+        let mut done = 0;
+        for job in due {
+            let outcome = match job.kind.as_str() {
+                jobs::LEAVE_ALL_ROOMS => self.leave_all_rooms(job.user()).await,
+                other => {
+                    tracing::warn!(kind = other, "there is no such job; a newer version left it here");
+                    Err(crate::Error::internal("unknown job"))
+                }
+            };
+            let mut batch = Batch::new();
+            match outcome {
+                Ok(()) => {
+                    jobs::remove(&mut batch, job.job_num);
+                    done += 1;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, kind = job.kind, attempts = job.attempts, "a job failed and is put off");
+                    jobs::postpone(&mut batch, job.job_num, now_ms + PAUSE_MS);
+                }
+            }
+            self.store.write(batch).await?;
+        }
+        Ok(done)
+    }
+
+    /// Takes a user who has deactivated their account out of every room.
+    async fn leave_all_rooms(&self, user_num: UserNum) -> Result<()> {
+        let user_id = self.users.id(user_num).await?;
+        let session = Session::without_device(user_num, user_id);
+        let rows =
+            self.store.read(move |snapshot| async move { memberships::of_user(&snapshot, user_num).await }).await?;
+        for row in rows.into_iter().filter(|row| matches!(row.membership.as_str(), "join" | "invite" | "knock")) {
+            let room = self.rooms.by_num(row.room_num).await?;
+            let content = Map::from_iter([("membership".to_owned(), json!("leave"))]);
+            self.members.change(&session, &room, &session.user_id, content, MemberExtras::default()).await?;
+        }
+        Ok(())
+    }
+}
