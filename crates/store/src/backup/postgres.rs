@@ -8,7 +8,7 @@ use std::{
 use tokio_postgres::config::Host;
 
 use super::{BackupError, forget};
-use crate::engine::postgres::PlainConnector;
+use crate::engine::postgres::{Address, PlainConnector};
 
 /// Copies the database as it is at this moment.
 pub(super) async fn dump(url: &str, to: &Path) -> Result<(), BackupError> {
@@ -52,21 +52,21 @@ pub(super) async fn load(url: &str, from: &Path, incarnation: &str) -> Result<()
     Ok(())
 }
 
-fn config(url: &str) -> Result<tokio_postgres::Config, BackupError> {
-    url.parse().map_err(|_| BackupError::Wrong("the address of PostgreSQL cannot be read".to_owned()))
-}
-
 fn database(url: &str) -> Result<String, BackupError> {
-    let config = config(url)?;
+    let config = Address::parse(url)?.config;
     let name = config.get_dbname().or_else(|| config.get_user());
     name.map(str::to_owned).ok_or_else(|| BackupError::Wrong("the address of PostgreSQL names no database".to_owned()))
 }
 
 /// The program with the way to the server in its environment: other people on the machine can read arguments.
 fn program(name: &'static str, url: &str) -> Result<Command, BackupError> {
-    let config = config(url)?;
+    let Address { config, root_certificate } = Address::parse(url)?;
     let mut command = Command::new(name);
     command.env("PGDATABASE", database(url)?).env("PGCONNECT_TIMEOUT", "10");
+    match root_certificate {
+        Some(path) => command.env("PGSSLMODE", "verify-full").env("PGSSLROOTCERT", path),
+        None => command.env("PGSSLMODE", "disable"),
+    };
     match config.get_hosts().first() {
         Some(Host::Tcp(host)) => {
             command.env("PGHOST", host);

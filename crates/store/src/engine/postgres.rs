@@ -3,8 +3,10 @@
 //! Whatever waits when the writer comes round goes into one transaction, which takes all of its positions at once by locking the head row;
 //! so positions become visible in order, whichever node writes. Readers lend one `REPEATABLE READ` transaction at a time.
 
+mod address;
 mod connection;
 mod readers;
+mod tls;
 mod types;
 mod writer;
 
@@ -15,6 +17,7 @@ use tokio_postgres::error::SqlState;
 use super::Snapshot;
 use crate::{Batch, Committed, Row, StoreError, Value, engine::dialect, migrate};
 
+pub(crate) use address::Address;
 use connection::{Connection, Connector};
 pub(crate) use connection::{Connection as PlainConnection, Connector as PlainConnector};
 pub(super) use readers::Lease;

@@ -4,9 +4,9 @@ use std::{collections::HashMap, time::Duration};
 
 use futures::{FutureExt, TryStreamExt};
 use parking_lot::Mutex;
-use tokio_postgres::{Client, Config, NoTls, Statement, config::SslMode};
+use tokio_postgres::{Client, Config, NoTls, Socket, Statement, config::SslMode, tls::MakeTlsConnect};
 
-use super::{failure, types};
+use super::{address::Address, failure, tls::Tls, types};
 use crate::{Row, StoreError, Value, engine::dialect};
 
 /// How long a connection may take to be made.
@@ -15,30 +15,31 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Makes connections.
 pub(crate) struct Connector {
     config: Config,
+    tls: Option<Tls>,
 }
 
 impl Connector {
     pub(crate) fn new(url: &str) -> Result<Self, StoreError> {
-        let mut config: Config = url.parse().map_err(|_| {
-            // The parser's own words may quote the URL, and with it the password.
-            StoreError::Schema(
-                "the address of PostgreSQL cannot be read; write postgres://user:password@host/database, or \
-                 \"host=… user=… dbname=…\""
-                    .to_owned(),
-            )
-        })?;
-        if matches!(config.get_ssl_mode(), SslMode::Require) {
-            return Err(StoreError::Schema(
-                "sslmode=require is not supported yet: reach PostgreSQL over a unix socket or a private network"
-                    .to_owned(),
-            ));
-        }
+        let Address { mut config, root_certificate } = Address::parse(url)?;
+        let tls = root_certificate.as_deref().map(Tls::trusting).transpose()?;
+        config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         config.application_name("domicile").connect_timeout(CONNECT);
-        Ok(Self { config })
+        Ok(Self { config, tls })
     }
 
     pub(crate) async fn connect(&self) -> Result<Connection, StoreError> {
-        let made = tokio::time::timeout(CONNECT, self.config.connect(NoTls)).await;
+        match &self.tls {
+            None => self.connect_with(NoTls).await,
+            Some(tls) => self.connect_with(tls.clone()).await,
+        }
+    }
+
+    async fn connect_with<T>(&self, tls: T) -> Result<Connection, StoreError>
+    where
+        T: MakeTlsConnect<Socket>,
+        T::Stream: Send + 'static,
+    {
+        let made = tokio::time::timeout(CONNECT, self.config.connect(tls)).await;
         let (client, driver) = made
             .map_err(|_| {
                 StoreError::Database(format!(
