@@ -53,6 +53,8 @@ pub struct TestServer {
     users: BTreeMap<String, TestUser>,
     /// Removed when the server is dropped.
     _folder: tempfile::TempDir,
+    /// Dropped with the server.
+    _database: Option<crate::postgres::Database>,
 }
 
 /// Somebody who talks to the server: with a session, or, as [`TestServer::anonymous`], without one.
@@ -88,9 +90,9 @@ impl TestServer {
     pub async fn with_settings(settings: Settings) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let clock = Arc::new(ManualClock::at(START_MS));
-        let (services, store) = wire::wire(folder.path(), Arc::<ManualClock>::clone(&clock), settings).await;
+        let (services, store, database) = wire::wire(folder.path(), Arc::<ManualClock>::clone(&clock), settings).await;
         let router = domicile_http::router::client_api(services.clone());
-        Self { router, services, store, clock, users: BTreeMap::new(), _folder: folder }
+        Self { router, services, store, clock, users: BTreeMap::new(), _folder: folder, _database: database }
     }
 
     /// The same server with one more account, which has a session.

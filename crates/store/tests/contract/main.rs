@@ -1,6 +1,5 @@
 //! What both engines promise: every test here runs on SQLite and on PostgreSQL.
 
-#![expect(clippy::expect_used, reason = "a test ends where something goes wrong")]
 #![expect(clippy::expect_used, clippy::panic, reason = "a step of a test that fails ends the test")]
 
 mod backup;

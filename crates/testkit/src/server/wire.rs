@@ -17,6 +17,11 @@ use domicile_store::{Keystore, KeystoreOptions, KeystorePlace, MasterSource, Sto
 use ruma::OwnedServerName;
 use tokio_util::sync::CancellationToken;
 
+use crate::postgres::Database;
+
+/// The environment variable that says on which engine servers store: `sqlite` (also without it) or `postgres`.
+const ENGINE_VARIABLE: &str = "DOMICILE_TEST_ENGINE";
+
 /// What a test can set.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -41,10 +46,24 @@ impl Default for Settings {
     }
 }
 
-pub(super) async fn wire(folder: &Path, clock: Arc<ManualClock>, settings: Settings) -> (Services, Store) {
-    let options = StoreOptions::Sqlite { path: folder.join("domicile.db"), readers: 2 };
+pub(super) async fn wire(
+    folder: &Path,
+    clock: Arc<ManualClock>,
+    settings: Settings,
+) -> (Services, Store, Option<Database>) {
+    let on_postgres = std::env::var(ENGINE_VARIABLE).is_ok_and(|engine| engine == "postgres");
+    let database = on_postgres.then(|| Database::create().expect("a database of PostgreSQL"));
+    let (options, place) = match &database {
+        None => (
+            StoreOptions::Sqlite { path: folder.join("domicile.db"), readers: 2 },
+            KeystorePlace::Sqlite { path: folder.join("keystore.db") },
+        ),
+        Some(database) => (
+            StoreOptions::Postgres { url: database.address(), readers: 2 },
+            KeystorePlace::Postgres { url: database.address() },
+        ),
+    };
     let store = Store::open(options).await.expect("a database");
-    let place = KeystorePlace::Sqlite { path: folder.join("keystore.db") };
     let options = KeystoreOptions { place, master: MasterSource::File(folder.join("master.key")), cached: 100 };
     let keystore = Keystore::open(options, Arc::new(OsRng), clock.now_ms()).await.expect("a keystore");
     let keystore = Arc::new(keystore);
@@ -59,5 +78,5 @@ pub(super) async fn wire(folder: &Path, clock: Arc<ManualClock>, settings: Setti
         ..defaults
     };
     let wired = wire::wire(settings, store.clone(), &surroundings).await.expect("the wiring");
-    (wired.services, store)
+    (wired.services, store, database)
 }

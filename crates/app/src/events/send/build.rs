@@ -1,6 +1,6 @@
 //! Step 1: the event itself, and where it stands.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use domicile_core::{
     error::ErrorKind,
@@ -59,7 +59,7 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         prev_events: Vec::new(),
         auth_events: Vec::new(),
         depth: 1,
-        origin_server_ts: sender.clock.now_ms(),
+        origin_server_ts: sender.create_ts(),
     };
     let create = Arc::new(event::build(draft, place, &rules, &sender.signer).map_err(|error| refused(&error))?);
     let room_id = match chosen {
@@ -106,6 +106,16 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
 }
 
 impl Sender {
+    /// A time that no other create event of this process has. In room version 12 the room's id is the hash of its create event: two rooms that
+    /// somebody makes in one millisecond would be one.
+    fn create_ts(&self) -> i64 {
+        let now_ms = self.clock.now_ms();
+        let next = |last: i64| Some(now_ms.max(last + 1));
+        self.last_create
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, next)
+            .map_or(now_ms, |last| now_ms.max(last + 1))
+    }
+
     /// A random id for a room whose version does not give it one.
     fn new_room_id(&self) -> Result<OwnedRoomId> {
         let opaque = domicile_core::rng::name(&*self.rng, 18);

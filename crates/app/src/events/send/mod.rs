@@ -11,7 +11,10 @@ mod message;
 mod persist;
 mod redaction;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicI64},
+};
 
 use domicile_core::{
     clock::Clock,
@@ -47,6 +50,8 @@ pub struct Sender {
     rooms: Arc<Rooms>,
     wakers: Arc<Wakers>,
     push: Arc<PushClasses>,
+    /// The time of the last create event.
+    last_create: AtomicI64,
 }
 
 /// What a sender is made of.
@@ -108,7 +113,20 @@ impl Sender {
     /// A sender of its parts.
     pub fn new(parts: SenderParts) -> Self {
         let SenderParts { store, clock, rng, signer, users, events, keys, trees, rooms, wakers, push } = parts;
-        Self { store, clock, rng, signer, users, events, keys, trees, rooms, wakers, push }
+        Self {
+            store,
+            clock,
+            rng,
+            signer,
+            users,
+            events,
+            keys,
+            trees,
+            rooms,
+            wakers,
+            push,
+            last_create: AtomicI64::new(0),
+        }
     }
 
     /// The rooms that it writes to.
