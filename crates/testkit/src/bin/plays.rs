@@ -1,0 +1,116 @@
+//! `plays --server-binary PATH [--rounds 20]`: plays with real clients on a real server. `cargo xtask e2e` is its user.
+#![expect(clippy::print_stdout, reason = "a tool for people talks on standard output")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Parser;
+use domicile_testkit::driver::Program;
+use domicile_testkit::plays::full_speed::Partner;
+use domicile_testkit::plays::{Cast, Homeserver, Killable, Stage, conversation, full_speed, plaintext};
+
+/// Play with matrix-sdk and matrix-js-sdk on a server.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The server to start, kill and search
+    #[arg(long, required_unless_present = "address")]
+    server_binary: Option<PathBuf>,
+    /// A running server instead, whose registration is open; it is not killed and its files are not searched
+    #[arg(long, conflicts_with = "server_binary")]
+    address: Option<SocketAddr>,
+    /// The driver of matrix-sdk
+    #[arg(long)]
+    matrix_sdk_driver: PathBuf,
+    /// The script of the driver of matrix-js-sdk
+    #[arg(long, default_value = "clients/matrix-js-sdk-driver/src/main.mjs")]
+    matrix_js_sdk_driver: PathBuf,
+    /// Rounds at full speed
+    #[arg(long, default_value_t = 20)]
+    rounds: u32,
+    /// Messages each way in such a round
+    #[arg(long, default_value_t = 100)]
+    messages: u32,
+    /// Who takes turns in these rounds as the second person
+    #[arg(long, value_delimiter = ',', default_value = "sync,sliding,js")]
+    partners: Vec<String>,
+    /// Leave the conversation out
+    #[arg(long)]
+    only_full_speed: bool,
+    /// Keep stores, logs, the wire and the server's data here, instead of in a folder that is removed
+    #[arg(long)]
+    keep: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let temporary = tempfile::tempdir().context("making a folder for the play")?;
+    let folder = arguments.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let folder = folder.canonicalize().context("finding the folder for the play")?;
+    let server = match (&arguments.server_binary, arguments.address) {
+        (Some(program), _) => Homeserver::Ours(Killable::launch(program, &folder)?),
+        (None, Some(address)) => Homeserver::Other(address),
+        (None, None) => bail!("there is no server: give --server-binary or --address"),
+    };
+    let cast = Cast {
+        matrix_sdk: Program { program: arguments.matrix_sdk_driver.clone(), script: None },
+        matrix_js_sdk: Program { program: "node".into(), script: Some(arguments.matrix_js_sdk_driver.clone()) },
+    };
+    let mut stage = Stage::build(server, cast, &folder)?;
+    let mut texts = Vec::new();
+    if !arguments.only_full_speed {
+        println!("conversation: three people, a further device, a server that is killed");
+        texts.extend(conversation::play(&mut stage).context("conversation")?);
+        println!("conversation: good, {} messages", texts.len());
+    }
+    let partners = arguments.partners.iter().map(|name| partner(name)).collect::<Result<Vec<_>>>()?;
+    println!("full speed: {} rounds of {} messages each way", arguments.rounds, arguments.messages);
+    let outcome = full_speed::play(&stage, &partners, arguments.rounds, arguments.messages).context("full speed")?;
+    println!("full speed: {} of {} rounds good", outcome.good, arguments.rounds);
+    texts.extend(outcome.texts);
+    look_for_plaintext(&stage, &texts)?;
+    ensure!(outcome.bad.is_empty(), "{} rounds at full speed went wrong:\n{}", outcome.bad.len(), outcome.bad.join("\n"));
+    Ok(())
+}
+
+fn partner(name: &str) -> Result<Partner> {
+    match name {
+        "sync" => Ok(Partner::Sync),
+        "sliding" => Ok(Partner::Sliding),
+        "js" => Ok(Partner::Js),
+        _ => bail!("partners are `sync`, `sliding` and `js`, not `{name}`"),
+    }
+}
+
+/// The wire must hold what is not secret, or the search proves nothing; and none of the texts may be anywhere.
+fn look_for_plaintext(stage: &Stage, texts: &[String]) -> Result<()> {
+    let folders = [Some(stage.wire.folder()), stage.server.data()];
+    let public = ["m.megolm.v1.aes-sha2".to_owned()];
+    let seen = plaintext::search(stage.wire.folder(), &public)?;
+    ensure!(!seen.found.is_empty(), "the recorded wire does not even hold `{}`: is it compressed?", public[0]);
+    for folder in folders.into_iter().flatten() {
+        let findings = plaintext::search(folder, texts)?;
+        if let Some((path, text)) = findings.found.first() {
+            bail!("{} findings of plaintext; the first: `{text}` in {}", findings.found.len(), path.display());
+        }
+        println!(
+            "plaintext: none of {} messages in {} files ({} bytes) under {}",
+            texts.len(),
+            findings.files,
+            findings.bytes,
+            folder.display()
+        );
+    }
+    Ok(())
+}

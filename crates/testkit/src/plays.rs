@@ -1,0 +1,40 @@
+//! Plays: scenes with real clients on a real server, which end with a look at what everybody received.
+//!
+//! `conversation` is two people, a third device and a server that is killed; `full_speed` two people who write as fast
+//! as they can; `plaintext` looks for what they wrote where only ciphertext may be.
+
+pub mod conversation;
+pub mod full_speed;
+pub mod plaintext;
+mod server;
+mod stage;
+mod wire;
+
+pub use server::{Homeserver, Killable};
+pub use stage::{Cast, Stage};
+pub use wire::Wire;
+
+use anyhow::{Result, ensure};
+
+use crate::driver::Arrived;
+
+/// Complains unless each expected message came once and everything in the room could be read on arrival.
+pub(crate) fn once_each(who: &str, arrived: &Arrived) -> Result<()> {
+    let missing: Vec<&str> =
+        arrived.counts.iter().filter(|(_, times)| **times == 0).map(|(body, _)| body.as_str()).collect();
+    let repeated: Vec<&str> =
+        arrived.counts.iter().filter(|(_, times)| **times > 1).map(|(body, _)| body.as_str()).collect();
+    ensure!(
+        arrived.complete && missing.is_empty() && repeated.is_empty() && arrived.unreadable.is_empty(),
+        "{who}: of {} messages {} did not come or could not be read (first {:?}), {} came twice (first {:?}), \
+         {} could not be decrypted on arrival (first {:?})",
+        arrived.counts.len(),
+        missing.len(),
+        missing.first(),
+        repeated.len(),
+        repeated.first(),
+        arrived.unreadable.len(),
+        arrived.unreadable.first(),
+    );
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Two people and a third, one of them with a second device, talk in an encrypted room while the server is killed again
+//! and again.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::stage::{PASSWORD, Player, Stage, say};
+use super::once_each;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How many messages are on their way when the server is killed.
+const BURST: usize = 30;
+/// Long enough for some of a burst to be acknowledged, and not all.
+const INTO_THE_BURST: Duration = Duration::from_millis(250);
+
+/// Plays it, and returns every text that was written.
+pub fn play(stage: &mut Stage) -> Result<Vec<String>> {
+    let mut alice = stage.newcomer("alice", false)?;
+    let mut bob = stage.newcomer("bob", false)?;
+    let mut carol = stage.newcomer_in_js("carol")?;
+    let room = alice.client.create_room(true, "A room for plays", &[&bob.user, &carol.user])?;
+    for player in [&mut bob, &mut carol] {
+        player.client.join(&room)?;
+    }
+    let mut everybody = [&mut alice, &mut bob, &mut carol];
+    for player in &mut everybody {
+        player.client.wait_members(&room, 3)?;
+    }
+    let mut texts = Vec::new();
+    say("everybody speaks");
+    everybody_speaks(&mut everybody, &room, "before", &mut texts)?;
+
+    say("the server is killed while everybody is quiet");
+    stage.server.kill_and_start()?;
+    everybody_speaks(&mut everybody, &room, "between", &mut texts)?;
+
+    say("the server is killed while Alice and Bob write");
+    killed_in_a_burst(stage, &mut everybody, &room, &mut texts)?;
+
+    let key = alice.client.enable_recovery().context("Alice makes a backup")?;
+    let texts_before = texts.len();
+    let mut second = third_device(stage, &mut alice, &room, &key, &texts)?;
+    stage.server.kill_and_start()?;
+
+    say("the new device, and Alice's first one after its process was killed too");
+    alice = stage.come_back(alice)?;
+    alice.client.start_sync(false)?;
+    let mut everybody = [&mut alice, &mut bob, &mut carol, &mut second];
+    everybody_speaks(&mut everybody, &room, "after", &mut texts)?;
+    ensure!(texts.len() > texts_before, "nobody spoke after the new device came");
+    let history = second.client.history(&room, 500, PATIENCE)?;
+    ensure!(history.unreadable.is_empty(), "the new device cannot read {:?}", history.unreadable);
+    Ok(texts)
+}
+
+/// Each says something, and everybody else reads it, once.
+fn everybody_speaks(players: &mut [&mut Player], room: &str, when: &str, texts: &mut Vec<String>) -> Result<()> {
+    for speaker in 0..players.len() {
+        let player = &mut *players[speaker];
+        let text = format!("{when}: plain words of {} number {}", player.client.name(), texts.len());
+        player.client.send(room, &text)?;
+        for (listener, player) in players.iter_mut().enumerate().filter(|(number, _)| *number != speaker) {
+            let arrived = player.client.expect(room, std::slice::from_ref(&text), PATIENCE)?;
+            let who = format!("{} (listener {listener}) reading `{text}`", player.client.name());
+            once_each(&who, &arrived)?;
+        }
+        texts.push(text);
+    }
+    Ok(())
+}
+
+/// What was being sent when the server died is there once: acknowledged messages are not lost, repeated ones not doubled.
+fn killed_in_a_burst(
+    stage: &mut Stage,
+    players: &mut [&mut Player; 3],
+    room: &str,
+    texts: &mut Vec<String>,
+) -> Result<()> {
+    let [alice, bob, carol] = players;
+    let burst = |name: &str| -> Vec<String> {
+        (0..BURST).map(|number| format!("burst: plain words of {name} number {number}")).collect()
+    };
+    let (of_alice, of_bob) = (burst("alice"), burst("bob"));
+    thread::scope(|scope| {
+        let first = scope.spawn(|| alice.client.send_many(room, &of_alice));
+        let second = scope.spawn(|| bob.client.send_many(room, &of_bob));
+        thread::sleep(INTO_THE_BURST);
+        let killed = stage.server.kill_and_start();
+        let sent = [first, second].map(|sending| sending.join().map_err(|_| anyhow::anyhow!("a sender's thread died")));
+        killed?;
+        sent.into_iter().try_for_each(|outcome| outcome?)
+    })?;
+    once_each("Bob reading Alice's burst", &bob.client.expect(room, &of_alice, PATIENCE)?)?;
+    once_each("Alice reading Bob's burst", &alice.client.expect(room, &of_bob, PATIENCE)?)?;
+    let both: Vec<String> = of_alice.into_iter().chain(of_bob).collect();
+    once_each("Carol reading both bursts", &carol.client.expect(room, &both, PATIENCE)?)?;
+    texts.extend(both);
+    Ok(())
+}
+
+/// A new device of Alice's is verified by her first one, takes the backup, and reads everything that was written before it.
+fn third_device(stage: &mut Stage, alice: &mut Player, room: &str, key: &str, texts: &[String]) -> Result<Player> {
+    say("a new device can read nothing");
+    let mut second = stage.further_device(alice, "alice-second-device")?;
+    second.client.start_sync(false)?;
+    let limit = u32::try_from(texts.len() + 50).context("so many messages")?;
+    let blind = second.client.history(room, limit, Duration::ZERO)?;
+    ensure!(blind.messages.is_empty(), "a device without keys reads {:?}", blind.messages.first());
+
+    say("it is verified by the first one");
+    second.client.verify(&alice.device).context("Alice's second device verifies the first")?;
+    second.client.wait_verified()?;
+
+    say("the server is killed, and the device takes the backup");
+    stage.server.kill_and_start()?;
+    second.client.recover(key)?;
+    let history = second.client.history(room, limit, PATIENCE)?;
+    ensure!(history.unreadable.is_empty(), "with the backup, {} events are unreadable", history.unreadable.len());
+    for text in texts {
+        let times = history.messages.iter().filter(|message| message.body.as_ref() == Some(text)).count();
+        ensure!(times == 1, "the new device reads `{text}` {times} times");
+    }
+    ensure!(second.user == alice.user && second.device != alice.device, "{PASSWORD} opened somebody else's account");
+    Ok(second)
+}

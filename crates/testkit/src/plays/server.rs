@@ -1,0 +1,136 @@
+//! The server on the stage: one of this repository's, which can be killed, or any other by its URL, which cannot.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+/// How long a server may take from its start to its first answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A homeserver.
+#[derive(Debug)]
+pub enum Homeserver {
+    /// Ours.
+    Ours(Killable),
+    /// Somebody else's, or one that somebody else started.
+    Other(SocketAddr),
+}
+
+impl Homeserver {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Self::Ours(server) => server.address,
+            Self::Other(address) => *address,
+        }
+    }
+
+    /// Its data folder, where that can be known.
+    pub fn data(&self) -> Option<&Path> {
+        match self {
+            Self::Ours(server) => Some(&server.data),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// Kills it and starts it again; does nothing where it is not ours to kill.
+    pub fn kill_and_start(&mut self) -> Result<()> {
+        match self {
+            Self::Ours(server) => {
+                server.kill()?;
+                server.start()
+            }
+            Self::Other(_) => Ok(()),
+        }
+    }
+}
+
+/// A server of this repository, with its own folder.
+#[derive(Debug)]
+pub struct Killable {
+    program: PathBuf,
+    folder: PathBuf,
+    data: PathBuf,
+    address: SocketAddr,
+    process: Option<Child>,
+}
+
+impl Killable {
+    /// Starts `program` with its configuration, data and log in `folder`: registration open, no rate limits.
+    pub fn launch(program: &Path, folder: &Path) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").context("looking for a free port")?;
+        let address = listener.local_addr().context("looking for a free port")?;
+        drop(listener);
+        let program = program.canonicalize().with_context(|| format!("there is no program {}", program.display()))?;
+        let data = folder.join("data");
+        let config = folder.join("domicile.toml");
+        fs::write(&config, configuration(address, &data)).with_context(|| format!("writing {}", config.display()))?;
+        let mut server = Self { program, folder: folder.to_owned(), data, address, process: None };
+        server.start()?;
+        Ok(server)
+    }
+
+    fn start(&mut self) -> Result<()> {
+        let log = self.folder.join("server.log");
+        let output = File::options().create(true).append(true).open(&log);
+        let output = output.with_context(|| format!("opening {}", log.display()))?;
+        let process = Command::new(&self.program)
+            .arg("--config")
+            .arg(self.folder.join("domicile.toml"))
+            .arg("serve")
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().context("a second handle on the log")?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("starting {}", self.program.display()))?;
+        let process = self.process.insert(process);
+        let mut waited = Duration::ZERO;
+        while TcpStream::connect_timeout(&self.address, PAUSE * 10).is_err() {
+            if let Some(status) = process.try_wait().context("asking whether the server runs")? {
+                bail!("the server ended while it started ({status}); see {}", log.display());
+            }
+            if waited > PATIENCE {
+                bail!("the server did not listen within {PATIENCE:?}; see {}", log.display());
+            }
+            sleep(PAUSE);
+            waited += PAUSE;
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self) -> Result<()> {
+        let mut process = self.process.take().context("the server does not run")?;
+        if let Some(status) = process.try_wait().context("asking whether the server runs")? {
+            bail!("the server ended by itself ({status}); see {}", self.folder.join("server.log").display());
+        }
+        process.kill().context("killing the server")?;
+        process.wait().context("waiting for the killed server").map(drop)
+    }
+}
+
+impl Drop for Killable {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended already, which is as good.
+            process.kill().ok();
+            process.wait().ok();
+        }
+    }
+}
+
+fn configuration(address: SocketAddr, data: &Path) -> String {
+    let limits = ["login_address", "login_account", "registration", "messages", "invites", "joins", "uploads", "searches"];
+    let limits: String = limits.iter().map(|name| format!("{name} = \"off\"\n")).collect();
+    format!(
+        "[server]\naddress = \"{address}\"\ndata = \"{}\"\n\n[registration]\nmode = \"open\"\n\
+         open_to_everybody = \"yes, I know that anybody can make accounts\"\n\n[rate_limits]\n{limits}",
+        data.display()
+    )
+}
