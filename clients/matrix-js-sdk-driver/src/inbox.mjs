@@ -46,6 +46,10 @@ export class Inbox {
     return { complete, counts: this.#counts(room, bodies), unreadable: unreadable.map(({ event }) => event) };
   }
 
+  forget() {
+    this.#arrivals = [];
+  }
+
   arrivals(room) {
     return { messages: this.#of(room).map(({ event, sender, body }) => ({ event, sender, body })) };
   }

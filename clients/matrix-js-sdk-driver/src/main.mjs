@@ -30,9 +30,11 @@ const commands = {
   history: (c) => rooms.history(session, c.room, c.limit, c.timeout),
   expect: (c) => session.inbox.expect(c.room, c.bodies, c.timeout),
   arrivals: (c) => session.inbox.arrivals(c.room),
+  forget_arrivals: () => session.inbox.forget(),
   bootstrap_cross_signing: (c) => trust.bootstrap(session, c.password),
   enable_recovery: () => trust.enableRecovery(session),
   recover: (c) => trust.recover(session, c.key),
+  wait_device: (c) => trust.waitDevice(session, c.device, c.timeout),
   verify: (c) => trust.verify(session, c.device, c.timeout),
   wait_verified: (c) => trust.waitVerified(session, c.timeout),
 };

@@ -47,6 +47,13 @@ export async function waitVerified({ client }, timeout) {
   await until(signed, timeout, `this device is not signed by its owner's keys after ${timeout} ms`);
 }
 
+/** Does not ask the server: it is the server that has to say that there is a new device. */
+export async function waitDevice({ client }, device, timeout) {
+  const user = client.getUserId();
+  const known = async () => (await client.getCrypto().getUserDeviceInfo([user])).get(user)?.has(device);
+  await until(known, timeout, `the device ${device} of ${user} was not announced within ${timeout} ms`);
+}
+
 export async function verify({ client }, device, timeout) {
   const request = await client.getCrypto().requestDeviceVerification(client.getUserId(), device);
   await until(() => request.phase === VerificationPhase.Ready, timeout, "the other side did not accept");

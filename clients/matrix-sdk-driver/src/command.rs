@@ -86,6 +86,8 @@ pub enum Command {
     Arrivals {
         room: String,
     },
+    /// Begins the list of arrivals anew: what came to a device before it had any keys says nothing about the server.
+    ForgetArrivals,
     BootstrapCrossSigning {
         password: String,
     },
@@ -93,6 +95,11 @@ pub enum Command {
     EnableRecovery,
     Recover {
         key: String,
+    },
+    /// Waits until this client has heard of another device of its user, as `/sync` announces it.
+    WaitDevice {
+        device: String,
+        timeout: u64,
     },
     /// Verifies another device of this user by comparing emoji; the other side accepts by itself.
     Verify {

@@ -91,6 +91,12 @@ impl Inbox {
         }
     }
 
+    /// Begins the list anew.
+    pub fn forget(&self) -> Value {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        json!({})
+    }
+
     /// Everything from this room.
     pub fn arrivals(&self, room: &str) -> Value {
         let list: Vec<Value> = self

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use matrix_sdk::RoomMemberships;
 use matrix_sdk::deserialized_responses::TimelineEvent;
 use matrix_sdk::room::MessagesOptions;
 use matrix_sdk::ruma::api::client::room::create_room::v3::{Request, RoomPreset};
@@ -46,13 +47,16 @@ pub async fn join(session: &Session, room: &str) -> Result<Value> {
 pub async fn wait_members(session: &Session, room: &str, count: u64, timeout: u64) -> Result<Value> {
     let room = session.room(room).await?;
     let until = Instant::now() + Duration::from_millis(timeout);
-    while room.joined_members_count() != count {
+    loop {
+        let members = room.members_no_sync(RoomMemberships::JOIN).await.context("looking at the members")?;
+        if u64::try_from(members.len()).is_ok_and(|joined| joined == count) {
+            return Ok(json!({}));
+        }
         if Instant::now() > until {
-            bail!("{} has {} joined members, not {count}", room.room_id(), room.joined_members_count());
+            bail!("{} has {} joined members, not {count}", room.room_id(), members.len());
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(json!({}))
 }
 
 pub async fn send(session: &Session, room: &str, body: &str) -> Result<Value> {

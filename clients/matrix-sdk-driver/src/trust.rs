@@ -60,6 +60,22 @@ pub async fn wait_verified(session: &Session, timeout: u64) -> Result<Value> {
     }
 }
 
+pub async fn wait_device(session: &Session, device: &str, timeout: u64) -> Result<Value> {
+    let user = session.client.user_id().context("nobody is logged in")?;
+    let until = Instant::now() + Duration::from_millis(timeout);
+    loop {
+        // From the store alone: it is the server that has to say that there is a new device.
+        let found = session.client.encryption().get_device(user, <&DeviceId>::from(device)).await;
+        if found.context("looking for the device")?.is_some() {
+            return Ok(json!({}));
+        }
+        if Instant::now() > until {
+            bail!("the device {device} of {user} was not announced within {timeout} ms");
+        }
+        sleep(PAUSE).await;
+    }
+}
+
 pub async fn verify(session: &Session, device: &str, limit: u64) -> Result<Value> {
     let user = session.client.user_id().context("nobody is logged in")?;
     let encryption = session.client.encryption();

@@ -1,5 +1,7 @@
 //! For tests: whole servers in a line, plays, and a file system that loses power.
 
+pub mod driver;
 pub mod fuse;
+pub mod plays;
 pub mod postgres;
 pub mod server;

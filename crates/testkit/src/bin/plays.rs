@@ -80,7 +80,12 @@ fn run(arguments: &Arguments) -> Result<()> {
     println!("full speed: {} of {} rounds good", outcome.good, arguments.rounds);
     texts.extend(outcome.texts);
     look_for_plaintext(&stage, &texts)?;
-    ensure!(outcome.bad.is_empty(), "{} rounds at full speed went wrong:\n{}", outcome.bad.len(), outcome.bad.join("\n"));
+    ensure!(
+        outcome.bad.is_empty(),
+        "{} rounds at full speed went wrong:\n{}",
+        outcome.bad.len(),
+        outcome.bad.join("\n")
+    );
     Ok(())
 }
 
@@ -93,13 +98,12 @@ fn partner(name: &str) -> Result<Partner> {
     }
 }
 
-/// The wire must hold what is not secret, or the search proves nothing; and none of the texts may be anywhere.
+/// Wire and data folder must hold what is not secret, or the search proves nothing; and none of the texts may be anywhere.
 fn look_for_plaintext(stage: &Stage, texts: &[String]) -> Result<()> {
-    let folders = [Some(stage.wire.folder()), stage.server.data()];
     let public = ["m.megolm.v1.aes-sha2".to_owned()];
-    let seen = plaintext::search(stage.wire.folder(), &public)?;
-    ensure!(!seen.found.is_empty(), "the recorded wire does not even hold `{}`: is it compressed?", public[0]);
-    for folder in folders.into_iter().flatten() {
+    for folder in [Some(stage.wire.folder()), stage.server.data()].into_iter().flatten() {
+        let seen = plaintext::search(folder, &public)?;
+        ensure!(!seen.found.is_empty(), "{} does not even hold `{}`: is it compressed?", folder.display(), public[0]);
         let findings = plaintext::search(folder, texts)?;
         if let Some((path, text)) = findings.found.first() {
             bail!("{} findings of plaintext; the first: `{text}` in {}", findings.found.len(), path.display());

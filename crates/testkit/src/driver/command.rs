@@ -155,6 +155,11 @@ impl Driver {
         Ok(history.messages)
     }
 
+    /// Begins the list of arrivals anew.
+    pub fn forget_arrivals(&mut self) -> Result<()> {
+        self.ask("forget_arrivals", json!({}), SHORT).map(drop)
+    }
+
     /// Makes the cross-signing keys.
     pub fn bootstrap_cross_signing(&mut self, password: &str) -> Result<()> {
         self.ask("bootstrap_cross_signing", json!({ "password": password }), SHORT).map(drop)
@@ -168,6 +173,11 @@ impl Driver {
     /// Takes the secrets and the backup by the recovery key.
     pub fn recover(&mut self, key: &str) -> Result<()> {
         self.ask("recover", json!({ "key": key }), LONG).map(drop)
+    }
+
+    /// Waits until this client has heard of another device of its user.
+    pub fn wait_device(&mut self, device: &str) -> Result<()> {
+        self.ask("wait_device", json!({ "device": device, "timeout": 30_000 }), SHORT).map(drop)
     }
 
     /// Verifies another device of this user by emoji.

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::stage::{PASSWORD, Player, Stage, say};
 use super::once_each;
+use super::stage::{PASSWORD, Player, Stage, say};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How many messages are on their way when the server is killed.
-const BURST: usize = 30;
+const BURST: usize = 150;
 /// Long enough for some of a burst to be acknowledged, and not all.
-const INTO_THE_BURST: Duration = Duration::from_millis(250);
+const INTO_THE_BURST: Duration = Duration::from_millis(100);
 
 /// Plays it, and returns every text that was written.
 pub fn play(stage: &mut Stage) -> Result<Vec<String>> {
@@ -87,9 +87,11 @@ fn killed_in_a_burst(
         let first = scope.spawn(|| alice.client.send_many(room, &of_alice));
         let second = scope.spawn(|| bob.client.send_many(room, &of_bob));
         thread::sleep(INTO_THE_BURST);
+        let writing = !(first.is_finished() && second.is_finished());
         let killed = stage.server.kill_and_start();
         let sent = [first, second].map(|sending| sending.join().map_err(|_| anyhow::anyhow!("a sender's thread died")));
         killed?;
+        ensure!(writing, "both had written everything before the server was killed: nothing was put to the test");
         sent.into_iter().try_for_each(|outcome| outcome?)
     })?;
     once_each("Bob reading Alice's burst", &bob.client.expect(room, &of_alice, PATIENCE)?)?;
@@ -110,12 +112,14 @@ fn third_device(stage: &mut Stage, alice: &mut Player, room: &str, key: &str, te
     ensure!(blind.messages.is_empty(), "a device without keys reads {:?}", blind.messages.first());
 
     say("it is verified by the first one");
+    alice.client.wait_device(&second.device).context("Alice's first device hears of the second")?;
     second.client.verify(&alice.device).context("Alice's second device verifies the first")?;
     second.client.wait_verified()?;
 
     say("the server is killed, and the device takes the backup");
     stage.server.kill_and_start()?;
     second.client.recover(key)?;
+    second.client.forget_arrivals()?;
     let history = second.client.history(room, limit, PATIENCE)?;
     ensure!(history.unreadable.is_empty(), "with the backup, {} events are unreadable", history.unreadable.len());
     for text in texts {

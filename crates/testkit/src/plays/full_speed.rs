@@ -87,7 +87,9 @@ fn round(one: &mut Player, other: &mut Player, number: u32, messages: u32, texts
     thread::scope(|scope| {
         let first = scope.spawn(|| one.client.send_many(&room, &of_one));
         let second = scope.spawn(|| other.client.send_many(&room, &of_other));
-        [first, second].into_iter().try_for_each(|sending| sending.join().map_err(|_| anyhow!("a sender's thread died"))?)
+        [first, second]
+            .into_iter()
+            .try_for_each(|sending| sending.join().map_err(|_| anyhow!("a sender's thread died"))?)
     })?;
     let here = one.client.expect(&room, &of_other, PATIENCE)?;
     let there = other.client.expect(&room, &of_one, PATIENCE)?;

@@ -38,7 +38,8 @@ fn needles(texts: &[String]) -> Vec<Needle> {
     let mut needles = Vec::new();
     for stem in stems {
         for alignment in 0..3 {
-            needles.push(Needle { bytes: base64_core(stem.as_bytes(), alignment), text: format!("{stem} (in base64)") });
+            needles
+                .push(Needle { bytes: base64_core(stem.as_bytes(), alignment), text: format!("{stem} (in base64)") });
         }
         needles.push(Needle { bytes: stem.clone().into_bytes(), text: stem });
     }
