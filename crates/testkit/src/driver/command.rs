@@ -14,9 +14,9 @@ use super::Driver;
 /// For what a server does at once.
 const SHORT: Duration = Duration::from_secs(90);
 /// For what takes many requests.
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_mins(10);
 /// What a driver needs beyond the time it was told to wait.
-const MARGIN: Duration = Duration::from_secs(60);
+const MARGIN: Duration = Duration::from_mins(1);
 
 /// A message that could be read.
 #[derive(Debug, Clone, Deserialize)]

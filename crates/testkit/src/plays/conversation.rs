@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::once_each;
 use super::stage::{PASSWORD, Player, Stage, say};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How many messages are on their way when the server is killed.
 const BURST: usize = 150;
 /// Long enough for some of a burst to be acknowledged, and not all.

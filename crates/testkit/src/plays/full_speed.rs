@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow};
 use super::once_each;
 use super::stage::{Player, Stage, say};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How the second person receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
