@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 mod command;
 mod crash;
 mod docs;
+mod e2e;
 mod endpoints;
 mod fuzz;
 mod golden;
@@ -38,6 +39,8 @@ enum Chore {
     Tidy(tidy::Args),
     /// Kill the server and cut its power under load, and check that every acknowledged message is there, once
     Crash(crash::Args),
+    /// Play with matrix-sdk and matrix-js-sdk on the server: encrypted rooms, kills, full speed
+    E2e(e2e::Args),
     /// List the fuzz targets, or run one (takes a nightly toolchain)
     Fuzz(fuzz::Args),
     /// Write the documents that are made from the code
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Chore::Test(args) => test::run(&args),
         Chore::Tidy(args) => tidy::run(&args),
         Chore::Crash(args) => crash::run(&args),
+        Chore::E2e(args) => e2e::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Docs(args) => docs::run(&args),
     };

@@ -128,7 +128,7 @@ impl Drop for Killable {
 fn configuration(address: SocketAddr, data: &Path) -> String {
     let limits =
         ["login_address", "login_account", "registration", "messages", "invites", "joins", "uploads", "searches"];
-    let limits: String = limits.iter().map(|name| format!("{name} = \"off\"\n")).collect();
+    let limits = limits.map(|name| format!("{name} = \"off\"\n")).concat();
     format!(
         "[server]\ndata_dir = \"{}\"\n\n[[listeners]]\nbind = \"{address}\"\nserve = [\"client\", \"media\", \"health\"]\n\n[registration]\nmode = \"open\"\n\
          open_to_everybody = \"yes, I know that anybody can make accounts\"\n\n[rate_limits]\n{limits}",
