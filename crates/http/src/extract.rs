@@ -160,6 +160,10 @@ async fn parse<T: IncomingRequest>(mut parts: Parts, raw: &Bytes) -> Result<T, M
         .await
         .map_err(|_| ErrorKind::InvalidParam.with("A part of the path is not percent-encoded UTF-8."))?;
     let args: Vec<&str> = params.iter().map(|(_, value)| value).collect();
+    // No id and no type has one, and not every database can store it.
+    if args.iter().any(|arg| arg.contains('\0')) {
+        return Err(ErrorKind::InvalidParam.with("A part of the path has a NUL character in it."));
+    }
     // Some clients send an empty body where an object is meant.
     let bytes: &[u8] = if raw.is_empty() && parts.method != axum::http::Method::GET { b"{}" } else { raw };
     let mut request = axum::http::Request::new(bytes);

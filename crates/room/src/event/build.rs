@@ -140,6 +140,9 @@ fn check_length(what: &'static str, text: &str) -> Result<(), BuildError> {
     if text.len() > limits::ID_BYTES {
         return Err(BuildError::TooLarge { what, length: text.len(), limit: limits::ID_BYTES });
     }
+    if text.contains('\0') {
+        return Err(BuildError::Content(format!("{what} has a NUL character in it")));
+    }
     Ok(())
 }
 
