@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::command;
+use crate::provision;
 use crate::server::Profile;
 
 /// The oldest Node on which the driver of matrix-js-sdk runs.
@@ -23,6 +24,9 @@ pub(crate) struct Args {
     /// Messages each way in such a round
     #[arg(long, default_value_t = 100)]
     messages: u32,
+    /// Let the server store in PostgreSQL
+    #[arg(long)]
+    postgres: bool,
     /// A driver of matrix-sdk that is built already; building it takes some minutes
     #[arg(long)]
     matrix_sdk_driver: Option<PathBuf>,
@@ -46,6 +50,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     plays.arg("--server-binary").arg(built.join("domicile"));
     plays.arg("--matrix-sdk-driver").arg(driver).arg("--matrix-js-sdk-driver").arg(script);
     plays.args(["--rounds", &args.rounds.to_string(), "--messages", &args.messages.to_string()]);
+    if args.postgres {
+        provision::postgres()?;
+        plays.arg("--postgres");
+    }
     if let Some(folder) = &args.keep {
         plays.arg("--keep").arg(folder);
     }

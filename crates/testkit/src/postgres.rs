@@ -45,6 +45,11 @@ impl Database {
         format!("{} dbname={}", self.server, self.name)
     }
 
+    /// The folder of the private server that holds it; with a server that was given, its socket's folder or its host.
+    pub fn folder(&self) -> &str {
+        self.server.split_whitespace().find_map(|pair| pair.strip_prefix("host=")).unwrap_or_default()
+    }
+
     fn administer(&self, statement: &str) -> Result<()> {
         let programs = server::programs().context("`psql` is not on this machine; `cargo xtask test` installs it")?;
         let output = Command::new(programs.join("psql"))

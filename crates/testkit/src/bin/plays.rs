@@ -10,6 +10,7 @@ use clap::Parser;
 use domicile_testkit::driver::Program;
 use domicile_testkit::plays::full_speed::Partner;
 use domicile_testkit::plays::{Cast, Homeserver, Killable, Stage, conversation, full_speed, plaintext};
+use domicile_testkit::postgres::Database;
 
 /// Play with matrix-sdk and matrix-js-sdk on a server.
 #[derive(Debug, Parser)]
@@ -35,6 +36,9 @@ struct Arguments {
     /// Who takes turns in these rounds as the second person
     #[arg(long, value_delimiter = ',', default_value = "sync,sliding,js")]
     partners: Vec<String>,
+    /// Let the server store in PostgreSQL, in a private database server that is started for it
+    #[arg(long, conflicts_with = "address")]
+    postgres: bool,
     /// Leave the conversation out
     #[arg(long)]
     only_full_speed: bool,
@@ -59,7 +63,10 @@ fn run(arguments: &Arguments) -> Result<()> {
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let folder = folder.canonicalize().context("finding the folder for the play")?;
     let server = match (&arguments.server_binary, arguments.address) {
-        (Some(program), _) => Homeserver::Ours(Killable::launch(program, &folder)?),
+        (Some(program), _) => {
+            let database = arguments.postgres.then(Database::create).transpose().context("making a database")?;
+            Homeserver::Ours(Killable::launch(program, &folder, database)?)
+        }
         (None, Some(address)) => Homeserver::Other(address),
         (None, None) => bail!("there is no server: give --server-binary or --address"),
     };
@@ -98,23 +105,24 @@ fn partner(name: &str) -> Result<Partner> {
     }
 }
 
-/// Wire and data folder must hold what is not secret, or the search proves nothing; and none of the texts may be anywhere.
+/// What is not secret must be found on the wire and in the data, or the search proves nothing; the texts must not.
 fn look_for_plaintext(stage: &Stage, texts: &[String]) -> Result<()> {
     let public = ["m.megolm.v1.aes-sha2".to_owned()];
-    for folder in [Some(stage.wire.folder()), stage.server.data()].into_iter().flatten() {
-        let seen = plaintext::search(folder, &public)?;
-        ensure!(!seen.found.is_empty(), "{} does not even hold `{}`: is it compressed?", folder.display(), public[0]);
-        let findings = plaintext::search(folder, texts)?;
-        if let Some((path, text)) = findings.found.first() {
-            bail!("{} findings of plaintext; the first: `{text}` in {}", findings.found.len(), path.display());
+    let wire = stage.wire.folder().to_owned();
+    let data = stage.server.data();
+    for (place, folders) in [("the wire", vec![wire]), ("the data", data)] {
+        let (mut control, mut bytes, mut files) = (0, 0, 0);
+        for folder in &folders {
+            control += plaintext::search(folder, &public)?.found.len();
+            let findings = plaintext::search(folder, texts)?;
+            if let Some((path, text)) = findings.found.first() {
+                bail!("{} findings of plaintext; the first: `{text}` in {}", findings.found.len(), path.display());
+            }
+            bytes += findings.bytes;
+            files += findings.files;
         }
-        println!(
-            "plaintext: none of {} messages in {} files ({} bytes) under {}",
-            texts.len(),
-            findings.files,
-            findings.bytes,
-            folder.display()
-        );
+        ensure!(folders.is_empty() || control > 0, "{place} does not even hold `{}`: is it compressed?", public[0]);
+        println!("plaintext: none of {} messages in {files} files of {place} ({bytes} bytes)", texts.len());
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use memchr::memmem;
 
 /// What a search found.
 #[derive(Debug, Default)]
@@ -66,23 +67,11 @@ fn walk(folder: &Path, needles: &[Needle], findings: &mut Findings) -> Result<()
             let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
             findings.files += 1;
             findings.bytes += bytes.len();
-            let here = needles.iter().filter(|needle| contains(&bytes, &needle.bytes));
+            let here = needles.iter().filter(|needle| memmem::find(&bytes, &needle.bytes).is_some());
             findings.found.extend(here.map(|needle| (path.clone(), needle.text.clone())));
         }
     }
     Ok(())
-}
-
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    let Some((first, rest)) = needle.split_first() else { return false };
-    let mut from = 0;
-    while let Some(at) = bytes[from..].iter().position(|byte| byte == first) {
-        from += at + 1;
-        if bytes[from..].starts_with(rest) {
-            return true;
-        }
-    }
-    false
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::postgres::Database;
+
 /// How long a server may take from its start to its first answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
@@ -31,11 +33,14 @@ impl Homeserver {
         }
     }
 
-    /// Its data folder, where that can be known.
-    pub fn data(&self) -> Option<&Path> {
+    /// The folders with its data, where they can be known: its own, and the database server's.
+    pub fn data(&self) -> Vec<PathBuf> {
         match self {
-            Self::Ours(server) => Some(&server.data),
-            Self::Other(_) => None,
+            Self::Ours(server) => {
+                let database = server.database.as_ref().map(|database| PathBuf::from(database.folder()));
+                std::iter::once(server.data.clone()).chain(database).collect()
+            }
+            Self::Other(_) => Vec::new(),
         }
     }
 
@@ -58,20 +63,24 @@ pub struct Killable {
     folder: PathBuf,
     data: PathBuf,
     address: SocketAddr,
+    database: Option<Database>,
     process: Option<Child>,
 }
 
 impl Killable {
-    /// Starts `program` with its configuration, data and log in `folder`: registration open, no rate limits.
-    pub fn launch(program: &Path, folder: &Path) -> Result<Self> {
+    /// Starts `program` with its configuration, data and log in `folder`: registration open, no rate limits. It stores in
+    /// a database of `PostgreSQL` where one is given.
+    pub fn launch(program: &Path, folder: &Path, database: Option<Database>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("looking for a free port")?;
         let address = listener.local_addr().context("looking for a free port")?;
         drop(listener);
         let program = program.canonicalize().with_context(|| format!("there is no program {}", program.display()))?;
         let data = folder.join("data");
         let config = folder.join("domicile.toml");
-        fs::write(&config, configuration(address, &data)).with_context(|| format!("writing {}", config.display()))?;
-        let mut server = Self { program, folder: folder.to_owned(), data, address, process: None };
+        let url = database.as_ref().map(Database::address);
+        fs::write(&config, configuration(address, &data, url.as_deref()))
+            .with_context(|| format!("writing {}", config.display()))?;
+        let mut server = Self { program, folder: folder.to_owned(), data, address, database, process: None };
         server.start()?;
         Ok(server)
     }
@@ -125,12 +134,14 @@ impl Drop for Killable {
     }
 }
 
-fn configuration(address: SocketAddr, data: &Path) -> String {
+fn configuration(address: SocketAddr, data: &Path, database: Option<&str>) -> String {
     let limits =
         ["login_address", "login_account", "registration", "messages", "invites", "joins", "uploads", "searches"];
     let limits = limits.map(|name| format!("{name} = \"off\"\n")).concat();
+    let database = database.map(|url| format!("[database]\nurl = \"{url}\"\n\n")).unwrap_or_default();
     format!(
-        "[server]\ndata_dir = \"{}\"\n\n[[listeners]]\nbind = \"{address}\"\nserve = [\"client\", \"media\", \"health\"]\n\n[registration]\nmode = \"open\"\n\
+        "{database}[server]\ndata_dir = \"{}\"\n\n[[listeners]]\nbind = \"{address}\"\nserve = [\"client\", \"media\", \"health\"]\n\n\
+         [registration]\nmode = \"open\"\n\
          open_to_everybody = \"yes, I know that anybody can make accounts\"\n\n[rate_limits]\n{limits}",
         data.display()
     )
