@@ -11,6 +11,7 @@ pub mod ephemeral;
 pub mod error;
 pub mod events;
 pub mod jobs;
+pub mod media;
 pub mod profile;
 pub mod push;
 pub mod rooms;

@@ -50,7 +50,7 @@ kinds! {
     /// The server failed.
     Unknown = "M_UNKNOWN", 500;
     /// The request makes no sense in the present state, and Matrix has no better word for it.
-    Unknown400 = "M_UNKNOWN", 400;
+    BadRequest = "M_UNKNOWN", 400;
     /// The server is stopping, or an overload keeps it from answering.
     Unavailable = "M_UNKNOWN", 503;
     /// The credentials were right, but a login is refused.

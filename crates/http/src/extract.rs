@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     body::Bytes,
     extract::{FromRef, FromRequest, RawPathParams, Request},
-    http::header::AUTHORIZATION,
+    http::header::{AUTHORIZATION, CONTENT_LENGTH},
     http::request::Parts,
 };
 use domicile_app::accounts::{Session, Sessions};
@@ -121,6 +121,38 @@ where
         let client = client(&parts);
         let body = parse(parts, &raw).await?;
         Ok(Self { body, raw, session, client })
+    }
+}
+
+/// A request of a session whose body is read piece by piece.
+pub struct Streamed<T> {
+    /// The request, but for its body.
+    pub body: T,
+    /// Its body.
+    pub content: axum::body::BodyDataStream,
+    /// What `Content-Length` says.
+    pub length: Option<u64>,
+    /// Who asks.
+    pub session: Arc<Session>,
+}
+
+impl<T, S> FromRequest<S> for Streamed<T>
+where
+    T: IncomingRequest,
+    S: Send + Sync,
+    Arc<Sessions>: FromRef<S>,
+{
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let session = match token(request.headers(), request.uri().query()) {
+            Some(token) => Arc::<Sessions>::from_ref(state).authenticate(token).await?,
+            None => return Err(ErrorKind::MissingToken.with("This needs an access token: log in.").into()),
+        };
+        let (parts, content) = request.into_parts();
+        let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let body = parse(parts, &Bytes::new()).await?;
+        Ok(Self { body, content: content.into_data_stream(), length, session })
     }
 }
 

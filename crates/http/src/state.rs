@@ -9,6 +9,7 @@ use domicile_app::{
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{Receipts, TypingNotices},
     events::send::Sender,
+    media::Media,
     profile::Profiles,
     push::PushRules,
     rooms::{Directory, Members, RoomMaker, RoomReader},
@@ -78,4 +79,6 @@ pub struct Services {
     pub profiles: Arc<Profiles>,
     /// Push rules.
     pub push_rules: Arc<PushRules>,
+    /// Media.
+    pub media: Arc<Media>,
 }

@@ -64,6 +64,7 @@ async fn alone(
         rng: Arc::new(OsRng),
         stopping: CancellationToken::new(),
         keystore,
+        media: wire::media_folder(config),
     };
     let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;
     let response = domicile_http::admin::routes(wired.admin).oneshot(request).await?;

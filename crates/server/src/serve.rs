@@ -50,8 +50,13 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     let store = Store::open(wire::store_options(config)).await.context("cannot open the database")?;
     let stopping = CancellationToken::new();
     let keystore = wire::keystore(config, &SystemClock).await?;
-    let surroundings =
-        Surroundings { clock: Arc::new(SystemClock), rng: Arc::new(OsRng), stopping: stopping.clone(), keystore };
+    let surroundings = Surroundings {
+        clock: Arc::new(SystemClock),
+        rng: Arc::new(OsRng),
+        stopping: stopping.clone(),
+        keystore,
+        media: wire::media_folder(config),
+    };
     let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;
     let metrics = Arc::new(Metrics::default());
 

@@ -1,6 +1,9 @@
 //! The wiring: the one place that knows every service and what it is made of.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, anyhow};
 use domicile_app::{
@@ -19,6 +22,7 @@ use domicile_app::{
         wake::Wakers,
     },
     jobs::Jobs,
+    media::{Media, MediaSettings, SealedBlobs},
     profile::Profiles,
     push::{PushClasses, PushRules},
     rooms::{
@@ -35,7 +39,7 @@ use domicile_core::{
 use domicile_http::{admin::AdminServices, state::Services};
 use domicile_room::event::ServerSigner;
 use domicile_store::{
-    Batch, Keystore, KeystoreOptions, KeystorePlace, MasterSource, Store, StoreOptions, table::server_keys,
+    Batch, Blobs, Keystore, KeystoreOptions, KeystorePlace, MasterSource, Store, StoreOptions, table::server_keys,
 };
 use ruma::{OwnedServerName, RoomVersionId};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +54,8 @@ pub struct Surroundings {
     pub stopping: CancellationToken,
     /// The keys of people's own.
     pub keystore: Arc<Keystore>,
+    /// The folder of media.
+    pub media: PathBuf,
 }
 
 /// Everything, ready to serve.
@@ -74,6 +80,11 @@ pub fn store_options(config: &Config) -> StoreOptions {
     } else {
         StoreOptions::Postgres { url: config.database.url.clone(), readers }
     }
+}
+
+/// Where the media of a configuration lie.
+pub fn media_folder(config: &Config) -> PathBuf {
+    Path::new(&config.server.data_dir).join("media")
 }
 
 /// Opens the keystore of a configuration: a file beside the database, or a schema of it.
@@ -154,6 +165,24 @@ fn creation(config: &config::Rooms) -> anyhow::Result<CreationSettings> {
     Ok(CreationSettings { default_version, encrypt })
 }
 
+async fn media(
+    config: &config::Media,
+    store: Store,
+    server_name: OwnedServerName,
+    surroundings: &Surroundings,
+) -> anyhow::Result<Media> {
+    let files = Blobs::open(surroundings.media.clone()).await.context("cannot open the folder of media")?;
+    let keystore = Arc::clone(&surroundings.keystore);
+    let blobs = Arc::new(SealedBlobs::new(files, Arc::clone(&keystore), config.max_upload.0));
+    let settings = MediaSettings {
+        upload_bytes: config.max_upload.0,
+        awaited_ms: config.unused_for.0,
+        ..MediaSettings::default()
+    };
+    let (clock, rng) = (Arc::clone(&surroundings.clock), Arc::clone(&surroundings.rng));
+    Ok(Media::new(store, blobs, keystore, clock, rng, server_name, settings))
+}
+
 /// The operator's choices, as services understand them.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -171,6 +200,8 @@ pub struct Settings {
     pub creation: CreationSettings,
     /// What is kept in memory.
     pub memory: config::Memory,
+    /// Uploads.
+    pub media: config::Media,
 }
 
 impl Settings {
@@ -185,6 +216,7 @@ impl Settings {
             passwords: config.passwords.clone(),
             creation: creation(&config.rooms)?,
             memory: config.memory.clone(),
+            media: config.media.clone(),
         })
     }
 }
@@ -197,6 +229,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let rng = || Arc::clone(&surroundings.rng);
     let signer = Arc::new(signer(&store, surroundings, &server_name).await?);
 
+    let media = media(&settings.media, store.clone(), server_name.clone(), surroundings).await?;
     let users = Arc::new(Users::new(store.clone(), clock(), server_name));
     let sessions = Arc::new(Sessions::new(store.clone(), clock(), rng(), settings.access_token_life_ms));
     let memory_kib = u32::try_from(passwords.memory.0 / 1_024).unwrap_or(u32::MAX);
@@ -288,6 +321,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         stopping: surroundings.stopping.clone(),
     });
     let services = Services {
+        media: Arc::new(media),
         push_rules: Arc::new(PushRules::new(store.clone(), Arc::clone(&account_data), Arc::clone(&push))),
         account_data,
         filters: Arc::new(Filters::new(store.clone())),

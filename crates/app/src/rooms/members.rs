@@ -180,7 +180,7 @@ impl Members {
         let room = self.sender.rooms().get(room_id).await?;
         match room.view().members.get(&by.user_num).map(|member| member.membership) {
             Some(Membership::Leave | Membership::Ban) => {}
-            Some(_) => return Err(ErrorKind::Unknown400.with("Leave the room before you forget it.").into()),
+            Some(_) => return Err(ErrorKind::BadRequest.with("Leave the room before you forget it.").into()),
             None => return Err(forbidden("You were never in this room.")),
         }
         let mut batch = Batch::new();

@@ -1,6 +1,7 @@
 //! The Client-Server API, one folder an area, one file an endpoint.
 
 pub mod account;
+pub mod authenticated_media;
 pub mod backup;
 pub mod config;
 pub mod dehydrated_device;
@@ -9,6 +10,7 @@ pub mod discovery;
 pub mod filter;
 pub mod keys;
 pub mod knock;
+pub mod media;
 pub mod membership;
 pub mod message;
 pub mod profile;
@@ -31,6 +33,7 @@ use crate::state::Services;
 pub fn routes() -> Router<Services> {
     Router::new()
         .merge(account::routes())
+        .merge(authenticated_media::routes())
         .merge(backup::routes())
         .merge(config::routes())
         .merge(dehydrated_device::routes())
@@ -39,6 +42,7 @@ pub fn routes() -> Router<Services> {
         .merge(filter::routes())
         .merge(keys::routes())
         .merge(knock::routes())
+        .merge(media::routes())
         .merge(membership::routes())
         .merge(message::routes())
         .merge(profile::routes())

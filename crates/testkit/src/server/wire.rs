@@ -67,7 +67,13 @@ pub(super) async fn wire(
     let options = KeystoreOptions { place, master: MasterSource::File(folder.join("master.key")), cached: 100 };
     let keystore = Keystore::open(options, Arc::new(OsRng), clock.now_ms()).await.expect("a keystore");
     let keystore = Arc::new(keystore);
-    let surroundings = Surroundings { clock, rng: Arc::new(OsRng), stopping: CancellationToken::new(), keystore };
+    let surroundings = Surroundings {
+        clock,
+        rng: Arc::new(OsRng),
+        stopping: CancellationToken::new(),
+        keystore,
+        media: folder.join("media"),
+    };
     let defaults = wire::Settings::new(&Config::default()).expect("the defaults");
     let settings = wire::Settings {
         server_name: settings.server_name,

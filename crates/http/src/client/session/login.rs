@@ -35,7 +35,7 @@ pub(super) async fn login(State(logins): State<Arc<Logins>>, request: Public<Che
         other => {
             let why =
                 format!("This server does not know the login type `{}`: use m.login.password.", other.login_type());
-            return Err(ErrorKind::Unknown400.with(why).into());
+            return Err(ErrorKind::BadRequest.with(why).into());
         }
     };
     let name = name(&password)?;
@@ -57,7 +57,7 @@ fn name(password: &Password) -> Result<String, MatrixError> {
     match (&password.identifier, &password.user) {
         (Some(UserIdentifier::Matrix(identifier)), _) => Ok(identifier.user.clone()),
         (Some(_), _) => {
-            Err(ErrorKind::Unknown400.with("Log in with your user name (`m.id.user`): this server keeps no others."))
+            Err(ErrorKind::BadRequest.with("Log in with your user name (`m.id.user`): this server keeps no others."))
         }
         (None, Some(user)) => Ok(user.clone()),
         (None, None) => Err(ErrorKind::MissingParam.with("`identifier` is missing: who logs in?")),

@@ -1,0 +1,97 @@
+//! Media: uploaded by people, stored sealed, given to whoever is logged in and knows the address.
+
+pub mod blobs;
+mod download;
+mod picture;
+pub mod sealed_blobs;
+mod thumbnail;
+mod upload;
+
+use std::{sync::Arc, time::Duration};
+
+use domicile_core::{
+    clock::{Clock, DAY_MS},
+    rng::Rng,
+};
+use domicile_store::{Keystore, Store};
+use ruma::{OwnedServerName, ServerName};
+use tokio::sync::{Notify, Semaphore};
+
+pub use blobs::{Blobs, ByteStream};
+pub use download::Download;
+pub use picture::Method;
+pub use sealed_blobs::SealedBlobs;
+pub use thumbnail::Wanted;
+pub use upload::{Described, Reserved};
+
+/// What the operator can choose.
+#[derive(Clone, Debug)]
+pub struct MediaSettings {
+    /// Largest upload in bytes.
+    pub upload_bytes: u64,
+    /// How long an upload may be awaited, in milliseconds.
+    pub awaited_ms: i64,
+    /// Uploads of one user that are awaited at once.
+    pub awaited_at_once: i64,
+    /// Thumbnails that are made at once. Each may take 256 MiB for a moment.
+    pub thumbnails_at_once: usize,
+}
+
+impl Default for MediaSettings {
+    fn default() -> Self {
+        Self { upload_bytes: 100 * 1024 * 1024, awaited_ms: DAY_MS, awaited_at_once: 50, thumbnails_at_once: 1 }
+    }
+}
+
+/// Longest wait for an upload that is awaited, whatever the client asks for.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// Where a file's name stands, which is sealed with it.
+const SEALED: &str = "media.sealed";
+
+/// Keeps media.
+pub struct Media {
+    store: Store,
+    blobs: Arc<dyn Blobs>,
+    keystore: Arc<Keystore>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    server_name: OwnedServerName,
+    settings: MediaSettings,
+    /// Rings when awaited media has come.
+    arrived: Notify,
+    /// Places at the work bench.
+    thumbnails: Semaphore,
+}
+
+impl Media {
+    /// Media over a store.
+    pub fn new(
+        store: Store,
+        blobs: Arc<dyn Blobs>,
+        keystore: Arc<Keystore>,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+        server_name: OwnedServerName,
+        settings: MediaSettings,
+    ) -> Self {
+        let thumbnails = Semaphore::new(settings.thumbnails_at_once.max(1));
+        Self { store, blobs, keystore, clock, rng, server_name, settings, arrived: Notify::new(), thumbnails }
+    }
+
+    /// Largest upload in bytes.
+    pub fn upload_bytes(&self) -> u64 {
+        self.settings.upload_bytes
+    }
+
+    /// Whether media of a server lies here.
+    fn is_ours(&self, server_name: &ServerName) -> bool {
+        server_name == self.server_name
+    }
+}
+
+/// Whether a text can be a media id (client-server specification, *Security considerations* of the content repository).
+fn is_media_id(media_id: &str) -> bool {
+    (1..=255).contains(&media_id.len())
+        && media_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}

@@ -1,0 +1,72 @@
+//! Blobs in the store's files, each sealed with the key of its owner.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domicile_core::ids::UserNum;
+use domicile_store::{
+    BlobId, Blobs as Files, Keystore,
+    blob::{BlobError, BlobWriter},
+};
+use futures::{StreamExt, TryStreamExt, future::BoxFuture};
+
+use super::blobs::{Blobs, ByteStream, Incoming, Stored};
+use crate::{Error, Result};
+
+/// Files and the keys to them.
+pub struct SealedBlobs {
+    files: Files,
+    keystore: Arc<Keystore>,
+    limit: u64,
+}
+
+impl SealedBlobs {
+    /// Files of at most `limit` bytes.
+    pub fn new(files: Files, keystore: Arc<Keystore>, limit: u64) -> Self {
+        Self { files, keystore, limit }
+    }
+}
+
+fn failed(error: BlobError) -> Error {
+    match error {
+        BlobError::Store(error) => error.into(),
+        other => Error::internal(other),
+    }
+}
+
+impl Blobs for SealedBlobs {
+    fn begin(&self, owner: UserNum) -> BoxFuture<'_, Result<Box<dyn Incoming>>> {
+        Box::pin(async move {
+            let key = self.keystore.key_of(owner).await?;
+            // A thumbnail may be larger than the largest upload, if that is small.
+            let writer = self.files.writer(&key, self.limit.max(16 << 20)).await.map_err(failed)?;
+            Ok(Box::new(Writing(writer)) as Box<dyn Incoming>)
+        })
+    }
+
+    fn open(&self, owner: UserNum, hash: Bytes) -> BoxFuture<'_, Result<Option<ByteStream>>> {
+        Box::pin(async move {
+            let key = self.keystore.key_of(owner).await?;
+            match self.files.reader(&key, BlobId::from_bytes(&hash)?).await {
+                Ok(reader) => Ok(Some(reader.into_stream().map_err(std::io::Error::other).boxed())),
+                Err(BlobError::NotFound) => Ok(None),
+                Err(error) => Err(failed(error)),
+            }
+        })
+    }
+}
+
+struct Writing(BlobWriter);
+
+impl Incoming for Writing {
+    fn write(&mut self, piece: Bytes) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { self.0.write(&piece).await.map_err(failed) })
+    }
+
+    fn finish(self: Box<Self>) -> BoxFuture<'static, Result<Stored>> {
+        Box::pin(async move {
+            let (id, byte_size) = self.0.finish().await.map_err(failed)?;
+            Ok(Stored { hash: Bytes::copy_from_slice(id.as_bytes()), byte_size })
+        })
+    }
+}
