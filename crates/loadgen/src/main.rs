@@ -1,3 +1,57 @@
-//! Load driver and side-by-side benchmarks for any Matrix server.
+//! Load driver and side-by-side benchmarks for any Matrix server, by its URL.
+//!
+//! It speaks the Client-Server API only and knows no server by name. It shares the machine with the server it measures, so its client does no
+//! more than it must: one connection a sender, requests written by hand, answers parsed only where they are needed.
 
-fn main() {}
+#![expect(clippy::print_stdout, reason = "what it measures is what it prints")]
+
+mod account;
+mod client;
+mod ledger;
+mod scenario;
+mod usage;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Send messages and write down each one that the server acknowledged, until the server is gone
+    Ledger {
+        /// The server
+        #[arg(long)]
+        url: String,
+        /// The file
+        #[arg(long)]
+        ledger: PathBuf,
+    },
+    /// Check that every message of a ledger is on the server, once
+    LedgerCheck {
+        /// The server
+        #[arg(long)]
+        url: String,
+        /// The file
+        #[arg(long)]
+        ledger: PathBuf,
+    },
+    /// Run one scenario and print what it measured as JSON
+    Run(scenario::Args),
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Ledger { url, ledger } => ledger::load(&url, &ledger).await,
+        Command::LedgerCheck { url, ledger } => ledger::check(&url, &ledger).await,
+        Command::Run(args) => scenario::run(&args).await,
+    }
+}

@@ -1,0 +1,112 @@
+//! Messages in a closed loop, and joins.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::{Args, Before, Measured};
+use crate::{
+    account::{self, Account, V3, encode},
+    client::Client,
+};
+
+/// A room with who is in it.
+pub(super) struct Room {
+    pub(super) id: String,
+    pub(super) members: Vec<usize>,
+}
+
+/// Accounts and rooms of a scenario.
+pub(super) struct Stage {
+    pub(super) accounts: Vec<Account>,
+    pub(super) rooms: Vec<Room>,
+}
+
+/// Makes `rooms` rooms of `members` members.
+pub(super) async fn stage(args: &Args) -> Result<Stage> {
+    let mut client = Client::new(&args.url)?;
+    let mut accounts = Vec::new();
+    for index in 0..args.members.max(args.senders.min(args.members * args.rooms)) {
+        accounts.push(account::register(&mut client, &format!("{}{index}", args.tag)).await?);
+    }
+    let mut rooms = Vec::new();
+    for index in 0..args.rooms {
+        let members: Vec<usize> = (0..args.members).map(|offset| (index + offset) % accounts.len()).collect();
+        let chosen: Vec<&Account> = members.iter().map(|member| &accounts[*member]).collect();
+        rooms.push(Room { id: account::room(&mut client, &chosen).await?, members });
+    }
+    Ok(Stage { accounts, rooms })
+}
+
+/// A message whose event has about 700 bytes.
+pub(super) fn message() -> String {
+    json!({ "msgtype": "m.text", "body": "0123456789".repeat(30) }).to_string()
+}
+
+/// Sends as fast as the server answers.
+pub(super) async fn run(args: &Args) -> Result<Measured> {
+    let stage = Arc::new(stage(args).await?);
+    let left = Arc::new(AtomicUsize::new(args.messages));
+    let before = Before::now(args);
+    let mut tasks = Vec::new();
+    for sender in 0..args.senders {
+        let (stage, left, args) = (Arc::clone(&stage), Arc::clone(&left), args.clone());
+        tasks.push(tokio::spawn(async move {
+            let mut client = Client::new(&args.url)?;
+            let (body, mut took, mut errors) = (message(), Vec::new(), 0);
+            for number in 0_usize.. {
+                let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+                if taken.is_err() {
+                    break;
+                }
+                let room = &stage.rooms[(sender + number * 7) % stage.rooms.len()];
+                let account = &stage.accounts[room.members[sender % room.members.len()]];
+                let path =
+                    format!("{V3}/rooms/{}/send/m.room.message/{}s{sender}n{number}", encode(&room.id), args.tag);
+                let begun = tokio::time::Instant::now();
+                match client.send("PUT", &path, Some(&account.token), Some(body.as_bytes())).await {
+                    Ok(200) => took.push(begun.elapsed().as_secs_f64() * 1_000.0),
+                    _ => errors += 1,
+                }
+            }
+            Ok::<_, anyhow::Error>((took, errors))
+        }));
+    }
+    let (mut took, mut errors) = (Vec::new(), 0);
+    for task in tasks {
+        let (more, failed) = task.await??;
+        took.extend(more);
+        errors += failed;
+    }
+    Ok(before.measured(args, took, errors))
+}
+
+/// Joins: `members` accounts join each of `rooms` rooms.
+pub(super) async fn join(args: &Args) -> Result<Measured> {
+    let mut client = Client::new(&args.url)?;
+    let maker = account::register(&mut client, &format!("{}maker", args.tag)).await?;
+    let mut accounts = Vec::new();
+    for index in 0..args.members {
+        accounts.push(account::register(&mut client, &format!("{}{index}", args.tag)).await?);
+    }
+    let mut rooms = Vec::new();
+    for _ in 0..args.rooms {
+        rooms.push(account::room(&mut client, &[&maker]).await?);
+    }
+    let before = Before::now(args);
+    let (mut took, mut errors) = (Vec::new(), 0);
+    for room in &rooms {
+        for account in &accounts {
+            let begun = tokio::time::Instant::now();
+            match account::join(&mut client, account, room).await {
+                Ok(()) => took.push(begun.elapsed().as_secs_f64() * 1_000.0),
+                Err(_) => errors += 1,
+            }
+        }
+    }
+    Ok(before.measured(args, took, errors))
+}
