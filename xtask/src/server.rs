@@ -15,6 +15,10 @@ use crate::command;
 
 /// How long a server may take from its start to its first answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Everybody may register and nobody is held back: the server is loaded, not protected.
+const OPEN: &str = "[registration]\nmode = \"open\"\nopen_to_everybody = \"yes, I know that anybody can make accounts\"\n\n\
+    [passwords]\nmemory = \"64K\"\niterations = 1\n\n[rate_limits]\nlogin_address = \"off\"\nlogin_account = \"off\"\n\
+    registration = \"off\"\nmessages = \"off\"\ninvites = \"off\"\njoins = \"off\"\nuploads = \"off\"\nsearches = \"off\"\n";
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Which build of the programs a chore uses.
@@ -163,5 +167,5 @@ fn free_address() -> Result<SocketAddr> {
 
 /// Registration is open and no rate limits hold: the load makes its own accounts and sends as fast as it can.
 fn configuration(address: SocketAddr, data: &Path) -> String {
-    format!("[server]\naddress = \"{address}\"\ndata = \"{}\"\n", data.display())
+    format!("[server]\ndata_dir = \"{}\"\n\n[[listeners]]\nbind = \"{address}\"\n\n{OPEN}", data.display())
 }
