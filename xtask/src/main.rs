@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod command;
 mod crash;
 mod docs;
@@ -39,6 +40,8 @@ enum Chore {
     Tidy(tidy::Args),
     /// Kill the server and cut its power under load, and check that every acknowledged message is there, once
     Crash(crash::Args),
+    /// Measure Domicile beside Synapse and write docs/benchmarks.md
+    Bench(bench::Args),
     /// Play with matrix-sdk and matrix-js-sdk on the server: encrypted rooms, kills, full speed
     E2e(e2e::Args),
     /// List the fuzz targets, or run one (takes a nightly toolchain)
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Chore::Test(args) => test::run(&args),
         Chore::Tidy(args) => tidy::run(&args),
         Chore::Crash(args) => crash::run(&args),
+        Chore::Bench(args) => bench::run(&args),
         Chore::E2e(args) => e2e::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Docs(args) => docs::run(&args),

@@ -30,6 +30,11 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
+    /// The programs as they are shipped.
+    pub(crate) fn release() -> Self {
+        Self { release: true }
+    }
+
     /// Builds binaries, each given with its package, and returns the folder they are in.
     pub(crate) fn build(self, programs: &[(&str, &str)]) -> Result<PathBuf> {
         for (package, program) in programs {
@@ -99,6 +104,11 @@ impl Server {
     /// Where it listens, as a URL.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// Whether it says that it is well.
