@@ -22,8 +22,8 @@ export async function join({ client }, room) {
 
 export async function waitMembers(session, id, count, timeout) {
   const room = await session.room(id);
-  const look = () => room.getJoinedMemberCount() === count;
-  await until(look, timeout, () => `${id} has ${room.getJoinedMemberCount()} joined members, not ${count}`);
+  const look = () => room.getJoinedMembers().length === count;
+  await until(look, timeout, () => `${id} has ${room.getJoinedMembers().length} joined members, not ${count}`);
 }
 
 export async function send(session, id, body) {

@@ -3,6 +3,7 @@
 //! A message that could not be decrypted when it arrived stays on the list as such, even where its key comes later.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ struct Event {
 #[derive(Debug, Clone, Default)]
 pub struct Inbox {
     arrivals: Arc<Mutex<Vec<Arrival>>>,
+    /// Whether an event may come again: a sliding connection that the server has forgotten begins anew, by the protocol
+    /// with events that the client knows. `/v3/sync` never repeats itself.
+    lenient: Arc<AtomicBool>,
     changed: Arc<Notify>,
 }
 
@@ -53,6 +57,11 @@ impl Inbox {
         });
     }
 
+    /// Whether an event that came before is passed over, or counted again.
+    pub fn be_lenient(&self, lenient: bool) {
+        self.lenient.store(lenient, Ordering::Relaxed);
+    }
+
     fn take(&self, room: &str, event: Event) {
         let body = match event.kind.as_str() {
             "m.room.message" => Some(event.content["body"].as_str().unwrap_or_default().to_owned()),
@@ -60,7 +69,12 @@ impl Inbox {
             _ => return,
         };
         let arrival = Arrival { room: room.to_owned(), event: event.event_id, sender: event.sender, body };
-        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
+        let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.lenient.load(Ordering::Relaxed) && arrivals.iter().any(|earlier| earlier.event == arrival.event) {
+            return;
+        }
+        arrivals.push(arrival);
+        drop(arrivals);
         self.changed.notify_waiters();
     }
 

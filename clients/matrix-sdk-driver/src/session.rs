@@ -107,6 +107,7 @@ impl Session {
         self.stop_sync()?;
         // What is missed without it: that a key which failed to arrive is asked of the backup.
         self.client.event_cache().subscribe().context("starting the event cache")?;
+        self.inbox.be_lenient(sliding);
         let first = sync::first(&self.client, sliding).await?;
         self.syncing = Some(tokio::spawn(first.forever()));
         Ok(json!({}))

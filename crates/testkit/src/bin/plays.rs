@@ -30,11 +30,11 @@ struct Arguments {
     /// Rounds at full speed
     #[arg(long, default_value_t = 20)]
     rounds: u32,
-    /// Messages each way in such a round
+    /// Messages by each in such a round
     #[arg(long, default_value_t = 100)]
     messages: u32,
-    /// Who takes turns in these rounds as the second person
-    #[arg(long, value_delimiter = ',', default_value = "sync,sliding,js")]
+    /// Who takes turns in these rounds in writing with the first person
+    #[arg(long, value_delimiter = ',', default_value = "sync,sliding,js,all")]
     partners: Vec<String>,
     /// Let the server store in PostgreSQL, in a private database server that is started for it
     #[arg(long, conflicts_with = "address")]
@@ -77,12 +77,12 @@ fn run(arguments: &Arguments) -> Result<()> {
     let mut stage = Stage::build(server, cast, &folder)?;
     let mut texts = Vec::new();
     if !arguments.only_full_speed {
-        println!("conversation: three people, a further device, a server that is killed");
+        println!("conversation: four people, a further device, a server that is killed");
         texts.extend(conversation::play(&mut stage).context("conversation")?);
         println!("conversation: good, {} messages", texts.len());
     }
     let partners = arguments.partners.iter().map(|name| partner(name)).collect::<Result<Vec<_>>>()?;
-    println!("full speed: {} rounds of {} messages each way", arguments.rounds, arguments.messages);
+    println!("full speed: {} rounds of {} messages by each", arguments.rounds, arguments.messages);
     let outcome = full_speed::play(&stage, &partners, arguments.rounds, arguments.messages).context("full speed")?;
     println!("full speed: {} of {} rounds good", outcome.good, arguments.rounds);
     texts.extend(outcome.texts);
@@ -101,7 +101,8 @@ fn partner(name: &str) -> Result<Partner> {
         "sync" => Ok(Partner::Sync),
         "sliding" => Ok(Partner::Sliding),
         "js" => Ok(Partner::Js),
-        _ => bail!("partners are `sync`, `sliding` and `js`, not `{name}`"),
+        "all" => Ok(Partner::All),
+        _ => bail!("partners are `sync`, `sliding`, `js` and `all`, not `{name}`"),
     }
 }
 

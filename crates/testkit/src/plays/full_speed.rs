@@ -1,18 +1,18 @@
-//! Two people write as fast as they can: each message can be read when it arrives, and arrives once.
+//! Two people, or four, write as fast as they can: each message can be read when it arrives, and arrives once.
 //!
 //! Every round has a new room, so every round has new keys that must arrive before their messages.
 
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 use super::once_each;
 use super::stage::{Player, Stage, say};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How the second person receives.
+/// Who writes with the first person, who is on matrix-sdk and receives by `/v3/sync`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Partner {
     /// matrix-sdk by `/v3/sync`.
@@ -21,16 +21,8 @@ pub enum Partner {
     Sliding,
     /// matrix-js-sdk.
     Js,
-}
-
-impl Partner {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sync => "dora",
-            Self::Sliding => "emil",
-            Self::Js => "fred",
-        }
-    }
+    /// All three at once, in one room.
+    All,
 }
 
 /// How a play went.
@@ -44,21 +36,37 @@ pub struct Outcome {
     pub texts: Vec<String>,
 }
 
-/// Plays `rounds` rounds of `messages` each way, the partners taking turns. A bad round does not end the play.
-pub fn play(stage: &Stage, partners: &[Partner], rounds: u32, messages: u32) -> Result<Outcome> {
-    let mut anna = stage.newcomer("anna", false)?;
-    let mut others = Vec::new();
-    for partner in partners {
-        let player = match partner {
-            Partner::Js => stage.newcomer_in_js(partner.name()),
-            _ => stage.newcomer(partner.name(), *partner == Partner::Sliding),
-        };
-        others.push((*partner, player.with_context(|| format!("bringing {} on the stage", partner.name()))?));
+/// Everybody there is.
+struct Company {
+    anna: Player,
+    dora: Player,
+    emil: Player,
+    fred: Player,
+}
+
+impl Company {
+    fn with(&mut self, partner: Partner) -> Vec<&mut Player> {
+        let Self { anna, dora, emil, fred } = self;
+        match partner {
+            Partner::Sync => vec![anna, dora],
+            Partner::Sliding => vec![anna, emil],
+            Partner::Js => vec![anna, fred],
+            Partner::All => vec![anna, dora, emil, fred],
+        }
     }
+}
+
+/// Plays `rounds` rounds of `messages` by each, the partners taking turns. A bad round does not end the play.
+pub fn play(stage: &Stage, partners: &[Partner], rounds: u32, messages: u32) -> Result<Outcome> {
+    let mut company = Company {
+        anna: stage.newcomer("anna", false)?,
+        dora: stage.newcomer("dora", false)?,
+        emil: stage.newcomer("emil", true)?,
+        fred: stage.newcomer_in_js("fred")?,
+    };
     let mut outcome = Outcome::default();
-    for (number, place) in (1..=rounds).zip((0..others.len()).cycle()) {
-        let (partner, other) = &mut others[place];
-        match round(&mut anna, other, number, messages, &mut outcome.texts) {
+    for (number, partner) in (1..=rounds).zip(partners.iter().copied().cycle()) {
+        match round(&mut company.with(partner), number, messages, &mut outcome.texts) {
             Ok(()) => {
                 say(&format!("round {number} of {rounds} ({partner:?}): good"));
                 outcome.good += 1;
@@ -73,26 +81,36 @@ pub fn play(stage: &Stage, partners: &[Partner], rounds: u32, messages: u32) -> 
     Ok(outcome)
 }
 
-fn round(one: &mut Player, other: &mut Player, number: u32, messages: u32, texts: &mut Vec<String>) -> Result<()> {
-    let room = one.client.create_room(true, "A room for speed", &[&other.user])?;
-    other.client.join(&room)?;
-    for player in [&mut *one, &mut *other] {
-        player.client.wait_members(&room, 2)?;
+fn round(players: &mut [&mut Player], number: u32, messages: u32, texts: &mut Vec<String>) -> Result<()> {
+    let (host, guests) = players.split_first_mut().context("nobody plays")?;
+    let invited: Vec<&str> = guests.iter().map(|guest| guest.user.as_str()).collect();
+    let room = host.client.create_room(true, "A room for speed", &invited)?;
+    for guest in guests {
+        guest.client.join(&room)?;
     }
-    let of = |name: &str| -> Vec<String> {
+    let everybody = u64::try_from(players.len()).context("counting the players")?;
+    for player in &mut *players {
+        player.client.wait_members(&room, everybody)?;
+    }
+    let words = |player: &Player| -> Vec<String> {
+        let name = player.client.name();
         (0..messages).map(|message| format!("speedy words of {name} in round {number}, number {message}")).collect()
     };
-    let (of_one, of_other) = (of(one.client.name()), of(other.client.name()));
-    texts.extend(of_one.iter().chain(&of_other).cloned());
+    let written: Vec<Vec<String>> = players.iter().map(|player| words(player)).collect();
+    texts.extend(written.iter().flatten().cloned());
     thread::scope(|scope| {
-        let first = scope.spawn(|| one.client.send_many(&room, &of_one));
-        let second = scope.spawn(|| other.client.send_many(&room, &of_other));
-        [first, second]
-            .into_iter()
-            .try_for_each(|sending| sending.join().map_err(|_| anyhow!("a sender's thread died"))?)
+        let sending: Vec<_> = (players.iter_mut().zip(&written))
+            .map(|(player, texts)| scope.spawn(|| player.client.send_many(&room, texts)))
+            .collect();
+        sending.into_iter().try_for_each(|one| one.join().map_err(|_| anyhow!("a sender's thread died"))?)
     })?;
-    let here = one.client.expect(&room, &of_other, PATIENCE)?;
-    let there = other.client.expect(&room, &of_one, PATIENCE)?;
-    once_each(&format!("{} in {room}", other.client.name()), &there)?;
-    once_each(&format!("{} in {room}", one.client.name()), &here)
+    let mut complaints = Vec::new();
+    for (reader, player) in players.iter_mut().enumerate() {
+        let by_others = written.iter().enumerate().filter(|(writer, _)| *writer != reader);
+        let expected: Vec<String> = by_others.flat_map(|(_, texts)| texts).cloned().collect();
+        let arrived = player.client.expect(&room, &expected, PATIENCE)?;
+        complaints.extend(once_each(&format!("{} in {room}", player.client.name()), &arrived).err());
+    }
+    ensure!(complaints.is_empty(), "{}", complaints.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+    Ok(())
 }

@@ -24,11 +24,13 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").context("listening before the server")?;
         let address = listener.local_addr().context("listening before the server")?;
         let wire = Self { address, folder: folder.to_owned() };
+        let order = File::create(folder.join("order")).context("making the recording's table of contents")?;
+        let order = Arc::new(Order(Mutex::new(order)));
         let folder = wire.folder.clone();
         thread::spawn(move || {
             for (number, client) in listener.incoming().map_while(std::io::Result::ok).enumerate() {
                 // A server that is down refuses; the client sees its connection end, as it would without a proxy.
-                pass(client, server, &folder, number).ok();
+                pass(client, server, &folder, number, &order).ok();
             }
         });
         Ok(wire)
@@ -45,7 +47,13 @@ impl Wire {
     }
 }
 
-fn pass(client: TcpStream, server: SocketAddr, folder: &Path, number: usize) -> std::io::Result<()> {
+fn pass(
+    client: TcpStream,
+    server: SocketAddr,
+    folder: &Path,
+    number: usize,
+    order: &Arc<Order>,
+) -> std::io::Result<()> {
     let upstream = TcpStream::connect(server)?;
     for stream in [&client, &upstream] {
         stream.set_nodelay(true)?;
@@ -56,9 +64,9 @@ fn pass(client: TcpStream, server: SocketAddr, folder: &Path, number: usize) -> 
         (upstream, client, File::create(folder.join(format!("{number}.received")))?),
     ];
     for (from, to, record) in ways {
-        let both = Arc::clone(&both);
+        let (both, order) = (Arc::clone(&both), Arc::clone(order));
         thread::spawn(move || {
-            copy(from, to, record).ok();
+            copy(from, to, record, |bytes| order.note(number, bytes)).ok();
             for stream in both.lock().unwrap_or_else(PoisonError::into_inner).iter() {
                 // The other direction may have ended it already.
                 stream.shutdown(Shutdown::Both).ok();
@@ -68,13 +76,29 @@ fn pass(client: TcpStream, server: SocketAddr, folder: &Path, number: usize) -> 
     Ok(())
 }
 
-fn copy(mut from: TcpStream, mut to: TcpStream, mut record: File) -> std::io::Result<()> {
+/// The first lines of requests and answers in the order in which they passed, so that a recording can be read as a story.
+struct Order(Mutex<File>);
+
+impl Order {
+    fn note(&self, connection: usize, bytes: &[u8]) {
+        let begins =
+            [&b"GET "[..], b"PUT ", b"POST ", b"DELETE ", b"HTTP/1.1 "].iter().any(|word| bytes.starts_with(word));
+        if let (true, Some(line)) = (begins, bytes.split(|byte| *byte == b'\r').next()) {
+            let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // An aid to whoever looks for a mistake; the play does not need it.
+            writeln!(file, "{connection} {}", String::from_utf8_lossy(line)).ok();
+        }
+    }
+}
+
+fn copy(mut from: TcpStream, mut to: TcpStream, mut record: File, note: impl Fn(&[u8])) -> std::io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     loop {
         let length = from.read(&mut buffer)?;
         if length == 0 {
             return Ok(());
         }
+        note(&buffer[..length]);
         record.write_all(&buffer[..length])?;
         to.write_all(&buffer[..length])?;
     }
