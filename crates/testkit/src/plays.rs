@@ -14,9 +14,15 @@ pub use server::{Homeserver, Killable};
 pub use stage::{Cast, Stage};
 pub use wire::Wire;
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 
 use crate::driver::Arrived;
+use stage::Player;
+
+/// How long a message may be on its way.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Complains unless each expected message came once and everything in the room could be read on arrival.
 pub(crate) fn once_each(who: &str, arrived: &Arrived) -> Result<()> {
@@ -36,5 +42,26 @@ pub(crate) fn once_each(who: &str, arrived: &Arrived) -> Result<()> {
         arrived.unreadable.len(),
         arrived.unreadable.first(),
     );
+    Ok(())
+}
+
+/// Each says something, and everybody else reads it, once.
+pub(crate) fn everybody_speaks(
+    players: &mut [&mut Player],
+    room: &str,
+    when: &str,
+    texts: &mut Vec<String>,
+) -> Result<()> {
+    for speaker in 0..players.len() {
+        let player = &mut *players[speaker];
+        let text = format!("{when}: plain words of {} number {}", player.client.name(), texts.len());
+        player.client.send(room, &text)?;
+        for (listener, player) in players.iter_mut().enumerate().filter(|(number, _)| *number != speaker) {
+            let arrived = player.client.expect(room, std::slice::from_ref(&text), PATIENCE)?;
+            let who = format!("{} (listener {listener}) reading `{text}`", player.client.name());
+            once_each(&who, &arrived)?;
+        }
+        texts.push(text);
+    }
     Ok(())
 }

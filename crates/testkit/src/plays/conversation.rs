@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::once_each;
 use super::stage::{PASSWORD, Player, Stage, say};
+use super::{PATIENCE, everybody_speaks, once_each};
 
-const PATIENCE: Duration = Duration::from_mins(1);
 /// How many messages each of two writes while the server is killed. Both bursts together fit into one sliding timeline
 /// of 100: a server may leave a gap beyond that, and what is in a gap does not arrive.
 const BURST: usize = 45;
@@ -55,22 +54,6 @@ pub fn play(stage: &mut Stage) -> Result<Vec<String>> {
     let history = second.client.history(&room, 500, PATIENCE)?;
     ensure!(history.unreadable.is_empty(), "the new device cannot read {:?}", history.unreadable);
     Ok(texts)
-}
-
-/// Each says something, and everybody else reads it, once.
-fn everybody_speaks(players: &mut [&mut Player], room: &str, when: &str, texts: &mut Vec<String>) -> Result<()> {
-    for speaker in 0..players.len() {
-        let player = &mut *players[speaker];
-        let text = format!("{when}: plain words of {} number {}", player.client.name(), texts.len());
-        player.client.send(room, &text)?;
-        for (listener, player) in players.iter_mut().enumerate().filter(|(number, _)| *number != speaker) {
-            let arrived = player.client.expect(room, std::slice::from_ref(&text), PATIENCE)?;
-            let who = format!("{} (listener {listener}) reading `{text}`", player.client.name());
-            once_each(&who, &arrived)?;
-        }
-        texts.push(text);
-    }
-    Ok(())
 }
 
 /// What was being sent when the server died is there once: acknowledged messages are not lost, repeated ones not doubled.
