@@ -22,10 +22,10 @@ use crate::driver::Arrived;
 use stage::Player;
 
 /// How long a message may be on its way.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Complains unless each expected message came once and everything in the room could be read on arrival.
-pub(crate) fn once_each(who: &str, arrived: &Arrived) -> Result<()> {
+fn once_each(who: &str, arrived: &Arrived) -> Result<()> {
     let missing: Vec<&str> =
         arrived.counts.iter().filter(|(_, times)| **times == 0).map(|(body, _)| body.as_str()).collect();
     let repeated: Vec<&str> =
@@ -46,12 +46,7 @@ pub(crate) fn once_each(who: &str, arrived: &Arrived) -> Result<()> {
 }
 
 /// Each says something, and everybody else reads it, once.
-pub(crate) fn everybody_speaks(
-    players: &mut [&mut Player],
-    room: &str,
-    when: &str,
-    texts: &mut Vec<String>,
-) -> Result<()> {
+fn everybody_speaks(players: &mut [&mut Player], room: &str, when: &str, texts: &mut Vec<String>) -> Result<()> {
     for speaker in 0..players.len() {
         let player = &mut *players[speaker];
         let text = format!("{when}: plain words of {} number {}", player.client.name(), texts.len());
