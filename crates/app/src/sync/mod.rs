@@ -109,7 +109,8 @@ impl Sync {
             // Taken before the read: what is written after the read wakes us.
             let mut woken = std::pin::pin!(waiting.woken());
             woken.as_mut().enable();
-            let mut answer = self.compute(&session, &request).await?;
+            // In a box, so that whoever waits does not hold the room that the answer needed while it was made.
+            let mut answer = Box::pin(self.compute(&session, &request)).await?;
             if std::mem::take(&mut answer.inbox_received) {
                 let mut batch = Batch::new();
                 let upto = request.since.map_or(Position::START, |token| token.position);

@@ -19,11 +19,17 @@ pub(super) async fn run(args: &Args) -> Result<Measured> {
     let stage = Arc::new(send::stage(&args).await?);
     let room = stage.rooms[0].id.clone();
     let (sink, mut received) = mpsc::unbounded_channel::<(usize, Instant)>();
+    let (ready, mut readied) = mpsc::unbounded_channel::<()>();
     for member in 1..args.members {
         let (stage, url, sink, room) = (Arc::clone(&stage), args.url.clone(), sink.clone(), room.clone());
-        tokio::spawn(async move { receive(&url, &stage.accounts[member].token, &room, &sink).await });
+        let ready = ready.clone();
+        tokio::spawn(async move { receive(&url, &stage.accounts[member].token, &room, &sink, &ready).await });
     }
     drop(sink);
+    // Everybody stands where the first message will be news.
+    for _ in 1..args.members {
+        readied.recv().await.context("a receiver could not sync")?;
+    }
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = Before::now(&args);
     let start = Instant::now();
@@ -65,11 +71,18 @@ pub(super) async fn run(args: &Args) -> Result<Measured> {
 }
 
 /// Waits in `/sync` for ever and tells of every numbered message.
-async fn receive(url: &str, token: &str, room: &str, sink: &mpsc::UnboundedSender<(usize, Instant)>) -> Result<()> {
+async fn receive(
+    url: &str,
+    token: &str,
+    room: &str,
+    sink: &mpsc::UnboundedSender<(usize, Instant)>,
+    ready: &mpsc::UnboundedSender<()>,
+) -> Result<()> {
     let mut client = Client::new(url)?;
     let filter = "%7B%22presence%22%3A%7B%22types%22%3A%5B%5D%7D%2C%22room%22%3A%7B%22timeline%22%3A%7B%22limit%22%3A100%7D%7D%7D";
     let answer = client.json("GET", &format!("{V3}/sync?filter={filter}"), Some(token), None).await?;
     let mut since = answer["next_batch"].as_str().context("no next_batch")?.to_owned();
+    ready.send(())?;
     loop {
         let path = format!("{V3}/sync?timeout=30000&filter={filter}&since={}", encode(&since));
         let answer = client.json("GET", &path, Some(token), None).await?;

@@ -13,6 +13,9 @@ use serde::Serialize;
 
 use crate::usage;
 
+/// How long a server has to bring its files in order before they are measured.
+const SETTLE: std::time::Duration = std::time::Duration::from_secs(4);
+
 /// What to measure, and on which server.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
@@ -119,6 +122,9 @@ impl Before {
         let resident = usage::resident_bytes(args.pid);
         let mib = |bytes: u64| u32::try_from(bytes / 1024).map_or(0.0, f64::from) / 1024.0;
         let kib = |bytes: u64| u32::try_from(bytes / 1024).map_or(0.0, f64::from);
+        // What the server writes down at leisure is written down by then.
+        let cpu = usage::cpu_seconds(args.pid) - self.cpu;
+        std::thread::sleep(SETTLE);
         let disk = usage::folder_bytes(&args.data).saturating_sub(self.disk);
         Measured {
             operations,
@@ -127,7 +133,7 @@ impl Before {
             per_second: 1.0 / each(seconds).max(1e-9),
             p50_ms: at(50).unwrap_or_default(),
             p99_ms: at(99).unwrap_or_default(),
-            cpu_ms: each((usage::cpu_seconds(args.pid) - self.cpu) * 1_000.0),
+            cpu_ms: each(cpu * 1_000.0),
             resident_mib: mib(resident),
             resident_each_kib: each(kib(resident.saturating_sub(self.resident))),
             disk_each: each(kib(disk) * 1_024.0),

@@ -85,7 +85,7 @@ impl SlidingSync {
         loop {
             let mut woken = std::pin::pin!(waiting.woken());
             woken.as_mut().enable();
-            let (mut answer, after, received) = self.compute(&session, &request, before.clone()).await?;
+            let (mut answer, after, received) = Box::pin(self.compute(&session, &request, before.clone())).await?;
             if let Some(upto) = received {
                 let mut batch = Batch::new();
                 table::to_device::remove(&mut batch, session.device_num, upto);

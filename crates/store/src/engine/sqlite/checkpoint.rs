@@ -15,6 +15,8 @@ use crate::StoreError;
 
 /// How often the log is looked at.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long nobody must have written before the log is emptied.
+const QUIET: Duration = Duration::from_secs(2);
 /// A log of this many bytes is moved, as far as readers let it.
 const MOVE_BYTES: u64 = 4 * 1024 * 1024;
 /// A log of this many bytes is moved and begun anew, even if the writer waits for it.
@@ -84,9 +86,13 @@ fn run(shared: &Shared, connection: &Connection, log: &PathBuf) {
             }
             (wishes.closing, std::mem::take(&mut wishes.emptied))
         };
-        let bytes = std::fs::metadata(log).map_or(0, |file| file.len());
+        let file = std::fs::metadata(log).ok();
+        let bytes = file.as_ref().map_or(0, std::fs::Metadata::len);
+        let quiet = file.and_then(|file| file.modified().ok()?.elapsed().ok()).is_some_and(|age| age > QUIET);
         let mode = match bytes {
             _ if closing || !emptied.is_empty() => "PRAGMA wal_checkpoint(TRUNCATE)",
+            // Nobody writes: the log's bytes are given back.
+            1.. if quiet => "PRAGMA wal_checkpoint(TRUNCATE)",
             RESTART_BYTES.. => "PRAGMA wal_checkpoint(RESTART)",
             // Once moved, the log is written again from its beginning: its size says nothing new until it grows.
             MOVE_BYTES.. if bytes != moved => "PRAGMA wal_checkpoint(PASSIVE)",
