@@ -13,7 +13,7 @@ use domicile_app::{
         rate_limits::{Rate as Bucket, RateLimitSettings},
         registration::{Policy, RegistrationMode, RegistrationSettings},
     },
-    admin::Health,
+    admin::{BackupParts, Backups, Health},
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{Receipts, Typing, TypingNotices},
     events::{
@@ -87,15 +87,20 @@ pub fn media_folder(config: &Config) -> PathBuf {
     Path::new(&config.server.data_dir).join("media")
 }
 
-/// Opens the keystore of a configuration: a file beside the database, or a schema of it.
-pub async fn keystore(config: &Config, clock: &dyn Clock) -> anyhow::Result<Arc<Keystore>> {
+/// Where the keystore of a configuration is: a file beside the database, or a schema of it.
+pub fn keystore_options(config: &Config) -> KeystoreOptions {
     let folder = Path::new(&config.server.data_dir);
     let place = if config.database.url.is_empty() {
         KeystorePlace::Sqlite { path: folder.join("keystore.db") }
     } else {
         KeystorePlace::Postgres { url: config.database.url.clone() }
     };
-    let options = KeystoreOptions { place, master: MasterSource::File(folder.join("master.key")), cached: 10_000 };
+    KeystoreOptions { place, master: MasterSource::File(folder.join("master.key")), cached: 10_000 }
+}
+
+/// Opens the keystore of a configuration.
+pub async fn keystore(config: &Config, clock: &dyn Clock) -> anyhow::Result<Arc<Keystore>> {
+    let options = keystore_options(config);
     let keystore = Keystore::open(options, Arc::new(rng::OsRng), clock.now_ms()).await;
     Ok(Arc::new(keystore.context("cannot open the keystore")?))
 }
@@ -230,6 +235,15 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let signer = Arc::new(signer(&store, surroundings, &server_name).await?);
 
     let media = media(&settings.media, store.clone(), server_name.clone(), surroundings).await?;
+    let backups = Backups::new(BackupParts {
+        store: store.clone(),
+        keystore: Arc::clone(&surroundings.keystore),
+        blobs: Blobs::open(surroundings.media.clone()).await.context("cannot open the folder of media")?,
+        clock: clock(),
+        rng: rng(),
+        work: surroundings.media.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf),
+        server_name: server_name.to_string(),
+    });
     let users = Arc::new(Users::new(store.clone(), clock(), server_name));
     let sessions = Arc::new(Sessions::new(store.clone(), clock(), rng(), settings.access_token_life_ms));
     let memory_kib = u32::try_from(passwords.memory.0 / 1_024).unwrap_or(u32::MAX);
@@ -374,7 +388,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     };
     Ok(Wired {
         services,
-        admin: AdminServices { accounts, registration_tokens },
+        admin: AdminServices { accounts, registration_tokens, backups: Arc::new(backups) },
         health: Arc::new(Health::new(store.clone())),
         jobs,
         store,

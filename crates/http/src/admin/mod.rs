@@ -1,12 +1,16 @@
 //! The operator's API: what `domicile user` and `domicile token` ask of a running server, over a socket that only the operator may open.
 
+mod backups;
 mod tokens;
 mod users;
 
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
-use domicile_app::accounts::{Accounts, RegistrationTokens};
+use domicile_app::{
+    accounts::{Accounts, RegistrationTokens},
+    admin::Backups,
+};
 
 /// What these routes ask.
 #[derive(Clone, FromRef)]
@@ -15,9 +19,11 @@ pub struct AdminServices {
     pub accounts: Arc<Accounts>,
     /// Registration tokens.
     pub registration_tokens: Arc<RegistrationTokens>,
+    /// Backups.
+    pub backups: Arc<Backups>,
 }
 
 /// The routes.
 pub fn routes(services: AdminServices) -> Router {
-    Router::new().merge(tokens::routes()).merge(users::routes()).with_state(services)
+    Router::new().merge(backups::routes()).merge(tokens::routes()).merge(users::routes()).with_state(services)
 }

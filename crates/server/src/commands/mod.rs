@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backup;
 mod config;
 mod token;
 mod user;
@@ -33,6 +34,11 @@ enum Command {
     /// Make and change accounts.
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Back up the server, also while it runs.
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    /// Restore a backup into an empty data folder.
+    Restore(backup::RestoreCommand),
     /// Registration tokens, with which people make their own accounts.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -63,6 +69,8 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         match arguments.command {
             None | Some(Command::Serve) => serve::start(&config).await?.until_told().await,
             Some(Command::User(command)) => user::run(&config, command).await,
+            Some(Command::Backup(command)) => backup::run(&config, command).await,
+            Some(Command::Restore(command)) => backup::restore(&config, command).await,
             Some(Command::Token(command)) => token::run(&config, command).await,
             Some(Command::Config(_)) => Ok(()),
         }
