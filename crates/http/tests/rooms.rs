@@ -197,3 +197,24 @@ async fn aliases_are_unique_and_paging_finds_everything_once() {
     }
     assert_eq!(found, (0..120).rev().collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn aliases_are_given_and_taken_by_those_who_may() {
+    let server = TestServer::start().await.with_user("alice").await.with_user("mallory").await;
+    let (alice, mallory) = (server.user("alice"), server.user("mallory"));
+    let room = room(&alice, json!({ "preset": "private_chat" })).await;
+    let path = format!("{V3}/directory/room/%23one:localhost");
+    let body = json!({ "room_id": room });
+    mallory.put(&path, &body).await.fails(403, "M_FORBIDDEN");
+    alice.put(&path, &body).await.ok();
+    alice.put(&path, &body).await.fails(409, "M_ROOM_IN_USE");
+    assert_eq!(server.anonymous().get(&path).await.ok()["room_id"], room.as_str());
+    let foreign = format!("{V3}/directory/room/%23one:elsewhere.example");
+    alice.put(&foreign, &body).await.fails(400, "M_INVALID_PARAM");
+    let listed = alice.get(&format!("{V3}/rooms/{room}/aliases")).await.ok();
+    assert_eq!(listed["aliases"], json!(["#one:localhost"]));
+    mallory.get(&format!("{V3}/rooms/{room}/aliases")).await.fails(403, "M_FORBIDDEN");
+    mallory.delete(&path, &json!({})).await.fails(403, "M_FORBIDDEN");
+    alice.delete(&path, &json!({})).await.ok();
+    server.anonymous().get(&path).await.fails(404, "M_NOT_FOUND");
+}

@@ -1,6 +1,7 @@
 //! The Client-Server API, one folder an area, one file an endpoint.
 
 pub mod account;
+pub mod alias;
 pub mod authenticated_media;
 pub mod backup;
 pub mod config;
@@ -33,6 +34,7 @@ use crate::state::Services;
 pub fn routes() -> Router<Services> {
     Router::new()
         .merge(account::routes())
+        .merge(alias::routes())
         .merge(authenticated_media::routes())
         .merge(backup::routes())
         .merge(config::routes())

@@ -1,5 +1,6 @@
 //! Rooms: making them, and single events of theirs.
 
+mod aliases;
 mod create_room;
 mod get_room_event;
 
@@ -11,6 +12,7 @@ use crate::{router::Endpoint, state::Services};
 /// The routes of the area.
 pub fn routes() -> Router<Services> {
     Router::new()
+        .endpoint::<api::aliases::v3::Request, _, _>(aliases::aliases)
         .endpoint::<api::create_room::v3::Request, _, _>(create_room::create_room)
         .endpoint::<api::get_room_event::v3::Request, _, _>(get_room_event::get_room_event)
 }
