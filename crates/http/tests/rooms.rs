@@ -1,6 +1,7 @@
 //! Rooms over HTTP: making them, coming and going, sending, reading, and what others may not.
 
-use domicile_testkit::server::{TestServer, TestUser};
+use domicile_app::accounts::rate_limits::{Rate, RateLimitSettings};
+use domicile_testkit::server::{Settings, TestServer, TestUser};
 use serde_json::{Value, json};
 
 const V3: &str = "/_matrix/client/v3";
@@ -217,4 +218,22 @@ async fn aliases_are_given_and_taken_by_those_who_may() {
     mallory.delete(&path, &json!({})).await.fails(403, "M_FORBIDDEN");
     alice.delete(&path, &json!({})).await.ok();
     server.anonymous().get(&path).await.fails(404, "M_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn nobody_sends_without_end() {
+    let rate = Rate { per_second: 1.0, burst: 3 };
+    let rate_limits = RateLimitSettings { messages: Some(rate), ..RateLimitSettings::default() };
+    let server =
+        TestServer::with_settings(Settings { rate_limits, ..Settings::default() }).await.with_user("alice").await;
+    let alice = server.user("alice");
+    let room = room(&alice, json!({})).await;
+    for number in 0..3 {
+        send(&alice, &room, &number.to_string(), "quick").await;
+    }
+    let path = format!("{V3}/rooms/{room}/send/m.room.message/3");
+    let refused = alice.put(&path, &json!({ "body": "quicker" })).await;
+    assert!(refused.fails(429, "M_LIMIT_EXCEEDED")["retry_after_ms"].as_i64().is_some_and(|wait| wait > 0));
+    server.clock.advance(2_000);
+    send(&alice, &room, "4", "later").await;
 }

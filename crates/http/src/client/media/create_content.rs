@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use domicile_app::accounts::{
+    RateLimits,
+    rate_limits::{Key, Limit},
+};
 use domicile_app::media::{Described, Media};
 use futures::{StreamExt, TryStreamExt};
 use ruma::api::client::media::create_content::v3::{Request, Response};
@@ -13,7 +17,12 @@ use crate::{
 };
 
 /// Takes an upload.
-pub(super) async fn create_content(State(media): State<Arc<Media>>, request: Streamed<Request>) -> Reply<Response> {
+pub(super) async fn create_content(
+    State(media): State<Arc<Media>>,
+    State(limits): State<Arc<RateLimits>>,
+    request: Streamed<Request>,
+) -> Reply<Response> {
+    limits.check(Limit::Uploads, Key::Account(request.session.user_num))?;
     let body = request.body;
     let described = Described { content_type: body.content_type, filename: body.filename, byte_size: request.length };
     let content = request.content.map_err(std::io::Error::other).boxed();

@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use domicile_app::accounts::{
+    RateLimits,
+    rate_limits::{Key, Limit},
+};
 use domicile_app::rooms::Members;
 use domicile_core::error::ErrorKind;
 use ruma::api::client::membership::invite_user::v3::{InvitationRecipient, Request, Response};
@@ -13,7 +17,12 @@ use crate::{
 };
 
 /// Invites somebody by their Matrix id.
-pub(super) async fn invite_user(State(members): State<Arc<Members>>, request: Authed<Request>) -> Reply<Response> {
+pub(super) async fn invite_user(
+    State(members): State<Arc<Members>>,
+    State(limits): State<Arc<RateLimits>>,
+    request: Authed<Request>,
+) -> Reply<Response> {
+    limits.check(Limit::Invites, Key::Account(request.session.user_num))?;
     let InvitationRecipient::UserId(recipient) = request.body.recipient else {
         let told = "This server knows no third-party ids: invite by Matrix id.";
         return Err(ErrorKind::ThreepidDenied.with(told).into());

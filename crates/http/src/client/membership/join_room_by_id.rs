@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use domicile_app::accounts::{
+    RateLimits,
+    rate_limits::{Key, Limit},
+};
 use domicile_app::rooms::Members;
 use ruma::api::client::membership::join_room_by_id::v3::{Request, Response};
 
@@ -12,7 +16,12 @@ use crate::{
 };
 
 /// Joins a room by its id.
-pub(super) async fn join_room_by_id(State(members): State<Arc<Members>>, request: Authed<Request>) -> Reply<Response> {
+pub(super) async fn join_room_by_id(
+    State(members): State<Arc<Members>>,
+    State(limits): State<Arc<RateLimits>>,
+    request: Authed<Request>,
+) -> Reply<Response> {
+    limits.check(Limit::Joins, Key::Account(request.session.user_num))?;
     let body = request.body;
     let room_id = body.room_id.clone();
     members.join(&request.session, &body.room_id, body.reason).await?;

@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use domicile_app::accounts::{
+    RateLimits,
+    rate_limits::{Key, Limit},
+};
 use domicile_app::rooms::{Directory, Members};
 use ruma::api::client::membership::join_room_by_id_or_alias::v3::{Request, Response};
 
@@ -15,8 +19,10 @@ use crate::{
 pub(super) async fn join_room_by_id_or_alias(
     State(members): State<Arc<Members>>,
     State(directory): State<Arc<Directory>>,
+    State(limits): State<Arc<RateLimits>>,
     request: Authed<Request>,
 ) -> Reply<Response> {
+    limits.check(Limit::Joins, Key::Account(request.session.user_num))?;
     let room_id = directory.resolve(&request.body.room_id_or_alias).await?;
     members.join(&request.session, &room_id, request.body.reason).await?;
     Ok(Answer(Response::new(room_id)))

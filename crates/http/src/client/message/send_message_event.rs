@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use domicile_app::accounts::{
+    RateLimits,
+    rate_limits::{Key, Limit},
+};
 use domicile_app::events::send::EventDraft;
 use domicile_app::events::send::{Sender, Transaction};
 use ruma::api::client::message::send_message_event::v3::{Request, Response};
@@ -13,7 +17,12 @@ use crate::{
 };
 
 /// Sends a message.
-pub(super) async fn send_message_event(State(sender): State<Arc<Sender>>, request: Authed<Request>) -> Reply<Response> {
+pub(super) async fn send_message_event(
+    State(sender): State<Arc<Sender>>,
+    State(limits): State<Arc<RateLimits>>,
+    request: Authed<Request>,
+) -> Reply<Response> {
+    limits.check(Limit::Messages, Key::Account(request.session.user_num))?;
     let (session, body) = (&request.session, request.body);
     let kind = body.event_type.to_string();
     let transaction = Transaction::new(session, &["send", body.room_id.as_str(), &kind], body.txn_id.as_str());

@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use domicile_app::accounts::{
+    RateLimits,
+    rate_limits::{Key, Limit},
+};
 use domicile_app::events::send::{EventDraft, raw};
 use domicile_app::events::send::{Sender, Transaction};
 use ruma::{
@@ -17,7 +21,12 @@ use crate::{
 };
 
 /// Takes an event back.
-pub(super) async fn redact_event(State(sender): State<Arc<Sender>>, request: Authed<Request>) -> Reply<Response> {
+pub(super) async fn redact_event(
+    State(sender): State<Arc<Sender>>,
+    State(limits): State<Arc<RateLimits>>,
+    request: Authed<Request>,
+) -> Reply<Response> {
+    limits.check(Limit::Messages, Key::Account(request.session.user_num))?;
     let (session, body) = (&request.session, request.body);
     let path = ["redact", body.room_id.as_str(), body.event_id.as_str()];
     let transaction = Transaction::new(session, &path, body.txn_id.as_str());
