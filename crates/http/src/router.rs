@@ -37,9 +37,21 @@ impl Endpoint for Router<Services> {
     }
 }
 
-/// The Client-Server API.
+/// The Client-Server API with media.
 pub fn client_api(services: Services) -> Router {
-    client::routes()
+    api(services, true, true)
+}
+
+/// What a listener serves of the Client-Server API: media, everything else, or both.
+pub fn api(services: Services, client: bool, media: bool) -> Router {
+    let mut routes = Router::new();
+    if client {
+        routes = routes.merge(client::routes());
+    }
+    if media {
+        routes = routes.merge(client::media_routes());
+    }
+    routes
         .fallback(unrecognized)
         .method_not_allowed_fallback(unrecognized_method)
         .layer(

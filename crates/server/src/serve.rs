@@ -28,8 +28,8 @@ use crate::{
     wire::{self, Surroundings, Wired},
 };
 
-/// How long everything may take to end.
-const END_TIME: Duration = Duration::from_millis(4_800);
+/// How long requests and tasks may take to end. Closing the database comes after it, and all of it is to take less than five seconds.
+const END_TIME: Duration = Duration::from_millis(3_500);
 
 /// A server that runs.
 pub struct Running {
@@ -108,8 +108,9 @@ fn private(data_dir: &Path) -> anyhow::Result<()> {
 /// The APIs of one listener.
 fn apis(wired: &Wired, metrics: &Arc<Metrics>, serve: &[Api]) -> Router {
     let mut router = Router::new();
-    if serve.contains(&Api::Client) || serve.contains(&Api::Media) {
-        router = router.merge(router::client_api(wired.services.clone()));
+    let (client, media) = (serve.contains(&Api::Client), serve.contains(&Api::Media));
+    if client || media {
+        router = router.merge(router::api(wired.services.clone(), client, media));
     }
     if serve.contains(&Api::Health) {
         router = router.merge(health::routes(Arc::clone(&wired.health)));

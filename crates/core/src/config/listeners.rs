@@ -13,7 +13,7 @@ super::value::choice! {
         Health = "health",
         /// `/metrics` for Prometheus
         Metrics = "metrics",
-        /// The operator's API. It belongs on a unix socket.
+        /// The operator's API, on a unix socket only: it asks for no password.
         Admin = "admin",
     }
 }

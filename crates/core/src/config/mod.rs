@@ -170,6 +170,16 @@ impl Config {
             ));
         }
         for (index, listener) in self.listeners.iter().enumerate() {
+            if listener.serve.contains(&Api::Admin) && !listener.bind.starts_with("unix:") {
+                problems.push(Problem::about(
+                    &format!("listeners.{index}"),
+                    format!(
+                        "`admin` asks nobody for a password, so it is not served on {}, where others could reach it: bind it to \
+                         unix:/path, or use admin.sock in the data folder, which is always there",
+                        listener.bind
+                    ),
+                ));
+            }
             if listener.certificate.is_empty() != listener.key.is_empty() {
                 problems.push(Problem::about(
                     &format!("listeners.{index}"),

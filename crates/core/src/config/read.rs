@@ -223,4 +223,12 @@ mod tests {
         assert_eq!(config.listeners[0].bind, "127.0.0.1:9999");
         assert_eq!(config.rate_limits.login_address, crate::config::Rate::Off);
     }
+
+    #[test]
+    fn the_operators_api_is_for_unix_sockets() {
+        let listener = |bind: &str| format!("[[listeners]]\nbind = \"{bind}\"\nserve = [\"client\", \"admin\"]\n");
+        let told = read(&listener("127.0.0.1:8008"), &[]).unwrap_err().to_string();
+        assert!(told.starts_with("listeners.0: `admin` asks nobody for a password"), "{told}");
+        assert!(read(&listener("unix:/run/domicile/admin.sock"), &[]).is_ok());
+    }
 }

@@ -30,12 +30,16 @@ use axum::Router;
 
 use crate::state::Services;
 
-/// All routes of the Client-Server API.
+/// The routes of media, which a listener can serve by themselves.
+pub fn media_routes() -> Router<Services> {
+    Router::new().merge(authenticated_media::routes()).merge(media::routes())
+}
+
+/// All other routes of the Client-Server API.
 pub fn routes() -> Router<Services> {
     Router::new()
         .merge(account::routes())
         .merge(alias::routes())
-        .merge(authenticated_media::routes())
         .merge(backup::routes())
         .merge(config::routes())
         .merge(dehydrated_device::routes())
@@ -44,7 +48,6 @@ pub fn routes() -> Router<Services> {
         .merge(filter::routes())
         .merge(keys::routes())
         .merge(knock::routes())
-        .merge(media::routes())
         .merge(membership::routes())
         .merge(message::routes())
         .merge(profile::routes())

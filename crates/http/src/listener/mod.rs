@@ -1,11 +1,12 @@
 //! Listening: TCP or a unix socket, with or without TLS, HTTP/1 and HTTP/2, until the server is told to stop.
 
+mod patience;
 mod tls;
 
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -24,6 +25,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use patience::Patient;
 pub use tls::{Certificate, TlsError};
 
 use crate::forwarded::{Peer, Proxies};
@@ -37,7 +39,7 @@ const HEADER_BYTES: usize = 64 * 1024;
 /// Connections of one listener at once.
 const CONNECTIONS: usize = 50_000;
 /// How long requests in flight may take to finish when the server stops.
-const FINISH_TIME: Duration = Duration::from_secs(4);
+const FINISH_TIME: Duration = Duration::from_secs(3);
 
 /// A socket that listens.
 pub struct Bound {
@@ -58,12 +60,12 @@ pub enum BindError {
     #[error("`{0}` is no address to listen on: write an IP address and a port, such as 127.0.0.1:8008, or unix:/path")]
     Address(String),
     /// The system refused.
-    #[error("cannot listen on {bind}: {source}{}", hint(source))]
+    #[error("cannot listen on {bind}: {cause}{}", hint(cause))]
     Refused {
         /// Where.
         bind: String,
-        /// What the system said.
-        source: io::Error,
+        /// What the system said. It stands in the text, so it is no `source` that would be told a second time.
+        cause: io::Error,
     },
 }
 
@@ -83,7 +85,7 @@ fn hint(error: &io::Error) -> &'static str {
 impl Bound {
     /// Listens on `address:port` or `unix:path`.
     pub async fn bind(bind: &str, certificate: Option<Arc<Certificate>>, proxies: Proxies) -> Result<Self, BindError> {
-        let refused = |source| BindError::Refused { bind: bind.to_owned(), source };
+        let refused = |cause| BindError::Refused { bind: bind.to_owned(), cause };
         let socket = if let Some(path) = bind.strip_prefix("unix:") {
             Socket::Unix(unix(Path::new(path)).map_err(refused)?, PathBuf::from(path))
         } else {
@@ -170,7 +172,11 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A unix socket that only this user may open. One that a stopped server left behind is replaced; one that answers is not.
 fn unix(path: &Path) -> io::Result<UnixListener> {
-    if path.exists() {
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        // What is no socket is somebody's file: never ours to remove.
+        if !found.file_type().is_socket() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is there already"));
+        }
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             return Err(io::Error::from(io::ErrorKind::AddrInUse));
         }
@@ -202,7 +208,29 @@ async fn connection(
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX))
         .keep_alive_interval(Some(Duration::from_mins(1)));
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(Patient::new(stream, HEADER_TIME)), service);
     // How a connection ends is its client's matter.
     let _ended = watcher.watch(connection).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_left_socket_is_replaced_and_a_file_is_not() {
+        let folder = std::env::temp_dir().join(format!("domicile-listener-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (file, socket) = (folder.join("file"), folder.join("socket"));
+        std::fs::write(&file, "precious").unwrap();
+        assert_eq!(unix(&file).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+
+        let first = unix(&socket).unwrap();
+        assert_eq!(unix(&socket).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(first);
+        unix(&socket).unwrap();
+        assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }
