@@ -1,6 +1,6 @@
 //! What handlers can ask for. A handler names the one service that it calls: `State<Arc<Sessions>>`.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use domicile_app::{
@@ -16,9 +16,42 @@ use domicile_app::{
     sync::{SlidingSync, Sync},
 };
 
-/// Everything the router hands out. Only the binary's wiring fills it in.
-#[derive(Clone, FromRef)]
-pub struct Services {
+/// Everything the router hands out, shared: each request clones one pointer.
+#[derive(Clone)]
+pub struct Services(Arc<AllServices>);
+
+impl Services {
+    /// Only the binary's wiring fills it in.
+    pub fn new(services: AllServices) -> Self {
+        Self(Arc::new(services))
+    }
+}
+
+impl Deref for Services {
+    type Target = AllServices;
+
+    fn deref(&self) -> &AllServices {
+        &self.0
+    }
+}
+
+/// Each service as a field, and as what a handler can ask for.
+macro_rules! services {
+    ($($(#[doc = $doc:literal])+ pub $field:ident: Arc<$service:ty>,)*) => {
+        /// Every service, for [`Services::new`].
+        pub struct AllServices {
+            $($(#[doc = $doc])+ pub $field: Arc<$service>,)*
+        }
+
+        $(impl FromRef<Services> for Arc<$service> {
+            fn from_ref(services: &Services) -> Self {
+                Arc::clone(&services.$field)
+            }
+        })*
+    };
+}
+
+services! {
     /// Sessions.
     pub sessions: Arc<Sessions>,
     /// The directory of users.

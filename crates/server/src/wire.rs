@@ -36,7 +36,10 @@ use domicile_core::{
     config::{self, Config, Rate},
     rng::{self, Rng},
 };
-use domicile_http::{admin::AdminServices, state::Services};
+use domicile_http::{
+    admin::AdminServices,
+    state::{AllServices, Services},
+};
 use domicile_room::event::ServerSigner;
 use domicile_store::{
     Batch, Blobs, Keystore, KeystoreOptions, KeystorePlace, MasterSource, Store, StoreOptions, table::server_keys,
@@ -250,7 +253,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let at_once = usize::try_from(passwords.at_once).unwrap_or(1).max(1);
     let passwords = Arc::new(Passwords::new(memory_kib, passwords.iterations, at_once));
     let rate_limits = Arc::new(RateLimits::new(clock(), settings.rate_limits));
-    let wakers = Arc::new(Wakers::default());
+    let wakers = Arc::new(Wakers::new(clock()));
     let device_lists = Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers)));
     let devices = Arc::new(Devices::new(
         store.clone(),
@@ -334,7 +337,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         typing: Arc::clone(&typing),
         stopping: surroundings.stopping.clone(),
     });
-    let services = Services {
+    let services = Services::new(AllServices {
         media: Arc::new(media),
         push_rules: Arc::new(PushRules::new(store.clone(), Arc::clone(&account_data), Arc::clone(&push))),
         account_data,
@@ -385,7 +388,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         registration_tokens: Arc::clone(&registration_tokens),
         uia,
         rate_limits,
-    };
+    });
     Ok(Wired {
         services,
         admin: AdminServices { accounts, registration_tokens, backups: Arc::new(backups) },

@@ -52,10 +52,11 @@ CREATE TABLE filters (
 ) WITHOUT ROWID;
 
 -- Rooms and events ------------------------------------------------------------------------------------------------
--- `revision` is the guard of every write to the room: two writers cannot both go from 41 to 42.
+-- `revision` is the guard of every write to the room: two writers cannot both go from 41 to 42. `end_num` is the event to which the next one
+-- refers; where the graph has several ends, the others stand in `forward_extremities`.
 CREATE TABLE rooms (
     room_num BIGINT PRIMARY KEY, room_id TEXT NOT NULL UNIQUE, room_version TEXT NOT NULL, revision BIGINT NOT NULL,
-    state_root BIGINT NOT NULL, last_position BIGINT NOT NULL, depth BIGINT NOT NULL, totals BLOB NOT NULL,
+    state_root BIGINT NOT NULL, last_position BIGINT NOT NULL, end_num BIGINT NOT NULL, depth BIGINT NOT NULL, totals BLOB NOT NULL,
     is_public BIGINT NOT NULL DEFAULT 0, created_ts BIGINT NOT NULL
 );
 CREATE INDEX rooms_public ON rooms (is_public, room_num);
@@ -101,7 +102,8 @@ CREATE TABLE receipts (
     event_position BIGINT NOT NULL, ts BIGINT NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (room_num, user_num, kind, thread)
 ) WITHOUT ROWID;
 CREATE INDEX receipts_by_position ON receipts (position, room_num);
--- Where a user has read to by sending: whoever writes has read what came before.
+-- Where a user has read to by sending: whoever writes has read what came before. A row is written when the user's last message leaves the
+-- part of the timeline that a room in memory holds; until then the timeline itself says it.
 CREATE TABLE read_state (
     user_num BIGINT NOT NULL, room_num BIGINT NOT NULL, read_position BIGINT NOT NULL, PRIMARY KEY (user_num, room_num)
 ) WITHOUT ROWID;

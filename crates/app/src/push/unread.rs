@@ -6,7 +6,11 @@ use domicile_core::ids::{EventNum, Position, UserNum};
 use domicile_store::{Snapshot, table::push};
 
 use super::{PushClasses, Totals, totals::ClassTotal};
-use crate::{Result, events::Events, rooms::RoomInfo};
+use crate::{
+    Result,
+    events::Events,
+    rooms::{RoomInfo, RoomView, live::RECENT},
+};
 
 /// Unread events of a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,8 +28,8 @@ pub struct UnreadCounts {
 pub struct UnreadRequest {
     /// The user.
     pub user_num: UserNum,
-    /// Where they came into the room.
-    pub joined_position: Position,
+    /// Where they came into the room, or wrote last, as far as [`read_by_writing`] tells.
+    pub read_position: Position,
     /// The room's last position.
     pub last_position: Position,
     /// Whether threads are told apart.
@@ -40,8 +44,8 @@ pub async fn unread(
     info: &RoomInfo,
     request: UnreadRequest,
 ) -> Result<UnreadCounts> {
-    let UnreadRequest { user_num, joined_position, last_position, by_thread } = request;
-    let mut read = joined_position;
+    let UnreadRequest { user_num, read_position, last_position, by_thread } = request;
+    let mut read = read_position;
     let mut threads_read: HashMap<String, Position> = HashMap::new();
     for (thread, position) in push::read_to(snapshot, user_num, info.room_num).await? {
         if thread.is_empty() || (thread == "main" && !by_thread) {
@@ -74,6 +78,28 @@ pub async fn unread(
     }
     let count = |number: i64| u64::try_from(number).unwrap_or(0);
     Ok(UnreadCounts { notify: count(notify), highlight: count(highlight), threads })
+}
+
+/// Where a user wrote last among the last events of a room up to `upto`: whoever writes has read what came before. What they wrote before those
+/// events is in `read_state`. `last_position` is the room's last one in the snapshot.
+pub async fn read_by_writing(
+    snapshot: &Snapshot,
+    info: &RoomInfo,
+    view: &RoomView,
+    user_num: UserNum,
+    (last_position, upto): (Position, Position),
+) -> Result<Position> {
+    let first = view.recent.front().and_then(|event| event.position);
+    let whole = view.recent.len() < RECENT || first.is_some_and(|first| first <= upto);
+    // The view may be a moment older than the snapshot, or newer by more than it holds.
+    if view.last_position < last_position || !whole {
+        let window = i64::try_from(RECENT).unwrap_or(i64::MAX);
+        let found = push::written_lately(snapshot, info.room_num, user_num, upto, window).await?;
+        return Ok(found.unwrap_or(Position::START));
+    }
+    let newest_first = view.recent.iter().rev().filter(|event| event.position.is_some_and(|at| at <= upto));
+    let own = newest_first.filter(|event| event.sender_num == user_num && !event.pdu.is_state());
+    Ok(own.filter_map(|event| event.position).next().unwrap_or(Position::START))
 }
 
 async fn by_threads(

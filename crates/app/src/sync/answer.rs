@@ -6,6 +6,8 @@ use ruma::{OwnedRoomId, OwnedUserId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::SyncToken;
+
 /// An event or another piece of JSON that is ready.
 pub type Ready = Box<RawValue>;
 
@@ -36,6 +38,13 @@ pub struct SyncAnswer {
     /// Whether the inbox holds messages that the client's token proves to have arrived. Not for the client.
     #[serde(skip)]
     pub inbox_received: bool,
+    /// What `next_batch` says. Not for the client.
+    #[serde(skip)]
+    pub token: SyncToken,
+    /// Whether the snapshot had nothing that must be asked for again with `token`: no rest, and no messages that are to be taken out of the
+    /// inbox. Not for the client.
+    #[serde(skip)]
+    pub is_whole: bool,
 }
 
 impl SyncAnswer {

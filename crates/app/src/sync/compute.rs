@@ -77,10 +77,9 @@ pub(super) async fn compute(
         account_data: EventChoice::from(&filter.account_data),
         snapshot,
     };
-    let mut answer = SyncAnswer {
-        next_batch: SyncToken { position: upto, typing: typing_head }.to_string(),
-        ..SyncAnswer::default()
-    };
+    let token = SyncToken { position: upto, typing: typing_head };
+    let is_whole = upto == head && inbox.events.is_empty();
+    let mut answer = SyncAnswer { next_batch: token.to_string(), token, is_whole, ..SyncAnswer::default() };
     answer.to_device.events = inbox.events.into_iter().map(Raw::into_json).collect();
     encryption(&context, &mut answer).await?;
     let room_data = account_data(&context, &mut answer).await?;

@@ -105,28 +105,50 @@ impl Sync {
         let waiting = self.parts.wakers.park(session.user_num);
         let request = Arc::new(request);
         let session = Arc::new(session.clone());
+        let may_wait = !request.full_state && !request.timeout.is_zero();
+        let mut waits_for = request.since.filter(|_| may_wait);
+        let mut ended = false;
+        // A client that comes back with the token of its last answer, and whom nobody woke since, has nothing to read yet.
+        let mut reads = waits_for.is_none_or(|token| waiting.has_news_since(token));
         loop {
-            // Taken before the read: what is written after the read wakes us.
+            // Both taken before the read: what is written after it wakes us.
+            let wakes = waiting.wakes();
             let mut woken = std::pin::pin!(waiting.woken());
             woken.as_mut().enable();
-            // In a box, so that whoever waits does not hold the room that the answer needed while it was made.
-            let mut answer = Box::pin(self.compute(&session, &request)).await?;
-            if std::mem::take(&mut answer.inbox_received) {
-                let mut batch = Batch::new();
-                let upto = request.since.map_or(Position::START, |token| token.position);
-                table::to_device::remove(&mut batch, session.device_num, upto);
-                self.parts.store.write(batch).await?;
-            }
-            let waits = request.since.is_some() && !request.full_state && !request.timeout.is_zero();
-            if !waits || !answer.is_empty() || self.parts.stopping.is_cancelled() {
-                return Ok(answer);
+            if reads {
+                // In a box, so that whoever waits does not hold the room that the answer needed while it was made.
+                let answer = Box::pin(self.read(&session, &request)).await?;
+                if answer.is_whole {
+                    waiting.note_quiet(answer.token, wakes);
+                }
+                if waits_for.is_none() || ended || !answer.is_empty() || self.parts.stopping.is_cancelled() {
+                    return Ok(answer);
+                }
+            } else if waits_for.is_some_and(|token| waiting.has_news_since(token)) {
+                // Somebody woke us before we listened.
+                reads = true;
+                continue;
             }
             tokio::select! {
                 () = woken => {}
-                () = self.parts.stopping.cancelled() => return Ok(answer),
-                () = tokio::time::sleep_until(deadline) => return Ok(answer),
+                // A last look: a wake-up may be lost, a fact may not.
+                () = self.parts.stopping.cancelled() => (ended, waits_for) = (true, None),
+                () = tokio::time::sleep_until(deadline) => ended = true,
             }
+            reads = true;
         }
+    }
+
+    /// What is new now. What the client's token proves to have arrived is taken out of its inbox.
+    async fn read(&self, session: &Arc<Session>, request: &Arc<SyncRequest>) -> Result<SyncAnswer> {
+        let answer = self.compute(session, request).await?;
+        if answer.inbox_received {
+            let mut batch = Batch::new();
+            let upto = request.since.map_or(Position::START, |token| token.position);
+            table::to_device::remove(&mut batch, session.device_num, upto);
+            self.parts.store.write(batch).await?;
+        }
+        Ok(answer)
     }
 
     async fn compute(&self, session: &Arc<Session>, request: &Arc<SyncRequest>) -> Result<SyncAnswer> {

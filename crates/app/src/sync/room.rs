@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Error, Result,
     events::Stored,
-    push::unread::{UnreadRequest, unread},
+    push::unread::{UnreadRequest, read_by_writing, unread},
     rooms::{Membership, RoomInfo, RoomView},
 };
 
@@ -116,13 +116,13 @@ pub(super) async fn left(
 /// Fills in what is unread.
 async fn count(context: &Context<'_>, info: &RoomInfo, row: &RoomOfUser, room: &mut JoinedRoom) -> Result<()> {
     let by_thread = context.request.filter.room.timeline.unread_thread_notifications;
-    let request = UnreadRequest {
-        user_num: context.session.user_num,
-        joined_position: row.turned_position,
-        last_position: row.last_position.min(context.upto),
-        by_thread,
-    };
-    let parts = context.parts;
+    let (parts, user_num) = (context.parts, context.session.user_num);
+    let last_position = row.last_position.min(context.upto);
+    let view = parts.rooms.load(&context.snapshot, row.room_num).await?.view();
+    let places = (row.last_position, last_position);
+    let written = read_by_writing(&context.snapshot, info, &view, user_num, places).await?;
+    let read_position = row.turned_position.max(written);
+    let request = UnreadRequest { user_num, read_position, last_position, by_thread };
     let counts = unread(&context.snapshot, &parts.push, &parts.events, info, request).await?;
     room.unread_notifications = Unread { highlight_count: counts.highlight, notification_count: counts.notify };
     room.unread_thread_notifications = counts

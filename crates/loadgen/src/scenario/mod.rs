@@ -46,6 +46,9 @@ pub(crate) struct Args {
     /// Messages
     #[arg(long, default_value_t = 2_000)]
     pub(crate) messages: usize,
+    /// Messages that the rooms hold before the measured ones
+    #[arg(long, default_value_t = 0)]
+    pub(crate) history: usize,
     /// Messages a second, in an open loop
     #[arg(long, default_value_t = 200)]
     pub(crate) rate: u64,
@@ -62,6 +65,8 @@ pub(crate) enum Scenario {
     InitialSync,
     /// Syncs of an account in which nothing happens
     IdleSync,
+    /// Syncs of an account with news from ten rooms each time
+    BusySync,
     /// Long polls that wait
     Parked,
     /// Joining rooms
@@ -112,6 +117,11 @@ impl Before {
         }
     }
 
+    /// As if so many seconds of the server's CPU time had been spent before: on what is not measured.
+    pub(crate) fn without(self, cpu_seconds: f64) -> Self {
+        Self { cpu: self.cpu + cpu_seconds, ..self }
+    }
+
     /// What happened since, given how long each operation took in milliseconds.
     pub(crate) fn measured(&self, args: &Args, mut took: Vec<f64>, errors: usize) -> Measured {
         let seconds = self.at.elapsed().as_secs_f64();
@@ -149,6 +159,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         Scenario::Latency => latency::run(args).await?,
         Scenario::InitialSync => sync::initial(args).await?,
         Scenario::IdleSync => sync::idle(args).await?,
+        Scenario::BusySync => sync::busy(args).await?,
         Scenario::Parked => parked::run(args).await?,
     };
     println!("{}", serde_json::to_string(&measured)?);

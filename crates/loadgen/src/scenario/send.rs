@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::{Args, Before, Measured};
@@ -47,34 +47,26 @@ pub(super) fn message() -> String {
     json!({ "msgtype": "m.text", "body": "0123456789".repeat(30) }).to_string()
 }
 
-/// Sends as fast as the server answers.
+/// Sends as fast as the server answers, in rooms that have a past of `history` messages.
 pub(super) async fn run(args: &Args) -> Result<Measured> {
     let stage = Arc::new(stage(args).await?);
-    let left = Arc::new(AtomicUsize::new(args.messages));
+    if args.history > 0 {
+        let past = Args { senders: args.senders.max(32), tag: format!("{}past", args.tag), ..args.clone() };
+        let (_, errors) = all(&past, &stage, args.history).await?;
+        ensure!(errors == 0, "{errors} messages of the rooms' past were not sent");
+    }
     let before = Before::now(args);
+    let (took, errors) = all(args, &stage, args.messages).await?;
+    Ok(before.measured(args, took, errors))
+}
+
+/// Sends `messages` messages from all senders at once; gives how long each took in milliseconds, and how many failed.
+pub(super) async fn all(args: &Args, stage: &Arc<Stage>, messages: usize) -> Result<(Vec<f64>, usize)> {
+    let left = Arc::new(AtomicUsize::new(messages));
     let mut tasks = Vec::new();
     for sender in 0..args.senders {
-        let (stage, left, args) = (Arc::clone(&stage), Arc::clone(&left), args.clone());
-        tasks.push(tokio::spawn(async move {
-            let mut client = Client::new(&args.url)?;
-            let (body, mut took, mut errors) = (message(), Vec::new(), 0);
-            for number in 0_usize.. {
-                let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-                if taken.is_err() {
-                    break;
-                }
-                let room = &stage.rooms[(sender + number * 7) % stage.rooms.len()];
-                let account = &stage.accounts[room.members[sender % room.members.len()]];
-                let path =
-                    format!("{V3}/rooms/{}/send/m.room.message/{}s{sender}n{number}", encode(&room.id), args.tag);
-                let begun = tokio::time::Instant::now();
-                match client.send("PUT", &path, Some(&account.token), Some(body.as_bytes())).await {
-                    Ok(200) => took.push(begun.elapsed().as_secs_f64() * 1_000.0),
-                    _ => errors += 1,
-                }
-            }
-            Ok::<_, anyhow::Error>((took, errors))
-        }));
+        let (stage, left, args) = (Arc::clone(stage), Arc::clone(&left), args.clone());
+        tasks.push(tokio::spawn(async move { one(&args, &stage, sender, &left).await }));
     }
     let (mut took, mut errors) = (Vec::new(), 0);
     for task in tasks {
@@ -82,7 +74,27 @@ pub(super) async fn run(args: &Args) -> Result<Measured> {
         took.extend(more);
         errors += failed;
     }
-    Ok(before.measured(args, took, errors))
+    Ok((took, errors))
+}
+
+/// One sender's part, until none is left.
+async fn one(args: &Args, stage: &Stage, sender: usize, left: &AtomicUsize) -> Result<(Vec<f64>, usize)> {
+    let mut client = Client::new(&args.url)?;
+    let (body, mut took, mut errors) = (message(), Vec::new(), 0);
+    for number in 0_usize.. {
+        if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
+            break;
+        }
+        let room = &stage.rooms[(sender + number * 7) % stage.rooms.len()];
+        let account = &stage.accounts[room.members[sender % room.members.len()]];
+        let path = format!("{V3}/rooms/{}/send/m.room.message/{}s{sender}n{number}", encode(&room.id), args.tag);
+        let begun = tokio::time::Instant::now();
+        match client.send("PUT", &path, Some(&account.token), Some(body.as_bytes())).await {
+            Ok(200) => took.push(begun.elapsed().as_secs_f64() * 1_000.0),
+            _ => errors += 1,
+        }
+    }
+    Ok((took, errors))
 }
 
 /// Joins: `members` accounts join each of `rooms` rooms.

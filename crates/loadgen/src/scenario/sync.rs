@@ -1,4 +1,4 @@
-//! Syncs of one account: the first one, and those in which nothing is new.
+//! Syncs of one account: the first one, those in which nothing is new, and those with news from many rooms.
 
 use anyhow::{Context, Result};
 
@@ -6,6 +6,7 @@ use super::{Args, Before, Measured, send};
 use crate::{
     account::{V3, encode},
     client::Client,
+    usage,
 };
 
 /// How often the first sync is done.
@@ -45,4 +46,35 @@ pub(super) async fn idle(args: &Args) -> Result<Measured> {
         took.push(begun.elapsed().as_secs_f64() * 1_000.0);
     }
     Ok(before.measured(args, took, 0))
+}
+
+/// Rooms in which something was said before each busy sync.
+const BUSY_ROOMS: usize = 10;
+
+/// Syncs of an account that is in all rooms, each with one new message in [`BUSY_ROOMS`] of them. Sending those is not measured.
+pub(super) async fn busy(args: &Args) -> Result<Measured> {
+    let stage = send::stage(&Args { members: 2, senders: 2, ..args.clone() }).await?;
+    let mut client = Client::new(&args.url)?;
+    let (reader, writer) = (Some(stage.accounts[0].token.as_str()), Some(stage.accounts[1].token.as_str()));
+    let answer = client.json("GET", &format!("{V3}/sync"), reader, None).await?;
+    let mut since = answer["next_batch"].as_str().context("no next_batch")?.to_owned();
+    let body = send::message();
+    let (mut took, mut busy, mut errors) = (Vec::new(), 0.0, 0);
+    let before = Before::now(args);
+    for number in 0..args.messages {
+        let writing = usage::cpu_seconds(args.pid);
+        for index in 0..BUSY_ROOMS {
+            let room = &stage.rooms[(number * BUSY_ROOMS + index) % stage.rooms.len()];
+            let path = format!("{V3}/rooms/{}/send/m.room.message/busy{number}x{index}", encode(&room.id));
+            client.send("PUT", &path, writer, Some(body.as_bytes())).await?;
+        }
+        busy += usage::cpu_seconds(args.pid) - writing;
+        let begun = tokio::time::Instant::now();
+        let path = format!("{V3}/sync?timeout=0&since={}", encode(&since));
+        let answer = client.json("GET", &path, reader, None).await?;
+        took.push(begun.elapsed().as_secs_f64() * 1_000.0);
+        errors += usize::from(answer["rooms"]["join"].as_object().map_or(0, serde_json::Map::len) != BUSY_ROOMS);
+        answer["next_batch"].as_str().context("no next_batch")?.clone_into(&mut since);
+    }
+    Ok(before.without(busy).measured(args, took, errors))
 }

@@ -19,6 +19,7 @@ pub(super) const TABLES: &[Table] = &[
             column("revision", Class::Room, Holds::Value),
             column("state_root", Class::Room, Holds::NodeNum),
             column("last_position", Class::Room, Holds::Position),
+            column("end_num", Class::Room, Holds::EventNum),
             column("depth", Class::Room, Holds::Value),
             column("totals", Class::Room, Holds::Value),
             column("is_public", Class::Directory, Holds::Value),
@@ -27,7 +28,7 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         name: "forward_extremities",
-        about: "The last events of a room",
+        about: "Further ends of a room's graph, beside the one in `rooms`",
         class: Class::Room,
         owner: Owner::Room("room_num"),
         second: None,

@@ -10,7 +10,20 @@
 //! | `TEXT` | as written | `TEXT COLLATE "C"`, so that both sort by bytes |
 //! | `WITHOUT ROWID` | as written | nothing |
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::RefCell, collections::HashMap, rc::Rc};
+
+thread_local! {
+    /// Statements of the program's own text as SQLite reads them, by where that text lies: each is spelled once on a thread.
+    static SPELLED: RefCell<HashMap<(usize, usize), Rc<str>>> = RefCell::default();
+}
+
+/// A statement of the program's own text as SQLite reads it.
+pub(super) fn sqlite_once(sql: &'static str) -> Rc<str> {
+    let place = (sql.as_ptr().addr(), sql.len());
+    SPELLED.with_borrow_mut(|spelled| {
+        Rc::clone(spelled.entry(place).or_insert_with(|| Rc::from(sqlite(sql))))
+    })
+}
 
 /// A statement as SQLite reads it.
 pub fn sqlite(sql: &str) -> Cow<'_, str> {

@@ -65,12 +65,31 @@ pub async fn own(
 }
 
 /// Notes that a user has read up to what they sent themselves.
-pub fn sent(batch: &mut Batch, user_num: UserNum, room_num: RoomNum, position: Value) {
+pub fn sent(batch: &mut Batch, user_num: UserNum, room_num: RoomNum, position: Position) {
     batch.push(
         "INSERT INTO read_state (user_num, room_num, read_position) VALUES ($1, $2, $3)
-         ON CONFLICT (user_num, room_num) DO UPDATE SET read_position = excluded.read_position",
+         ON CONFLICT (user_num, room_num) DO UPDATE SET read_position = excluded.read_position
+         WHERE excluded.read_position > read_state.read_position",
         params![user_num, room_num, position],
     );
+}
+
+/// Where a user wrote last among a room's last `window` events up to a position.
+pub async fn written_lately(
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+    user_num: UserNum,
+    upto: Position,
+    window: i64,
+) -> Result<Option<Position>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT position FROM (SELECT position, sender_num, key_num FROM events WHERE room_num = $1 AND position <= $2
+             ORDER BY position DESC LIMIT $4) AS recent WHERE sender_num = $3 AND key_num IS NULL ORDER BY position DESC LIMIT 1",
+            &params![room_num, upto, user_num, window],
+        )
+        .await?;
+    row.map(|row| row.num(0)).transpose()
 }
 
 /// Where a user has read to by sending, and by receipts: thread ('' for the whole room) and position.

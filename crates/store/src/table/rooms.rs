@@ -1,4 +1,4 @@
-//! `rooms` and `forward_extremities`: a room's row carries the guard of every write to the room.
+//! `rooms` and `forward_extremities`: a room's row carries the guard of every write to the room, and nearly always all that such a write changes.
 
 use bytes::Bytes;
 use domicile_core::ids::{EventNum, NodeNum, Position, RoomNum};
@@ -20,6 +20,8 @@ pub struct Room {
     pub state_root: NodeNum,
     /// Position of the last event of the timeline.
     pub last_position: Position,
+    /// An end of the graph, to which the next event refers.
+    pub end_num: EventNum,
     /// Depth of the deepest event.
     pub depth: i64,
     /// Running totals of notifications.
@@ -36,9 +38,10 @@ fn room(row: &Row) -> Result<Room, StoreError> {
         revision: row.int(3)?,
         state_root: row.num(4)?,
         last_position: row.num(5)?,
-        depth: row.int(6)?,
-        totals: row.blob(7)?,
-        is_public: row.flag(8)?,
+        end_num: row.num(6)?,
+        depth: row.int(7)?,
+        totals: row.blob(8)?,
+        is_public: row.flag(9)?,
     })
 }
 
@@ -46,8 +49,8 @@ fn room(row: &Row) -> Result<Room, StoreError> {
 pub async fn by_id(snapshot: &Snapshot, room_id: &str) -> Result<Option<Room>, StoreError> {
     let row = snapshot
         .query_opt(
-            "SELECT room_num, room_id, room_version, revision, state_root, last_position, depth, totals, is_public FROM rooms
-             WHERE room_id = $1",
+            "SELECT room_num, room_id, room_version, revision, state_root, last_position, end_num, depth, totals, is_public
+             FROM rooms WHERE room_id = $1",
             &params![room_id],
         )
         .await?;
@@ -58,8 +61,8 @@ pub async fn by_id(snapshot: &Snapshot, room_id: &str) -> Result<Option<Room>, S
 pub async fn by_num(snapshot: &Snapshot, room_num: RoomNum) -> Result<Option<Room>, StoreError> {
     let row = snapshot
         .query_opt(
-            "SELECT room_num, room_id, room_version, revision, state_root, last_position, depth, totals, is_public FROM rooms
-             WHERE room_num = $1",
+            "SELECT room_num, room_id, room_version, revision, state_root, last_position, end_num, depth, totals, is_public
+             FROM rooms WHERE room_num = $1",
             &params![room_num],
         )
         .await?;
@@ -75,8 +78,8 @@ pub async fn public(snapshot: &Snapshot) -> Result<Vec<RoomNum>, StoreError> {
 /// Adds a room; a conflict if the id is there.
 pub fn insert(batch: &mut Batch, room: &Room, last_position: Value, created_ts: i64) {
     batch.push(
-        "INSERT INTO rooms (room_num, room_id, room_version, revision, state_root, last_position, depth, totals, is_public, created_ts)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO rooms (room_num, room_id, room_version, revision, state_root, last_position, end_num, depth, totals, is_public,
+         created_ts) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         params![
             room.room_num,
             room.room_id.as_str(),
@@ -84,6 +87,7 @@ pub fn insert(batch: &mut Batch, room: &Room, last_position: Value, created_ts: 
             room.revision,
             room.state_root,
             last_position,
+            room.end_num,
             room.depth,
             room.totals.clone(),
             room.is_public,
@@ -103,6 +107,8 @@ pub struct Advance {
     pub state_root: NodeNum,
     /// The new last position, given by [`Batch::position`].
     pub last_position: Value,
+    /// The new end of the graph.
+    pub end_num: EventNum,
     /// The new depth.
     pub depth: i64,
     /// The new totals.
@@ -113,13 +119,14 @@ pub struct Advance {
 pub fn advance(batch: &mut Batch, advance: Advance) {
     batch.guard(
         "rooms.revision",
-        "UPDATE rooms SET revision = $2 + 1, state_root = $3, last_position = $4, depth = $5, totals = $6
+        "UPDATE rooms SET revision = $2 + 1, state_root = $3, last_position = $4, end_num = $5, depth = $6, totals = $7
          WHERE room_num = $1 AND revision = $2",
         params![
             advance.room_num,
             advance.from_revision,
             advance.state_root,
             advance.last_position,
+            advance.end_num,
             advance.depth,
             advance.totals
         ],
@@ -135,25 +142,15 @@ pub fn set_public(batch: &mut Batch, room_num: RoomNum, is_public: bool) {
 pub async fn forward_extremities(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<(EventNum, Bytes)>, StoreError> {
     let rows = snapshot
         .query(
-            "SELECT x.event_num, e.event_id FROM forward_extremities x JOIN events e ON e.event_num = x.event_num
-             WHERE x.room_num = $1 ORDER BY x.event_num",
+            "SELECT event_num, event_id FROM events WHERE event_num IN (SELECT end_num FROM rooms WHERE room_num = $1
+             UNION ALL SELECT event_num FROM forward_extremities WHERE room_num = $1) ORDER BY event_num",
             &params![room_num],
         )
         .await?;
     rows.iter().map(|row| Ok((row.num(0)?, row.blob(1)?))).collect()
 }
 
-/// Replaces ends of the graph by a new one.
-pub fn replace_extremities(batch: &mut Batch, room_num: RoomNum, old: &[EventNum], new: EventNum) {
-    if let [one] = old {
-        batch.push(
-            "UPDATE forward_extremities SET event_num = $3 WHERE room_num = $1 AND event_num = $2",
-            params![room_num, *one, new],
-        );
-        return;
-    }
-    if !old.is_empty() {
-        batch.push("DELETE FROM forward_extremities WHERE room_num = $1", params![room_num]);
-    }
-    batch.push("INSERT INTO forward_extremities (room_num, event_num) VALUES ($1, $2)", params![room_num, new]);
+/// Leaves a room's graph with the one end that its row names. Not needed where it had no other.
+pub fn remove_further_extremities(batch: &mut Batch, room_num: RoomNum) {
+    batch.push("DELETE FROM forward_extremities WHERE room_num = $1", params![room_num]);
 }

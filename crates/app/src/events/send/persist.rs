@@ -21,7 +21,7 @@ use super::{Sender, StagedEvent, StagedKey, Staging};
 use crate::{
     Result,
     events::Stored,
-    rooms::{Facts, Member, Membership, RoomView},
+    rooms::{Facts, Member, Membership, RoomInfo, RoomView, live::RECENT},
 };
 
 impl Sender {
@@ -121,15 +121,16 @@ pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomVi
     let Staging { info, mut view, batch: extra, from_revision, old_extremities, staged, redacted } = staging;
     let mut batch = Batch::new();
     let positions: Vec<Value> = staged.iter().map(|_| batch.position()).collect();
-    let last_written = positions.last().cloned().unwrap_or(Value::Null);
     let last = positions.last().cloned().unwrap_or(Value::from(view.last_position));
     let totals = view.totals.encode();
+    let end_num = staged.last().map(|event| event.event_num).or(old_extremities.last().copied()).unwrap_or_default();
     if let Some(from_revision) = from_revision {
         let advance = rooms::Advance {
             room_num: info.room_num,
             from_revision,
             state_root: view.state_root,
             last_position: last,
+            end_num,
             depth: view.depth,
             totals,
         };
@@ -142,6 +143,7 @@ pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomVi
             revision: 1,
             state_root: view.state_root,
             last_position: view.last_position,
+            end_num,
             depth: view.depth,
             totals,
             is_public: view.is_public,
@@ -151,13 +153,10 @@ pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomVi
     for (event, position) in staged.iter().zip(&positions) {
         insert(&mut batch, &info, event, position);
     }
-    if let Some(newest) = staged.last() {
-        // Whoever writes has read what came before.
-        if newest.key.is_none() {
-            push::sent(&mut batch, newest.sender_num, info.room_num, last_written);
-        }
-        rooms::replace_extremities(&mut batch, info.room_num, &old_extremities, newest.event_num);
+    if old_extremities.len() > 1 && !staged.is_empty() {
+        rooms::remove_further_extremities(&mut batch, info.room_num);
     }
+    note_readers_by_writing(&mut batch, &info, &view, &staged);
     batch.append(extra);
     let committed = sender.store.write(batch).await?;
 
@@ -188,7 +187,22 @@ pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomVi
     Ok((view, stored))
 }
 
-fn insert(batch: &mut Batch, info: &crate::rooms::RoomInfo, event: &StagedEvent, position: &Value) {
+/// Whoever writes has read what came before. While their last message is among the room's recent events, these say so; when it leaves them, it is
+/// written down. So a conversation writes nothing about it.
+fn note_readers_by_writing(batch: &mut Batch, info: &RoomInfo, view: &RoomView, staged: &[StagedEvent]) {
+    let leaving = (view.recent.len() + staged.len()).saturating_sub(RECENT).min(view.recent.len());
+    for (index, event) in view.recent.iter().take(leaving).enumerate() {
+        let (Some(position), false) = (event.position, event.pdu.is_state()) else { continue };
+        let same = |later: &Arc<Stored>| later.sender_num == event.sender_num && !later.pdu.is_state();
+        let stays = view.recent.iter().skip(index + 1).any(same)
+            || staged.iter().any(|staged| staged.sender_num == event.sender_num && staged.key.is_none());
+        if !stays {
+            push::sent(batch, event.sender_num, info.room_num, position);
+        }
+    }
+}
+
+fn insert(batch: &mut Batch, info: &RoomInfo, event: &StagedEvent, position: &Value) {
     let row = events::Event {
         event_num: event.event_num,
         room_num: info.room_num,

@@ -15,7 +15,7 @@ use super::{Round, connection::Shown, lists::Details};
 use crate::{
     Result,
     events::Stored,
-    push::unread::{UnreadRequest, unread},
+    push::unread::{UnreadRequest, read_by_writing, unread},
     rooms::{RoomInfo, RoomView},
     sync::{
         answer::Ready,
@@ -135,12 +135,11 @@ pub(super) async fn room(
     answer.prev_batch = Some(timeline_token(first.map_or(from, |position| Position(position.0 - 1))));
     let live = cut.events.iter().filter(|event| event.position > round.since);
     answer.num_live = Some(if round.since.is_some() { live.count() } else { 0 });
-    let asked = UnreadRequest {
-        user_num: round.session.user_num,
-        joined_position: row.turned_position,
-        last_position: row.last_position.min(round.upto),
-        by_thread: false,
-    };
+    let (user_num, last_position) = (round.session.user_num, row.last_position.min(round.upto));
+    let places = (row.last_position, last_position);
+    let written = read_by_writing(&round.snapshot, info, &view, user_num, places).await?;
+    let read_position = row.turned_position.max(written);
+    let asked = UnreadRequest { user_num, read_position, last_position, by_thread: false };
     let counts = unread(&round.snapshot, &round.parts.push, &round.parts.events, info, asked).await?;
     (answer.notification_count, answer.highlight_count) = (counts.notify, counts.highlight);
     answer.bump_stamp = Some(bump(&view, row));

@@ -180,7 +180,7 @@ fn on_connection<T>(task: impl FnOnce(&Connection) -> Result<T, StoreError>) -> 
 /// Runs a query on this thread's connection.
 pub(in crate::engine) fn query_here(sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
     on_connection(|connection| {
-        let mut statement = connection.prepare_cached(&dialect::sqlite(sql))?;
+        let mut statement = connection.prepare_cached(&dialect::sqlite_once(sql))?;
         super::bind(&mut statement, params, 0)?;
         let columns = statement.column_count();
         let mut answer = Vec::new();

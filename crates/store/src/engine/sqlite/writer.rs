@@ -138,6 +138,8 @@ fn commit(connection: &Connection, group: &mut Vec<Request>, head: i64) -> i64 {
     }
 }
 
+/// Applies a group in one transaction. Nearly always every batch can be applied, so that is tried first; only where a guard failed are the
+/// savepoints paid for that let it fail alone.
 fn apply_group(
     connection: &Connection,
     group: &[Request],
@@ -147,13 +149,36 @@ fn apply_group(
     execute_plain(connection, "BEGIN IMMEDIATE")?;
     let mut next = head;
     for request in group {
-        let base = next + 1;
-        execute_plain(connection, "SAVEPOINT batch")?;
-        match apply(connection, &request.batch, base) {
-            Ok(()) => {
-                next += i64::from(request.batch.positions);
-                results.push(Ok(Committed { base, count: request.batch.positions }));
+        match apply(connection, &request.batch, next + 1) {
+            Ok(()) => results.push(Ok(committed(&request.batch, &mut next))),
+            Err(error @ StoreError::Database(_)) if fatal(connection) => return Err(error),
+            Err(error) => {
+                execute_plain(connection, "ROLLBACK")?;
+                results.clear();
+                if let [_] = group {
+                    results.push(Err(error));
+                    return Ok(head);
+                }
+                return apply_each(connection, group, head, results);
             }
+        }
+    }
+    finish(connection, head, next)
+}
+
+/// The same with a savepoint for each batch.
+fn apply_each(
+    connection: &Connection,
+    group: &[Request],
+    head: i64,
+    results: &mut Vec<Result<Committed, StoreError>>,
+) -> Result<i64, StoreError> {
+    execute_plain(connection, "BEGIN IMMEDIATE")?;
+    let mut next = head;
+    for request in group {
+        execute_plain(connection, "SAVEPOINT batch")?;
+        match apply(connection, &request.batch, next + 1) {
+            Ok(()) => results.push(Ok(committed(&request.batch, &mut next))),
             // A full disk or a broken file is everybody's failure, not that of one batch.
             Err(error @ StoreError::Database(_)) if fatal(connection) => return Err(error),
             Err(error) => {
@@ -163,6 +188,17 @@ fn apply_group(
         }
         execute_plain(connection, "RELEASE batch")?;
     }
+    finish(connection, head, next)
+}
+
+/// The positions of a batch that was applied: they come after `next`, which moves on.
+fn committed(batch: &Batch, next: &mut i64) -> Committed {
+    let committed = Committed { base: *next + 1, count: batch.positions };
+    *next += i64::from(batch.positions);
+    committed
+}
+
+fn finish(connection: &Connection, head: i64, next: i64) -> Result<i64, StoreError> {
     if next != head {
         connection.prepare_cached("UPDATE stream_head SET position = $1 WHERE id = 1")?.execute([next])?;
     }
@@ -188,7 +224,7 @@ fn apply(connection: &Connection, batch: &Batch, base: i64) -> Result<(), StoreE
 }
 
 fn apply_statement(connection: &Connection, statement: &Statement, base: i64) -> Result<(), StoreError> {
-    let mut prepared = connection.prepare_cached(&dialect::sqlite(statement.sql))?;
+    let mut prepared = connection.prepare_cached(&dialect::sqlite_once(statement.sql))?;
     super::bind(&mut prepared, &statement.params, base)?;
     let changed = prepared.raw_execute()?;
     match statement.expect {

@@ -1,0 +1,74 @@
+//! The table that comes of it, and what is said around it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::{Args, Measured, scenarios::Scenario, synapse::SYNAPSE};
+use crate::command;
+
+pub(super) const HEAD: &str = "| scenario | server | operations (errors) | per second | p50 ms | p99 ms | server CPU ms each | resident MiB | \
+                    KiB each in memory | bytes each on disk |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
+
+pub(super) const NOTES: &str = "\
+*ratio* is Domicile's throughput over Synapse's, and Synapse's latency, CPU, memory and bytes over Domicile's: more than 1 is better, less is
+worse. Synapse is asked for fewer operations, and in the open loops at a lower rate, since it cannot keep up with ours; both are in the table.
+Memory and disk *each* are what the server grew by in the scenario, divided by the operations; SQLite's log counts, so they depend on
+when it was last emptied.
+";
+
+/// Adds what was measured in a scenario.
+pub(super) fn row(rows: &mut String, scenario: &Scenario, ours: &Measured, theirs: Option<&Measured>) {
+    for (name, measured) in [("Domicile", Some(ours)), ("Synapse", theirs)] {
+        let Some(measured) = measured else { continue };
+        let _ = writeln!(
+            rows,
+            "| {} | {name} | {} ({}) | {:.0} | {:.2} | {:.2} | {:.3} | {:.0} | {:.1} | {:.0} |",
+            scenario.name,
+            measured.operations,
+            measured.errors,
+            measured.per_second,
+            measured.p50_ms,
+            measured.p99_ms,
+            measured.cpu_ms,
+            measured.resident_mib,
+            measured.resident_each_kib,
+            measured.disk_each
+        );
+    }
+    let Some(theirs) = theirs else { return };
+    let ratio = |more: f64, less: f64| if less > 0.0 { format!("{:.1}", more / less) } else { "–".to_owned() };
+    let _ = writeln!(
+        rows,
+        "| | *ratio* | | {} | {} | {} | {} | {} | {} | {} |",
+        ratio(ours.per_second, theirs.per_second),
+        ratio(theirs.p50_ms, ours.p50_ms),
+        ratio(theirs.p99_ms, ours.p99_ms),
+        ratio(theirs.cpu_ms, ours.cpu_ms),
+        ratio(theirs.resident_mib, ours.resident_mib),
+        ratio(theirs.resident_each_kib, ours.resident_each_kib),
+        ratio(theirs.disk_each, ours.disk_each)
+    );
+}
+
+/// Which command, on which machine.
+pub(super) fn about(args: &Args) -> Result<String> {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let model = model.trim_start_matches(['\t', ':', ' ']);
+    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib: u64 = memory.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or_default();
+    let kernel = command::read(Command::new("uname").arg("-r"))?;
+    let date = command::read(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
+    let quick = if args.quick { " --quick" } else { "" };
+    Ok(format!(
+        "`cargo xtask bench{quick}` on {}: {model}, {cores} cores, {} GiB of memory, Linux {}, release build. Domicile on SQLite, {SYNAPSE} on \
+         SQLite, each scenario with a fresh server of each, on the same machine as the load driver.",
+        date.trim(),
+        kib / 1024 / 1024,
+        kernel.trim()
+    ))
+}
