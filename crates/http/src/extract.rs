@@ -9,9 +9,11 @@ use axum::{
     extract::{FromRef, FromRequest, RawPathParams, Request},
     http::header::{AUTHORIZATION, CONTENT_LENGTH},
     http::request::Parts,
+    http::{HeaderMap, Uri},
 };
 use domicile_app::accounts::{Session, Sessions};
 use domicile_core::{error::ErrorKind, error::MatrixError, limits};
+use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Limited};
 use ruma::api::{
     IncomingRequest,
@@ -76,9 +78,7 @@ where
     type Rejection = Failure;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Failure> {
-        let (parts, raw) = read(request).await?;
-        let client = client(&parts);
-        let body = parse(parts, &raw).await?;
+        let (body, raw, client) = whole(request).await?;
         Ok(Self { body, raw, client })
     }
 }
@@ -93,13 +93,8 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         // The token first: a stranger's body is not read.
-        let session = match token(request.headers(), request.uri().query()) {
-            Some(token) => Arc::<Sessions>::from_ref(state).authenticate(token).await?,
-            None => return Err(ErrorKind::MissingToken.with("This needs an access token: log in.").into()),
-        };
-        let (parts, raw) = read(request).await?;
-        let client = client(&parts);
-        let body = parse(parts, &raw).await?;
+        let session = session(request.headers(), request.uri(), Arc::from_ref(state)).await?.ok_or_else(token_missing)?;
+        let (body, raw, client) = whole(request).await?;
         Ok(Self { body, raw, session, client })
     }
 }
@@ -113,15 +108,34 @@ where
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let session = match token(request.headers(), request.uri().query()) {
-            Some(token) => Some(Arc::<Sessions>::from_ref(state).authenticate(token).await?),
-            None => None,
-        };
+        let session = session(request.headers(), request.uri(), Arc::from_ref(state)).await?;
+        let (body, raw, client) = whole(request).await?;
+        Ok(Self { body, raw, session, client })
+    }
+}
+
+/// Who asks, if they say so.
+async fn session(headers: &HeaderMap, uri: &Uri, sessions: Arc<Sessions>) -> Result<Option<Arc<Session>>, Failure> {
+    match token(headers, uri.query()) {
+        Some(token) => Ok(Some(Box::pin(sessions.authenticate(token)).await?)),
+        None => Ok(None),
+    }
+}
+
+fn token_missing() -> MatrixError {
+    ErrorKind::MissingToken.with("This needs an access token: log in.")
+}
+
+/// The request, its body as it came, and where it came from.
+///
+/// In a box of its own, which is gone when a handler begins: who waits in a long request holds nothing of what reading it took.
+fn whole<T: IncomingRequest>(request: Request) -> BoxFuture<'static, Result<(T, Bytes, Client), MatrixError>> {
+    Box::pin(async move {
         let (parts, raw) = read(request).await?;
         let client = client(&parts);
         let body = parse(parts, &raw).await?;
-        Ok(Self { body, raw, session, client })
-    }
+        Ok((body, raw, client))
+    })
 }
 
 /// A request of a session whose body is read piece by piece.
@@ -145,10 +159,7 @@ where
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let session = match token(request.headers(), request.uri().query()) {
-            Some(token) => Arc::<Sessions>::from_ref(state).authenticate(token).await?,
-            None => return Err(ErrorKind::MissingToken.with("This needs an access token: log in.").into()),
-        };
+        let session = session(request.headers(), request.uri(), Arc::from_ref(state)).await?.ok_or_else(token_missing)?;
         let (parts, content) = request.into_parts();
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let body = parse(parts, &Bytes::new()).await?;
@@ -161,7 +172,7 @@ fn client(parts: &Parts) -> Client {
 }
 
 /// The access token of the header, or of the query as old clients give it.
-fn token<'a>(headers: &'a axum::http::HeaderMap, query: Option<&'a str>) -> Option<&'a str> {
+fn token<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option<&'a str> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let value = value.to_str().ok()?;
         let (scheme, token) = value.split_once(' ')?;

@@ -1,17 +1,26 @@
 //! What surrounds every request: who it came from, its id in the log and in the answer, its count in the metrics, and a net for panics.
 
-use std::sync::Arc;
+//!
+//! One layer with a future of its own: whoever waits in a long request holds little here.
+
+use std::{
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use axum::{
     Router,
-    extract::{MatchedPath, Request, State},
-    http::HeaderValue,
-    middleware::{self, Next},
+    extract::{MatchedPath, Request},
+    http::{HeaderValue, Method},
     response::{IntoResponse, Response},
 };
 use domicile_core::{error::ErrorKind, rng};
-use futures::FutureExt;
-use tracing::Instrument;
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+use tower::{Layer, Service};
+use tracing::Span;
 
 use crate::{error::Failure, forwarded::Peer, metrics::Metrics};
 
@@ -20,40 +29,102 @@ const REQUEST_ID: &str = "x-request-id";
 
 /// Puts a router into what surrounds every request.
 pub fn observed(router: Router, metrics: Arc<Metrics>) -> Router {
-    router.route_layer(middleware::from_fn_with_state(metrics, count)).layer(middleware::from_fn(identify))
+    router.layer(Observe { metrics })
 }
 
-async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
-    let method = request.method().clone();
-    let begun = tokio::time::Instant::now();
-    let response = next.run(request).await;
-    metrics.count(&method, &route, response.status(), begun.elapsed());
-    response
+#[derive(Clone)]
+struct Observe {
+    metrics: Arc<Metrics>,
 }
 
-async fn identify(mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<Peer>().cloned();
-    let given = peer.as_ref().filter(|peer| peer.is_trusted()).and_then(|_| request.headers().get(REQUEST_ID));
-    let id = match given.and_then(|id| id.to_str().ok()).filter(|id| fits(id)) {
-        Some(id) => id.to_owned(),
-        None => rng::name(&rng::OsRng, 12),
-    };
-    if let Some(peer) = peer {
-        let client = peer.client(request.headers());
-        request.extensions_mut().insert(client);
+impl<S> Layer<S> for Observe {
+    type Service = Observed<S>;
+
+    fn layer(&self, inner: S) -> Observed<S> {
+        Observed { inner, metrics: Arc::clone(&self.metrics) }
     }
-    let span = tracing::info_span!("request", id = %id);
-    let answered = std::panic::AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
-    let mut response = answered.unwrap_or_else(|_| {
-        span.in_scope(|| tracing::error!("a request panicked"));
-        Failure::from(ErrorKind::Unknown.with("The server failed. Its log says why, under this answer's request id."))
-            .into_response()
-    });
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+}
+
+/// A service whose requests are named, counted and caught.
+#[derive(Clone)]
+struct Observed<S> {
+    inner: S,
+    metrics: Arc<Metrics>,
+}
+
+impl<S> Service<Request> for Observed<S>
+where
+    S: Service<Request>,
+    S::Response: IntoResponse,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Answering<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
     }
-    response
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let peer = request.extensions_mut().remove::<Peer>();
+        let given = peer.as_ref().filter(|peer| peer.is_trusted()).and_then(|_| request.headers().get(REQUEST_ID));
+        let id = match given.and_then(|id| id.to_str().ok()).filter(|id| fits(id)) {
+            Some(id) => id.to_owned(),
+            None => rng::name(&rng::OsRng, 12),
+        };
+        if let Some(peer) = peer {
+            let client = peer.client(request.headers());
+            request.extensions_mut().insert(client);
+        }
+        let span = tracing::info_span!("request", id = %id);
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let method = request.method().clone();
+        let inner = span.in_scope(|| self.inner.call(request));
+        Answering { inner, span, id, method, route, begun: Instant::now(), metrics: Arc::clone(&self.metrics) }
+    }
+}
+
+pin_project! {
+    /// A request on its way.
+    struct Answering<F> {
+        #[pin]
+        inner: F,
+        span: Span,
+        id: String,
+        method: Method,
+        // None where no route fits: such requests are not counted, since anybody can make up paths.
+        route: Option<MatchedPath>,
+        begun: Instant,
+        metrics: Arc<Metrics>,
+    }
+}
+
+impl<F, R, E> Future for Answering<F>
+where
+    F: Future<Output = Result<R, E>>,
+    R: IntoResponse,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let polled = this.span.in_scope(|| std::panic::catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx))));
+        let mut response = match polled {
+            Ok(polled) => ready!(polled)?.into_response(),
+            Err(_) => {
+                this.span.in_scope(|| tracing::error!("a request panicked"));
+                let told = "The server failed. Its log says why, under this answer's request id.";
+                Failure::from(ErrorKind::Unknown.with(told)).into_response()
+            }
+        };
+        if let Some(route) = this.route {
+            this.metrics.count(this.method, route.as_str(), response.status(), this.begun.elapsed());
+        }
+        if let Ok(value) = HeaderValue::from_str(this.id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        Poll::Ready(Ok(response))
+    }
 }
 
 fn fits(id: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Listening: TCP or a unix socket, with or without TLS, HTTP/1 and HTTP/2, until the server is told to stop.
 
+mod connection;
 mod patience;
 mod tls;
 
@@ -13,29 +14,18 @@ use std::{
 };
 
 use axum::Router;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-};
+use hyper_util::server::graceful::GracefulShutdown;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::Semaphore,
 };
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
-use patience::Patient;
+use connection::Connection;
 pub use tls::{Certificate, TlsError};
 
 use crate::forwarded::{Peer, Proxies};
 
-/// How long a client may take to send a request's headers.
-const HEADER_TIME: Duration = Duration::from_secs(20);
-/// How long a TLS handshake may take.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// Largest headers in bytes.
-const HEADER_BYTES: usize = 64 * 1024;
 /// Connections of one listener at once.
 const CONNECTIONS: usize = 50_000;
 /// How long requests in flight may take to finish when the server stops.
@@ -134,17 +124,16 @@ impl Bound {
                 }
             };
             let peer = Peer { address, proxies: Arc::clone(&self.proxies) };
-            let (router, watcher, certificate) = (router.clone(), graceful.watcher(), self.certificate.clone());
+            let connection = Connection { router: router.clone(), peer, watcher: graceful.watcher() };
+            let certificate = self.certificate.clone();
             tokio::spawn(async move {
                 let _place = place;
-                match certificate {
-                    None => connection(stream, router, peer, watcher).await,
-                    Some(certificate) => {
-                        let handshake = tokio::time::timeout(HANDSHAKE_TIME, certificate.acceptor().accept(stream));
-                        if let Ok(Ok(stream)) = handshake.await {
-                            connection(stream, router, peer, watcher).await;
-                        }
-                    }
+                // Each in a box of its own size: most of them wait most of the time.
+                match (stream, certificate) {
+                    (Accepted::Tcp(stream), None) => Box::pin(connection.plain(stream)).await,
+                    (Accepted::Unix(stream), None) => Box::pin(connection.http1(stream)).await,
+                    (Accepted::Tcp(stream), Some(certificate)) => Box::pin(connection.tls(stream, &certificate)).await,
+                    (Accepted::Unix(stream), Some(certificate)) => Box::pin(connection.tls(stream, &certificate)).await,
                 }
             });
         }
@@ -154,21 +143,22 @@ impl Bound {
         }
     }
 
-    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Option<IpAddr>)> {
+    async fn accept(&self) -> io::Result<(Accepted, Option<IpAddr>)> {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok((Box::new(stream), Some(address.ip().to_canonical())))
+                Ok((Accepted::Tcp(stream), Some(address.ip().to_canonical())))
             }
-            Socket::Unix(listener, _) => Ok((Box::new(listener.accept().await?.0), None)),
+            Socket::Unix(listener, _) => Ok((Accepted::Unix(listener.accept().await?.0), None)),
         }
     }
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+enum Accepted {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
 
 /// A unix socket that only this user may open. One that a stopped server left behind is replaced; one that answers is not.
 fn unix(path: &Path) -> io::Result<UnixListener> {
@@ -185,32 +175,6 @@ fn unix(path: &Path) -> io::Result<UnixListener> {
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
-}
-
-async fn connection(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    router: Router,
-    peer: Peer,
-    watcher: hyper_util::server::graceful::Watcher,
-) {
-    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let mut request = request.map(axum::body::Body::new);
-        request.extensions_mut().insert(peer.clone());
-        router.clone().oneshot(request)
-    });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .max_buf_size(HEADER_BYTES.max(8_192))
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX))
-        .keep_alive_interval(Some(Duration::from_mins(1)));
-    let connection = builder.serve_connection(TokioIo::new(Patient::new(stream, HEADER_TIME)), service);
-    // How a connection ends is its client's matter.
-    let _ended = watcher.watch(connection).await;
 }
 
 #[cfg(test)]

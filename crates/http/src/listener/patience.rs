@@ -1,6 +1,6 @@
-//! A bound on how long a connection may take to say which HTTP it speaks.
+//! A bound on how long a connection of HTTP/2 may take to begin.
 //!
-//! Hyper's bound on headers begins when it knows the version. Who says nothing, or one letter, would hold a place for ever.
+//! Hyper's bounds begin when HTTP/2's preface has come. Who says nothing after the handshake, or one letter, would hold a place for ever.
 
 use std::{
     io,

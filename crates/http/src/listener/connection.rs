@@ -1,0 +1,120 @@
+//! One connection: which HTTP it speaks, and its requests handed to the router.
+//!
+//! Thousands of connections wait in long requests, so what one of them holds counts. The version is found before the HTTP library reads: it
+//! keeps no buffer for the question, and the state of a connection is that of its version alone.
+
+use std::{io, time::Duration};
+
+use axum::{Router, body::Body, response::Response};
+use hyper::{Request, body::Incoming, service::Service};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::graceful::Watcher,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+
+use super::{patience::Patient, tls::Certificate};
+use crate::forwarded::Peer;
+
+/// How long a client may take to send a request's headers.
+const HEADER_TIME: Duration = Duration::from_secs(20);
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Largest headers in bytes.
+const HEADER_BYTES: usize = 64 * 1024;
+/// How HTTP/2 begins; no method of HTTP/1 does.
+const HTTP2: &[u8; 4] = b"PRI ";
+
+/// A connection that was accepted.
+pub(super) struct Connection {
+    pub(super) router: Router,
+    pub(super) peer: Peer,
+    pub(super) watcher: Watcher,
+}
+
+/// The router, for the requests of one peer.
+struct Answers {
+    router: Router,
+    peer: Peer,
+}
+
+impl Service<Request<Incoming>> for Answers {
+    type Response = Response;
+    type Error = std::convert::Infallible;
+    type Future = axum::routing::future::RouteFuture<std::convert::Infallible>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(self.peer.clone());
+        // A router is always ready.
+        tower::Service::call(&mut self.router.clone(), request)
+    }
+}
+
+impl Connection {
+    /// Without TLS, over TCP: the first bytes tell the version.
+    pub(super) async fn plain(self, stream: TcpStream) {
+        match tokio::time::timeout(HEADER_TIME, speaks_http2(&stream)).await {
+            Ok(Ok(true)) => Box::pin(self.http2(stream)).await,
+            Ok(Ok(false)) => Box::pin(self.http1(stream)).await,
+            // Silent for too long, or gone.
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+
+    /// With TLS: the handshake tells the version.
+    pub(super) async fn tls<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        self,
+        stream: S,
+        certificate: &Certificate,
+    ) {
+        let handshake = Box::pin(tokio::time::timeout(HANDSHAKE_TIME, certificate.acceptor().accept(stream)));
+        let Ok(Ok(stream)) = handshake.await else { return };
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            Box::pin(self.http2(stream)).await;
+        } else {
+            Box::pin(self.http1(stream)).await;
+        }
+    }
+
+    /// HTTP/1.
+    pub(super) async fn http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, stream: S) {
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEADER_BYTES);
+        let answers = Answers { router: self.router, peer: self.peer };
+        let connection = builder.serve_connection(TokioIo::new(stream), answers);
+        // How a connection ends is its client's matter.
+        let _ended = self.watcher.watch(connection).await;
+    }
+
+    /// HTTP/2.
+    async fn http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, stream: S) {
+        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX))
+            .keep_alive_interval(Some(Duration::from_mins(1)));
+        let answers = Answers { router: self.router, peer: self.peer };
+        let stream = TokioIo::new(Patient::new(stream, HEADER_TIME));
+        let _ended = self.watcher.watch(builder.serve_connection(stream, answers)).await;
+    }
+}
+
+/// Whether a client begins as HTTP/2 does. What it said stays to be read.
+async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0; HTTP2.len()];
+    loop {
+        let length = stream.peek(&mut first).await?;
+        if length == 0 || first[..length] != HTTP2[..length] {
+            return Ok(false);
+        }
+        if length == first.len() {
+            return Ok(true);
+        }
+        // Some of its letters only: the rest is on its way.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
