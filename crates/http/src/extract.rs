@@ -59,6 +59,22 @@ pub struct Maybe<T> {
     pub client: Client,
 }
 
+/// An extraction in boxes: one for its work, which is gone when the handler begins, and one for what it gives. For handlers that wait long: the
+/// future of a handler has room for each of its arguments, several times over.
+pub struct Boxed<E>(pub Box<E>);
+
+impl<E, S> FromRequest<S> for Boxed<E>
+where
+    E: FromRequest<S>,
+    S: Send + Sync,
+{
+    type Rejection = E::Rejection;
+
+    fn from_request(request: Request, state: &S) -> impl Future<Output = Result<Self, Self::Rejection>> + Send {
+        Box::pin(async move { E::from_request(request, state).await.map(|extracted| Self(Box::new(extracted))) })
+    }
+}
+
 /// Where a request came from, as far as configured proxies let us know. The layer in front of the router inserts it as an extension.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Client {
@@ -93,7 +109,8 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         // The token first: a stranger's body is not read.
-        let session = session(request.headers(), request.uri(), Arc::from_ref(state)).await?.ok_or_else(token_missing)?;
+        let session =
+            session(request.headers(), request.uri(), Arc::from_ref(state)).await?.ok_or_else(token_missing)?;
         let (body, raw, client) = whole(request).await?;
         Ok(Self { body, raw, session, client })
     }
@@ -159,7 +176,8 @@ where
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let session = session(request.headers(), request.uri(), Arc::from_ref(state)).await?.ok_or_else(token_missing)?;
+        let session =
+            session(request.headers(), request.uri(), Arc::from_ref(state)).await?.ok_or_else(token_missing)?;
         let (parts, content) = request.into_parts();
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let body = parse(parts, &Bytes::new()).await?;

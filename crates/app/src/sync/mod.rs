@@ -100,11 +100,10 @@ impl Sync {
     }
 
     /// What is new for a device; waits for it as long as the request allows.
-    pub async fn sync(&self, session: &Session, request: SyncRequest) -> Result<SyncAnswer> {
+    pub async fn sync(&self, session: Arc<Session>, request: SyncRequest) -> Result<SyncAnswer> {
         let deadline = tokio::time::Instant::now() + request.timeout;
         let waiting = self.parts.wakers.park(session.user_num);
         let request = Arc::new(request);
-        let session = Arc::new(session.clone());
         let may_wait = !request.full_state && !request.timeout.is_zero();
         let mut waits_for = request.since.filter(|_| may_wait);
         let mut ended = false;

@@ -69,7 +69,7 @@ impl SlidingSync {
     }
 
     /// What is new for a connection; waits for it as long as the request allows.
-    pub async fn sync(&self, session: &Session, request: Request) -> Result<SlidingAnswer> {
+    pub async fn sync(&self, session: Arc<Session>, request: Arc<Request>) -> Result<SlidingAnswer> {
         let timeout = request.timeout.unwrap_or_default().min(Duration::from_millis(limits::SYNC_TIMEOUT_MS));
         let deadline = tokio::time::Instant::now() + timeout;
         let key = (session.device_num, request.conn_id.clone().unwrap_or_default());
@@ -81,7 +81,6 @@ impl SlidingSync {
         };
         let first = request.pos.is_none();
         let waiting = self.parts.wakers.park(session.user_num);
-        let (session, request) = (Arc::new(session.clone()), Arc::new(request));
         loop {
             let mut woken = std::pin::pin!(waiting.woken());
             woken.as_mut().enable();

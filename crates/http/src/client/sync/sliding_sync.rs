@@ -10,14 +10,18 @@ use axum::{
 use domicile_app::sync::SlidingSync;
 use ruma::api::client::sync::sync_events::v5::Request;
 
-use crate::{error::Failure, extract::Authed};
+use crate::{
+    error::Failure,
+    extract::{Authed, Boxed},
+};
 
 /// What is new in the windows of a connection.
 pub(super) async fn sliding_sync(
     State(sync): State<Arc<SlidingSync>>,
-    request: Authed<Request>,
+    Boxed(request): Boxed<Authed<Request>>,
 ) -> Result<Response, Failure> {
-    let answer = sync.sync(&request.session, request.body).await?;
+    let Authed { session, body, .. } = *request;
+    let answer = sync.sync(session, Arc::new(body)).await?;
     let json = serde_json::to_vec(&answer).map_err(domicile_app::Error::internal)?;
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
 }
