@@ -126,6 +126,7 @@ struct Ours {
     start_seconds: Option<f64>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long a start takes is what is measured")]
 fn domicile(programs: &Path, folder: &Path, scenario: &Scenario, quick: bool) -> Result<Ours> {
     let (program, data) = (programs.join("domicile"), folder.join("data"));
     fs::create_dir_all(&data).with_context(|| format!("making {}", data.display()))?;
