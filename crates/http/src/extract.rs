@@ -207,6 +207,11 @@ async fn parse<T: IncomingRequest>(mut parts: Parts, raw: &Bytes) -> Result<T, M
     if args.iter().any(|arg| arg.contains('\0')) {
         return Err(ErrorKind::InvalidParam.with("A part of the path has a NUL character in it."));
     }
+    // No id, name or type is longer (appendices of the specification), and ruma's types take what is.
+    if args.iter().any(|arg| arg.len() > limits::ID_BYTES) {
+        let text = format!("A part of the path is longer than {} bytes.", limits::ID_BYTES);
+        return Err(ErrorKind::InvalidParam.with(text));
+    }
     // Some clients send an empty body where an object is meant.
     let bytes: &[u8] = if raw.is_empty() && parts.method != axum::http::Method::GET { b"{}" } else { raw };
     let mut request = axum::http::Request::new(bytes);

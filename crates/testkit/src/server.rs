@@ -32,8 +32,10 @@ use ruma::OwnedUserId;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+mod contents;
 mod wire;
 
+pub use contents::Contents;
 pub use wire::Settings;
 
 /// What the clock of a test server shows first: a day in 2026.
