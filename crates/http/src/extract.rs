@@ -25,6 +25,9 @@ use crate::error::Failure;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_mins(1);
 
+/// Ids that stand in paths.
+const IDS: [&str; 5] = ["user_id", "room_id", "event_id", "room_alias", "room_id_or_alias"];
+
 /// A request without a token.
 pub struct Public<T> {
     /// The request.
@@ -207,10 +210,14 @@ async fn parse<T: IncomingRequest>(mut parts: Parts, raw: &Bytes) -> Result<T, M
     if args.iter().any(|arg| arg.contains('\0')) {
         return Err(ErrorKind::InvalidParam.with("A part of the path has a NUL character in it."));
     }
-    // No id, name or type is longer (appendices of the specification), and ruma's types take what is.
-    if args.iter().any(|arg| arg.len() > limits::ID_BYTES) {
-        let text = format!("A part of the path is longer than {} bytes.", limits::ID_BYTES);
+    // Ruma's types take ids of any length; the specification's (appendices, *Identifier Grammar*) have at most this.
+    if let Some((name, _)) = params.iter().find(|(name, value)| IDS.contains(name) && value.len() > limits::ID_BYTES) {
+        let text = format!("The {name} in the path is longer than {} bytes.", limits::ID_BYTES);
         return Err(ErrorKind::InvalidParam.with(text));
+    }
+    // Also where nobody looks at what stands in the body.
+    if std::str::from_utf8(raw).is_err() {
+        return Err(ErrorKind::NotJson.with("The request's body is not UTF-8."));
     }
     // Some clients send an empty body where an object is meant.
     let bytes: &[u8] = if raw.is_empty() && parts.method != axum::http::Method::GET { b"{}" } else { raw };
@@ -218,7 +225,13 @@ async fn parse<T: IncomingRequest>(mut parts: Parts, raw: &Bytes) -> Result<T, M
     *request.method_mut() = parts.method;
     *request.uri_mut() = parts.uri;
     *request.headers_mut() = parts.headers;
-    T::try_from_http_request_inner(request, &args).map_err(|error| rejected(error.into(), bytes))
+    let request = T::try_from_http_request_inner(request, &args).map_err(|error| rejected(error.into(), bytes))?;
+    // Types without required fields read an empty list as an object, and some do not look at what follows their value.
+    match bytes.trim_ascii_start().first() {
+        Some(b'[') => Err(ErrorKind::BadJson.with("The request's body is a list, and an object is expected.")),
+        Some(b'{') if !is_json(bytes) => Err(ErrorKind::NotJson.with("The request's body is not one JSON object.")),
+        _ => Ok(request),
+    }
 }
 
 /// Whether the body is JSON at all, whatever is expected of it.

@@ -189,7 +189,10 @@ async fn fields_that_nobody_knows_and_types_of_content_do_not_matter() {
         let mut more = operation.body(&values);
         more["org.example.unknown"] = json!({ "a": [1, null, "x"] });
         let told = outcome(&send(&by, operation, &values, more.to_string()).await);
-        assert_eq!(told, expected, "{} with an unknown field", operation.name);
+        // A profile's field comes as the one property of the body; signatures come by user.
+        if !["setProfileField", "uploadCrossSigningSignatures"].contains(&operation.name.as_str()) {
+            assert_eq!(told, expected, "{} with an unknown field", operation.name);
+        }
 
         let (by, values) = place(&server, round + 2_000).await;
         let fits = operation.body(&values).to_string();
