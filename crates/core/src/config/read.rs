@@ -231,4 +231,21 @@ mod tests {
         assert!(told.starts_with("listeners.0: `admin` asks nobody for a password"), "{told}");
         assert!(read(&listener("unix:/run/domicile/admin.sock"), &[]).is_ok());
     }
+
+    #[test]
+    fn permissions_are_octal_text_and_for_unix_sockets() {
+        let listener = |bind: &str, mode: &str| format!("[[listeners]]\nbind = \"{bind}\"\nmode = {mode}\n");
+        let config = read(&listener("unix:/run/http.sock", "\"0660\""), &[]).unwrap();
+        assert_eq!(config.listeners[0].mode, crate::config::Mode(0o660));
+        for (bind, mode) in [
+            ("unix:/run/http.sock", "660"),
+            ("unix:/run/http.sock", "\"0o660\""),
+            ("unix:/run/http.sock", "\"9\""),
+            ("unix:/run/http.sock", "\"1777\""),
+            ("127.0.0.1:8008", "\"0660\""),
+        ] {
+            let told = read(&listener(bind, mode), &[]).unwrap_err().to_string();
+            assert!(told.contains("permissions"), "{bind} {mode}: {told}");
+        }
+    }
 }
