@@ -20,7 +20,10 @@ use domicile_http::{
     router,
 };
 use domicile_store::Store;
-use tokio::task::JoinSet;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -43,6 +46,21 @@ pub struct Running {
     stopping: CancellationToken,
     tasks: JoinSet<()>,
     store: Store,
+}
+
+/// Runs a server until it is told to stop.
+pub async fn run(config: &Config) -> anyhow::Result<()> {
+    // Before anybody can see that it runs: whoever sees it may tell it to stop.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let running = start(config).await?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    running.stop().await;
+    Ok(())
 }
 
 /// Starts a server. It listens when this returns.
@@ -176,19 +194,6 @@ async fn note_uses(devices: Arc<Devices>, stopping: CancellationToken) {
 }
 
 impl Running {
-    /// Waits for the signal to stop, then stops.
-    pub async fn until_told(self) -> anyhow::Result<()> {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
-        self.stop().await;
-        Ok(())
-    }
-
     /// Ends long polls, lets requests in flight finish, closes the database.
     pub async fn stop(mut self) {
         self.stopping.cancel();
