@@ -192,7 +192,7 @@ impl Drop for Server {
 fn head(method: &str, path: &str, token: &str, length: usize) -> String {
     let authorization = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
     format!(
-        "{method} {path} HTTP/1.1\r\nHost: x\r\n{authorization}Connection: close\r\nContent-Length: {length}\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: x\r\n{authorization}X-Forwarded-For: {CLIENT}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
     )
 }
 
