@@ -26,7 +26,7 @@ pub use listeners::{Api, Listener};
 pub use logging::{LogFormat, Logging};
 pub use media::Media;
 pub use problem::{Problem, Problems};
-pub use read::Source;
+pub use read::{Origins, Source};
 pub use rooms::{EncryptByDefault, Rooms};
 pub use section::{KeyDoc, Section};
 pub use server::Server;

@@ -106,3 +106,23 @@ fn a_second_server_and_a_wrong_configuration_are_told() {
     let told = refused(&place, &["user", "list"], "");
     assert!(told.contains("DOMICILE_SERVER__NMAE") && told.contains("did you mean `name`?"), "{told}");
 }
+
+#[test]
+fn the_configuration_says_where_each_value_comes_from() {
+    let place = Place::new(false).with("DATABASE__URL", "");
+    std::fs::write(place.folder.path().join("domicile.toml"), "[server]\nname = \"example.org\"\n").unwrap();
+    let shown = place.json(&["config", "show", "--json"], "");
+    assert_eq!(shown["server"]["name"], json!({ "value": "example.org", "from": "domicile.toml:2" }));
+    assert_eq!(shown["server"]["data_dir"]["from"], "environment variable DOMICILE_SERVER__DATA_DIR");
+    assert_eq!(shown["rooms"]["encryption"], json!({ "value": "private", "from": "default" }));
+    let output = place.run(&["config", "show"], "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.lines().any(|line| line.starts_with("name = ") && line.ends_with("# domicile.toml:2")), "{text}");
+    assert_eq!(place.json(&["config", "check", "--json"], ""), json!({ "ok": true, "problems": [] }));
+    // The file that explains itself is one that is understood, and names what is new.
+    let default = place.run(&["config", "default"], "");
+    let default = String::from_utf8(default.stdout).unwrap();
+    assert!(default.contains("# mode = \"0600\""), "{default}");
+    std::fs::write(place.folder.path().join("domicile.toml"), default).unwrap();
+    assert_eq!(place.json(&["config", "check", "--json"], ""), json!({ "ok": true, "problems": [] }));
+}
