@@ -1,5 +1,7 @@
 //! When and from where devices were last used: shown to their owner by the day, and not for long.
 
+#![expect(clippy::unwrap_used, reason = "a test whose helper fails has failed")]
+
 use std::net::IpAddr;
 
 use axum::{

@@ -2,6 +2,8 @@
 //!
 //! `requests` goes through every operation that is served, `events` through what clients put into rooms.
 
+#![expect(clippy::unwrap_used, reason = "a test whose helper fails has failed")]
+
 mod events;
 mod requests;
 

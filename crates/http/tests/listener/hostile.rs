@@ -1,11 +1,10 @@
 //! Clients that mean no good, or are very slow.
 
-use std::time::Instant;
-
 use domicile_testkit::server::TestServer;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::Instant,
 };
 
 use super::{END, Listening, PATIENCE, VERSIONS, listen, one_answer, until_closed};

@@ -1,5 +1,7 @@
 //! Listening on real sockets: what is slow, silent, huge or malformed ends in time; who a request comes from; certificates that change.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test whose helper fails has failed")]
+
 mod hostile;
 mod peers;
 mod tls;

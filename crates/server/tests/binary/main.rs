@@ -1,5 +1,7 @@
 //! The program itself: the command line beside a running server and without one, its end, its log.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test whose helper fails has failed")]
+
 mod command_line;
 mod secrets;
 mod stopping;
@@ -9,11 +11,12 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use domicile_testkit::postgres::Database;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 const V3: &str = "/_matrix/client/v3";
 /// Where the requests of these tests come from, if their proxy is believed.
@@ -110,17 +113,17 @@ impl Place {
         let address = said.split("http://").nth(1).unwrap().split([',', ' ']).next().unwrap().to_owned();
         // What else it says is not waited for, but it must be able to say it.
         std::thread::spawn(move || lines.for_each(drop));
-        let metrics = self.metrics(&process, &address);
+        let metrics = metrics(&process, &address);
         Server { process, address, metrics }
     }
+}
 
-    /// The other port on which the process listens.
-    fn metrics(&self, process: &Child, address: &str) -> String {
-        let mine = listening(process.id());
-        let known: u16 = address.rsplit(':').next().unwrap().parse().unwrap();
-        let other = mine.into_iter().find(|port| *port != known).expect("a port for metrics");
-        format!("127.0.0.1:{other}")
-    }
+/// The other port on which the process listens.
+fn metrics(process: &Child, address: &str) -> String {
+    let mine = listening(process.id());
+    let known: u16 = address.rsplit(':').next().unwrap().parse().unwrap();
+    let other = mine.into_iter().find(|port| *port != known).expect("a port for metrics");
+    format!("127.0.0.1:{other}")
 }
 
 /// The TCP ports on which a process listens, as the kernel tells them.

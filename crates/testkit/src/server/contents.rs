@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a fixture that fails ends its test")]
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{collections::BTreeMap, fmt::Write as _, sync::LazyLock};
 
 use domicile_store::catalogue;
 
@@ -39,16 +39,16 @@ impl TestServer {
 }
 
 impl Contents {
-    /// What differs, for a person: empty if nothing does.
+    /// What differs, for a person: empty if nothing does. Writing to a text cannot fail.
     pub fn difference(&self, later: &Self) -> String {
         let mut told = String::new();
         for (table, rows) in &later.0 {
             let before = self.0.get(table);
             for row in rows.iter().filter(|row| before.is_none_or(|before| !before.contains(row))) {
-                told.push_str(&format!("{table}: now there is {row:.300}\n"));
+                let _ = writeln!(told, "{table}: now there is {row:.300}");
             }
             for row in before.into_iter().flatten().filter(|row| !rows.contains(row)) {
-                told.push_str(&format!("{table}: gone is {row:.300}\n"));
+                let _ = writeln!(told, "{table}: gone is {row:.300}");
             }
         }
         told
