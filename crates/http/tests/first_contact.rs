@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 const V3: &str = "/_matrix/client/v3";
 const SLIDING: &str = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync";
-/// Messages of each writer.
-const MESSAGES: usize = 30;
+/// Messages of each writer: of four of them, fewer than one answer of a sliding connection carries at most.
+const MESSAGES: usize = 20;
 
 async fn people(names: &[&str]) -> TestServer {
     let mut server = TestServer::start().await;
@@ -118,7 +118,7 @@ async fn read_by_sliding(by: TestUser, room: String, wanted: usize) -> Seen {
     while seen.events.len() < wanted {
         let mut body = json!({
             "conn_id": "all",
-            "lists": { "all": { "ranges": [[0, 20]], "timeline_limit": 50, "required_state": [] } },
+            "lists": { "all": { "ranges": [[0, 20]], "timeline_limit": 100, "required_state": [] } },
             "extensions": { "to_device": { "enabled": true }, "e2ee": { "enabled": true } },
         });
         if let Some(inbox) = &inbox {
