@@ -9,9 +9,9 @@ use axum::{
     extract::{FromRef, FromRequest, RawPathParams, Request},
     http::header::{AUTHORIZATION, CONTENT_LENGTH},
     http::request::Parts,
-    http::{HeaderMap, Uri},
+    http::{Extensions, HeaderMap, Uri},
 };
-use domicile_app::accounts::{Session, Sessions};
+use domicile_app::accounts::{Devices, Session, Sessions};
 use domicile_core::{error::ErrorKind, error::MatrixError, limits};
 use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Limited};
@@ -22,8 +22,11 @@ use ruma::api::{
 
 use crate::error::Failure;
 
-/// How long a body may take to arrive.
+/// How long a body may take to arrive, unless the listener says otherwise.
 const BODY_TIME: Duration = Duration::from_mins(1);
+
+/// Ids that stand in paths.
+const IDS: [&str; 5] = ["user_id", "room_id", "event_id", "room_alias", "room_id_or_alias"];
 
 /// A request without a token.
 pub struct Public<T> {
@@ -82,6 +85,10 @@ pub struct Client {
     pub address: Option<std::net::IpAddr>,
 }
 
+/// A listener's own bound on the time that a body may take, as an extension.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyTime(pub Duration);
+
 /// A route's own bound on the body in bytes, as an extension. Without one it is [`limits::BODY_BYTES`].
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimit(pub usize);
@@ -104,13 +111,14 @@ where
     T: IncomingRequest,
     S: Send + Sync,
     Arc<Sessions>: FromRef<S>,
+    Arc<Devices>: FromRef<S>,
 {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         // The token first: a stranger's body is not read.
         let session =
-            session(request.headers(), request.uri(), Arc::from_ref(state)).await?.ok_or_else(token_missing)?;
+            session(request.headers(), request.uri(), request.extensions(), state).await?.ok_or_else(token_missing)?;
         let (body, raw, client) = whole(request).await?;
         Ok(Self { body, raw, session, client })
     }
@@ -121,22 +129,33 @@ where
     T: IncomingRequest,
     S: Send + Sync,
     Arc<Sessions>: FromRef<S>,
+    Arc<Devices>: FromRef<S>,
 {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let session = session(request.headers(), request.uri(), Arc::from_ref(state)).await?;
+        let session = session(request.headers(), request.uri(), request.extensions(), state).await?;
         let (body, raw, client) = whole(request).await?;
         Ok(Self { body, raw, session, client })
     }
 }
 
-/// Who asks, if they say so.
-async fn session(headers: &HeaderMap, uri: &Uri, sessions: Arc<Sessions>) -> Result<Option<Arc<Session>>, Failure> {
-    match token(headers, uri.query()) {
-        Some(token) => Ok(Some(Box::pin(sessions.authenticate(token)).await?)),
-        None => Ok(None),
-    }
+/// Who asks, if they say so. The use of the session is noted.
+async fn session<S>(
+    headers: &HeaderMap,
+    uri: &Uri,
+    extensions: &Extensions,
+    state: &S,
+) -> Result<Option<Arc<Session>>, Failure>
+where
+    Arc<Sessions>: FromRef<S>,
+    Arc<Devices>: FromRef<S>,
+{
+    let Some(token) = token(headers, uri.query()) else { return Ok(None) };
+    let session = Box::pin(Arc::<Sessions>::from_ref(state).authenticate(token)).await?;
+    let client = extensions.get::<Client>().copied().unwrap_or_default();
+    Arc::<Devices>::from_ref(state).note_use(&session, client.address);
+    Ok(Some(session))
 }
 
 fn token_missing() -> MatrixError {
@@ -172,12 +191,13 @@ where
     T: IncomingRequest,
     S: Send + Sync,
     Arc<Sessions>: FromRef<S>,
+    Arc<Devices>: FromRef<S>,
 {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         let session =
-            session(request.headers(), request.uri(), Arc::from_ref(state)).await?.ok_or_else(token_missing)?;
+            session(request.headers(), request.uri(), request.extensions(), state).await?.ok_or_else(token_missing)?;
         let (parts, content) = request.into_parts();
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let body = parse(parts, &Bytes::new()).await?;
@@ -203,9 +223,10 @@ fn token<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option<&'a str> 
 async fn read(request: Request) -> Result<(Parts, Bytes), MatrixError> {
     let (parts, body) = request.into_parts();
     let limit = parts.extensions.get::<BodyLimit>().map_or(limits::BODY_BYTES, |limit| limit.0);
-    let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect())
+    let time = parts.extensions.get::<BodyTime>().map_or(BODY_TIME, |time| time.0);
+    let collected = tokio::time::timeout(time, Limited::new(body, limit).collect())
         .await
-        .map_err(|_| ErrorKind::Unknown.with("The request's body took too long to arrive."))?;
+        .map_err(|_| ErrorKind::BadRequest.with("The request's body took too long to arrive."))?;
     match collected {
         Ok(body) => Ok((parts, body.to_bytes())),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
@@ -225,13 +246,28 @@ async fn parse<T: IncomingRequest>(mut parts: Parts, raw: &Bytes) -> Result<T, M
     if args.iter().any(|arg| arg.contains('\0')) {
         return Err(ErrorKind::InvalidParam.with("A part of the path has a NUL character in it."));
     }
+    // Ruma's types take ids of any length; the specification's (appendices, *Identifier Grammar*) have at most this.
+    if let Some((name, _)) = params.iter().find(|(name, value)| IDS.contains(name) && value.len() > limits::ID_BYTES) {
+        let text = format!("The {name} in the path is longer than {} bytes.", limits::ID_BYTES);
+        return Err(ErrorKind::InvalidParam.with(text));
+    }
+    // Also where nobody looks at what stands in the body.
+    if std::str::from_utf8(raw).is_err() {
+        return Err(ErrorKind::NotJson.with("The request's body is not UTF-8."));
+    }
     // Some clients send an empty body where an object is meant.
     let bytes: &[u8] = if raw.is_empty() && parts.method != axum::http::Method::GET { b"{}" } else { raw };
     let mut request = axum::http::Request::new(bytes);
     *request.method_mut() = parts.method;
     *request.uri_mut() = parts.uri;
     *request.headers_mut() = parts.headers;
-    T::try_from_http_request_inner(request, &args).map_err(|error| rejected(error.into(), bytes))
+    let request = T::try_from_http_request_inner(request, &args).map_err(|error| rejected(error.into(), bytes))?;
+    // Types without required fields read an empty list as an object, and some do not look at what follows their value.
+    match bytes.trim_ascii_start().first() {
+        Some(b'[') => Err(ErrorKind::BadJson.with("The request's body is a list, and an object is expected.")),
+        Some(b'{') if !is_json(bytes) => Err(ErrorKind::NotJson.with("The request's body is not one JSON object.")),
+        _ => Ok(request),
+    }
 }
 
 /// Whether the body is JSON at all, whatever is expected of it.

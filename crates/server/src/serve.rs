@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
-use domicile_app::{ephemeral::TypingNotices, jobs::Jobs};
+use domicile_app::{accounts::Devices, ephemeral::TypingNotices, jobs::Jobs};
 use domicile_core::{
     clock::SystemClock,
     config::{Api, Config, Listener},
@@ -20,7 +20,10 @@ use domicile_http::{
     router,
 };
 use domicile_store::Store;
-use tokio::task::JoinSet;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -30,6 +33,9 @@ use crate::{
 
 /// How long requests and tasks may take to end. Closing the database comes after it, and all of it is to take less than five seconds.
 const END_TIME: Duration = Duration::from_millis(3_500);
+
+/// How often it is written when devices were last used.
+const USES_PAUSE: Duration = Duration::from_mins(1);
 
 /// A server that runs.
 pub struct Running {
@@ -42,11 +48,25 @@ pub struct Running {
     store: Store,
 }
 
+/// Runs a server until it is told to stop.
+pub async fn run(config: &Config) -> anyhow::Result<()> {
+    // Before anybody can see that it runs: whoever sees it may tell it to stop.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let running = start(config).await?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    running.stop().await;
+    Ok(())
+}
+
 /// Starts a server. It listens when this returns.
 pub async fn start(config: &Config) -> anyhow::Result<Running> {
     let data_dir = Path::new(&config.server.data_dir);
-    std::fs::create_dir_all(data_dir).with_context(|| format!("cannot make the data folder {}", data_dir.display()))?;
-    private(data_dir)?;
+    data_folder(data_dir)?;
     let store = Store::open(wire::store_options(config)).await.context("cannot open the database")?;
     let stopping = CancellationToken::new();
     let keystore = wire::keystore(config, &SystemClock).await?;
@@ -68,7 +88,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         };
         let proxies = Proxies::parse(&listener.trusted_proxies)
             .with_context(|| format!("listener {}: trusted_proxies", listener.bind))?;
-        let socket = match Bound::bind(&listener.bind, certificate.clone(), proxies).await {
+        let socket = match Bound::bind(&listener.bind, listener.mode.0, certificate.clone(), proxies).await {
             Ok(socket) => socket,
             // Metrics are nobody's message: where the operator did not ask for them, a taken port is told and the server goes on.
             Err(error) if *listener == Listener::metrics() => {
@@ -80,7 +100,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         bound.push((socket, apis(&wired, &metrics, &listener.serve), &listener.serve, certificate));
     }
     let socket = admin_socket::path(config);
-    let admin = Bound::bind(&format!("unix:{}", socket.display()), None, Proxies::default()).await?;
+    let admin = Bound::bind(&format!("unix:{}", socket.display()), 0o600, None, Proxies::default()).await?;
     let listens: Vec<String> =
         bound.iter().filter(|(.., serve, _)| serve.contains(&Api::Client)).map(|(socket, ..)| socket.shown()).collect();
     let addresses: Vec<_> = bound.iter().map(|(socket, ..)| socket.address()).collect();
@@ -93,16 +113,35 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
             tasks.spawn(certificate.watch(stopping.clone()));
         }
     }
+    wired.jobs.begin().await?;
     tasks.spawn(tick(Arc::clone(&wired.services.typing), Arc::clone(&wired.jobs), stopping.clone()));
+    tasks.spawn(note_uses(Arc::clone(&wired.services.devices), stopping.clone()));
     first_start::tell(config, &wired, &listens).await?;
     Ok(Running { listens, addresses, stopping, tasks, store })
 }
 
-/// Only the operator's account reads the data folder.
-fn private(data_dir: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(data_dir, std::fs::Permissions::from_mode(0o700))
-        .with_context(|| format!("cannot close the data folder {} to others", data_dir.display()))
+/// The data folder: made for the operator's account only. One that was there is left as the operator made it, because others may have
+/// something in it; what is in it that is ours has permissions of its own, and the operator is told that the folder is open.
+fn data_folder(data_dir: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    if !data_dir.exists() {
+        if let Some(parent) = data_dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
+        }
+        return std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(data_dir)
+            .with_context(|| format!("cannot make the data folder {}", data_dir.display()));
+    }
+    let found = std::fs::metadata(data_dir).with_context(|| format!("cannot read {}", data_dir.display()))?;
+    let mode = found.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        tracing::warn!(
+            folder = %data_dir.display(), mode = %format!("{mode:04o}"),
+            "other accounts of this machine may look into the data folder; close it with: chmod 700"
+        );
+    }
+    Ok(())
 }
 
 /// The APIs of one listener.
@@ -138,20 +177,23 @@ async fn tick(typing: Arc<TypingNotices>, jobs: Arc<Jobs>, stopping: Cancellatio
     }
 }
 
-impl Running {
-    /// Waits for the signal to stop, then stops.
-    pub async fn until_told(self) -> anyhow::Result<()> {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+/// Writes when devices were last used: once a minute, and a last time at the end.
+async fn note_uses(devices: Arc<Devices>, stopping: CancellationToken) {
+    loop {
+        let ends = tokio::select! {
+            () = stopping.cancelled() => true,
+            () = tokio::time::sleep(USES_PAUSE) => false,
+        };
+        if let Err(error) = devices.write_uses(None).await {
+            tracing::warn!(%error, "the last uses of devices could not be written");
         }
-        tracing::info!("stopping");
-        self.stop().await;
-        Ok(())
+        if ends {
+            return;
+        }
     }
+}
 
+impl Running {
     /// Ends long polls, lets requests in flight finish, closes the database.
     pub async fn stop(mut self) {
         self.stopping.cancel();

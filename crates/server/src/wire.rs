@@ -320,8 +320,14 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     }));
     let members = Arc::new(Members::new(store.clone(), Arc::clone(&users), Arc::clone(&sender)));
     let typing = Arc::new(Typing::new(clock()));
-    let jobs =
-        Arc::new(Jobs::new(store.clone(), clock(), Arc::clone(&users), Arc::clone(&rooms), Arc::clone(&members)));
+    let jobs = Arc::new(Jobs::new(
+        store.clone(),
+        clock(),
+        Arc::clone(&users),
+        Arc::clone(&rooms),
+        Arc::clone(&members),
+        Arc::clone(&devices),
+    ));
     let account_data = Arc::new(AccountData::new(store.clone(), Arc::clone(&rooms), Arc::clone(&wakers)));
     let sync_parts = Arc::new(SyncParts {
         push: Arc::clone(&push),

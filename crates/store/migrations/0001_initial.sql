@@ -118,6 +118,7 @@ CREATE TABLE push_classes (class_num BIGINT PRIMARY KEY, hash BLOB NOT NULL UNIQ
 CREATE TABLE device_keys (
     user_num BIGINT NOT NULL, device_id TEXT NOT NULL, keys TEXT NOT NULL, PRIMARY KEY (user_num, device_id)
 ) WITHOUT ROWID;
+-- A key that was handed out leaves its id, with a negative ordinal and no key: it must not come back with a repeated upload.
 CREATE TABLE one_time_keys (
     user_num BIGINT NOT NULL, device_id TEXT NOT NULL, algorithm TEXT NOT NULL, key_id TEXT NOT NULL, key_data TEXT NOT NULL,
     ordinal BIGINT NOT NULL, PRIMARY KEY (user_num, device_id, algorithm, key_id)

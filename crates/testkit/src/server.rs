@@ -23,7 +23,10 @@ use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
-use domicile_app::accounts::{NewSession, lifecycle::NewAccount};
+use domicile_app::{
+    accounts::{NewSession, lifecycle::NewAccount},
+    jobs::Jobs,
+};
 use domicile_core::clock::ManualClock;
 use domicile_http::{extract::Client, state::Services};
 use domicile_store::Store;
@@ -32,8 +35,10 @@ use ruma::OwnedUserId;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+mod contents;
 mod wire;
 
+pub use contents::Contents;
 pub use wire::Settings;
 
 /// What the clock of a test server shows first: a day in 2026.
@@ -46,6 +51,8 @@ pub struct TestServer {
     router: Router,
     /// Its services.
     pub services: Services,
+    /// Its jobs, which are done when the test says so.
+    pub jobs: Arc<Jobs>,
     /// Its database.
     pub store: Store,
     /// Its clock, which stands still until the test moves it.
@@ -90,9 +97,10 @@ impl TestServer {
     pub async fn with_settings(settings: Settings) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let clock = Arc::new(ManualClock::at(START_MS));
-        let (services, store, database) = wire::wire(folder.path(), Arc::<ManualClock>::clone(&clock), settings).await;
+        let (services, jobs, store, database) =
+            wire::wire(folder.path(), Arc::<ManualClock>::clone(&clock), settings).await;
         let router = domicile_http::router::client_api(services.clone());
-        Self { router, services, store, clock, users: BTreeMap::new(), _folder: folder, _database: database }
+        Self { router, services, jobs, store, clock, users: BTreeMap::new(), _folder: folder, _database: database }
     }
 
     /// The same server with one more account, which has a session.
@@ -190,9 +198,11 @@ impl TestUser {
         self.request(request.body(body.into()).expect("a request")).await
     }
 
-    /// A request as it is, with no token added.
+    /// A request as it is, with no token added. It comes from 192.0.2.1, unless it says otherwise.
     pub async fn request(&self, mut request: Request<Body>) -> Answered {
-        request.extensions_mut().insert(Client { address: Some([192, 0, 2, 1].into()) });
+        if request.extensions().get::<Client>().is_none() {
+            request.extensions_mut().insert(Client { address: Some([192, 0, 2, 1].into()) });
+        }
         let response = self.router.clone().oneshot(request).await.expect("a router never fails");
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a whole body").to_bytes();

@@ -41,6 +41,9 @@ impl AccountData {
         if kind.len() > domicile_core::limits::ID_BYTES {
             return Err(ErrorKind::InvalidParam.with("The type is too long.").into());
         }
+        if !content.get().trim_start().starts_with('{') {
+            return Err(ErrorKind::BadJson.with("The content of account data is an object.").into());
+        }
         domicile_room::event::validate::depth(content.get())
             .map_err(|error| ErrorKind::BadJson.with(format!("{error}.")))?;
         let room_num = self.room_num(room_id).await?;

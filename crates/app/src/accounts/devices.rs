@@ -16,7 +16,7 @@ use domicile_store::{
 use ruma::{DeviceId, OwnedDeviceId};
 use serde::{Deserialize, Serialize};
 
-use super::{Session, Sessions, sessions::IssuedTokens};
+use super::{Sessions, last_seen::Uses, sessions::IssuedTokens};
 use crate::{Error, Result, e2ee::DeviceLists, error::not_found};
 
 /// Letters of a device id that the server makes.
@@ -24,21 +24,23 @@ const ID_LENGTH: usize = 10;
 /// Longest device id and longest name of a device, in bytes.
 const TEXT_BYTES: usize = 255;
 /// Days for which a device's address is kept and shown.
-const ADDRESS_DAYS: i64 = 7;
+pub(super) const ADDRESS_DAYS: i64 = 7;
+/// How often a change of the sealed part is tried again when others changed it meanwhile.
+const ATTEMPTS: usize = 5;
 
 /// Where the sealed part stands, which is sealed with it.
 const SEALED: &str = "devices.sealed";
 
 /// What is sealed with the owner's key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Details {
+pub(super) struct Details {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    address: Option<IpAddr>,
+    pub(super) address: Option<IpAddr>,
     /// The day of the last use, counted from the epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    day: Option<i64>,
+    pub(super) day: Option<i64>,
 }
 
 /// A device as its owner sees it.
@@ -76,12 +78,14 @@ pub struct OpenedSession {
 
 /// Knows the devices of local users.
 pub struct Devices {
-    store: Store,
-    clock: Arc<dyn Clock>,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     sessions: Arc<Sessions>,
     lists: Arc<DeviceLists>,
     keystore: Arc<Keystore>,
+    /// Uses that are not written yet.
+    pub(super) uses: Uses,
 }
 
 impl Devices {
@@ -94,7 +98,7 @@ impl Devices {
         lists: Arc<DeviceLists>,
         keystore: Arc<Keystore>,
     ) -> Self {
-        Self { store, clock, rng, sessions, lists, keystore }
+        Self { store, clock, rng, sessions, lists, keystore, uses: Uses::default() }
     }
 
     /// Adds a session to a batch: a new device, or new tokens for one that the user has. Every one is shown to the user's other devices.
@@ -127,6 +131,7 @@ impl Devices {
 
     /// All devices of a user.
     pub async fn list(&self, user_num: UserNum) -> Result<Vec<Device>> {
+        self.write_uses(Some(user_num)).await?;
         let rows = self.store.read(move |snapshot| async move { devices::of_user(&snapshot, user_num).await }).await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -137,23 +142,62 @@ impl Devices {
 
     /// One device of a user.
     pub async fn get(&self, user_num: UserNum, device_id: &DeviceId) -> Result<Device> {
+        self.write_uses(Some(user_num)).await?;
         let row = self.row(user_num, device_id).await?.ok_or_else(no_device)?;
         self.device(&row).await
     }
 
     /// Gives a device another name.
     pub async fn rename(&self, user_num: UserNum, device_id: &DeviceId, name: Option<String>) -> Result<()> {
-        let row = self.row(user_num, device_id).await?.ok_or_else(no_device)?;
-        let mut details = self.open_sealed(&row).await?;
-        if let Some(name) = name {
-            details.name = Some(valid_name(name)?);
-        }
+        let name = name.map(valid_name).transpose()?;
         let mut batch = Batch::new();
-        devices::set_sealed(&mut batch, row.device_num, Some(self.seal(user_num, &details).await?));
         self.lists.changed(&mut batch, user_num);
-        self.store.write(batch).await?;
+        let renamed = |details: &mut Details| {
+            details.name = name.clone().or(details.name.take());
+            true
+        };
+        if !self.change(user_num, device_id, batch, renamed).await? {
+            return Err(no_device());
+        }
         self.lists.announce(user_num);
         Ok(())
+    }
+
+    /// Changes the sealed part of a device together with what is in `batch`, unless `decide` says that there is nothing to change. Gives
+    /// whether the device is there.
+    pub(super) async fn change(
+        &self,
+        user_num: UserNum,
+        device_id: &DeviceId,
+        batch: Batch,
+        decide: impl Fn(&mut Details) -> bool,
+    ) -> Result<bool> {
+        for _ in 0..ATTEMPTS {
+            let Some(row) = self.row(user_num, device_id).await? else { return Ok(false) };
+            if self.change_row(&row, batch.clone(), &decide).await? {
+                return Ok(true);
+            }
+        }
+        Err(Error::internal("others changed a device each time it was changed"))
+    }
+
+    /// The same for a row that was read. Gives whether it was still so.
+    pub(super) async fn change_row(
+        &self,
+        row: &devices::Device,
+        mut batch: Batch,
+        decide: impl Fn(&mut Details) -> bool,
+    ) -> Result<bool> {
+        let mut details = self.open_sealed(row).await?;
+        if !decide(&mut details) {
+            return Ok(true);
+        }
+        let sealed = self.seal(row.user_num, &details).await?;
+        devices::replace_sealed(&mut batch, row.device_num, row.sealed.clone(), sealed);
+        match self.store.write(batch).await {
+            Err(error) if error.is_conflict() => Ok(false),
+            written => Ok(written.map(|_| true)?),
+        }
     }
 
     /// Ends sessions: the devices with their tokens, keys and inboxes. What is not there needs no end.
@@ -188,25 +232,6 @@ impl Devices {
     pub fn opened(&self, user_num: UserNum, device_id: &DeviceId) {
         self.sessions.forget(|session| session.user_num == user_num && session.device_id == device_id);
         self.lists.announce(user_num);
-    }
-
-    /// Notes a use of a session: once a day, by the day.
-    pub async fn seen(&self, session: &Session, address: Option<IpAddr>) -> Result<()> {
-        let today = self.clock.now_ms().div_euclid(DAY_MS);
-        if !session.seen_on(today) {
-            return Ok(());
-        }
-        let Some(row) = self.row(session.user_num, &session.device_id).await? else { return Ok(()) };
-        let mut details = self.open_sealed(&row).await?;
-        if details.day == Some(today) {
-            return Ok(());
-        }
-        details.day = Some(today);
-        details.address = address;
-        let mut batch = Batch::new();
-        devices::set_sealed(&mut batch, row.device_num, Some(self.seal(session.user_num, &details).await?));
-        self.store.write(batch).await?;
-        Ok(())
     }
 
     async fn row(&self, user_num: UserNum, device_id: &DeviceId) -> Result<Option<devices::Device>> {

@@ -203,13 +203,13 @@ impl Accounts {
 
     /// The devices of an account.
     pub async fn devices(&self, user_id: &UserId) -> Result<Vec<Device>> {
-        let user = self.row(user_id).await?.filter(|user| user.is_local).ok_or_else(no_account)?;
+        let user = self.row(user_id).await?.filter(|user| user.is_local).ok_or_else(|| no_account(user_id))?;
         self.devices.list(user.user_num).await
     }
 
     /// The row of a local account that is in use.
     pub(super) async fn active(&self, user_id: &UserId) -> Result<User> {
-        let user = self.row(user_id).await?.filter(|user| user.is_local).ok_or_else(no_account)?;
+        let user = self.row(user_id).await?.filter(|user| user.is_local).ok_or_else(|| no_account(user_id))?;
         if user.deactivated_ts.is_some() {
             return Err(ErrorKind::UserDeactivated.with("The account was deactivated.").into());
         }
@@ -227,6 +227,6 @@ fn in_use() -> Error {
     ErrorKind::UserInUse.with("The user name is taken: choose another one.").into()
 }
 
-fn no_account() -> Error {
-    not_found("There is no account of that name here.")
+fn no_account(user_id: &UserId) -> Error {
+    not_found(format!("There is no account {user_id} here."))
 }

@@ -1,6 +1,7 @@
 //! Accounts: who is who, their devices, sessions and credentials.
 
 pub mod devices;
+mod last_seen;
 pub mod lifecycle;
 pub mod login;
 pub mod passwords;

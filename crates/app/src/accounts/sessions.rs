@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
@@ -42,20 +42,20 @@ pub struct Session {
     /// The device's Matrix id.
     pub device_id: OwnedDeviceId,
     expires_ts: Option<i64>,
-    /// The last day, counted from the epoch, of which a use was noted.
-    seen_day: Arc<AtomicI64>,
+    /// A hash of the day and address of the last use that was noted.
+    seen: Arc<AtomicU64>,
 }
 
 impl Session {
     /// The server finishing what a user asked for who has no session any more. No request can ever have this one.
     pub(crate) fn without_device(user_num: UserNum, user_id: OwnedUserId) -> Self {
         let (device_num, device_id) = (DeviceNum(0), OwnedDeviceId::from(""));
-        Self { user_num, user_id, device_num, device_id, expires_ts: None, seen_day: Arc::default() }
+        Self { user_num, user_id, device_num, device_id, expires_ts: None, seen: Arc::default() }
     }
 
-    /// Whether this is the first use on a day that this process knows of.
-    pub(super) fn seen_on(&self, day: i64) -> bool {
-        self.seen_day.swap(day, Ordering::Relaxed) != day
+    /// Whether the last use that was noted is another one. The hash may be wrong once in 2^64 times: then a day is not shown.
+    pub(super) fn is_first(&self, hash: u64) -> bool {
+        self.seen.load(Ordering::Relaxed) != hash && self.seen.swap(hash, Ordering::Relaxed) != hash
     }
 }
 
@@ -200,6 +200,6 @@ fn session(owner: TokenOwner) -> Result<Session> {
         device_num: owner.device_num,
         device_id: owner.device_id.into(),
         expires_ts: owner.expires_ts,
-        seen_day: Arc::new(AtomicI64::new(-1)),
+        seen: Arc::default(),
     })
 }

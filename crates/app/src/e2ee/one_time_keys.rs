@@ -1,9 +1,10 @@
 //! One-time and fallback keys: with them a session is begun with a device that is asleep.
 //!
-//! A one-time key is handed out once, whoever asks at the same moment: the batch that takes it away fails for all but one. When a device
+//! A one-time key is handed out once, whoever asks at the same moment: the batch that takes it away fails for all but one. Nor does it come
+//! back when its upload is repeated. When a device
 //! has none left, its fallback key is handed out, which stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domicile_core::{error::ErrorKind, ids::UserNum};
 use domicile_store::{
@@ -186,6 +187,8 @@ pub(super) async fn fresh(snapshot: &Snapshot, user_num: UserNum, device_id: &st
     for key in keys {
         match known.get(&(key.algorithm.as_str(), key.key_id.as_str())) {
             None => fresh.push(key),
+            // Handed out already: the client did not hear that its upload arrived, and somebody has begun a session with the key.
+            Some(&"") => {}
             Some(data) if **data == key.key_data => {}
             Some(_) => {
                 let id = format!("{}:{}", key.algorithm, key.key_id);
@@ -217,6 +220,10 @@ pub(super) async fn insert(
     let first = store.numbers_in_a_row(Sequence::OneTimeKey, keys.len()).await?;
     for (ordinal, key) in (first..).zip(keys) {
         one_time_keys::insert(batch, user_num, device_id, key, ordinal);
+    }
+    let algorithms: BTreeSet<&str> = keys.iter().map(|key| key.algorithm.as_str()).collect();
+    for algorithm in algorithms {
+        one_time_keys::forget_handed_out(batch, user_num, device_id, algorithm);
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domicile_core::{clock::Clock, error::ErrorKind};
+use domicile_core::{clock::Clock, error::ErrorKind, limits};
 use domicile_store::{
     Batch, Store,
     table::receipts::{self, NewReceipt},
@@ -71,8 +71,10 @@ impl Receipts {
         if !view.is_joined(by.user_num) {
             return Err(forbidden("You are not in this room."));
         }
-        if thread.len() > domicile_core::limits::ID_BYTES {
-            return Err(ErrorKind::InvalidParam.with("`thread_id` is too long.").into());
+        let is_thread = thread.is_empty() || thread == "main" || thread.starts_with('$');
+        if !is_thread || thread.len() > limits::ID_BYTES || thread.contains('\0') {
+            let text = "`thread_id` is `main` or the id of a thread's first event.";
+            return Err(ErrorKind::InvalidParam.with(text).into());
         }
         let event = self.events.by_id(event_id).await?.filter(|event| event.room.room_num == room.info.room_num);
         let event = event.ok_or_else(|| not_found(format!("There is no event {event_id} in this room.")))?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domicile_core::{
-    clock::{Clock, MINUTE_MS},
+    clock::{Clock, DAY_MS, MINUTE_MS},
     ids::UserNum,
 };
 use domicile_store::{
@@ -14,7 +14,7 @@ use serde_json::{Map, json};
 
 use crate::{
     Result,
-    accounts::{Session, Users},
+    accounts::{Devices, Session, Users},
     rooms::{Members, Rooms, members::MemberExtras},
 };
 
@@ -30,6 +30,7 @@ pub struct Jobs {
     users: Arc<Users>,
     rooms: Arc<Rooms>,
     members: Arc<Members>,
+    devices: Arc<Devices>,
 }
 
 impl Jobs {
@@ -40,8 +41,19 @@ impl Jobs {
         users: Arc<Users>,
         rooms: Arc<Rooms>,
         members: Arc<Members>,
+        devices: Arc<Devices>,
     ) -> Self {
-        Self { store, clock, users, rooms, members }
+        Self { store, clock, users, rooms, members, devices }
+    }
+
+    /// Adds the jobs that are done again and again, where they are missing.
+    pub async fn begin(&self) -> Result<()> {
+        let mut batch = Batch::new();
+        for (kind, job_num) in jobs::STANDING {
+            jobs::ensure(&mut batch, job_num, kind, self.clock.now_ms());
+        }
+        self.store.write(batch).await?;
+        Ok(())
     }
 
     /// Does what is due; gives how many jobs were done. One that fails is put off.
@@ -51,6 +63,7 @@ impl Jobs {
         let mut done = 0;
         for job in due {
             let outcome = match job.kind.as_str() {
+                jobs::FORGET_ADDRESSES => self.devices.forget_addresses().await.map(drop),
                 jobs::LEAVE_ALL_ROOMS => self.leave_all_rooms(job.user()).await,
                 other => {
                     tracing::warn!(kind = other, "there is no such job; a newer version left it here");
@@ -59,6 +72,10 @@ impl Jobs {
             };
             let mut batch = Batch::new();
             match outcome {
+                Ok(()) if jobs::STANDING.contains(&(job.kind.as_str(), job.job_num)) => {
+                    jobs::repeat(&mut batch, job.job_num, now_ms + DAY_MS);
+                    done += 1;
+                }
                 Ok(()) => {
                     jobs::remove(&mut batch, job.job_num);
                     done += 1;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domicile_core::{error::ErrorKind, ids::UserNum};
+use domicile_core::{error::ErrorKind, ids::UserNum, limits};
 pub use domicile_room::create::Preset;
 use domicile_room::{
     create::{self, CreateError, CreateRoom, raw},
@@ -18,6 +18,9 @@ use crate::{
     accounts::{Session, Users},
     events::send::Sender,
 };
+
+/// People who are invited, and state events that are given, when a room is made: it is one write, which others wait for.
+const AT_ONCE: usize = 500;
 
 /// Which new rooms are encrypted without being asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +100,11 @@ impl RoomMaker {
         let unsupported =
             || ErrorKind::UnsupportedRoomVersion.with(format!("Room version {version} is not known here."));
         let rules = version.rules().filter(|_| is_offered(&version)).ok_or_else(unsupported)?;
+        if request.invite.len() > AT_ONCE || request.initial_state.len() > AT_ONCE {
+            let text =
+                format!("A room is made with at most {AT_ONCE} invites and {AT_ONCE} state events: add more later.");
+            return Err(ErrorKind::TooLarge.with(text).into());
+        }
         let preset = request.preset.unwrap_or(if request.public { Preset::PublicChat } else { Preset::PrivateChat });
         let alias = request.alias_name.as_deref().map(|name| self.alias(name)).transpose()?;
         let invite = self.invitees(by, &request.invite).await?;
@@ -161,7 +169,8 @@ impl RoomMaker {
         if name.contains(':') || name.contains('#') || name.contains(char::is_whitespace) {
             return Err(bad().into());
         }
-        Ok(OwnedRoomAliasId::try_from(format!("#{name}:{}", self.users.server_name())).map_err(|_| bad())?)
+        let alias = OwnedRoomAliasId::try_from(format!("#{name}:{}", self.users.server_name())).map_err(|_| bad())?;
+        if alias.as_str().len() > limits::ID_BYTES { Err(bad().into()) } else { Ok(alias) }
     }
 
     async fn invitees(&self, by: &Session, invite: &[OwnedUserId]) -> Result<Vec<(OwnedUserId, UserNum)>> {

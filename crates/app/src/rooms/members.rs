@@ -38,6 +38,11 @@ impl Members {
         Self { store, users, sender }
     }
 
+    /// Makes the events.
+    pub(super) fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
     /// The content of a member event: the membership, and what the user says of themselves.
     pub async fn content(&self, user_num: UserNum, membership: &str) -> Result<Map<String, Value>> {
         let fields =
@@ -65,7 +70,7 @@ impl Members {
     }
 
     /// Who lets `by` join a restricted room without an invite: a member with the power to invite, if `by` is in an allowed room.
-    async fn restricted_join(&self, room: &Room, by: &Session) -> Result<Option<OwnedUserId>> {
+    pub(super) async fn restricted_join(&self, room: &Room, by: &Session) -> Result<Option<OwnedUserId>> {
         let view = room.view();
         if view.membership(by.user_num) == Membership::Invite {
             return Ok(None);
@@ -213,7 +218,7 @@ impl Members {
         Ok(room)
     }
 
-    async fn target(&self, target: &UserId) -> Result<UserNum> {
+    pub(super) async fn target(&self, target: &UserId) -> Result<UserNum> {
         let found = self.users.num_or_new(target).await?;
         Ok(found.ok_or_else(|| ErrorKind::NotFound.with(format!("There is no user {target}.")))?)
     }

@@ -7,6 +7,7 @@ pub mod members;
 pub mod membership;
 pub mod reader;
 pub mod registry;
+mod set_state;
 pub mod state_keys;
 pub mod state_trees;
 pub mod visibility;

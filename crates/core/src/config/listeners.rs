@@ -1,6 +1,6 @@
 //! Where the server listens, and for what.
 
-use super::{Setting, section::section};
+use super::{Mode, Setting, section::section};
 
 super::value::choice! {
     /// A part of what the server offers.
@@ -38,6 +38,8 @@ section! {
     Listener = "listeners" {
         /// An address and port, or `unix:` and a path.
         bind: String = "127.0.0.1:8008".to_owned();
+        /// Who may open a unix socket, as file permissions: `0600` is this account only, `0660` also its group, such as a reverse proxy's.
+        mode: Mode = Mode(0o600);
         /// What is served here: client, media, health, metrics, admin.
         serve: Vec<Api> = vec![Api::Client, Api::Media, Api::Health];
         /// The certificate chain (PEM) for TLS. It is read again when it changes.

@@ -26,12 +26,12 @@ pub use listeners::{Api, Listener};
 pub use logging::{LogFormat, Logging};
 pub use media::Media;
 pub use problem::{Problem, Problems};
-pub use read::Source;
+pub use read::{Origins, Source};
 pub use rooms::{EncryptByDefault, Rooms};
 pub use section::{KeyDoc, Section};
 pub use server::Server;
 pub use sync::{Memory, Sync};
-pub use value::{ByteSize, Duration, Rate, Setting};
+pub use value::{ByteSize, Duration, Mode, Rate, Setting};
 
 /// Everything that the operator chooses.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,6 +178,12 @@ impl Config {
                          unix:/path, or use admin.sock in the data folder, which is always there",
                         listener.bind
                     ),
+                ));
+            }
+            if listener.mode != Listener::default().mode && !listener.bind.starts_with("unix:") {
+                problems.push(Problem::about(
+                    &format!("listeners.{index}.mode"),
+                    format!("permissions are for a unix socket, and {} is none", listener.bind),
                 ));
             }
             if listener.certificate.is_empty() != listener.key.is_empty() {

@@ -1,5 +1,7 @@
 //! Reading: a file, then the environment, everything that is wrong at once.
 
+use std::collections::BTreeMap;
+
 use toml_edit::{Document, Item, Value};
 
 use super::{Config, Listener, Problem, Problems, Section, problem::meant};
@@ -13,6 +15,28 @@ pub struct Source {
     pub text: String,
 }
 
+/// Where values come from: by section (`listeners.0` for the first listener) and key. What is not here is the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins(BTreeMap<(String, String), String>);
+
+impl Origins {
+    /// `default`, `domicile.toml:3` or `environment variable DOMICILE_SERVER__NAME`.
+    pub fn of(&self, section: &str, key: &str) -> &str {
+        self.0.get(&(section.to_owned(), key.to_owned())).map_or("default", String::as_str)
+    }
+
+    fn note(&mut self, section: &str, key: &str, origin: String) {
+        self.0.insert((section.to_owned(), key.to_owned()), origin);
+    }
+}
+
+/// What is read into while it is read.
+#[derive(Default)]
+struct Reading {
+    problems: Problems,
+    origins: Origins,
+}
+
 /// The prefix of environment variables that set keys.
 const PREFIX: &str = "DOMICILE_";
 
@@ -22,38 +46,49 @@ impl Config {
         file: Option<&Source>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Problems> {
+        Self::read_with_origins(file, environment).map(|(config, _)| config)
+    }
+
+    /// The same, with where each value comes from.
+    pub fn read_with_origins(
+        file: Option<&Source>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(Self, Origins), Problems> {
         let mut config = Self::default();
-        let mut problems = Problems::default();
+        let mut reading = Reading::default();
         if let Some(file) = file {
-            config.read_file(file, &mut problems);
+            config.read_file(file, &mut reading);
         }
         for (name, value) in environment {
             if let Some(path) = name.strip_prefix(PREFIX).filter(|path| path.contains("__")) {
-                config.read_variable(&name, path, &value, &mut problems);
+                config.read_variable(&name, path, &value, &mut reading);
             }
         }
+        let Reading { mut problems, origins } = reading;
         config.check(&mut problems);
-        if problems.is_empty() { Ok(config) } else { Err(problems) }
+        if problems.is_empty() { Ok((config, origins)) } else { Err(problems) }
     }
 
-    fn read_file(&mut self, file: &Source, problems: &mut Problems) {
+    fn read_file(&mut self, file: &Source, reading: &mut Reading) {
         let document = match Document::parse(file.text.as_str()) {
             Ok(document) => document,
             Err(error) => {
                 let at = place(file, error.span());
-                problems.push(Problem { place: at, what: format!("this is not TOML: {}", error.message().trim()) });
+                reading
+                    .problems
+                    .push(Problem { place: at, what: format!("this is not TOML: {}", error.message().trim()) });
                 return;
             }
         };
         for (name, item) in document.iter() {
             let key_span = document.key(name).and_then(toml_edit::Key::span);
             if name == "listeners" {
-                self.read_listeners(file, item, problems);
+                self.read_listeners(file, item, reading);
                 continue;
             }
             let Some(table) = item.as_table_like() else {
                 let what = format!("`{name}` must stand in a section; is a [section] line missing above it?");
-                problems.push(Problem { place: place(file, key_span), what });
+                reading.problems.push(Problem { place: place(file, key_span), what });
                 continue;
             };
             let names: Vec<&'static str> = self.sections().iter().map(|section| section.name()).collect();
@@ -63,28 +98,28 @@ impl Config {
                     None => format!("the sections are {} and listeners", names.join(", ")),
                 };
                 let what = format!("there is no section [{name}]: {hint}");
-                problems.push(Problem { place: place(file, key_span.or(item.span())), what });
+                reading.problems.push(Problem { place: place(file, key_span.or(item.span())), what });
                 continue;
             };
-            read_section(file, section, name, table, problems);
+            read_section(file, section, name, table, reading);
         }
     }
 
-    fn read_listeners(&mut self, file: &Source, item: &Item, problems: &mut Problems) {
+    fn read_listeners(&mut self, file: &Source, item: &Item, reading: &mut Reading) {
         let Some(tables) = item.as_array_of_tables() else {
             let what = "listeners are written as [[listeners]], with two brackets, once for each".to_owned();
-            problems.push(Problem { place: place(file, item.span()), what });
+            reading.problems.push(Problem { place: place(file, item.span()), what });
             return;
         };
         self.listeners.clear();
-        for table in tables {
+        for (index, table) in tables.iter().enumerate() {
             let mut listener = Listener::default();
-            read_section(file, &mut listener, "listeners", table, problems);
+            read_section(file, &mut listener, &format!("listeners.{index}"), table, reading);
             self.listeners.push(listener);
         }
     }
 
-    fn read_variable(&mut self, variable: &str, path: &str, value: &str, problems: &mut Problems) {
+    fn read_variable(&mut self, variable: &str, path: &str, value: &str, reading: &mut Reading) {
         let path = path.to_ascii_lowercase();
         let parts: Vec<&str> = path.split("__").collect();
         let (section, name, key): (Option<&mut dyn Section>, &str, &str) = match parts.as_slice() {
@@ -103,13 +138,16 @@ impl Config {
         let place = format!("environment variable {variable}");
         let Some(section) = section else {
             let what = "there is no such section; variables are called DOMICILE_SECTION__KEY".to_owned();
-            problems.push(Problem { place, what });
+            reading.problems.push(Problem { place, what });
             return;
         };
         match section.set_text(key, value) {
-            Some(Ok(())) => {}
-            Some(Err(expected)) => problems.push(Problem { place, what: format!("{name}.{key}: {expected}") }),
-            None => problems.push(Problem { place, what: unknown(section, name, key) }),
+            Some(Ok(())) => {
+                let section = parts.iter().take(parts.len() - 1).copied().collect::<Vec<_>>().join(".");
+                reading.origins.note(&section, key, place);
+            }
+            Some(Err(expected)) => reading.problems.push(Problem { place, what: format!("{name}.{key}: {expected}") }),
+            None => reading.problems.push(Problem { place, what: unknown(section, name, key) }),
         }
     }
 }
@@ -119,22 +157,22 @@ fn read_section(
     section: &mut dyn Section,
     name: &str,
     table: &dyn toml_edit::TableLike,
-    problems: &mut Problems,
+    reading: &mut Reading,
 ) {
     for (key, item) in table.iter() {
         let key_span = table.key(key).and_then(toml_edit::Key::span);
         let Some(value) = item.as_value() else {
             let what = format!("`{name}.{key}` must be a value, not a section");
-            problems.push(Problem { place: place(file, key_span), what });
+            reading.problems.push(Problem { place: place(file, key_span), what });
             continue;
         };
         match section.set(key, value) {
-            Some(Ok(())) => {}
+            Some(Ok(())) => reading.origins.note(name, key, line(file, key_span.or(Value::span(value)))),
             Some(Err(expected)) => {
                 let at = Value::span(value).or(key_span);
-                problems.push(Problem { place: place(file, at), what: format!("{name}.{key}: {expected}") });
+                reading.problems.push(Problem { place: place(file, at), what: format!("{name}.{key}: {expected}") });
             }
-            None => problems.push(Problem { place: place(file, key_span), what: unknown(section, name, key) }),
+            None => reading.problems.push(Problem { place: place(file, key_span), what: unknown(section, name, key) }),
         }
     }
 }
@@ -146,6 +184,12 @@ fn unknown(section: &dyn Section, name: &str, key: &str) -> String {
         None => format!("its keys are {}", keys.join(", ")),
     };
     format!("[{name}] has no key `{key}`: {hint}")
+}
+
+/// `file:line`, counted from 1.
+fn line(file: &Source, span: Option<std::ops::Range<usize>>) -> String {
+    let place = place(file, span);
+    place.rsplit_once(':').map_or(place.clone(), |(line, _)| line.to_owned())
 }
 
 /// `file:line:column`, counted from 1.
@@ -230,5 +274,41 @@ mod tests {
         let told = read(&listener("127.0.0.1:8008"), &[]).unwrap_err().to_string();
         assert!(told.starts_with("listeners.0: `admin` asks nobody for a password"), "{told}");
         assert!(read(&listener("unix:/run/domicile/admin.sock"), &[]).is_ok());
+    }
+
+    #[test]
+    fn permissions_are_octal_text_and_for_unix_sockets() {
+        let listener = |bind: &str, mode: &str| format!("[[listeners]]\nbind = \"{bind}\"\nmode = {mode}\n");
+        let config = read(&listener("unix:/run/http.sock", "\"0660\""), &[]).unwrap();
+        assert_eq!(config.listeners[0].mode, crate::config::Mode(0o660));
+        for (bind, mode) in [
+            ("unix:/run/http.sock", "660"),
+            ("unix:/run/http.sock", "\"0o660\""),
+            ("unix:/run/http.sock", "\"9\""),
+            ("unix:/run/http.sock", "\"1777\""),
+            ("127.0.0.1:8008", "\"0660\""),
+        ] {
+            let told = read(&listener(bind, mode), &[]).unwrap_err().to_string();
+            assert!(told.contains("permissions"), "{bind} {mode}: {told}");
+        }
+    }
+
+    #[test]
+    fn every_value_says_where_it_comes_from() {
+        let text = "[server]\nname = \"a.example\"\n\n[[listeners]]\nbind = \"127.0.0.1:1\"\n\n[[listeners]]\nbind = \"127.0.0.1:2\"\n";
+        let file = Source { name: "domicile.toml".to_owned(), text: text.to_owned() };
+        let environment = [("DOMICILE_LISTENERS__1__BIND", "127.0.0.1:3"), ("DOMICILE_SYNC__PRESENCE", "false")];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let (_, origins) = Config::read_with_origins(Some(&file), environment).unwrap();
+        for (section, key, expected) in [
+            ("server", "name", "domicile.toml:2"),
+            ("server", "data_dir", "default"),
+            ("listeners.0", "bind", "domicile.toml:5"),
+            ("listeners.1", "bind", "environment variable DOMICILE_LISTENERS__1__BIND"),
+            ("listeners.1", "serve", "default"),
+            ("sync", "presence", "environment variable DOMICILE_SYNC__PRESENCE"),
+        ] {
+            assert_eq!(origins.of(section, key), expected, "{section}.{key}");
+        }
     }
 }

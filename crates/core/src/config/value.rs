@@ -145,6 +145,27 @@ impl Setting for Duration {
     }
 }
 
+/// Permissions of a file, written as `0660`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(pub u32);
+
+impl Setting for Mode {
+    fn read(value: &Value) -> Result<Self, String> {
+        // A number would be read as a decimal one.
+        let text = value.as_str().ok_or_else(|| format!("expected permissions such as \"0660\", {}", found(value)))?;
+        Self::read_text(text)
+    }
+
+    fn read_text(text: &str) -> Result<Self, String> {
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| text.len() >= 3 && *mode <= 0o777);
+        mode.map(Self).ok_or_else(|| format!("expected permissions such as \"0660\", found `{text}`"))
+    }
+
+    fn show(&self) -> String {
+        format!("\"{:04o}\"", self.0)
+    }
+}
+
 /// How often something may happen: `10/s burst 50`, `3/m`, `5/h` or `off`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rate {

@@ -16,13 +16,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{patience::Patient, tls::Certificate};
-use crate::forwarded::Peer;
+use super::{
+    patience::{Patience, Patient},
+    tls::Certificate,
+};
+use crate::{extract::BodyTime, forwarded::Peer};
 
-/// How long a client may take to send a request's headers.
-const HEADER_TIME: Duration = Duration::from_secs(20);
-/// How long a TLS handshake may take.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Largest headers in bytes.
 const HEADER_BYTES: usize = 64 * 1024;
 /// How HTTP/2 begins; no method of HTTP/1 does.
@@ -32,6 +31,7 @@ const HTTP2: &[u8; 4] = b"PRI ";
 pub(super) struct Connection {
     pub(super) router: Router,
     pub(super) peer: Peer,
+    pub(super) patience: Patience,
     pub(super) watcher: Watcher,
 }
 
@@ -39,6 +39,7 @@ pub(super) struct Connection {
 struct Answers {
     router: Router,
     peer: Peer,
+    body_time: BodyTime,
 }
 
 impl Service<Request<Incoming>> for Answers {
@@ -49,6 +50,7 @@ impl Service<Request<Incoming>> for Answers {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(self.peer.clone());
+        request.extensions_mut().insert(self.body_time);
         // A router is always ready.
         tower::Service::call(&mut self.router.clone(), request)
     }
@@ -57,7 +59,7 @@ impl Service<Request<Incoming>> for Answers {
 impl Connection {
     /// Without TLS, over TCP: the first bytes tell the version.
     pub(super) async fn plain(self, stream: TcpStream) {
-        match tokio::time::timeout(HEADER_TIME, speaks_http2(&stream)).await {
+        match tokio::time::timeout(self.patience.headers, speaks_http2(&stream)).await {
             Ok(Ok(true)) => Box::pin(self.http2(stream)).await,
             Ok(Ok(false)) => Box::pin(self.http1(stream)).await,
             // Silent for too long, or gone.
@@ -71,7 +73,7 @@ impl Connection {
         stream: S,
         certificate: &Certificate,
     ) {
-        let handshake = Box::pin(tokio::time::timeout(HANDSHAKE_TIME, certificate.acceptor().accept(stream)));
+        let handshake = Box::pin(tokio::time::timeout(self.patience.handshake, certificate.acceptor().accept(stream)));
         let Ok(Ok(stream)) = handshake.await else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             Box::pin(self.http2(stream)).await;
@@ -83,8 +85,9 @@ impl Connection {
     /// HTTP/1.
     pub(super) async fn http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, stream: S) {
         let mut builder = hyper::server::conn::http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEADER_BYTES);
-        let answers = Answers { router: self.router, peer: self.peer };
+        builder.timer(TokioTimer::new()).header_read_timeout(self.patience.headers).max_buf_size(HEADER_BYTES);
+        let body_time = BodyTime(self.patience.body);
+        let answers = Answers { router: self.router, peer: self.peer, body_time };
         let connection = builder.serve_connection(TokioIo::new(stream), answers);
         // How a connection ends is its client's matter.
         let _ended = self.watcher.watch(connection).await;
@@ -97,8 +100,9 @@ impl Connection {
             .timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX))
             .keep_alive_interval(Some(Duration::from_mins(1)));
-        let answers = Answers { router: self.router, peer: self.peer };
-        let stream = TokioIo::new(Patient::new(stream, HEADER_TIME));
+        let body_time = BodyTime(self.patience.body);
+        let answers = Answers { router: self.router, peer: self.peer, body_time };
+        let stream = TokioIo::new(Patient::new(stream, self.patience.headers));
         let _ended = self.watcher.watch(builder.serve_connection(stream, answers)).await;
     }
 }

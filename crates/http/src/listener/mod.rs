@@ -22,6 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use connection::Connection;
+pub use patience::Patience;
 pub use tls::{Certificate, TlsError};
 
 use crate::forwarded::{Peer, Proxies};
@@ -36,6 +37,7 @@ pub struct Bound {
     socket: Socket,
     certificate: Option<Arc<Certificate>>,
     proxies: Arc<Proxies>,
+    patience: Patience,
 }
 
 enum Socket {
@@ -73,16 +75,27 @@ fn hint(error: &io::Error) -> &'static str {
 }
 
 impl Bound {
-    /// Listens on `address:port` or `unix:path`.
-    pub async fn bind(bind: &str, certificate: Option<Arc<Certificate>>, proxies: Proxies) -> Result<Self, BindError> {
+    /// Listens on `address:port` or `unix:path`, the latter with the permissions `mode`.
+    pub async fn bind(
+        bind: &str,
+        mode: u32,
+        certificate: Option<Arc<Certificate>>,
+        proxies: Proxies,
+    ) -> Result<Self, BindError> {
         let refused = |cause| BindError::Refused { bind: bind.to_owned(), cause };
         let socket = if let Some(path) = bind.strip_prefix("unix:") {
-            Socket::Unix(unix(Path::new(path)).map_err(refused)?, PathBuf::from(path))
+            Socket::Unix(unix(Path::new(path), mode).map_err(refused)?, PathBuf::from(path))
         } else {
             let address: SocketAddr = bind.parse().map_err(|_| BindError::Address(bind.to_owned()))?;
             Socket::Tcp(TcpListener::bind(address).await.map_err(refused)?)
         };
-        Ok(Self { socket, certificate, proxies: Arc::new(proxies) })
+        Ok(Self { socket, certificate, proxies: Arc::new(proxies), patience: Patience::default() })
+    }
+
+    /// The same with another patience.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     /// The address as a person would type it into a browser.
@@ -124,7 +137,8 @@ impl Bound {
                 }
             };
             let peer = Peer { address, proxies: Arc::clone(&self.proxies) };
-            let connection = Connection { router: router.clone(), peer, watcher: graceful.watcher() };
+            let patience = self.patience;
+            let connection = Connection { router: router.clone(), peer, patience, watcher: graceful.watcher() };
             let certificate = self.certificate.clone();
             tokio::spawn(async move {
                 let _place = place;
@@ -160,8 +174,8 @@ enum Accepted {
     Unix(UnixStream),
 }
 
-/// A unix socket that only this user may open. One that a stopped server left behind is replaced; one that answers is not.
-fn unix(path: &Path) -> io::Result<UnixListener> {
+/// A unix socket that those may open whom `mode` names. One that a stopped server left behind is replaced; one that answers is not.
+fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     if let Ok(found) = std::fs::symlink_metadata(path) {
         // What is no socket is somebody's file: never ours to remove.
         if !found.file_type().is_socket() {
@@ -173,7 +187,7 @@ fn unix(path: &Path) -> io::Result<UnixListener> {
         std::fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     Ok(listener)
 }
 
@@ -187,14 +201,16 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let (file, socket) = (folder.join("file"), folder.join("socket"));
         std::fs::write(&file, "precious").unwrap();
-        assert_eq!(unix(&file).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(unix(&file, 0o600).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
 
-        let first = unix(&socket).unwrap();
-        assert_eq!(unix(&socket).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let first = unix(&socket, 0o600).unwrap();
+        assert_eq!(unix(&socket, 0o600).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(first);
-        unix(&socket).unwrap();
-        assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+        for mode in [0o600, 0o660] {
+            drop(unix(&socket, mode).unwrap());
+            assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, mode);
+        }
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

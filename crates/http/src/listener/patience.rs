@@ -14,6 +14,23 @@ use tokio::{
     time::Sleep,
 };
 
+/// How long clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a TLS handshake.
+    pub handshake: Duration,
+    /// To send a request's headers.
+    pub headers: Duration,
+    /// To send a request's body, unless it is an upload.
+    pub body: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { handshake: Duration::from_secs(10), headers: Duration::from_secs(20), body: Duration::from_mins(1) }
+    }
+}
+
 /// As many bytes as HTTP/2's preface has: after them the version is known.
 const PREFACE: usize = 24;
 

@@ -2,12 +2,13 @@
 
 use std::{
     io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rustls::{
     ServerConfig,
     pki_types::pem::PemObject,
@@ -17,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// How often the files are looked at.
-const PAUSE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// A certificate that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,32 +45,39 @@ pub enum TlsError {
 pub struct Certificate {
     chain: PathBuf,
     key: PathBuf,
-    current: RwLock<(TlsAcceptor, Option<SystemTime>)>,
+    current: RwLock<TlsAcceptor>,
+    /// The files as they were when they were last read, with success or without.
+    read: Mutex<Option<[Stamp; 2]>>,
 }
+
+/// What changes when a file is written or another one takes its place.
+type Stamp = (SystemTime, u64, u64);
 
 impl Certificate {
     /// Reads a certificate chain and its key.
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
+        // The look before the reading: what is written in between is read again.
+        let stamps = stamps(certificate, key).ok();
         let acceptor = read(certificate, key)?;
         Ok(Arc::new(Self {
             chain: certificate.to_owned(),
             key: key.to_owned(),
-            current: RwLock::new((acceptor, changed(certificate, key).ok())),
+            current: RwLock::new(acceptor),
+            read: Mutex::new(stamps),
         }))
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        self.current.read().0.clone()
+        self.current.read().clone()
     }
 
     /// Reads the files again if they changed. A pair that cannot be used leaves the old one in its place.
     pub fn refresh(&self) -> Result<bool, TlsError> {
-        let now = changed(&self.chain, &self.key).ok();
-        if now.is_none() || now == self.current.read().1 {
+        let Ok(now) = stamps(&self.chain, &self.key) else { return Ok(false) };
+        if self.read.lock().replace(now) == Some(now) {
             return Ok(false);
         }
-        let acceptor = read(&self.chain, &self.key)?;
-        *self.current.write() = (acceptor, now);
+        *self.current.write() = read(&self.chain, &self.key)?;
         Ok(true)
     }
 
@@ -89,9 +97,12 @@ impl Certificate {
     }
 }
 
-fn changed(certificate: &Path, key: &Path) -> io::Result<SystemTime> {
-    let times = [std::fs::metadata(certificate)?.modified()?, std::fs::metadata(key)?.modified()?];
-    Ok(times[0].max(times[1]))
+fn stamps(certificate: &Path, key: &Path) -> io::Result<[Stamp; 2]> {
+    let stamp = |path: &Path| {
+        let found = std::fs::metadata(path)?;
+        Ok::<_, io::Error>((found.modified()?, found.ino(), found.len()))
+    };
+    Ok([stamp(certificate)?, stamp(key)?])
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {

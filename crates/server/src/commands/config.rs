@@ -17,7 +17,7 @@ pub(super) enum ConfigCommand {
     },
     /// Print a configuration file that explains every key and its default.
     Default,
-    /// Print every key as it is now, secrets hidden.
+    /// Print every key as it is now and where it comes from, secrets hidden.
     Show {
         /// For programs.
         #[arg(long)]
@@ -29,7 +29,7 @@ pub(super) fn run(command: &ConfigCommand, source: Option<&Source>) -> anyhow::R
     match command {
         ConfigCommand::Default => say(Config::default_file().trim_end()),
         ConfigCommand::Check { json } => check(source, *json),
-        ConfigCommand::Show { json } => show(&super::read(source)?, *json),
+        ConfigCommand::Show { json } => show(source, *json),
     }
 }
 
@@ -49,12 +49,15 @@ fn check(source: Option<&Source>, json: bool) -> anyhow::Result<()> {
     }
 }
 
-fn show(config: &Config, json: bool) -> anyhow::Result<()> {
+fn show(source: Option<&Source>, json: bool) -> anyhow::Result<()> {
+    let (config, origins) = Config::read_with_origins(source, std::env::vars())
+        .map_err(|problems| anyhow::anyhow!("the configuration is wrong:\n{problems}"))?;
     if json {
         let mut sections: Map<String, Value> = Map::new();
         for (section, key, value) in config.shown() {
-            let entry = sections.entry(section).or_insert_with(|| json!({}));
-            entry[key] = Value::from(value.trim_matches('"'));
+            let from = origins.of(&section, &key);
+            let entry = sections.entry(section.clone()).or_insert_with(|| json!({}));
+            entry[key.as_str()] = json!({ "value": value.trim_matches('"'), "from": from });
         }
         return say(&Value::Object(sections).to_string());
     }
@@ -62,9 +65,10 @@ fn show(config: &Config, json: bool) -> anyhow::Result<()> {
     for (section, key, value) in config.shown() {
         if section != current {
             say(&format!("{}[{section}]", if current.is_empty() { "" } else { "\n" }))?;
-            current = section;
+            current.clone_from(&section);
         }
-        say(&format!("{key} = {value}"))?;
+        let line = format!("{key} = {value}");
+        say(&format!("{line:<60} # {}", origins.of(&section, &key)))?;
     }
     Ok(())
 }

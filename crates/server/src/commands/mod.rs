@@ -67,7 +67,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(async {
         match arguments.command {
-            None | Some(Command::Serve) => serve::start(&config).await?.until_told().await,
+            None | Some(Command::Serve) => serve::run(&config).await,
             Some(Command::User(command)) => user::run(&config, command).await,
             Some(Command::Backup(command)) => backup::run(&config, command).await,
             Some(Command::Restore(command)) => backup::restore(&config, command).await,

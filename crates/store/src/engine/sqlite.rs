@@ -36,6 +36,7 @@ pub(super) struct Sqlite {
 impl Sqlite {
     pub(super) fn open(path: &Path, readers: usize) -> Result<Self, StoreError> {
         let lock = lock(&path.with_extension("lock"))?;
+        private(path)?;
         let mut connection = connect(path)?;
         migrate::sqlite(&mut connection)?;
         let writer = writer::Writer::start(connection)?;
@@ -67,6 +68,17 @@ impl Sqlite {
         self.checkpoints.close();
         self.readers.close();
     }
+}
+
+/// Makes the file if it is missing, for this account only. SQLite gives its log the permissions of the database.
+fn private(path: &Path) -> Result<(), StoreError> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let opened = options.open(path);
+    let what = || format!("cannot open the database {}", path.display());
+    opened.map(drop).map_err(|source| StoreError::File { what: what(), source })
 }
 
 fn wal(path: &Path) -> PathBuf {

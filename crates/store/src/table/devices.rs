@@ -75,9 +75,32 @@ pub fn require(batch: &mut Batch, user_num: UserNum, device_id: &str) {
     );
 }
 
-/// Replaces the sealed part.
-pub fn set_sealed(batch: &mut Batch, device_num: DeviceNum, sealed: Option<Bytes>) {
-    batch.push("UPDATE devices SET sealed = $2 WHERE device_num = $1", params![device_num, sealed]);
+/// Replaces the sealed part; a conflict if it is not `before` any more.
+pub fn replace_sealed(batch: &mut Batch, device_num: DeviceNum, before: Option<Bytes>, sealed: Bytes) {
+    match before {
+        Some(before) => batch.guard(
+            "devices.sealed",
+            "UPDATE devices SET sealed = $3 WHERE device_num = $1 AND sealed = $2",
+            params![device_num, before, sealed],
+        ),
+        // A device that sleeps was made with nothing sealed.
+        None => batch.guard(
+            "devices.sealed",
+            "UPDATE devices SET sealed = $2 WHERE device_num = $1 AND sealed IS NULL",
+            params![device_num, sealed],
+        ),
+    };
+}
+
+/// The devices after one, by number.
+pub async fn page(snapshot: &Snapshot, after: DeviceNum, limit: i64) -> Result<Vec<Device>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT device_num, user_num, device_id, created_ts, sealed FROM devices WHERE device_num > $1 ORDER BY device_num LIMIT $2",
+            &params![after, limit],
+        )
+        .await?;
+    rows.iter().map(device).collect()
 }
 
 /// Removes a device with all that belongs to it alone: tokens, keys, its inbox, its transactions.

@@ -7,6 +7,12 @@ use crate::{Batch, Row, Snapshot, StoreError, params};
 /// Leaves every room of the user whose number is the subject: the account was deactivated.
 pub const LEAVE_ALL_ROOMS: &str = "leave_all_rooms";
 
+/// Removes the addresses of devices that have been kept long enough: once a day.
+pub const FORGET_ADDRESSES: &str = "forget_addresses";
+
+/// Work that is done again and again: kind and number. Numbers of other jobs are positive.
+pub const STANDING: [(&str, i64); 1] = [(FORGET_ADDRESSES, -1)];
+
 /// A row of `jobs`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -56,6 +62,19 @@ pub fn insert(batch: &mut Batch, job_num: i64, kind: &str, subject: i64, due_ts:
         "INSERT INTO jobs (job_num, kind, subject, due_ts, attempts) VALUES ($1, $2, $3, $4, 0)",
         params![job_num, kind, subject, due_ts],
     );
+}
+
+/// Adds a job that is done again and again, unless it is there.
+pub fn ensure(batch: &mut Batch, job_num: i64, kind: &str, due_ts: i64) {
+    batch.push(
+        "INSERT INTO jobs (job_num, kind, subject, due_ts, attempts) VALUES ($1, $2, 0, $3, 0) ON CONFLICT (job_num) DO NOTHING",
+        params![job_num, kind, due_ts],
+    );
+}
+
+/// Lets a job that is done be done again later.
+pub fn repeat(batch: &mut Batch, job_num: i64, due_ts: i64) {
+    batch.push("UPDATE jobs SET due_ts = $2, attempts = 0 WHERE job_num = $1", params![job_num, due_ts]);
 }
 
 /// Puts a job off that did not succeed.

@@ -1,8 +1,14 @@
 //! `one_time_keys` and `fallback_keys`: what a session with a device is begun with.
+//!
+//! A one-time key that was handed out leaves its id behind, with a negative ordinal and without the key: a client that did not hear that its
+//! upload had arrived sends it again, and a key that somebody has must not come back. The last [`HANDED_OUT`] of them are remembered.
 
 use domicile_core::ids::UserNum;
 
 use crate::{Batch, Snapshot, StoreError, params, value::text_list};
+
+/// Ids of keys that were handed out, remembered for each device and algorithm.
+pub const HANDED_OUT: i64 = 200;
 
 /// A key under its id. `key_id` is what stands after the colon of `signed_curve25519:AAAAHQ`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +17,7 @@ pub struct Key {
     pub algorithm: String,
     /// The id.
     pub key_id: String,
-    /// The key, JSON.
+    /// The key, JSON; empty if it was handed out.
     pub key_data: String,
 }
 
@@ -43,7 +49,7 @@ pub async fn with_ids(
 pub async fn counts(snapshot: &Snapshot, user_num: UserNum, device_id: &str) -> Result<Vec<(String, i64)>, StoreError> {
     let rows = snapshot
         .query(
-            "SELECT algorithm, COUNT(*) FROM one_time_keys WHERE user_num = $1 AND device_id = $2 GROUP BY algorithm",
+            "SELECT algorithm, COUNT(*) FROM one_time_keys WHERE user_num = $1 AND device_id = $2 AND ordinal > 0 GROUP BY algorithm",
             &params![user_num, device_id],
         )
         .await?;
@@ -60,7 +66,7 @@ pub async fn first(
     let row = snapshot
         .query_opt(
             "SELECT key_id, key_data FROM one_time_keys WHERE user_num = $1 AND device_id = $2 AND algorithm = $3
-             ORDER BY ordinal LIMIT 1",
+             AND ordinal > 0 ORDER BY ordinal LIMIT 1",
             &params![user_num, device_id, algorithm],
         )
         .await?;
@@ -86,8 +92,19 @@ pub fn insert(batch: &mut Batch, user_num: UserNum, device_id: &str, key: &Key, 
 pub fn take(batch: &mut Batch, user_num: UserNum, device_id: &str, algorithm: &str, key_id: &str) {
     batch.guard(
         "one_time_keys.key_id",
-        "DELETE FROM one_time_keys WHERE user_num = $1 AND device_id = $2 AND algorithm = $3 AND key_id = $4",
+        "UPDATE one_time_keys SET ordinal = -ordinal, key_data = '' WHERE user_num = $1 AND device_id = $2 AND algorithm = $3
+         AND key_id = $4 AND ordinal > 0",
         params![user_num, device_id, algorithm, key_id],
+    );
+}
+
+/// Forgets the ids of keys that were handed out before the last [`HANDED_OUT`].
+pub fn forget_handed_out(batch: &mut Batch, user_num: UserNum, device_id: &str, algorithm: &str) {
+    batch.push(
+        "DELETE FROM one_time_keys WHERE user_num = $1 AND device_id = $2 AND algorithm = $3 AND ordinal < 0 AND ordinal >
+         (SELECT o.ordinal FROM one_time_keys o WHERE o.user_num = $1 AND o.device_id = $2 AND o.algorithm = $3 AND o.ordinal < 0
+         ORDER BY o.ordinal LIMIT 1 OFFSET $4)",
+        params![user_num, device_id, algorithm, HANDED_OUT - 1],
     );
 }
 

@@ -6,6 +6,7 @@ use domicile_app::accounts::{
     rate_limits::RateLimitSettings,
     registration::{RegistrationMode, RegistrationSettings},
 };
+use domicile_app::jobs::Jobs;
 use domicile_core::{
     clock::{Clock, HOUR_MS, ManualClock},
     config::{self, ByteSize, Config},
@@ -50,7 +51,7 @@ pub(super) async fn wire(
     folder: &Path,
     clock: Arc<ManualClock>,
     settings: Settings,
-) -> (Services, Store, Option<Database>) {
+) -> (Services, Arc<Jobs>, Store, Option<Database>) {
     let on_postgres = std::env::var(ENGINE_VARIABLE).is_ok_and(|engine| engine == "postgres");
     let database = on_postgres.then(|| Database::create().expect("a database of PostgreSQL"));
     let (options, place) = match &database {
@@ -84,5 +85,5 @@ pub(super) async fn wire(
         ..defaults
     };
     let wired = wire::wire(settings, store.clone(), &surroundings).await.expect("the wiring");
-    (wired.services, store, database)
+    (wired.services, wired.jobs, store, database)
 }

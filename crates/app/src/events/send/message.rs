@@ -11,7 +11,7 @@ use domicile_store::{StoreError, table::transactions};
 use ruma::{OwnedEventId, OwnedUserId, RoomId};
 use sha2::{Digest, Sha256};
 
-use super::Sender;
+use super::{Sender, redaction};
 use crate::{Error, Result, accounts::Session, error::forbidden, rooms::Membership};
 
 /// A client's transaction: the same device, endpoint and transaction id mean the same event.
@@ -41,10 +41,11 @@ impl Sender {
         &self,
         room_id: &RoomId,
         by: (UserNum, &OwnedUserId),
-        draft: EventDraft,
+        mut draft: EventDraft,
         transaction: Option<Transaction>,
     ) -> Result<OwnedEventId> {
         let room = self.rooms.get(room_id).await?;
+        draft.redacts = redaction::target(&draft)?;
         let mut tries = 0;
         loop {
             tries += 1;
@@ -56,6 +57,10 @@ impl Sender {
                 // The transaction was made before: its event is the answer.
                 Err(Error::Store(StoreError::Conflict(_))) if transaction.is_some() => {
                     return self.made_before(transaction).await;
+                }
+                // What was allowed once is not refused when the request is repeated, whatever happened to the sender's rights since.
+                Err(Error::Matrix(refused)) if transaction.is_some() => {
+                    return self.made_before(transaction).await.map_err(|_| Error::Matrix(refused));
                 }
                 other => return other,
             }
@@ -70,20 +75,14 @@ impl Sender {
         transaction: Option<Transaction>,
     ) -> Result<OwnedEventId> {
         let mut staging = self.begin(room);
+        let redacts = draft.redacts.clone();
         let is_member_event = draft.kind == ruma::events::TimelineEventType::RoomMember;
         if !is_member_event && staging.view.membership(by) != Membership::Join {
-            // A repeated request of somebody who has left since still gets its answer.
-            if let Some(transaction) = transaction
-                && let Ok(event_id) = self.made_before(Some(transaction)).await
-            {
-                return Ok(event_id);
-            }
             return Err(forbidden("You are not in this room."));
         }
-        let redacts = draft.redacts.clone();
         let pdu = self.stage(&mut staging, draft).await?;
         let reload = match redacts {
-            Some(target) => self.stage_redaction(&mut staging, &pdu, &target).await?,
+            Some(target) => self.stage_redaction(&mut staging, pdu.sender(), &target).await?,
             None => false,
         };
         if let Some(transaction) = transaction {

@@ -1,25 +1,53 @@
 //! Redactions: what was said is gone from disk and memory in the same batch that says so.
 
-use domicile_room::event::{Pdu, redact};
+use domicile_core::error::ErrorKind;
+use domicile_room::event::{EventDraft, redact};
 use domicile_store::table::events;
-use ruma::{EventId, UserId};
+use ruma::{EventId, OwnedEventId, UserId, events::TimelineEventType};
+use serde::Deserialize;
 
 use super::{Sender, Staging};
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    error::{forbidden, not_found},
+};
+
+#[derive(Deserialize)]
+struct Content {
+    redacts: OwnedEventId,
+}
+
+/// What a draft redacts: nothing unless it is a redaction, which names its target in the path or in its content.
+pub(super) fn target(draft: &EventDraft) -> Result<Option<OwnedEventId>> {
+    if draft.kind != TimelineEventType::RoomRedaction {
+        return Ok(None);
+    }
+    if let Some(target) = &draft.redacts {
+        return Ok(Some(target.clone()));
+    }
+    match serde_json::from_str::<Content>(draft.content.get()) {
+        Ok(content) => Ok(Some(content.redacts)),
+        Err(_) => Err(ErrorKind::BadJson.with("A redaction names the event that it redacts, as `redacts`.").into()),
+    }
+}
 
 impl Sender {
-    /// Empties the target of a redaction that was just staged, if its sender may. Tells whether the room must be read again.
+    /// Empties the target of a redaction that was just staged. Tells whether the room must be read again. A redaction that would have no
+    /// effect is refused, so that nobody's clients hide what is still there.
     pub(super) async fn stage_redaction(
         &self,
         staging: &mut Staging,
-        redaction: &Pdu,
+        sender: &UserId,
         target: &EventId,
     ) -> Result<bool> {
-        let Some(event) = self.events.by_id(target).await? else { return Ok(false) };
-        if event.room.room_num != staging.room_num() || event.redacted_by.is_some() {
-            return Ok(false);
+        let found = self.events.by_id(target).await?.filter(|event| event.room.room_num == staging.room_num());
+        let Some(event) = found else {
+            return Err(not_found("The event to redact is not in this room."));
+        };
+        if !may_redact(staging, sender, event.pdu.sender()) {
+            return Err(forbidden("You may not redact what others sent here."));
         }
-        if !may_redact(staging, redaction.sender(), event.pdu.sender()) {
+        if event.redacted_by.is_some() {
             return Ok(false);
         }
         let Some(redaction_num) = staging.staged.last().map(|event| event.event_num) else { return Ok(false) };

@@ -170,7 +170,8 @@ async fn compute(
         }
     }
     extensions::fill(&round, &chosen, &mut answer.extensions).await?;
-    connection.position = Some(upto);
+    // An inbox that is asked for from further back than the connection stands takes nothing back of what was shown.
+    connection.position = connection.position.max(Some(upto));
     connection.typing = typing_head;
     Ok((answer, connection, received))
 }

@@ -104,9 +104,12 @@ pub(super) async fn room(
     }
     // Whoever joined since sees the room for the first time, though they saw its invite.
     let shown = shown.filter(|shown| shown.position >= row.turned_position);
-    let now = Shown { position: round.upto, required };
-    if shown.is_some_and(|shown| shown.required == required && row.last_position <= shown.position) {
-        return Ok(Some((None, now)));
+    let mut now = Shown { position: round.upto, required };
+    if let Some(shown) = shown.filter(|shown| shown.required == required) {
+        now.position = now.position.max(shown.position);
+        if row.last_position <= shown.position || round.upto <= shown.position {
+            return Ok(Some((None, now)));
+        }
     }
     let from = shown.map_or(Position::START, |shown| shown.position);
     let limit = usize::try_from(details.timeline_limit.min(LARGEST_LIMIT)).unwrap_or(1);

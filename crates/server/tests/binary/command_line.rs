@@ -1,0 +1,128 @@
+//! The command line, beside a running server and without one.
+
+use serde_json::{Value, json};
+
+use super::{Place, V3, text};
+
+/// What a failed command says.
+fn refused(place: &Place, arguments: &[&str], input: &str) -> String {
+    let output = place.run(arguments, input);
+    assert!(!output.status.success(), "{arguments:?} succeeded");
+    assert!(output.stdout.is_empty(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn accounts_and_tokens(place: &Place) {
+    // Without a server.
+    let made = place.json(&["user", "add", "alice", "--password-stdin", "--json"], "alice's password\n");
+    assert_eq!(made, json!({ "user_id": "@alice:localhost" }));
+    let made = place.json(&["user", "add", "@bob:localhost", "--json"], "");
+    assert_eq!(made["user_id"], "@bob:localhost");
+    let bobs = text(&made, "password").to_owned();
+    assert!(bobs.len() >= 20);
+    assert!(refused(place, &["user", "add", "alice", "--json"], "").contains("taken"));
+    let token = place.json(&["token", "add", "--uses", "3", "--expires", "12h", "--json"], "");
+    let listed = place.json(&["token", "list", "--json"], "");
+    assert!(listed["tokens"].as_array().unwrap().iter().any(|known| known["token"] == token["token"]), "{listed}");
+    let told = refused(place, &["user", "passwd", "nobody", "--password-stdin"], "a new password\n");
+    assert!(told.contains("nobody") && told.starts_with("domicile: "), "{told}");
+    assert!(refused(place, &["user", "passwd", "alice", "--password-stdin"], "\n").contains("empty"));
+    assert!(refused(place, &["user", "add", "No Name!", "--json"], "").starts_with("domicile: "));
+    assert!(refused(place, &["token", "add", "--expires", "soon"], "").contains("7d"));
+
+    // Beside one.
+    let server = place.serve(&place.folder.path().join("log"));
+    let session = server.login("alice", "alice's password");
+    let listed = place.json(&["user", "devices", "alice", "--json"], "");
+    assert_eq!(listed["devices"][0]["device_id"], session["device_id"]);
+    let users = place.json(&["user", "list", "--json"], "");
+    let ids: Vec<&Value> = users["users"].as_array().unwrap().iter().map(|user| &user["user_id"]).collect();
+    assert_eq!(ids, ["@alice:localhost", "@bob:localhost"]);
+
+    place.json(&["user", "passwd", "alice", "--password-stdin", "--json"], "another password\n");
+    let who = |token: &str| server.ask("GET", &format!("{V3}/account/whoami"), token, &Value::Null).status;
+    assert_eq!(who(text(&session, "access_token")), 401, "a new password ends all sessions");
+    let session = server.login("alice", "another password");
+    assert_eq!(who(text(&session, "access_token")), 200);
+    let bob = server.login("bob", &bobs);
+    let ended = place.json(&["user", "deactivate", "bob", "--json"], "");
+    assert_eq!(ended["user_id"], "@bob:localhost");
+    assert_eq!(who(text(&bob, "access_token")), 401);
+    assert!(refused(place, &["user", "devices", "nobody", "--json"], "").contains("nobody"));
+
+    // A token lets people in until it is revoked.
+    let register = |user: &str, token: &str| {
+        let body = json!({ "username": user, "password": "a good password" });
+        let first = server.ask("POST", &format!("{V3}/register"), "", &body);
+        assert_eq!(first.status, 401, "{first:?}");
+        let mut body = body;
+        body["auth"] =
+            json!({ "type": "m.login.registration_token", "token": token, "session": first.body["session"] });
+        server.ask("POST", &format!("{V3}/register"), "", &body).status
+    };
+    let token = text(&token, "token");
+    assert_eq!(register("carol", token), 200);
+    assert_eq!(place.json(&["token", "revoke", token, "--json"], "")["revoked"], token);
+    assert_eq!(register("dave", token), 401);
+    assert!(refused(place, &["token", "revoke", "no-such-token", "--json"], "").starts_with("domicile: "));
+    server.stop();
+
+    // And without one again: what was done beside it is there.
+    let users = place.json(&["user", "list", "--json"], "");
+    assert_eq!(users["users"].as_array().unwrap().len(), 3, "{users}");
+    assert!(users["users"][1]["deactivated_ts"].is_i64(), "{users}");
+}
+
+#[test]
+fn accounts_and_tokens_on_sqlite() {
+    accounts_and_tokens(&Place::new(false));
+}
+
+#[test]
+fn accounts_and_tokens_on_postgres() {
+    accounts_and_tokens(&Place::new(true));
+}
+
+#[test]
+fn a_token_is_good_until_its_time() {
+    let place = Place::new(false);
+    let token = place.json(&["token", "add", "--expires", "1s", "--json"], "");
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    let server = place.serve(&place.folder.path().join("log"));
+    let path =
+        format!("/_matrix/client/v1/register/m.login.registration_token/validity?token={}", text(&token, "token"));
+    assert_eq!(server.ask("GET", &path, "", &Value::Null).body, json!({ "valid": false }));
+    server.stop();
+}
+
+#[test]
+fn a_second_server_and_a_wrong_configuration_are_told() {
+    let place = Place::new(false);
+    let server = place.serve(&place.folder.path().join("log"));
+    let told = refused(&place, &["serve"], "");
+    assert!(told.contains("domicile: ") && told.contains("lock"), "{told}");
+    server.stop();
+    let place = place.with("SERVER__NMAE", "x");
+    let told = refused(&place, &["user", "list"], "");
+    assert!(told.contains("DOMICILE_SERVER__NMAE") && told.contains("did you mean `name`?"), "{told}");
+}
+
+#[test]
+fn the_configuration_says_where_each_value_comes_from() {
+    let place = Place::new(false).with("DATABASE__URL", "");
+    std::fs::write(place.folder.path().join("domicile.toml"), "[server]\nname = \"example.org\"\n").unwrap();
+    let shown = place.json(&["config", "show", "--json"], "");
+    assert_eq!(shown["server"]["name"], json!({ "value": "example.org", "from": "domicile.toml:2" }));
+    assert_eq!(shown["server"]["data_dir"]["from"], "environment variable DOMICILE_SERVER__DATA_DIR");
+    assert_eq!(shown["rooms"]["encryption"], json!({ "value": "private", "from": "default" }));
+    let output = place.run(&["config", "show"], "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.lines().any(|line| line.starts_with("name = ") && line.ends_with("# domicile.toml:2")), "{text}");
+    assert_eq!(place.json(&["config", "check", "--json"], ""), json!({ "ok": true, "problems": [] }));
+    // The file that explains itself is one that is understood, and names what is new.
+    let default = place.run(&["config", "default"], "");
+    let default = String::from_utf8(default.stdout).unwrap();
+    assert!(default.contains("# mode = \"0600\""), "{default}");
+    std::fs::write(place.folder.path().join("domicile.toml"), default).unwrap();
+    assert_eq!(place.json(&["config", "check", "--json"], ""), json!({ "ok": true, "problems": [] }));
+}
