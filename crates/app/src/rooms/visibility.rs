@@ -153,6 +153,11 @@ impl Eyes {
         }
     }
 
+    /// The last position at which the reader was joined, for who has left; else there is no such bound.
+    pub fn until(&self) -> Position {
+        self.joined_until.unwrap_or(Position(i64::MAX))
+    }
+
     /// The reader.
     pub fn user_num(&self) -> UserNum {
         self.user_num

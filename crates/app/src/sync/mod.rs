@@ -9,6 +9,7 @@ pub mod filter;
 mod room;
 pub mod sliding;
 mod state;
+mod timeline;
 pub mod token;
 
 use std::{sync::Arc, time::Duration};

@@ -19,10 +19,12 @@ pub mod push;
 pub mod read_marker;
 pub mod receipt;
 pub mod redact;
+pub mod relations;
 pub mod room;
 pub mod session;
 pub mod state;
 pub mod sync;
+pub mod threads;
 pub mod to_device;
 pub mod typing;
 
@@ -55,10 +57,12 @@ pub fn routes() -> Router<Services> {
         .merge(read_marker::routes())
         .merge(receipt::routes())
         .merge(redact::routes())
+        .merge(relations::routes())
         .merge(room::routes())
         .merge(session::routes())
         .merge(state::routes())
         .merge(sync::routes())
+        .merge(threads::routes())
         .merge(to_device::routes())
         .merge(typing::routes())
 }

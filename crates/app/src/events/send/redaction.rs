@@ -1,7 +1,7 @@
 //! Redactions: what was said is gone from disk and memory in the same batch that says so.
 
 use domicile_room::event::{Pdu, redact};
-use domicile_store::table::events;
+use domicile_store::table::{events, relations, threads};
 use ruma::{EventId, UserId};
 
 use super::{Sender, Staging};
@@ -25,6 +25,10 @@ impl Sender {
         let Some(redaction_num) = staging.staged.last().map(|event| event.event_num) else { return Ok(false) };
         let emptied = redact::redact(&event.pdu, &staging.info.rules).map_err(Error::internal)?;
         events::redact(&mut staging.batch, event.event_num, redaction_num, emptied.json().clone());
+        relations::remove(&mut staging.batch, event.event_num);
+        if let (Some(root_num), Some(position)) = (event.thread_num, event.position) {
+            threads::remove_reply(&mut staging.batch, root_num, position);
+        }
         staging.redacted.push(event.event_num);
         Ok(true)
     }
