@@ -129,12 +129,12 @@ async fn count(context: &Context<'_>, info: &RoomInfo, row: &RoomOfUser, room: &
     let written = read_by_writing(&context.snapshot, info, &view, user_num, places).await?;
     let read_position = row.turned_position.max(written);
     let request = UnreadRequest { user_num, read_position, last_position, by_thread };
-    let counts = unread(&context.snapshot, &parts.push, &parts.events, info, request).await?;
+    let counts = unread(&context.snapshot, &parts.push, info, request).await?;
     room.unread_notifications = Unread { highlight_count: counts.highlight, notification_count: counts.notify };
     room.unread_thread_notifications = counts
         .threads
         .into_iter()
-        .map(|(root, notify)| (root, Unread { highlight_count: 0, notification_count: notify }))
+        .map(|(root, (notify, highlight))| (root, Unread { highlight_count: highlight, notification_count: notify }))
         .collect();
     Ok(())
 }

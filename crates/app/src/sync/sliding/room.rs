@@ -143,7 +143,7 @@ pub(super) async fn room(
     let written = read_by_writing(&round.snapshot, info, &view, user_num, places).await?;
     let read_position = row.turned_position.max(written);
     let asked = UnreadRequest { user_num, read_position, last_position, by_thread: false };
-    let counts = unread(&round.snapshot, &round.parts.push, &round.parts.events, info, asked).await?;
+    let counts = unread(&round.snapshot, &round.parts.push, info, asked).await?;
     (answer.notification_count, answer.highlight_count) = (counts.notify, counts.highlight);
     answer.bump_stamp = Some(bump(&view, row));
     let told = initial || state.iter().chain(&cut.events).any(|event| event.pdu.is_state());
