@@ -5,6 +5,7 @@ pub mod alias;
 pub mod authenticated_media;
 pub mod backup;
 pub mod config;
+pub mod context;
 pub mod dehydrated_device;
 pub mod device;
 pub mod discovery;
@@ -44,6 +45,7 @@ pub fn routes() -> Router<Services> {
         .merge(alias::routes())
         .merge(backup::routes())
         .merge(config::routes())
+        .merge(context::routes())
         .merge(dehydrated_device::routes())
         .merge(device::routes())
         .merge(discovery::routes())

@@ -114,6 +114,32 @@ pub async fn forwards(
     rows.iter().map(event).collect()
 }
 
+/// The first and the last position of a room.
+pub async fn ends(snapshot: &Snapshot, room_num: RoomNum) -> Result<Option<(Position, Position)>, StoreError> {
+    let row = snapshot
+        .query_one(
+            "SELECT (SELECT MIN(position) FROM events WHERE room_num = $1), (SELECT MAX(position) FROM events WHERE room_num = $1)",
+            &params![room_num],
+        )
+        .await?;
+    Ok(row.opt_num(0)?.zip(row.opt_num(1)?))
+}
+
+/// The first event of a room at a position or after it: where it stands, and when its sender says it was sent.
+pub async fn time_at(
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+    position: Position,
+) -> Result<Option<(Position, i64)>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT position, origin_server_ts FROM events WHERE room_num = $1 AND position >= $2 ORDER BY position LIMIT 1",
+            &params![room_num, position],
+        )
+        .await?;
+    row.map(|row| Ok((row.num(0)?, row.int(1)?))).transpose()
+}
+
 /// Adds an event; a conflict if its id is there.
 pub fn insert(batch: &mut Batch, event: &Event, position: Value) {
     batch.push(

@@ -1,9 +1,11 @@
 //! Reading rooms: events, their past, state, members; each as far as the reader may see it.
 
+mod context;
 mod members;
 mod page;
 mod relations;
 mod threads;
+mod timestamp;
 
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use domicile_store::{Snapshot, Store, table::sync as sync_rows};
 use ruma::{EventId, RoomId, api::Direction};
 use serde_json::value::RawValue;
 
+pub use context::{ContextRequest, EventContext};
 pub use page::{Page, PageRequest};
 pub use relations::{DEPTH, RelationsPage, RelationsRequest};
 pub use threads::{ThreadsPage, ThreadsRequest};
@@ -197,6 +200,8 @@ impl RoomReader {
             .read(move |snapshot| async move {
                 let mut root = parts.visible_state(&snapshot, &room, &session).await?;
                 if let Some(position) = at {
+                    // Whoever has left sees no later state than that of their leaving.
+                    let position = position.min(parts.eyes(&snapshot, &room, &session).await?.until());
                     let next = sync_rows::state_before_next(&snapshot, room.info.room_num, position).await?;
                     root = next.unwrap_or(root);
                 }
