@@ -107,6 +107,17 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "event_texts",
+        about: "The words of a message, so that its readers can search for it",
+        class: Class::Content,
+        owner: Owner::Event("rowid"),
+        second: None,
+        key: &["rowid"],
+        merge: Merge::StaysHere,
+        order: 22,
+        columns: &[column("rowid", Class::Room, Holds::EventNum), column("words", Class::Content, Holds::Value)],
+    },
+    Table {
         name: "threads",
         about: "A thread of a room",
         class: Class::Room,

@@ -21,6 +21,7 @@ pub mod receipts;
 pub mod registration_tokens;
 pub mod relations;
 pub mod rooms;
+pub mod search;
 pub mod server_keys;
 pub mod state;
 pub mod sync;

@@ -103,6 +103,8 @@ struct StagedEvent {
     key: Option<StagedKey>,
     related: Option<Related>,
     counted: Counted,
+    /// What a search finds it by; none in an encrypted room.
+    words: Option<String>,
 }
 
 impl StagedEvent {

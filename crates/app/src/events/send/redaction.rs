@@ -1,7 +1,10 @@
 //! Redactions: what was said is gone from disk and memory in the same batch that says so.
 
-use domicile_room::event::{Pdu, redact};
-use domicile_store::table::{events, relations, threads};
+use domicile_room::{
+    event::{Pdu, redact},
+    words,
+};
+use domicile_store::table::{events, relations, search, threads};
 use ruma::{EventId, UserId};
 
 use super::{Sender, Staging};
@@ -26,6 +29,9 @@ impl Sender {
         let emptied = redact::redact(&event.pdu, &staging.info.rules).map_err(Error::internal)?;
         events::redact(&mut staging.batch, event.event_num, redaction_num, emptied.json().clone());
         relations::remove(&mut staging.batch, event.event_num);
+        if words::searchable(&event.pdu).is_some() {
+            search::remove(&mut staging.batch, event.event_num);
+        }
         if let (Some(root_num), Some(position)) = (event.thread_num, event.position) {
             threads::remove_reply(&mut staging.batch, root_num, position);
         }
