@@ -22,6 +22,7 @@ pub mod receipt;
 pub mod redact;
 pub mod relations;
 pub mod room;
+pub mod search;
 pub mod session;
 pub mod state;
 pub mod sync;
@@ -61,6 +62,7 @@ pub fn routes() -> Router<Services> {
         .merge(redact::routes())
         .merge(relations::routes())
         .merge(room::routes())
+        .merge(search::routes())
         .merge(session::routes())
         .merge(state::routes())
         .merge(sync::routes())

@@ -53,11 +53,11 @@ pub struct EventContext {
 }
 
 /// The same before it is made ready for a client.
-pub(super) struct Surroundings {
-    pub(super) before: Vec<Arc<Stored>>,
-    pub(super) after: Vec<Arc<Stored>>,
-    pub(super) start: Position,
-    pub(super) end: Position,
+pub(crate) struct Surroundings {
+    pub(crate) before: Vec<Arc<Stored>>,
+    pub(crate) after: Vec<Arc<Stored>>,
+    pub(crate) start: Position,
+    pub(crate) end: Position,
 }
 
 impl RoomReader {
@@ -112,7 +112,7 @@ impl RoomReaderParts {
     }
 
     /// The events around an event.
-    pub(super) async fn surroundings(
+    pub(crate) async fn surroundings(
         &self,
         snapshot: &Snapshot,
         room: &Room,

@@ -50,24 +50,24 @@ pub struct PageRequest {
 }
 
 /// Events that a walk found.
-pub(super) struct Walked {
+pub(crate) struct Walked {
     /// The events, in the order asked for.
-    pub(super) events: Vec<Arc<Stored>>,
+    pub(crate) events: Vec<Arc<Stored>>,
     /// Where it goes on; none at the end.
-    pub(super) end: Option<Position>,
+    pub(crate) end: Option<Position>,
 }
 
 /// Where a walk goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Walk {
+pub(crate) struct Walk {
     /// From here: what lies before or after it.
-    pub(super) from: Position,
+    pub(crate) from: Position,
     /// To here.
-    pub(super) to: Position,
+    pub(crate) to: Position,
     /// Which way.
-    pub(super) backward: bool,
+    pub(crate) backward: bool,
     /// Events at most.
-    pub(super) limit: usize,
+    pub(crate) limit: usize,
 }
 
 /// The position before everything, history that was fetched later included.
@@ -117,7 +117,7 @@ impl RoomReaderParts {
     }
 
     /// The events of a part of a room's timeline that the reader sees and `choice` has.
-    pub(super) async fn walk(
+    pub(crate) async fn walk(
         &self,
         snapshot: &Snapshot,
         room: &Room,
@@ -160,7 +160,7 @@ impl RoomReaderParts {
     }
 
     /// Events of one room as the reader sees them, with what there is to tell about their children.
-    pub(super) async fn present(
+    pub(crate) async fn present(
         &self,
         snapshot: &Snapshot,
         room: &Room,
@@ -182,7 +182,7 @@ impl RoomReaderParts {
     }
 
     /// The member events of users in a state.
-    pub(super) async fn members_of(
+    pub(crate) async fn members_of(
         &self,
         snapshot: &Snapshot,
         root: NodeNum,
