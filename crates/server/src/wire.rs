@@ -347,6 +347,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         rooms: Arc::clone(&rooms),
         keys,
         trees,
+        stopping: surroundings.stopping.clone(),
     }));
     let services = Services::new(AllServices {
         media: Arc::new(media),

@@ -6,6 +6,7 @@
 pub mod answer;
 mod compute;
 pub mod filter;
+mod old;
 mod room;
 pub mod sliding;
 mod state;
@@ -20,6 +21,7 @@ use ruma::api::client::filter::FilterDefinition;
 use tokio_util::sync::CancellationToken;
 
 pub use answer::SyncAnswer;
+pub use old::{Everything, Listened};
 pub use sliding::SlidingSync;
 pub use token::SyncToken;
 

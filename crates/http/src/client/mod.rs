@@ -15,6 +15,8 @@ pub mod knock;
 pub mod media;
 pub mod membership;
 pub mod message;
+pub mod old_sync;
+pub mod peeking;
 pub mod profile;
 pub mod push;
 pub mod read_marker;
@@ -55,6 +57,8 @@ pub fn routes() -> Router<Services> {
         .merge(knock::routes())
         .merge(membership::routes())
         .merge(message::routes())
+        .merge(old_sync::routes())
+        .merge(peeking::routes())
         .merge(profile::routes())
         .merge(push::routes())
         .merge(read_marker::routes())

@@ -23,9 +23,7 @@ thread_local! {
 /// A statement of the program's own text as SQLite reads it.
 pub(super) fn sqlite_once(sql: &'static str) -> Rc<str> {
     let place = (sql.as_ptr().addr(), sql.len());
-    SPELLED.with_borrow_mut(|spelled| {
-        Rc::clone(spelled.entry(place).or_insert_with(|| Rc::from(sqlite(sql))))
-    })
+    SPELLED.with_borrow_mut(|spelled| Rc::clone(spelled.entry(place).or_insert_with(|| Rc::from(sqlite(sql)))))
 }
 
 /// A statement as SQLite reads it.

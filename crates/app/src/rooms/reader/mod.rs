@@ -3,6 +3,7 @@
 mod context;
 mod members;
 mod page;
+mod peek;
 mod relations;
 mod threads;
 mod timestamp;
@@ -19,9 +20,11 @@ use domicile_room::event::ClientEvent;
 use domicile_store::{Snapshot, Store, table::sync as sync_rows};
 use ruma::{EventId, RoomId, api::Direction};
 use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
 
 pub use context::{ContextRequest, EventContext};
 pub use page::{Page, PageRequest};
+pub use peek::{Peeked, Streamed};
 pub use relations::{DEPTH, RelationsPage, RelationsRequest};
 pub use threads::{ThreadsPage, ThreadsRequest};
 
@@ -54,6 +57,8 @@ pub struct RoomReaderParts {
     pub keys: Arc<StateKeys>,
     /// State trees.
     pub trees: Arc<StateTrees>,
+    /// Ends long polls when the server stops.
+    pub stopping: CancellationToken,
 }
 
 /// Reads rooms for users.

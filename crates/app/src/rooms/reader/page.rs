@@ -30,6 +30,8 @@ pub struct Page {
     pub start: Position,
     /// Where it goes on; none at the end.
     pub end: Option<Position>,
+    /// The far side of what was asked for: what lies before it was looked at, where there is no `end`.
+    pub far: Position,
 }
 
 /// Which part of a room's past.
@@ -113,7 +115,7 @@ impl RoomReaderParts {
             }
         }
         let events = self.present(snapshot, room, session, &mut eyes, &walked.events).await?;
-        Ok(Page { events, state, start, end: walked.end })
+        Ok(Page { events, state, start, end: walked.end, far: to })
     }
 
     /// The events of a part of a room's timeline that the reader sees and `choice` has.
