@@ -1,5 +1,7 @@
 //! What clients asked for before there was `/sync`, and what those outside a room may look at.
 
+#![expect(clippy::expect_used, reason = "a step of a test that fails ends the test")]
+
 use std::time::Duration;
 
 use domicile_testkit::server::{TestServer, TestUser};

@@ -1,5 +1,7 @@
 //! Events that point at events: the children of one, threads, and what is told about children with their parents.
 
+#![expect(clippy::expect_used, reason = "a step of a test that fails ends the test")]
+
 use domicile_testkit::server::{TestServer, TestUser};
 use serde_json::{Value, json};
 

@@ -1,5 +1,7 @@
 //! Searching what people wrote.
 
+#![expect(clippy::expect_used, reason = "a step of a test that fails ends the test")]
+
 use domicile_app::accounts::rate_limits::{Rate, RateLimitSettings};
 use domicile_testkit::server::{Settings, TestServer, TestUser};
 use serde_json::{Value, json};

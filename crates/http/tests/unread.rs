@@ -1,5 +1,7 @@
 //! Unread counts by thread.
 
+#![expect(clippy::expect_used, reason = "a step of a test that fails ends the test")]
+
 use domicile_testkit::server::{TestServer, TestUser};
 use serde_json::{Value, json};
 

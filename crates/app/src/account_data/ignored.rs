@@ -10,7 +10,7 @@ use domicile_store::{
         users,
     },
 };
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::Result;
 
@@ -21,7 +21,7 @@ const KIND: &str = "m.ignored_user_list";
 pub async fn ignored(snapshot: &Snapshot, user_num: UserNum) -> Result<Vec<UserNum>> {
     #[derive(serde::Deserialize)]
     struct Content {
-        ignored_users: BTreeMap<String, IgnoredAny>,
+        ignored_users: BTreeMap<String, Value>,
     }
     let content = account_data::get(snapshot, user_num, GLOBAL, KIND).await?;
     let content = content.and_then(|content| serde_json::from_str::<Content>(&content).ok());

@@ -162,7 +162,7 @@ impl Waiting {
     /// Whether there may be something after `token`. If not, there is nothing to read before the next wake-up.
     pub fn has_news_since(&self, token: SyncToken) -> bool {
         let wakes = self.wakes();
-        !self.entry.quiet.lock().iter().any(|known| *known == (token, wakes))
+        !self.entry.quiet.lock().contains(&(token, wakes))
     }
 }
 

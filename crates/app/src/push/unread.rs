@@ -101,8 +101,8 @@ pub async fn read_by_writing(
         return Ok(found.unwrap_or(Position::START));
     }
     let newest_first = view.recent.iter().rev().filter(|event| event.position.is_some_and(|at| at <= upto));
-    let own = newest_first.filter(|event| event.sender_num == user_num && !event.pdu.is_state());
-    Ok(own.filter_map(|event| event.position).next().unwrap_or(Position::START))
+    let mut own = newest_first.filter(|event| event.sender_num == user_num && !event.pdu.is_state());
+    Ok(own.find_map(|event| event.position).unwrap_or(Position::START))
 }
 
 fn count(number: i64) -> u64 {

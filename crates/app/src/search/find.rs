@@ -1,7 +1,7 @@
 //! Which events a search finds.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
@@ -128,12 +128,14 @@ impl<'a> Seeker<'a> {
             if ignored.contains(&event.sender_num) || !self.request.choice.has(&event.pdu) {
                 continue;
             }
-            if !rooms.contains_key(&room_num) {
-                let room = self.parts.rooms.load(self.snapshot, room_num).await?;
-                let eyes = self.parts.eyes(self.snapshot, &room, self.session).await?;
-                rooms.insert(room_num, (room, eyes));
-            }
-            let Some((room, eyes)) = rooms.get_mut(&room_num) else { continue };
+            let (room, eyes) = match rooms.entry(room_num) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let room = self.parts.rooms.load(self.snapshot, room_num).await?;
+                    let eyes = self.parts.eyes(self.snapshot, &room, self.session).await?;
+                    place.insert((room, eyes))
+                }
+            };
             // A room that was encrypted later is searched no more.
             if room.view().facts.encrypted || !eyes.sees(&self.parts.sight(), self.snapshot, &event).await? {
                 continue;

@@ -158,7 +158,7 @@ impl Search {
                 let seeker = find::Seeker::new(&parts, &snapshot, &session, &request, &words);
                 let (hits, found) = seeker.find().await?;
                 let mut answer = show::show(&parts, &snapshot, &session, &request, hits).await?;
-                answer.words = words.clone();
+                answer.words.clone_from(&words);
                 answer.count = found.count;
                 answer.next = found.next;
                 Ok(answer)
@@ -169,14 +169,11 @@ impl Search {
 
 /// The query of the database: each word in one of the fields, in one of the rooms.
 fn query(words: &[String], fields: &[Field], rooms: &[i64]) -> String {
-    let mut query = String::new();
-    for word in words {
-        let spellings: Vec<String> = fields.iter().map(|field| format!("{}{word}", field.letter())).collect();
-        query.push_str(&format!("({}) AND ", spellings.join(" OR ")));
-    }
-    let rooms: Vec<String> = rooms.iter().map(|room_num| format!("r{room_num}")).collect();
-    query.push_str(&format!("({})", rooms.join(" OR ")));
-    query
+    let any = |words: Vec<String>| format!("({})", words.join(" OR "));
+    let spelled = |word: &String| any(fields.iter().map(|field| format!("{}{word}", field.letter())).collect());
+    let mut parts: Vec<String> = words.iter().map(spelled).collect();
+    parts.push(any(rooms.iter().map(|room_num| format!("r{room_num}")).collect()));
+    parts.join(" AND ")
 }
 
 #[cfg(test)]
