@@ -99,6 +99,28 @@ async fn the_surroundings_are_those_that_the_reader_may_see() {
 }
 
 #[tokio::test]
+async fn whoever_was_there_keeps_their_past_whatever_became_of_them_later() {
+    let server = TestServer::start().await.with_user("alice").await.with_user("bob").await.with_user("carol").await;
+    let (alice, bob, carol) = (server.user("alice"), server.user("bob"), server.user("carol"));
+    let room = room(&alice, "joined").await;
+    bob.post(&format!("{V3}/join/{room}"), &json!({})).await.ok();
+    let seen = say(&alice, &room, "seen").await;
+    bob.post(&format!("{V3}/rooms/{room}/leave"), &json!({})).await.ok();
+    let unseen = say(&alice, &room, "unseen").await;
+    let messages = format!("{V3}/rooms/{room}/messages?dir=b");
+    for deed in ["invite", "kick", "ban", "unban"] {
+        for target in [bob.id(), carol.id()] {
+            alice.post(&format!("{V3}/rooms/{room}/{deed}"), &json!({ "user_id": target })).await.ok();
+        }
+        bob.get(&format!("{V3}/rooms/{room}/event/{seen}")).await.ok();
+        bob.get(&format!("{V3}/rooms/{room}/event/{unseen}")).await.fails(404, "M_NOT_FOUND");
+        carol.get(&format!("{V3}/rooms/{room}/event/{seen}")).await.fails(404, "M_NOT_FOUND");
+        carol.get(&messages).await.fails(403, "M_FORBIDDEN");
+    }
+    assert_eq!(bodies(&bob.get(&messages).await.ok()["chunk"]), ["seen"]);
+}
+
+#[tokio::test]
 async fn a_time_leads_to_the_nearest_event() {
     let server = TestServer::start().await.with_user("alice").await.with_user("bob").await.with_user("carol").await;
     let (alice, bob, carol) = (server.user("alice"), server.user("bob"), server.user("carol"));

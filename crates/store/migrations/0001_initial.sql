@@ -78,9 +78,8 @@ CREATE TABLE event_relations (
     event_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, parent BLOB NOT NULL, position BIGINT NOT NULL, rel_type TEXT NOT NULL,
     kind TEXT NOT NULL, replaces_ts BIGINT
 );
-CREATE INDEX event_relations_by_parent ON event_relations (room_num, parent, position, rel_type);
+CREATE INDEX event_relations_by_parent ON event_relations (room_num, parent, rel_type, position);
 CREATE INDEX event_relations_edits ON event_relations (room_num, parent, replaces_ts) WHERE replaces_ts IS NOT NULL;
-CREATE INDEX event_relations_references ON event_relations (room_num, parent, position) WHERE rel_type = 'm.reference';
 CREATE TABLE threads (
     root_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, latest_num BIGINT NOT NULL, latest_position BIGINT NOT NULL, replies BIGINT NOT NULL
 );

@@ -1,16 +1,18 @@
 //! Bundled aggregations: what is told about an event's children together with it (client-server, *Aggregations of child events*).
 //!
-//! A page of events costs one statement, and none in a room where nothing points at anything. Children of a page's events are asked for
-//! together; those of the newest replies of its threads together again.
+//! A page of events costs one look at an index for all of its events together, and nothing in a room where nothing points at anything. Only for
+//! those that have children one more statement is needed, and another for the newest replies of threads. Whoever is up to date (a `/sync`
+//! without a gap) is told of no children, so what is new costs nothing.
 
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
 
+use bytes::Bytes;
 use domicile_core::ids::{EventNum, Position, UserNum};
 use domicile_store::{
-    Snapshot,
+    Snapshot, event_id,
     table::{
         relations::{self, Aggregate},
         threads,
@@ -100,10 +102,16 @@ impl Presenter {
     }
 }
 
-/// What the database has about the children of events.
+/// What the database has about the children of events. Most pages have none, which one look at an index tells.
 async fn raw(snapshot: &Snapshot, eyes: &Eyes, events: &[Arc<Stored>]) -> Result<Vec<(EventNum, Aggregate)>> {
-    let parents: Vec<EventNum> =
-        events.iter().filter(|event| !event.pdu.is_state()).map(|event| event.event_num).collect();
+    let by_id: HashMap<Bytes, &Arc<Stored>> = events
+        .iter()
+        .filter(|event| !event.pdu.is_state())
+        .map(|event| (event_id::to_bytes(event.event_id()), event))
+        .collect();
+    let Some(room_num) = by_id.values().next().map(|event| event.room.room_num) else { return Ok(Vec::new()) };
+    let parents = relations::parents(snapshot, room_num, by_id.keys().cloned()).await?;
+    let parents: Vec<EventNum> = parents.iter().filter_map(|id| by_id.get(id)).map(|event| event.event_num).collect();
     if parents.is_empty() {
         return Ok(Vec::new());
     }
@@ -137,6 +145,8 @@ impl Looker<'_> {
         let children = self.sight.events.load(self.snapshot, &wanted).await?;
         let children: HashMap<EventNum, Arc<Stored>> =
             children.into_iter().map(|event| (event.event_num, event)).collect();
+        let mut found = found;
+        found.sort_unstable_by_key(|(_, aggregate)| child(aggregate));
         for (parent_num, aggregate) in found {
             let (Some(parent), Some(child)) = (parents.get(&parent_num), children.get(&child(&aggregate))) else {
                 continue;

@@ -5,6 +5,7 @@
 //! | `IN INTS($n)` | rows of `json_each` | rows of `json_array_elements_text`, as BIGINT |
 //! | `$n` | `?n` | as written |
 //! | `IN TEXTS($n)` | rows of `json_each` | rows of `json_array_elements_text` |
+//! | `FROM BLOBS($n)` | rows of `json_each` from hexadecimal, as `item` | rows of `json_array_elements_text`, as BYTEA |
 //! | `BIGINT PRIMARY KEY` | `INTEGER PRIMARY KEY` (the row's own number) | as written |
 //! | `BLOB` | as written | `BYTEA` |
 //! | `TEXT` | as written | `TEXT COLLATE "C"`, so that both sort by bytes |
@@ -31,7 +32,14 @@ pub fn sqlite(sql: &str) -> Cow<'_, str> {
     let sql = if has_words(sql) {
         Cow::Owned(sql.replace("WORDS(", "(").replace("MATCHES(", "event_texts MATCH ("))
     } else {
-        lists(sql, "(SELECT value FROM json_each(", "(SELECT value FROM json_each(", "))")
+        lists(
+            sql,
+            [
+                ("INTS(", "(SELECT value FROM json_each(", "))"),
+                ("TEXTS(", "(SELECT value FROM json_each(", "))"),
+                ("BLOBS(", "(SELECT unhex(value) AS item FROM json_each(", "))"),
+            ],
+        )
     };
     // To SQLite `$2` is a parameter named `$2`, whose number is the order in which it first stands in the statement.
     if sql.contains('$') { Cow::Owned(sql.replace('$', "?")) } else { sql }
@@ -44,11 +52,14 @@ pub fn postgres(sql: &str) -> Cow<'_, str> {
         let query = "words @@ CAST(REPLACE(REPLACE(CAST(";
         return Cow::Owned(call(&sql, "MATCHES(", query, " AS TEXT), ' AND ', ' & '), ' OR ', ' | ') AS tsquery)"));
     }
+    let end = " AS json)) AS items(item))";
     lists(
         sql,
-        "(SELECT CAST(item AS BIGINT) FROM json_array_elements_text(CAST(",
-        "(SELECT item FROM json_array_elements_text(CAST(",
-        " AS json)) AS items(item))",
+        [
+            ("INTS(", "(SELECT CAST(item AS BIGINT) FROM json_array_elements_text(CAST(", end),
+            ("TEXTS(", "(SELECT item FROM json_array_elements_text(CAST(", end),
+            ("BLOBS(", "(SELECT decode(item, 'hex') AS item FROM json_array_elements_text(CAST(", end),
+        ],
     )
 }
 
@@ -84,18 +95,19 @@ fn call(sql: &str, word: &str, open: &str, close: &str) -> String {
     format!("{before}{open}{inside}{close}{after}")
 }
 
-fn lists<'a>(sql: &'a str, ints: &str, texts: &str, end: &str) -> Cow<'a, str> {
-    if !sql.contains("INTS(") && !sql.contains("TEXTS(") {
+/// A statement in which lists are spelled out: each is a word with its bracket, what stands for it, and what stands for its other bracket.
+fn lists<'a>(sql: &'a str, spellings: [(&str, &str, &str); 3]) -> Cow<'a, str> {
+    if !spellings.iter().any(|(word, ..)| sql.contains(word)) {
         return Cow::Borrowed(sql);
     }
     let mut out = String::with_capacity(sql.len() + 80);
     let mut rest = sql;
     loop {
-        let found = [("INTS(", ints), ("TEXTS(", texts)]
-            .into_iter()
-            .filter_map(|(word, open)| rest.find(word).map(|at| (at, word, open)))
+        let found = spellings
+            .iter()
+            .filter_map(|(word, open, end)| rest.find(word).map(|at| (at, word, open, end)))
             .min_by_key(|(at, ..)| *at);
-        let Some((at, word, open)) = found else { break };
+        let Some((at, word, open, end)) = found else { break };
         let after = &rest[at + word.len()..];
         let Some(close) = after.find(')') else { break };
         out.push_str(&rest[..at]);
@@ -122,6 +134,9 @@ mod tests {
         assert!(postgres(sql).contains("CAST(item AS BIGINT) FROM json_array_elements_text(CAST($1 AS json))"));
         assert!(postgres(sql).ends_with("AND c = $3"));
         assert!(matches!(sqlite("SELECT 1"), Cow::Borrowed(_)));
+        let sql = "SELECT p.item FROM BLOBS($1) p";
+        assert_eq!(sqlite(sql), "SELECT p.item FROM (SELECT unhex(value) AS item FROM json_each(?1)) p");
+        assert!(postgres(sql).contains("decode(item, 'hex') AS item FROM json_array_elements_text(CAST($1 AS json))"));
     }
 
     #[test]

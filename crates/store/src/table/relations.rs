@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use domicile_core::ids::{EventNum, Position, RoomNum};
 
-use crate::{Batch, Snapshot, StoreError, Value, params, value::int_list};
+use crate::{
+    Batch, Snapshot, StoreError, Value, params,
+    value::{blob_list, int_list},
+};
 
 /// A relation that is to be written.
 #[derive(Clone, Debug)]
@@ -72,15 +75,45 @@ pub async fn children(
     newest_first: bool,
     limit: i64,
 ) -> Result<Vec<(EventNum, Position)>, StoreError> {
-    let params = params![wanted.room_num, wanted.parent.clone(), after, upto, wanted.rel_type, wanted.kind, limit];
-    let sql = if newest_first {
-        "SELECT event_num, position FROM event_relations WHERE room_num = $1 AND parent = $2 AND position > $3 AND position <= $4
-         AND ($5 = '' OR rel_type = $5) AND ($6 = '' OR kind = $6) ORDER BY position DESC LIMIT $7"
-    } else {
-        "SELECT event_num, position FROM event_relations WHERE room_num = $1 AND parent = $2 AND position > $3 AND position <= $4
-         AND ($5 = '' OR rel_type = $5) AND ($6 = '' OR kind = $6) ORDER BY position LIMIT $7"
+    let mut params = params![wanted.room_num, wanted.parent.clone(), after, upto, wanted.kind, limit];
+    let sql = match (wanted.rel_type.is_empty(), newest_first) {
+        (true, true) => {
+            "SELECT event_num, position FROM event_relations WHERE room_num = $1 AND parent = $2 AND position > $3
+             AND position <= $4 AND ($5 = '' OR kind = $5) ORDER BY position DESC LIMIT $6"
+        }
+        (true, false) => {
+            "SELECT event_num, position FROM event_relations WHERE room_num = $1 AND parent = $2 AND position > $3
+             AND position <= $4 AND ($5 = '' OR kind = $5) ORDER BY position LIMIT $6"
+        }
+        (false, true) => {
+            "SELECT event_num, position FROM event_relations WHERE room_num = $1 AND parent = $2 AND position > $3
+             AND position <= $4 AND ($5 = '' OR kind = $5) AND rel_type = $7 ORDER BY position DESC LIMIT $6"
+        }
+        (false, false) => {
+            "SELECT event_num, position FROM event_relations WHERE room_num = $1 AND parent = $2 AND position > $3
+             AND position <= $4 AND ($5 = '' OR kind = $5) AND rel_type = $7 ORDER BY position LIMIT $6"
+        }
     };
+    if !wanted.rel_type.is_empty() {
+        params.push(Value::from(wanted.rel_type));
+    }
     snapshot.query(sql, &params).await?.iter().map(|row| Ok((row.num(0)?, row.num(1)?))).collect()
+}
+
+/// Those of some event ids of a room, all in stored form, at which anything points.
+pub async fn parents(
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+    ids: impl IntoIterator<Item = Bytes>,
+) -> Result<Vec<Bytes>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT p.item FROM BLOBS($1) p WHERE EXISTS
+             (SELECT 1 FROM event_relations r WHERE r.room_num = $2 AND r.parent = p.item)",
+            &[blob_list(ids), Value::from(room_num)],
+        )
+        .await?;
+    rows.iter().map(|row| row.blob(0)).collect()
 }
 
 /// Children of several events of a room, at most `limit`: of which event, and where they stand.
@@ -134,7 +167,7 @@ pub async fn aggregates(
              JOIN event_relations r ON r.room_num = e.room_num AND r.parent = e.event_id AND r.replaces_ts =
              (SELECT MAX(m.replaces_ts) FROM event_relations m WHERE m.room_num = e.room_num AND m.parent = e.event_id
              AND m.replaces_ts IS NOT NULL AND m.position <= $3)
-             WHERE e.event_num IN INTS($1) AND r.position <= $3
+             WHERE e.event_num IN INTS($1)
              UNION ALL SELECT t.root_num, CASE WHEN EXISTS (SELECT 1 FROM thread_replies p WHERE p.root_num = t.root_num
              AND p.sender_num = $2 AND p.event_num IS NOT NULL) THEN 4 ELSE 3 END, t.latest_num, t.replies FROM threads t
              WHERE t.root_num IN INTS($1) LIMIT $4",

@@ -30,7 +30,7 @@ pub use threads::{ThreadsPage, ThreadsRequest};
 
 use super::{
     Membership, Room, Rooms, StateKeys, StateTrees,
-    visibility::{Eyes, HistoryVisibility, Sight},
+    visibility::{Eyes, HistoryVisibility, Sight, last_leaving},
 };
 use crate::{
     Error, Result,
@@ -87,28 +87,14 @@ impl RoomReaderParts {
             Some(member) if member.membership == Membership::Join => Ok(view.state_root),
             _ if world => Ok(view.state_root),
             Some(member) if matches!(member.membership, Membership::Leave | Membership::Ban) => {
-                let left = self.events.load(snapshot, &[member.event_num]).await?.into_iter().next();
-                let left = left.ok_or_else(|| forbidden("You are not in this room."))?;
-                if self.membership_before(snapshot, &left, session).await? != Membership::Join {
-                    return Err(forbidden("You were never in this room."));
-                }
+                let left = last_leaving(&self.sight(), snapshot, &session.user_id, member.event_num).await?;
+                let left = left.ok_or_else(|| forbidden("You were never in this room."))?;
                 let position = left.position.unwrap_or(Position::START);
                 let next = sync_rows::state_before_next(snapshot, room.info.room_num, position).await?;
                 Ok(next.unwrap_or(view.state_root))
             }
             _ => Err(forbidden("You are not in this room.")),
         }
-    }
-
-    async fn membership_before(&self, snapshot: &Snapshot, event: &Stored, session: &Session) -> Result<Membership> {
-        let key = self.keys.load(snapshot, "m.room.member", session.user_id.as_str()).await?;
-        let Some(key_num) = key else { return Ok(Membership::Leave) };
-        let Some(before) = self.trees.get(snapshot, event.state_before, key_num).await? else {
-            return Ok(Membership::Leave);
-        };
-        let before = self.events.load(snapshot, &[before]).await?.into_iter().next();
-        let word = before.and_then(|event| event.pdu.membership());
-        Ok(word.map_or(Membership::Leave, |word| Membership::parse(&word)))
     }
 }
 
