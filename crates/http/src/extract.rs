@@ -93,7 +93,8 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         // The token first: a stranger's body is not read.
-        let session = session(request.headers(), request.uri(), Arc::from_ref(state)).await?.ok_or_else(token_missing)?;
+        let session =
+            session(request.headers(), request.uri(), Arc::from_ref(state)).await?.ok_or_else(token_missing)?;
         let (body, raw, client) = whole(request).await?;
         Ok(Self { body, raw, session, client })
     }
@@ -159,7 +160,8 @@ where
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let session = session(request.headers(), request.uri(), Arc::from_ref(state)).await?.ok_or_else(token_missing)?;
+        let session =
+            session(request.headers(), request.uri(), Arc::from_ref(state)).await?.ok_or_else(token_missing)?;
         let (parts, content) = request.into_parts();
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let body = parse(parts, &Bytes::new()).await?;

@@ -27,7 +27,6 @@ use domicile_app::{
     push::{PushClasses, PushRules},
     rooms::{
         CreationSettings, Directory, EncryptByDefault, Members, RoomMaker, RoomReader, Rooms, StateKeys, StateTrees,
-        reader::RoomReaderParts,
     },
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
@@ -330,25 +329,15 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         clock: clock(),
         users: Arc::clone(&users),
         events: Arc::clone(&events),
-        presenter: Arc::clone(&presenter),
-        rooms: Arc::clone(&rooms),
-        keys: Arc::clone(&keys),
-        trees: Arc::clone(&trees),
-        wakers: Arc::clone(&wakers),
-        typing: Arc::clone(&typing),
-        stopping: surroundings.stopping.clone(),
-    });
-    let room_reader = Arc::new(RoomReader::new(RoomReaderParts {
-        store: store.clone(),
-        clock: clock(),
-        users: Arc::clone(&users),
-        events: Arc::clone(&events),
         presenter,
         rooms: Arc::clone(&rooms),
         keys,
         trees,
+        wakers: Arc::clone(&wakers),
+        typing: Arc::clone(&typing),
         stopping: surroundings.stopping.clone(),
-    }));
+    });
+    let room_reader = Arc::new(RoomReader::new(sync_parts.for_reading()));
     let services = Services::new(AllServices {
         media: Arc::new(media),
         push_rules: Arc::new(PushRules::new(store.clone(), Arc::clone(&account_data), Arc::clone(&push))),

@@ -32,7 +32,7 @@ use crate::{
     error::not_found,
     events::{Events, Presenter, wake::Wakers},
     push::PushClasses,
-    rooms::{Rooms, StateKeys, StateTrees},
+    rooms::{Rooms, StateKeys, StateTrees, reader::RoomReaderParts},
 };
 
 /// What a sync is made of.
@@ -61,6 +61,23 @@ pub struct SyncParts {
     pub push: Arc<PushClasses>,
     /// Ends long polls when the server stops.
     pub stopping: CancellationToken,
+}
+
+impl SyncParts {
+    /// Those of them that reading rooms needs.
+    pub fn for_reading(&self) -> RoomReaderParts {
+        RoomReaderParts {
+            store: self.store.clone(),
+            clock: Arc::clone(&self.clock),
+            users: Arc::clone(&self.users),
+            events: Arc::clone(&self.events),
+            presenter: Arc::clone(&self.presenter),
+            rooms: Arc::clone(&self.rooms),
+            keys: Arc::clone(&self.keys),
+            trees: Arc::clone(&self.trees),
+            stopping: self.stopping.clone(),
+        }
+    }
 }
 
 /// The service.
