@@ -15,6 +15,7 @@ pub mod media;
 pub mod profile;
 pub mod push;
 pub mod rooms;
+pub mod search;
 pub mod sync;
 
 pub use error::{Error, Result};

@@ -13,6 +13,7 @@ use domicile_app::{
     profile::Profiles,
     push::PushRules,
     rooms::{Directory, Members, RoomMaker, RoomReader},
+    search::Search,
     sync::{SlidingSync, Sync},
 };
 
@@ -80,6 +81,8 @@ services! {
     pub members: Arc<Members>,
     /// Reads rooms.
     pub room_reader: Arc<RoomReader>,
+    /// Searches what people wrote.
+    pub search: Arc<Search>,
     /// Aliases and the public directory.
     pub directory: Arc<Directory>,
     /// What is new.

@@ -7,3 +7,4 @@ pub mod create;
 pub mod event;
 pub mod push_rules;
 pub mod state;
+pub mod words;

@@ -27,8 +27,8 @@ use domicile_app::{
     push::{PushClasses, PushRules},
     rooms::{
         CreationSettings, Directory, EncryptByDefault, Members, RoomMaker, RoomReader, Rooms, StateKeys, StateTrees,
-        reader::RoomReaderParts,
     },
+    search::Search,
     sync::{SlidingSync, Sync, SyncParts},
 };
 use domicile_core::{
@@ -335,14 +335,15 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         clock: clock(),
         users: Arc::clone(&users),
         events: Arc::clone(&events),
-        presenter: Arc::clone(&presenter),
+        presenter,
         rooms: Arc::clone(&rooms),
-        keys: Arc::clone(&keys),
-        trees: Arc::clone(&trees),
+        keys,
+        trees,
         wakers: Arc::clone(&wakers),
         typing: Arc::clone(&typing),
         stopping: surroundings.stopping.clone(),
     });
+    let room_reader = Arc::new(RoomReader::new(sync_parts.for_reading()));
     let services = Services::new(AllServices {
         media: Arc::new(media),
         push_rules: Arc::new(PushRules::new(store.clone(), Arc::clone(&account_data), Arc::clone(&push))),
@@ -367,16 +368,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             settings.creation,
         )),
         members,
-        room_reader: Arc::new(RoomReader::new(RoomReaderParts {
-            store: store.clone(),
-            clock: clock(),
-            users: Arc::clone(&users),
-            events: Arc::clone(&events),
-            presenter: Arc::clone(&presenter),
-            rooms: Arc::clone(&rooms),
-            keys: Arc::clone(&keys),
-            trees: Arc::clone(&trees),
-        })),
+        search: Arc::new(Search::new(&room_reader)),
+        room_reader,
         directory: Arc::new(Directory::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms))),
         sliding_sync: Arc::new(SlidingSync::new(Arc::clone(&sync_parts))),
         sync: Arc::new(Sync::new(sync_parts)),

@@ -73,15 +73,25 @@ CREATE TABLE events (
     totals BLOB, json BLOB NOT NULL
 );
 CREATE INDEX events_by_position ON events (room_num, position);
-CREATE INDEX events_by_thread ON events (thread_num, position) WHERE thread_num IS NOT NULL;
+-- Only of events that are not redacted. `replaces_ts` is the event's own time if it is a valid edit of its parent, else null.
 CREATE TABLE event_relations (
-    event_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, parent BLOB NOT NULL, rel_type TEXT NOT NULL, kind TEXT NOT NULL
+    event_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, parent BLOB NOT NULL, position BIGINT NOT NULL, rel_type TEXT NOT NULL,
+    kind TEXT NOT NULL, replaces_ts BIGINT
 );
-CREATE INDEX event_relations_by_parent ON event_relations (parent, event_num);
+CREATE INDEX event_relations_by_parent ON event_relations (room_num, parent, rel_type, position);
+CREATE INDEX event_relations_edits ON event_relations (room_num, parent, replaces_ts) WHERE replaces_ts IS NOT NULL;
 CREATE TABLE threads (
     root_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, latest_num BIGINT NOT NULL, latest_position BIGINT NOT NULL, replies BIGINT NOT NULL
 );
 CREATE INDEX threads_by_room ON threads (room_num, latest_position);
+-- `event_num` is null once the reply is redacted: its totals still count for who has read up to it. `totals` are those of its thread.
+CREATE TABLE thread_replies (
+    root_num BIGINT NOT NULL, position BIGINT NOT NULL, room_num BIGINT NOT NULL, event_num BIGINT, sender_num BIGINT NOT NULL,
+    totals BLOB NOT NULL, PRIMARY KEY (root_num, position)
+) WITHOUT ROWID;
+CREATE INDEX thread_replies_by_sender ON thread_replies (root_num, sender_num) WHERE event_num IS NOT NULL;
+-- The words of events in rooms that are not encrypted (`table/search.rs`).
+CREATE WORDS TABLE event_texts;
 -- `turned_position` is where the user last went from joined to not joined or back: a change of name moves `position` only.
 CREATE TABLE memberships (
     user_num BIGINT NOT NULL, room_num BIGINT NOT NULL, membership TEXT NOT NULL, event_num BIGINT NOT NULL, position BIGINT NOT NULL,

@@ -102,6 +102,22 @@ pub fn text_list<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> Value {
     Value::Text(serde_json::Value::Array(items).to_string())
 }
 
+/// A list of bytes as one parameter, for `FROM BLOBS($n)` (`engine/dialect.rs`).
+pub fn blob_list<B: AsRef<[u8]>>(blobs: impl IntoIterator<Item = B>) -> Value {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let mut text = String::from("[");
+    for (index, blob) in blobs.into_iter().enumerate() {
+        text.push_str(if index > 0 { ",\"" } else { "\"" });
+        for byte in blob.as_ref() {
+            text.push(DIGITS[usize::from(byte >> 4)]);
+            text.push(DIGITS[usize::from(byte & 15)]);
+        }
+        text.push('"');
+    }
+    text.push(']');
+    Value::Text(text)
+}
+
 /// Parameters of a statement: `params![user_num, "m.room.name", None::<i64>]`.
 #[macro_export]
 macro_rules! params {

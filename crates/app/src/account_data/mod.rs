@@ -1,6 +1,7 @@
 //! Account data: what users keep for themselves and see on all of their devices.
 
 pub mod filters;
+pub mod ignored;
 
 use std::sync::Arc;
 

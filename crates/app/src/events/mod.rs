@@ -1,9 +1,11 @@
 //! Events: read once from disk, kept parsed, sent, and waited for.
 
+pub mod aggregate;
 pub mod cache;
 pub mod present;
 pub mod send;
 pub mod wake;
 
+pub use aggregate::Bundles;
 pub use cache::{Events, Stored};
-pub use present::{Presenter, Reader};
+pub use present::{Form, Presenter, Reader};

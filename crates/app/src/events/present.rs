@@ -7,10 +7,13 @@ use domicile_store::Snapshot;
 use quick_cache::sync::Cache;
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{Events, Stored};
+use super::{
+    Bundles, Events, Stored,
+    aggregate::{Bundle, ThreadSummary},
+};
 use crate::{
     Error, Result,
-    rooms::{StateKeys, StateTrees},
+    rooms::{StateKeys, StateTrees, visibility::Sight},
 };
 
 /// Transactions of the last messages, for the echo to the device that sent them.
@@ -25,6 +28,15 @@ pub struct Reader {
     pub device_num: DeviceNum,
     /// The time, in milliseconds since the epoch.
     pub now_ms: i64,
+}
+
+/// In which form events are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Without their room, as `/sync` wants them.
+    InSync,
+    /// With their room, as everything else wants them.
+    WithRoom,
 }
 
 /// Makes what a reader sees of events.
@@ -46,16 +58,67 @@ impl Presenter {
         self.echoes.insert(event_num, (device_num, Arc::from(txn_id)));
     }
 
+    /// What is needed to look at history.
+    pub fn sight(&self) -> Sight<'_> {
+        Sight { events: &self.events, keys: &self.keys, trees: &self.trees }
+    }
+
     /// The event without its room, as `/sync` wants it.
     pub async fn in_sync(&self, snapshot: &Snapshot, event: &Stored, reader: Reader) -> Result<Box<RawValue>> {
         let unsigned = self.unsigned(snapshot, event, reader).await?;
-        event.client.raw(Some(&unsigned)).map_err(Error::internal)
+        raw(event, Form::InSync, &unsigned)
     }
 
     /// The event with its room, as everything else wants it.
     pub async fn with_room(&self, snapshot: &Snapshot, event: &Stored, reader: Reader) -> Result<Box<RawValue>> {
         let unsigned = self.unsigned(snapshot, event, reader).await?;
-        event.client.raw_with_room(&event.room.room_id, Some(&unsigned)).map_err(Error::internal)
+        raw(event, Form::WithRoom, &unsigned)
+    }
+
+    /// The event with what there is to tell about its children.
+    pub async fn bundled(
+        &self,
+        snapshot: &Snapshot,
+        event: &Stored,
+        (reader, form): (Reader, Form),
+        bundles: &Bundles,
+    ) -> Result<Box<RawValue>> {
+        let unsigned = self.unsigned(snapshot, event, reader).await?;
+        let Some(bundle) = bundles.of(event.event_num) else { return raw(event, form, &unsigned) };
+        let mut told = self.children(snapshot, bundle, (reader, form)).await?;
+        if let Some(ThreadSummary { latest, replies, participated }) = &bundle.thread {
+            let unsigned = self.unsigned(snapshot, latest, reader).await?;
+            let latest = match bundles.of(latest.event_num) {
+                Some(bundle) => {
+                    let told = self.children(snapshot, bundle, (reader, form)).await?;
+                    raw(latest, form, &with_relations(&unsigned, &told))?
+                }
+                None => raw(latest, form, &unsigned)?,
+            };
+            told.push(format!(
+                "\"m.thread\":{{\"count\":{replies},\"current_user_participated\":{participated},\"latest_event\":{latest}}}"
+            ));
+        }
+        raw(event, form, &with_relations(&unsigned, &told))
+    }
+
+    /// A bundle but for its thread, each part as a member of a JSON object.
+    async fn children(
+        &self,
+        snapshot: &Snapshot,
+        bundle: &Bundle,
+        (reader, form): (Reader, Form),
+    ) -> Result<Vec<String>> {
+        let mut told = Vec::new();
+        if !bundle.references.is_empty() {
+            let chunk: Vec<Value> = bundle.references.iter().map(|id| serde_json::json!({ "event_id": id })).collect();
+            told.push(format!("\"m.reference\":{{\"chunk\":{}}}", Value::Array(chunk)));
+        }
+        if let Some(edit) = &bundle.edit {
+            let unsigned = self.unsigned(snapshot, edit, reader).await?;
+            told.push(format!("\"m.replace\":{}", raw(edit, form, &unsigned)?));
+        }
+        Ok(told)
     }
 
     async fn unsigned(&self, snapshot: &Snapshot, event: &Stored, reader: Reader) -> Result<String> {
@@ -99,5 +162,21 @@ impl Presenter {
             }
             _ => Ok(None),
         }
+    }
+}
+
+fn raw(event: &Stored, form: Form, unsigned: &str) -> Result<Box<RawValue>> {
+    match form {
+        Form::InSync => event.client.raw(Some(unsigned)),
+        Form::WithRoom => event.client.raw_with_room(&event.room.room_id, Some(unsigned)),
+    }
+    .map_err(Error::internal)
+}
+
+/// `unsigned`, an object that is not empty, with the members of `m.relations`.
+fn with_relations(unsigned: &str, told: &[String]) -> String {
+    match unsigned.strip_suffix('}') {
+        Some(open) if !told.is_empty() => format!("{open},\"m.relations\":{{{}}}}}", told.join(",")),
+        _ => unsigned.to_owned(),
     }
 }

@@ -2,15 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use domicile_core::ids::{EventNum, Position, UserNum};
-use domicile_store::{Snapshot, table::push};
+use domicile_core::ids::{Position, UserNum};
+use domicile_store::{
+    Snapshot,
+    table::{push, threads},
+};
 
 use super::{PushClasses, Totals, totals::ClassTotal};
 use crate::{
     Result,
-    events::Events,
     rooms::{RoomInfo, RoomView, live::RECENT},
 };
+
+/// Threads of a room that are counted: those with the newest replies.
+const THREADS: i64 = 500;
 
 /// Unread events of a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,8 +24,8 @@ pub struct UnreadCounts {
     pub notify: u64,
     /// Of them, highlights.
     pub highlight: u64,
-    /// By thread root, for who tells threads apart: those that notify. They are not in the other counts then.
-    pub threads: BTreeMap<String, u64>,
+    /// By thread root, for who tells threads apart: those that notify, and the highlights. They are not in the other counts then.
+    pub threads: BTreeMap<String, (u64, u64)>,
 }
 
 /// Whose counts.
@@ -40,7 +45,6 @@ pub struct UnreadRequest {
 pub async fn unread(
     snapshot: &Snapshot,
     classes: &PushClasses,
-    events: &Events,
     info: &RoomInfo,
     request: UnreadRequest,
 ) -> Result<UnreadCounts> {
@@ -74,9 +78,8 @@ pub async fn unread(
     if by_thread {
         notify -= now.threaded_notify - base.threaded_notify + own[2];
         highlight -= now.threaded_highlight - base.threaded_highlight + own[3];
-        threads = by_threads(snapshot, events, info, (user_num, read, last_position), &threads_read).await?;
+        threads = by_threads(snapshot, info, (user_num, class_num), (read, last_position), &threads_read).await?;
     }
-    let count = |number: i64| u64::try_from(number).unwrap_or(0);
     Ok(UnreadCounts { notify: count(notify), highlight: count(highlight), threads })
 }
 
@@ -102,27 +105,45 @@ pub async fn read_by_writing(
     Ok(own.find_map(|event| event.position).unwrap_or(Position::START))
 }
 
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// The counts of threads with new replies, each from where the user has read it to. A thread has running totals of its own, so what this
+/// costs grows with the threads that were written to and not with what was written.
 async fn by_threads(
     snapshot: &Snapshot,
-    events: &Events,
     info: &RoomInfo,
-    (user_num, read, last_position): (UserNum, Position, Position),
+    (user_num, class_num): (UserNum, i64),
+    (read, last_position): (Position, Position),
     threads_read: &HashMap<String, Position>,
-) -> Result<BTreeMap<String, u64>> {
-    let rows = push::thread_events(snapshot, info.room_num, user_num, read, last_position).await?;
-    let mut by_root: BTreeMap<EventNum, Vec<Position>> = BTreeMap::new();
-    for (root, position) in rows {
-        by_root.entry(root).or_default().push(position);
+) -> Result<BTreeMap<String, (u64, u64)>> {
+    let mut counts = BTreeMap::new();
+    let active = threads::active(snapshot, info.room_num, (read, last_position), THREADS).await?;
+    if active.is_empty() {
+        return Ok(counts);
     }
-    let mut threads = BTreeMap::new();
-    for (root, positions) in by_root {
-        let Some(root) = events.load(snapshot, &[root]).await?.into_iter().next() else { continue };
-        let id = root.event_id().to_string();
-        let seen = threads_read.get(&id).copied().unwrap_or(read);
-        let unread = positions.into_iter().filter(|position| *position > seen).count() as u64;
-        if unread > 0 {
-            threads.insert(id, unread);
+    let own = push::own_in_threads(snapshot, user_num, info.room_num, read, last_position).await?;
+    let of = |totals: Option<bytes::Bytes>| {
+        totals.map_or_else(Totals::default, |totals| Totals::decode(&totals)).of(class_num)
+    };
+    for thread in active {
+        let root_id = thread.root_id.to_string();
+        let seen = threads_read.get(&root_id).copied().unwrap_or(read).max(read);
+        let before = if seen > read {
+            threads::totals_at(snapshot, thread.root_num, seen.min(last_position)).await?
+        } else {
+            thread.before
+        };
+        let (now, before) = (of(thread.now), of(before));
+        let (mut notify, mut highlight) = (now.notify - before.notify, now.highlight - before.highlight);
+        for own in own.iter().filter(|own| own.thread_num == thread.root_num && own.position > seen) {
+            notify += own.notify;
+            highlight += own.highlight;
+        }
+        if notify > 0 || highlight > 0 {
+            counts.insert(root_id, (count(notify), count(highlight)));
         }
     }
-    Ok(threads)
+    Ok(counts)
 }

@@ -90,6 +90,10 @@ pub struct RoomView {
     pub totals: Totals,
     /// The end of the timeline, the oldest first, without gaps up to `last_position`.
     pub recent: Vector<Arc<Stored>>,
+    /// Whether any event points at another. While none does, nothing is looked up about children.
+    pub has_relations: bool,
+    /// Running totals of threads that were written to lately.
+    pub threads: HashMap<EventNum, Totals>,
     /// Whether the room is in the public directory.
     pub is_public: bool,
 }

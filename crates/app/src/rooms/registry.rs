@@ -9,7 +9,7 @@ use domicile_core::ids::{Position, RoomNum};
 use domicile_room::auth;
 use domicile_store::{
     Snapshot, Store, StoreError, event_id,
-    table::{events as event_rows, memberships, rooms, state},
+    table::{events as event_rows, memberships, relations, rooms, state},
 };
 use imbl::Vector;
 use parking_lot::Mutex;
@@ -170,6 +170,8 @@ async fn load(
         facts: Arc::new(facts),
         totals: Totals::decode(&row.totals),
         recent,
+        has_relations: relations::any(snapshot, room_num).await?,
+        threads: imbl::HashMap::new(),
         is_public: row.is_public,
     };
     for row in memberships::of_room(snapshot, room_num).await? {

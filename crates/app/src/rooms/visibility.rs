@@ -2,13 +2,16 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use domicile_core::ids::{NodeNum, Position, UserNum};
+use domicile_core::ids::{EventNum, NodeNum, Position, UserNum};
 use domicile_store::Snapshot;
-use ruma::{OwnedUserId, events::TimelineEventType};
+use ruma::{OwnedUserId, UserId, events::TimelineEventType};
 use serde::Deserialize;
 
 use super::{Membership, RoomView, StateKeys, StateTrees};
 use crate::{Result, events::Events, events::Stored};
+
+/// Changes of somebody's membership since they were last joined that are looked through.
+const CHANGES: usize = 50;
 
 /// What a room's history visibility says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,28 @@ pub struct Sight<'a> {
     pub trees: &'a StateTrees,
 }
 
+/// The member event with which somebody's last time in a room ended. `event_num` is their present one, which may be another: who has left can
+/// be banned, or refuse a new invite. Who was never joined has none, and has seen nothing.
+pub async fn last_leaving(
+    sight: &Sight<'_>,
+    snapshot: &Snapshot,
+    user_id: &UserId,
+    mut event_num: EventNum,
+) -> Result<Option<Arc<Stored>>> {
+    let key = sight.keys.load(snapshot, "m.room.member", user_id.as_str()).await?;
+    let Some(key_num) = key else { return Ok(None) };
+    for _ in 0..CHANGES {
+        let Some(event) = sight.events.load(snapshot, &[event_num]).await?.into_iter().next() else { break };
+        let Some(before) = sight.trees.get(snapshot, event.state_before, key_num).await? else { break };
+        let known = sight.events.load(snapshot, &[before]).await?.into_iter().next();
+        if known.and_then(|before| before.pdu.membership()).is_some_and(|word| word == Membership::Join.as_str()) {
+            return Ok(Some(event));
+        }
+        event_num = before;
+    }
+    Ok(None)
+}
+
 impl Eyes {
     /// The reader of a room as it is now.
     pub async fn new(
@@ -80,22 +105,15 @@ impl Eyes {
         user_num: UserNum,
         user_id: OwnedUserId,
     ) -> Result<Self> {
-        let mut eyes = Self { user_num, user_id, joined_until: None, found: HashMap::new() };
-        eyes.joined_until = match view.members.get(&user_num) {
+        let joined_until = match view.members.get(&user_num) {
             Some(member) if member.membership == Membership::Join => Some(Position(i64::MAX)),
-            Some(member) if matches!(member.membership, Membership::Leave | Membership::Ban) => {
-                let left = sight.events.load(snapshot, &[member.event_num]).await?.into_iter().next();
-                match left {
-                    // Only who was joined before has seen anything; a refused invite shows nothing.
-                    Some(left) if eyes.at(sight, snapshot, left.state_before).await?.1 == Membership::Join => {
-                        left.position
-                    }
-                    _ => None,
-                }
+            Some(member) => {
+                let leaving = last_leaving(sight, snapshot, &user_id, member.event_num).await?;
+                leaving.and_then(|event| event.position)
             }
-            _ => None,
+            None => None,
         };
-        Ok(eyes)
+        Ok(Self { user_num, user_id, joined_until, found: HashMap::new() })
     }
 
     /// Whether the reader may see an event.
@@ -151,6 +169,11 @@ impl Eyes {
             Some(event_num) => Ok(sight.events.load(snapshot, &[event_num]).await?.into_iter().next()),
             None => Ok(None),
         }
+    }
+
+    /// The last position at which the reader was joined, for who has left; else there is no such bound.
+    pub fn until(&self) -> Position {
+        self.joined_until.unwrap_or(Position(i64::MAX))
     }
 
     /// The reader.

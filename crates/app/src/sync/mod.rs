@@ -6,9 +6,11 @@
 pub mod answer;
 mod compute;
 pub mod filter;
+mod old;
 mod room;
 pub mod sliding;
 mod state;
+mod timeline;
 pub mod token;
 
 use std::{sync::Arc, time::Duration};
@@ -19,6 +21,7 @@ use ruma::api::client::filter::FilterDefinition;
 use tokio_util::sync::CancellationToken;
 
 pub use answer::SyncAnswer;
+pub use old::{Everything, Listened};
 pub use sliding::SlidingSync;
 pub use token::SyncToken;
 
@@ -29,7 +32,7 @@ use crate::{
     error::not_found,
     events::{Events, Presenter, wake::Wakers},
     push::PushClasses,
-    rooms::{Rooms, StateKeys, StateTrees},
+    rooms::{Rooms, StateKeys, StateTrees, reader::RoomReaderParts},
 };
 
 /// What a sync is made of.
@@ -58,6 +61,23 @@ pub struct SyncParts {
     pub push: Arc<PushClasses>,
     /// Ends long polls when the server stops.
     pub stopping: CancellationToken,
+}
+
+impl SyncParts {
+    /// Those of them that reading rooms needs.
+    pub fn for_reading(&self) -> RoomReaderParts {
+        RoomReaderParts {
+            store: self.store.clone(),
+            clock: Arc::clone(&self.clock),
+            users: Arc::clone(&self.users),
+            events: Arc::clone(&self.events),
+            presenter: Arc::clone(&self.presenter),
+            rooms: Arc::clone(&self.rooms),
+            keys: Arc::clone(&self.keys),
+            trees: Arc::clone(&self.trees),
+            stopping: self.stopping.clone(),
+        }
+    }
 }
 
 /// The service.

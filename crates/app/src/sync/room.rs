@@ -16,6 +16,7 @@ use super::{
     compute::Context,
     filter::EventChoice,
     state::{self, StateRequest},
+    timeline::Onlooker,
     token::timeline_token,
 };
 use crate::{
@@ -48,15 +49,19 @@ pub(super) async fn joined(
     let whole = fresh || context.request.full_state;
     let from = if fresh { Position::START } else { context.since };
     let upto = context.upto;
-    let cut = if row.last_position > from { cut(context, row, from, upto).await? } else { Cut::none() };
+    let view = context.parts.rooms.load(&context.snapshot, row.room_num).await?.view();
+    let mut cut = if row.last_position > from { cut(context, row, from, upto).await? } else { Cut::none() };
+    let onlooker = onlooker(context, &view);
+    if fresh {
+        onlooker.keep_seen(row, &mut cut).await?;
+    }
     let limited = cut.limited || (fresh && context.request.since.is_some());
     let request = StateRequest { row, whole, since: from, upto, limited, timeline: &cut.events };
     let state = state::events(context, info, &request).await?;
-    let view = context.parts.rooms.load(&context.snapshot, row.room_num).await?.view();
     let members_changed = whole || cut.events.iter().chain(&state).any(|event| event.pdu.membership().is_some());
     let mut room = JoinedRoom {
         summary: if members_changed { summary(context, &view).await? } else { Summary::default() },
-        timeline: timeline(context, &cut, limited, from).await?,
+        timeline: timeline(context, &onlooker, &cut, limited, from).await?,
         ephemeral: ephemeral(context, info, row, fresh).await?,
         account_data: EventList { events: account_data },
         ..JoinedRoom::default()
@@ -99,8 +104,9 @@ pub(super) async fn left(
     } else {
         Vec::new()
     };
+    let view = context.parts.rooms.load(&context.snapshot, row.room_num).await?.view();
     let mut room = LeftRoom {
-        timeline: timeline(context, &cut, limited, from).await?,
+        timeline: timeline(context, &onlooker(context, &view), &cut, limited, from).await?,
         account_data: EventList { events: account_data },
         ..LeftRoom::default()
     };
@@ -123,12 +129,12 @@ async fn count(context: &Context<'_>, info: &RoomInfo, row: &RoomOfUser, room: &
     let written = read_by_writing(&context.snapshot, info, &view, user_num, places).await?;
     let read_position = row.turned_position.max(written);
     let request = UnreadRequest { user_num, read_position, last_position, by_thread };
-    let counts = unread(&context.snapshot, &parts.push, &parts.events, info, request).await?;
+    let counts = unread(&context.snapshot, &parts.push, info, request).await?;
     room.unread_notifications = Unread { highlight_count: counts.highlight, notification_count: counts.notify };
     room.unread_thread_notifications = counts
         .threads
         .into_iter()
-        .map(|(root, notify)| (root, Unread { highlight_count: 0, notification_count: notify }))
+        .map(|(root, (notify, highlight))| (root, Unread { highlight_count: highlight, notification_count: notify }))
         .collect();
     Ok(())
 }
@@ -195,11 +201,18 @@ fn recent(view: &RoomView, row: &RoomOfUser, from: Position, upto: Position) -> 
     Some(view.recent.iter().filter(within).cloned().collect())
 }
 
-async fn timeline(context: &Context<'_>, cut: &Cut, limited: bool, from: Position) -> Result<Timeline> {
-    let mut events = Vec::with_capacity(cut.events.len());
-    for event in &cut.events {
-        events.push(context.parts.presenter.in_sync(&context.snapshot, event, context.reader).await?);
-    }
+fn onlooker<'a>(context: &'a Context<'_>, view: &'a RoomView) -> Onlooker<'a> {
+    Onlooker { parts: context.parts, snapshot: &context.snapshot, session: context.session, view }
+}
+
+async fn timeline(
+    context: &Context<'_>,
+    onlooker: &Onlooker<'_>,
+    cut: &Cut,
+    limited: bool,
+    from: Position,
+) -> Result<Timeline> {
+    let events = onlooker.present(cut, limited, context.reader).await?;
     let first = cut.events.first().and_then(|event| event.position);
     let prev_batch = first.map_or(from, |position| Position(position.0 - 1));
     Ok(Timeline { events, limited, prev_batch: Some(timeline_token(prev_batch)) })

@@ -5,6 +5,7 @@ pub mod alias;
 pub mod authenticated_media;
 pub mod backup;
 pub mod config;
+pub mod context;
 pub mod dehydrated_device;
 pub mod device;
 pub mod discovery;
@@ -14,15 +15,20 @@ pub mod knock;
 pub mod media;
 pub mod membership;
 pub mod message;
+pub mod old_sync;
+pub mod peeking;
 pub mod profile;
 pub mod push;
 pub mod read_marker;
 pub mod receipt;
 pub mod redact;
+pub mod relations;
 pub mod room;
+pub mod search;
 pub mod session;
 pub mod state;
 pub mod sync;
+pub mod threads;
 pub mod to_device;
 pub mod typing;
 
@@ -42,6 +48,7 @@ pub fn routes() -> Router<Services> {
         .merge(alias::routes())
         .merge(backup::routes())
         .merge(config::routes())
+        .merge(context::routes())
         .merge(dehydrated_device::routes())
         .merge(device::routes())
         .merge(discovery::routes())
@@ -50,15 +57,20 @@ pub fn routes() -> Router<Services> {
         .merge(knock::routes())
         .merge(membership::routes())
         .merge(message::routes())
+        .merge(old_sync::routes())
+        .merge(peeking::routes())
         .merge(profile::routes())
         .merge(push::routes())
         .merge(read_marker::routes())
         .merge(receipt::routes())
         .merge(redact::routes())
+        .merge(relations::routes())
         .merge(room::routes())
+        .merge(search::routes())
         .merge(session::routes())
         .merge(state::routes())
         .merge(sync::routes())
+        .merge(threads::routes())
         .merge(to_device::routes())
         .merge(typing::routes())
 }

@@ -4,6 +4,7 @@ pub mod build;
 pub mod client_json;
 pub mod pdu;
 pub mod redact;
+pub mod relation;
 pub mod sign;
 pub mod validate;
 

@@ -56,6 +56,8 @@ pub enum Owner {
     },
     /// The room copy whose number the column holds. A copy is here for its members.
     Room(&'static str),
+    /// The room copy of the event whose number the column holds.
+    Event(&'static str),
     /// Several room copies or people together: here for as long as one of them refers to it.
     Shared,
     /// The cell.
@@ -153,6 +155,14 @@ pub fn tables() -> Vec<&'static Table> {
     all.sort_by_key(|table| table.order);
     all
 }
+
+/// Tables in which an engine keeps the parts of another one that is in the catalogue: their name, and that of the other.
+pub const PARTS: &[(&str, &str)] = &[
+    ("event_texts_config", "event_texts"),
+    ("event_texts_content", "event_texts"),
+    ("event_texts_data", "event_texts"),
+    ("event_texts_idx", "event_texts"),
+];
 
 /// The table of a name.
 pub fn table(name: &str) -> Option<&'static Table> {

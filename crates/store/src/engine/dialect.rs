@@ -5,10 +5,14 @@
 //! | `IN INTS($n)` | rows of `json_each` | rows of `json_array_elements_text`, as BIGINT |
 //! | `$n` | `?n` | as written |
 //! | `IN TEXTS($n)` | rows of `json_each` | rows of `json_array_elements_text` |
+//! | `FROM BLOBS($n)` | rows of `json_each` from hexadecimal, as `item` | rows of `json_array_elements_text`, as BYTEA |
 //! | `BIGINT PRIMARY KEY` | `INTEGER PRIMARY KEY` (the row's own number) | as written |
 //! | `BLOB` | as written | `BYTEA` |
 //! | `TEXT` | as written | `TEXT COLLATE "C"`, so that both sort by bytes |
 //! | `WITHOUT ROWID` | as written | nothing |
+//! | `CREATE WORDS TABLE` | a table of FTS5 that overwrites what is deleted | `rowid`, `words` as a tsvector with an inverted index |
+//! | `WORDS($n)` | the text | the text's words as a tsvector |
+//! | `MATCHES($n)` | a query of FTS5 over `event_texts` | the same as a tsquery over `words` |
 
 use std::{borrow::Cow, cell::RefCell, collections::HashMap, rc::Rc};
 
@@ -25,43 +29,85 @@ pub(super) fn sqlite_once(sql: &'static str) -> Rc<str> {
 
 /// A statement as SQLite reads it.
 pub fn sqlite(sql: &str) -> Cow<'_, str> {
-    let sql = lists(sql, "(SELECT value FROM json_each(", "(SELECT value FROM json_each(", "))");
+    let sql = if has_words(sql) {
+        Cow::Owned(sql.replace("WORDS(", "(").replace("MATCHES(", "event_texts MATCH ("))
+    } else {
+        lists(
+            sql,
+            [
+                ("INTS(", "(SELECT value FROM json_each(", "))"),
+                ("TEXTS(", "(SELECT value FROM json_each(", "))"),
+                ("BLOBS(", "(SELECT unhex(value) AS item FROM json_each(", "))"),
+            ],
+        )
+    };
     // To SQLite `$2` is a parameter named `$2`, whose number is the order in which it first stands in the statement.
     if sql.contains('$') { Cow::Owned(sql.replace('$', "?")) } else { sql }
 }
 
 /// A statement as PostgreSQL reads it.
 pub fn postgres(sql: &str) -> Cow<'_, str> {
+    if has_words(sql) {
+        let sql = call(sql, "WORDS(", "array_to_tsvector(string_to_array(CAST(", " AS TEXT), ' '))");
+        let query = "words @@ CAST(REPLACE(REPLACE(CAST(";
+        return Cow::Owned(call(&sql, "MATCHES(", query, " AS TEXT), ' AND ', ' & '), ' OR ', ' | ') AS tsquery)"));
+    }
+    let end = " AS json)) AS items(item))";
     lists(
         sql,
-        "(SELECT CAST(item AS BIGINT) FROM json_array_elements_text(CAST(",
-        "(SELECT item FROM json_array_elements_text(CAST(",
-        " AS json)) AS items(item))",
+        [
+            ("INTS(", "(SELECT CAST(item AS BIGINT) FROM json_array_elements_text(CAST(", end),
+            ("TEXTS(", "(SELECT item FROM json_array_elements_text(CAST(", end),
+            ("BLOBS(", "(SELECT decode(item, 'hex') AS item FROM json_array_elements_text(CAST(", end),
+        ],
     )
 }
 
 /// A migration as SQLite reads it.
 pub fn sqlite_schema(sql: &str) -> String {
-    sql.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY")
+    // Each event is found or not: neither places of words nor their numbers are kept.
+    let words = "CREATE VIRTUAL TABLE event_texts USING fts5(words, tokenize = 'ascii', detail = none, columnsize = 0);
+         INSERT INTO event_texts (event_texts, rank) VALUES ('secure-delete', 1);";
+    sql.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY").replace(WORDS_TABLE, words)
 }
 
 /// A migration as PostgreSQL reads it.
 pub fn postgres_schema(sql: &str) -> String {
-    sql.replace(" BLOB", " BYTEA").replace(" TEXT", " TEXT COLLATE \"C\"").replace(" WITHOUT ROWID", "")
+    let words = "CREATE TABLE event_texts (rowid BIGINT PRIMARY KEY, words tsvector NOT NULL);
+         CREATE INDEX event_texts_by_word ON event_texts USING GIN (words);";
+    sql.replace(" BLOB", " BYTEA")
+        .replace(" TEXT", " TEXT COLLATE \"C\"")
+        .replace(" WITHOUT ROWID", "")
+        .replace(WORDS_TABLE, words)
 }
 
-fn lists<'a>(sql: &'a str, ints: &str, texts: &str, end: &str) -> Cow<'a, str> {
-    if !sql.contains("INTS(") && !sql.contains("TEXTS(") {
+/// How a migration makes the table of words.
+const WORDS_TABLE: &str = "CREATE WORDS TABLE event_texts;";
+
+fn has_words(sql: &str) -> bool {
+    sql.contains("event_texts") && (sql.contains("WORDS(") || sql.contains("MATCHES("))
+}
+
+/// A call in which `word`, the opening bracket included, stands as `open`, and its closing bracket as `close`.
+fn call(sql: &str, word: &str, open: &str, close: &str) -> String {
+    let Some((before, rest)) = sql.split_once(word) else { return sql.to_owned() };
+    let Some((inside, after)) = rest.split_once(')') else { return sql.to_owned() };
+    format!("{before}{open}{inside}{close}{after}")
+}
+
+/// A statement in which lists are spelled out: each is a word with its bracket, what stands for it, and what stands for its other bracket.
+fn lists<'a>(sql: &'a str, spellings: [(&str, &str, &str); 3]) -> Cow<'a, str> {
+    if !spellings.iter().any(|(word, ..)| sql.contains(word)) {
         return Cow::Borrowed(sql);
     }
     let mut out = String::with_capacity(sql.len() + 80);
     let mut rest = sql;
     loop {
-        let found = [("INTS(", ints), ("TEXTS(", texts)]
-            .into_iter()
-            .filter_map(|(word, open)| rest.find(word).map(|at| (at, word, open)))
+        let found = spellings
+            .iter()
+            .filter_map(|(word, open, end)| rest.find(word).map(|at| (at, word, open, end)))
             .min_by_key(|(at, ..)| *at);
-        let Some((at, word, open)) = found else { break };
+        let Some((at, word, open, end)) = found else { break };
         let after = &rest[at + word.len()..];
         let Some(close) = after.find(')') else { break };
         out.push_str(&rest[..at]);
@@ -88,5 +134,18 @@ mod tests {
         assert!(postgres(sql).contains("CAST(item AS BIGINT) FROM json_array_elements_text(CAST($1 AS json))"));
         assert!(postgres(sql).ends_with("AND c = $3"));
         assert!(matches!(sqlite("SELECT 1"), Cow::Borrowed(_)));
+        let sql = "SELECT p.item FROM BLOBS($1) p";
+        assert_eq!(sqlite(sql), "SELECT p.item FROM (SELECT unhex(value) AS item FROM json_each(?1)) p");
+        assert!(postgres(sql).contains("decode(item, 'hex') AS item FROM json_array_elements_text(CAST($1 AS json))"));
+    }
+
+    #[test]
+    fn searches_are_spelled_for_each_engine() {
+        let sql = "SELECT rowid FROM event_texts WHERE MATCHES($1) AND rowid < $2";
+        assert_eq!(sqlite(sql), "SELECT rowid FROM event_texts WHERE event_texts MATCH (?1) AND rowid < ?2");
+        assert!(postgres(sql).ends_with("' OR ', ' | ') AS tsquery) AND rowid < $2"));
+        let sql = "INSERT INTO event_texts (rowid, words) VALUES ($1, WORDS($2))";
+        assert_eq!(sqlite(sql), "INSERT INTO event_texts (rowid, words) VALUES (?1, (?2))");
+        assert!(postgres(sql).ends_with("VALUES ($1, array_to_tsvector(string_to_array(CAST($2 AS TEXT), ' ')))"));
     }
 }

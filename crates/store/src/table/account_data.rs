@@ -23,6 +23,21 @@ pub async fn get(
     row.map(|row| row.text(0).map(str::to_owned)).transpose()
 }
 
+/// Everything of a user's about one room that is not empty: type and content.
+pub async fn of_room(
+    snapshot: &Snapshot,
+    user_num: UserNum,
+    room_num: RoomNum,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT kind, content FROM account_data WHERE user_num = $1 AND room_num = $2 AND content <> '{}' ORDER BY kind",
+            &params![user_num, room_num],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned()))).collect()
+}
+
 /// Sets the content of one type.
 pub fn set(batch: &mut Batch, user_num: UserNum, room_num: RoomNum, kind: &str, content: &str, position: Value) {
     batch.push(

@@ -1,4 +1,4 @@
-//! `events` and `event_relations`: every event once, canonical, in the order of its arrival.
+//! `events`: every event once, canonical, in the order of its arrival.
 
 use bytes::Bytes;
 use domicile_core::ids::{EventNum, KeyNum, NodeNum, Position, RoomNum, UserNum};
@@ -114,23 +114,30 @@ pub async fn forwards(
     rows.iter().map(event).collect()
 }
 
-/// Events of a thread with `after < position <= upto`, the newest first.
-pub async fn thread_backwards(
-    snapshot: &Snapshot,
-    thread_num: EventNum,
-    after: Position,
-    upto: Position,
-    limit: i64,
-) -> Result<Vec<Event>, StoreError> {
-    let rows = snapshot
-        .query(
-            "SELECT event_num, room_num, position, event_id, sender_num, origin_server_ts, state_before, key_num, thread_num,
-             redacted_by, totals, json FROM events WHERE thread_num = $1 AND position > $2 AND position <= $3
-             ORDER BY position DESC LIMIT $4",
-            &params![thread_num, after, upto, limit],
+/// The first and the last position of a room.
+pub async fn ends(snapshot: &Snapshot, room_num: RoomNum) -> Result<Option<(Position, Position)>, StoreError> {
+    let row = snapshot
+        .query_one(
+            "SELECT (SELECT MIN(position) FROM events WHERE room_num = $1), (SELECT MAX(position) FROM events WHERE room_num = $1)",
+            &params![room_num],
         )
         .await?;
-    rows.iter().map(event).collect()
+    Ok(row.opt_num(0)?.zip(row.opt_num(1)?))
+}
+
+/// The first event of a room at a position or after it: where it stands, and when its sender says it was sent.
+pub async fn time_at(
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+    position: Position,
+) -> Result<Option<(Position, i64)>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT position, origin_server_ts FROM events WHERE room_num = $1 AND position >= $2 ORDER BY position LIMIT 1",
+            &params![room_num, position],
+        )
+        .await?;
+    row.map(|row| Ok((row.num(0)?, row.int(1)?))).transpose()
 }
 
 /// Adds an event; a conflict if its id is there.
@@ -160,52 +167,4 @@ pub fn redact(batch: &mut Batch, event_num: EventNum, redacted_by: EventNum, jso
         "UPDATE events SET json = $3, redacted_by = $2, thread_num = NULL WHERE event_num = $1",
         params![event_num, redacted_by, json],
     );
-    batch.push("DELETE FROM event_relations WHERE event_num = $1", params![event_num]);
-}
-
-/// Notes that an event points at another, which need not be here.
-pub fn insert_relation(batch: &mut Batch, event: &Event, parent: &EventId, rel_type: &str, kind: &str) {
-    batch.push(
-        "INSERT INTO event_relations (event_num, room_num, parent, rel_type, kind) VALUES ($1, $2, $3, $4, $5)",
-        params![event.event_num, event.room_num, event_id::to_bytes(parent), rel_type, kind],
-    );
-}
-
-/// One event that points at another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Relation {
-    /// The event that points.
-    pub event_num: EventNum,
-    /// The stored form of the id of what it points at.
-    pub parent: Bytes,
-    /// How.
-    pub rel_type: String,
-    /// The type of the event that points.
-    pub kind: String,
-}
-
-/// Everything in a room that points at one of `parents`, in the order of arrival, at most `limit`.
-pub async fn relations(
-    snapshot: &Snapshot,
-    room_num: RoomNum,
-    parent: &EventId,
-    limit: i64,
-) -> Result<Vec<Relation>, StoreError> {
-    let rows = snapshot
-        .query(
-            "SELECT event_num, parent, rel_type, kind FROM event_relations WHERE parent = $1 AND room_num = $2
-             ORDER BY event_num LIMIT $3",
-            &params![event_id::to_bytes(parent), room_num, limit],
-        )
-        .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Relation {
-                event_num: row.num(0)?,
-                parent: row.blob(1)?,
-                rel_type: row.text(2)?.to_owned(),
-                kind: row.text(3)?.to_owned(),
-            })
-        })
-        .collect()
 }

@@ -126,20 +126,42 @@ pub async fn totals_at(
     }
 }
 
-/// Other people's events in threads after a position: the root's number, how many, and the last position.
-pub async fn thread_events(
+/// One of a user's own counts, of an event in a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnInThread {
+    /// The thread's root.
+    pub thread_num: EventNum,
+    /// Where the event stands.
+    pub position: Position,
+    /// The difference in notifications.
+    pub notify: i64,
+    /// The difference in highlights.
+    pub highlight: i64,
+}
+
+/// A user's own counts of events in threads with `after < position <= upto`.
+pub async fn own_in_threads(
     snapshot: &Snapshot,
-    room_num: RoomNum,
     user_num: UserNum,
+    room_num: RoomNum,
     after: Position,
     upto: Position,
-) -> Result<Vec<(EventNum, Position)>, StoreError> {
+) -> Result<Vec<OwnInThread>, StoreError> {
     let rows = snapshot
         .query(
-            "SELECT thread_num, position FROM events WHERE room_num = $1 AND position > $3 AND position <= $4
-             AND thread_num IS NOT NULL AND sender_num <> $2",
-            &params![room_num, user_num, after, upto],
+            "SELECT thread_num, position, notify, highlight FROM own_counts
+             WHERE user_num = $1 AND room_num = $2 AND position > $3 AND position <= $4 AND thread_num <> 0",
+            &params![user_num, room_num, after, upto],
         )
         .await?;
-    rows.iter().map(|row| Ok((row.num(0)?, row.num(1)?))).collect()
+    rows.iter()
+        .map(|row| {
+            Ok(OwnInThread {
+                thread_num: row.num(0)?,
+                position: row.num(1)?,
+                notify: row.int(2)?,
+                highlight: row.int(3)?,
+            })
+        })
+        .collect()
 }

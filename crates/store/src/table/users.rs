@@ -54,6 +54,12 @@ pub async fn by_num(snapshot: &Snapshot, user_num: UserNum) -> Result<Option<Use
     row.as_ref().map(user).transpose()
 }
 
+/// Numbers of those of `user_ids` whom this cell knows.
+pub async fn nums(snapshot: &Snapshot, user_ids: impl IntoIterator<Item = &str>) -> Result<Vec<UserNum>, StoreError> {
+    let rows = snapshot.query("SELECT user_num FROM users WHERE user_id IN TEXTS($1)", &[text_list(user_ids)]).await?;
+    rows.iter().map(|row| row.num(0)).collect()
+}
+
 /// Numbers of those of `user_ids` who have, or had, an account here.
 pub async fn local_by_ids(
     snapshot: &Snapshot,

@@ -11,5 +11,6 @@ mod migrations;
 mod numbers;
 mod outages;
 mod positions;
+mod search;
 mod snapshots;
 mod statements;

@@ -89,6 +89,8 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         facts: Arc::new(facts),
         totals: Totals::default(),
         recent: Vector::new(),
+        has_relations: false,
+        threads: HashMap::new(),
         is_public: false,
     };
     let mut staging = Staging {

@@ -1,15 +1,22 @@
 //! What an event adds to the room's running totals of notifications, and for whom it counts differently.
 
 use bytes::Bytes;
-use domicile_core::ids::UserNum;
+use domicile_core::ids::{EventNum, Position, UserNum};
 use domicile_room::{
     event::Pdu,
     push_rules::{Outcome, PushEvent, RoomFacts, evaluate_user, split},
 };
+use domicile_store::table::threads;
 use ruma::push::Ruleset;
 
 use super::{Sender, Staging};
-use crate::{Result, push::classes::RoomClasses};
+use crate::{
+    Result,
+    push::{Totals, classes::RoomClasses},
+};
+
+/// Threads of a room whose totals are kept in memory.
+const THREADS: usize = 64;
 
 /// An event that counts differently for a user than for their class: the user, and the differences in notifications and highlights.
 pub(super) type OwnCount = (UserNum, i64, i64);
@@ -19,30 +26,62 @@ pub(super) type OwnCount = (UserNum, i64, i64);
 pub(super) struct Counted {
     /// The totals after it, in stored form, if they are not empty.
     pub(super) totals: Option<Bytes>,
+    /// The totals of its thread after it, in stored form.
+    pub(super) thread_totals: Bytes,
     /// For whom it counts differently.
     pub(super) own: Vec<OwnCount>,
 }
 
 impl Sender {
     /// Adds an event to the totals of the copy. Rules are asked once for each class, and for the few whose own rules may speak.
-    pub(super) async fn count(&self, staging: &mut Staging, pdu: &Pdu, threaded: bool) -> Result<Counted> {
+    pub(super) async fn count(
+        &self,
+        staging: &mut Staging,
+        pdu: &Pdu,
+        thread_num: Option<EventNum>,
+    ) -> Result<Counted> {
         let info = std::sync::Arc::clone(&staging.info);
         if pdu.membership().is_some() {
             self.push.forget(info.room_num);
         }
         let classes = self.push.of_room(info.room_num, &info.room_id).await?;
+        let mut in_thread = match thread_num {
+            Some(root_num) => self.thread_totals(staging, root_num).await?,
+            None => Totals::default(),
+        };
         // An event that cannot be asked about notifies nobody.
-        let Ok(event) = PushEvent::new(pdu, &info.room_id) else { return Ok(Counted::default()) };
+        let Ok(event) = PushEvent::new(pdu, &info.room_id) else {
+            return Ok(Counted { thread_totals: in_thread.encode(), ..Counted::default() });
+        };
         let joined = u64::try_from(staging.view.joined).unwrap_or(u64::MAX);
         let facts = RoomFacts::new(&info.room_id, joined, pdu.sender(), &staging.view.facts.power_levels);
         let outcomes: Vec<(i64, Outcome)> =
             classes.classes.iter().map(|(class_num, class)| (*class_num, class.evaluate(&event, &facts))).collect();
         for (class_num, outcome) in outcomes.iter().filter(|(_, outcome)| outcome.notify) {
-            staging.view.totals.add(*class_num, outcome.highlight, threaded);
+            staging.view.totals.add(*class_num, outcome.highlight, thread_num.is_some());
+            in_thread.add(*class_num, outcome.highlight, true);
         }
         let own = self.own_counts(staging, &classes, &outcomes, &event, &facts).await?;
         let totals = staging.view.totals.encode();
-        Ok(Counted { totals: (!totals.is_empty()).then_some(totals), own })
+        let thread_totals = in_thread.encode();
+        if let Some(root_num) = thread_num {
+            if staging.view.threads.len() >= THREADS {
+                staging.view.threads.clear();
+            }
+            staging.view.threads.insert(root_num, in_thread);
+        }
+        Ok(Counted { totals: (!totals.is_empty()).then_some(totals), thread_totals, own })
+    }
+
+    /// The totals of a thread before its next reply: from the copy, or once from disk.
+    async fn thread_totals(&self, staging: &Staging, root_num: EventNum) -> Result<Totals> {
+        if let Some(totals) = staging.view.threads.get(&root_num) {
+            return Ok(totals.clone());
+        }
+        let newest = Position(i64::MAX);
+        let read =
+            self.store.read(move |snapshot| async move { threads::totals_at(&snapshot, root_num, newest).await });
+        Ok(read.await?.map_or_else(Totals::default, |bytes: bytes::Bytes| Totals::decode(&bytes)))
     }
 
     async fn own_counts(

@@ -10,6 +10,7 @@ mod fan_out;
 mod message;
 mod persist;
 mod redaction;
+mod relate;
 
 use std::{
     collections::HashMap,
@@ -21,7 +22,7 @@ use domicile_core::{
     ids::{DeviceNum, EventNum, KeyNum, NodeNum, RoomNum, UserNum},
     rng::Rng,
 };
-use domicile_room::event::{Pdu, Relation, ServerSigner};
+use domicile_room::event::{Pdu, ServerSigner};
 pub use domicile_room::{create::raw, event::EventDraft};
 use domicile_store::{Batch, Store};
 use ruma::RoomVersionId;
@@ -36,6 +37,7 @@ use crate::{
 
 use count::Counted;
 pub use message::Transaction;
+use relate::Related;
 
 /// Makes the next events of rooms.
 pub struct Sender {
@@ -99,9 +101,17 @@ struct StagedEvent {
     sender_num: UserNum,
     state_before: NodeNum,
     key: Option<StagedKey>,
-    thread_num: Option<EventNum>,
-    relation: Option<Relation>,
+    related: Option<Related>,
     counted: Counted,
+    /// What a search finds it by; none in an encrypted room.
+    words: Option<String>,
+}
+
+impl StagedEvent {
+    /// The root of the thread that it is in.
+    fn thread_num(&self) -> Option<EventNum> {
+        self.related.as_ref().and_then(|related| related.thread_num)
+    }
 }
 
 struct StagedKey {

@@ -9,11 +9,12 @@ use domicile_core::{
 use domicile_room::{
     auth,
     event::{ClientEvent, Pdu},
+    words,
 };
 use domicile_store::{
     Batch, Value, event_id,
     numbers::Sequence,
-    table::{events, memberships, push, rooms},
+    table::{events, memberships, push, rooms, search},
 };
 use ruma::{UserId, events::TimelineEventType};
 
@@ -34,26 +35,17 @@ impl Sender {
             Some(state_key) => Some(self.put_state(staging, event_num, &pdu, state_key).await?),
             None => None,
         };
-        let relation = pdu.relation().filter(|_| key.is_none());
-        let thread_num = match &relation {
-            Some(relation) if relation.rel_type == "m.thread" => self.thread(staging, &relation.event_id).await?,
-            _ => None,
-        };
-        let counted = self.count(staging, &pdu, thread_num.is_some()).await?;
+        let related = self.relate(staging, &pdu).await?;
+        let thread_num = related.as_ref().and_then(|related| related.thread_num);
+        let counted = self.count(staging, &pdu, thread_num).await?;
         let view = &mut staging.view;
+        view.has_relations |= related.is_some();
+        let words = if view.facts.encrypted { None } else { words::searchable(&pdu) };
+        let words = words.map(|(field, text)| words::index(field, &text, staging.info.room_num.0));
         view.depth = pdu.depth();
         view.extremities.clear();
         view.extremities.push((event_num, pdu.event_id().to_owned()));
-        staging.staged.push(StagedEvent {
-            event_num,
-            pdu,
-            sender_num,
-            state_before,
-            key,
-            thread_num,
-            relation,
-            counted,
-        });
+        staging.staged.push(StagedEvent { event_num, pdu, sender_num, state_before, key, related, counted, words });
         Ok(())
     }
 
@@ -88,13 +80,6 @@ impl Sender {
         }
         update_facts(staging, pdu, state_key);
         Ok(StagedKey { key_num, member })
-    }
-
-    /// The root of a thread, if it is an event of this room's timeline.
-    async fn thread(&self, staging: &Staging, root: &ruma::EventId) -> Result<Option<EventNum>> {
-        let found = self.events.by_id(root).await?;
-        let found = found.filter(|event| event.room.room_num == staging.room_num() && event.thread_num.is_none());
-        Ok(found.map(|event| event.event_num))
     }
 }
 
@@ -174,7 +159,7 @@ pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomVi
             position: Some(position),
             sender_num: event.sender_num,
             state_before: event.state_before,
-            thread_num: event.thread_num,
+            thread_num: event.thread_num(),
             redacted_by: None,
             totals: event.counted.totals,
             client: ClientEvent::new(&event.pdu),
@@ -212,19 +197,21 @@ fn insert(batch: &mut Batch, info: &RoomInfo, event: &StagedEvent, position: &Va
         origin_server_ts: i64::from(event.pdu.origin_server_ts().0),
         state_before: event.state_before,
         key_num: event.key.as_ref().map(|key| key.key_num),
-        thread_num: event.thread_num,
+        thread_num: event.thread_num(),
         redacted_by: None,
         totals: event.counted.totals.clone(),
         json: event.pdu.json().clone(),
     };
     events::insert(batch, &row, position.clone());
-    if let Some(relation) = &event.relation {
-        let kind = event.pdu.kind().to_string();
-        events::insert_relation(batch, &row, &relation.event_id, &relation.rel_type, &kind);
+    if let Some(words) = &event.words {
+        search::insert(batch, event.event_num, words);
+    }
+    if let Some(related) = &event.related {
+        related.write(batch, info.room_num, event, position);
     }
     for (user_num, notify, highlight) in &event.counted.own {
         let counts = (*notify, *highlight);
-        push::insert_own(batch, *user_num, info.room_num, position.clone(), event.thread_num, counts);
+        push::insert_own(batch, *user_num, info.room_num, position.clone(), event.thread_num(), counts);
     }
     if let Some((user_num, member)) = event.key.as_ref().and_then(|key| key.member) {
         let membership = member.membership.as_str();

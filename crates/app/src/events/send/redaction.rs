@@ -1,8 +1,11 @@
 //! Redactions: what was said is gone from disk and memory in the same batch that says so.
 
 use domicile_core::error::ErrorKind;
-use domicile_room::event::{EventDraft, redact};
-use domicile_store::table::events;
+use domicile_room::{
+    event::{EventDraft, redact},
+    words,
+};
+use domicile_store::table::{events, relations, search, threads};
 use ruma::{EventId, OwnedEventId, UserId, events::TimelineEventType};
 use serde::Deserialize;
 
@@ -53,6 +56,13 @@ impl Sender {
         let Some(redaction_num) = staging.staged.last().map(|event| event.event_num) else { return Ok(false) };
         let emptied = redact::redact(&event.pdu, &staging.info.rules).map_err(Error::internal)?;
         events::redact(&mut staging.batch, event.event_num, redaction_num, emptied.json().clone());
+        relations::remove(&mut staging.batch, event.event_num);
+        if words::searchable(&event.pdu).is_some() {
+            search::remove(&mut staging.batch, event.event_num);
+        }
+        if let (Some(root_num), Some(position)) = (event.thread_num, event.position) {
+            threads::remove_reply(&mut staging.batch, root_num, position);
+        }
         staging.redacted.push(event.event_num);
         Ok(true)
     }

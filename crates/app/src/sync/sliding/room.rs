@@ -23,6 +23,7 @@ use crate::{
         filter::EventChoice,
         room::{heroes, last_events},
         state::state_at,
+        timeline::Onlooker,
         token::timeline_token,
     },
 };
@@ -114,8 +115,12 @@ pub(super) async fn room(
     let from = shown.map_or(Position::START, |shown| shown.position);
     let limit = usize::try_from(details.timeline_limit.min(LARGEST_LIMIT)).unwrap_or(1);
     let range = (from, round.upto);
-    let cut = last_events(round.parts, &round.snapshot, row, range, limit, &EventChoice::default()).await?;
+    let mut cut = last_events(round.parts, &round.snapshot, row, range, limit, &EventChoice::default()).await?;
     let view = round.parts.rooms.load(&round.snapshot, row.room_num).await?.view();
+    let onlooker = Onlooker { parts: round.parts, snapshot: &round.snapshot, session: round.session, view: &view };
+    if shown.is_none() {
+        onlooker.keep_seen(row, &mut cut).await?;
+    }
     let end = state_at(&round.snapshot, row, round.upto).await?;
     let start = match shown {
         // State that was not asked for before is sent whole.
@@ -131,9 +136,7 @@ pub(super) async fn room(
     for event in &state {
         answer.required_state.push(round.parts.presenter.in_sync(&round.snapshot, event, round.reader).await?);
     }
-    for event in &cut.events {
-        answer.timeline.push(round.parts.presenter.in_sync(&round.snapshot, event, round.reader).await?);
-    }
+    answer.timeline = onlooker.present(&cut, cut.limited, round.reader).await?;
     let first = cut.events.first().and_then(|event| event.position);
     answer.prev_batch = Some(timeline_token(first.map_or(from, |position| Position(position.0 - 1))));
     let live = cut.events.iter().filter(|event| event.position > round.since);
@@ -143,7 +146,7 @@ pub(super) async fn room(
     let written = read_by_writing(&round.snapshot, info, &view, user_num, places).await?;
     let read_position = row.turned_position.max(written);
     let asked = UnreadRequest { user_num, read_position, last_position, by_thread: false };
-    let counts = unread(&round.snapshot, &round.parts.push, &round.parts.events, info, asked).await?;
+    let counts = unread(&round.snapshot, &round.parts.push, info, asked).await?;
     (answer.notification_count, answer.highlight_count) = (counts.notify, counts.highlight);
     answer.bump_stamp = Some(bump(&view, row));
     let told = initial || state.iter().chain(&cut.events).any(|event| event.pdu.is_state());

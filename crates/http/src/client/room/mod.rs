@@ -2,6 +2,7 @@
 
 mod aliases;
 mod create_room;
+mod get_event_by_timestamp;
 mod get_room_event;
 
 use axum::Router;
@@ -14,5 +15,6 @@ pub fn routes() -> Router<Services> {
     Router::new()
         .endpoint::<api::aliases::v3::Request, _, _>(aliases::aliases)
         .endpoint::<api::create_room::v3::Request, _, _>(create_room::create_room)
+        .endpoint::<api::get_event_by_timestamp::v1::Request, _, _>(get_event_by_timestamp::get_event_by_timestamp)
         .endpoint::<api::get_room_event::v3::Request, _, _>(get_room_event::get_room_event)
 }

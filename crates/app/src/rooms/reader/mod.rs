@@ -1,5 +1,13 @@
 //! Reading rooms: events, their past, state, members; each as far as the reader may see it.
 
+mod context;
+mod members;
+mod page;
+mod peek;
+mod relations;
+mod threads;
+mod timestamp;
+
 use std::sync::Arc;
 
 use domicile_core::{
@@ -9,23 +17,26 @@ use domicile_core::{
     limits,
 };
 use domicile_room::event::ClientEvent;
-use domicile_store::{
-    Snapshot, Store,
-    table::{events as event_rows, sync as sync_rows},
-};
+use domicile_store::{Snapshot, Store, table::sync as sync_rows};
 use ruma::{EventId, RoomId, api::Direction};
 use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
+
+pub use context::{ContextRequest, EventContext};
+pub use page::{Page, PageRequest};
+pub use peek::{Peeked, Streamed};
+pub use relations::{DEPTH, RelationsPage, RelationsRequest};
+pub use threads::{ThreadsPage, ThreadsRequest};
 
 use super::{
     Membership, Room, Rooms, StateKeys, StateTrees,
-    visibility::{Eyes, HistoryVisibility, Sight},
+    visibility::{Eyes, HistoryVisibility, Sight, last_leaving},
 };
 use crate::{
     Error, Result,
     accounts::{Session, Users},
     error::{forbidden, not_found},
     events::{Events, Presenter, Reader, Stored},
-    sync::filter::EventChoice,
 };
 
 /// What a reader is made of.
@@ -46,41 +57,13 @@ pub struct RoomReaderParts {
     pub keys: Arc<StateKeys>,
     /// State trees.
     pub trees: Arc<StateTrees>,
+    /// Ends long polls when the server stops.
+    pub stopping: CancellationToken,
 }
 
 /// Reads rooms for users.
 pub struct RoomReader {
     parts: Arc<RoomReaderParts>,
-}
-
-/// A part of a room's past.
-#[derive(Debug)]
-pub struct Page {
-    /// The events, in the order asked for.
-    pub events: Vec<Box<RawValue>>,
-    /// Member events of those who speak, if asked for.
-    pub state: Vec<Box<RawValue>>,
-    /// Where it began.
-    pub start: Position,
-    /// Where it goes on; none at the end.
-    pub end: Option<Position>,
-}
-
-/// Which part of a room's past.
-#[derive(Clone, Debug)]
-pub struct PageRequest {
-    /// Where from; none is the newest end backwards, the oldest forwards.
-    pub from: Option<Position>,
-    /// Where to.
-    pub to: Option<Position>,
-    /// Which way.
-    pub backward: bool,
-    /// Events at most.
-    pub limit: usize,
-    /// Which events.
-    pub choice: EventChoice,
-    /// Whether to add the member events of those who speak.
-    pub lazy_members: bool,
 }
 
 impl RoomReaderParts {
@@ -104,28 +87,14 @@ impl RoomReaderParts {
             Some(member) if member.membership == Membership::Join => Ok(view.state_root),
             _ if world => Ok(view.state_root),
             Some(member) if matches!(member.membership, Membership::Leave | Membership::Ban) => {
-                let left = self.events.load(snapshot, &[member.event_num]).await?.into_iter().next();
-                let left = left.ok_or_else(|| forbidden("You are not in this room."))?;
-                if self.membership_before(snapshot, &left, session).await? != Membership::Join {
-                    return Err(forbidden("You were never in this room."));
-                }
+                let left = last_leaving(&self.sight(), snapshot, &session.user_id, member.event_num).await?;
+                let left = left.ok_or_else(|| forbidden("You were never in this room."))?;
                 let position = left.position.unwrap_or(Position::START);
                 let next = sync_rows::state_before_next(snapshot, room.info.room_num, position).await?;
                 Ok(next.unwrap_or(view.state_root))
             }
             _ => Err(forbidden("You are not in this room.")),
         }
-    }
-
-    async fn membership_before(&self, snapshot: &Snapshot, event: &Stored, session: &Session) -> Result<Membership> {
-        let key = self.keys.load(snapshot, "m.room.member", session.user_id.as_str()).await?;
-        let Some(key_num) = key else { return Ok(Membership::Leave) };
-        let Some(before) = self.trees.get(snapshot, event.state_before, key_num).await? else {
-            return Ok(Membership::Leave);
-        };
-        let before = self.events.load(snapshot, &[before]).await?.into_iter().next();
-        let word = before.and_then(|event| event.pdu.membership());
-        Ok(word.map_or(Membership::Leave, |word| Membership::parse(&word)))
     }
 }
 
@@ -147,6 +116,14 @@ impl RoomReader {
     /// The parts, for services that read more.
     pub fn parts(&self) -> &Arc<RoomReaderParts> {
         &self.parts
+    }
+
+    /// The room of an event that is asked for. Whether there is such a room is not told to who may not see the event.
+    async fn room_of_event(&self, room_id: &RoomId, event_id: &EventId) -> Result<Arc<Room>> {
+        match self.parts.rooms.num(room_id).await? {
+            Some(room_num) => self.parts.rooms.by_num(room_num).await,
+            None => Err(no_such_event(event_id)),
+        }
     }
 
     /// The room of an id.
@@ -214,6 +191,8 @@ impl RoomReader {
             .read(move |snapshot| async move {
                 let mut root = parts.visible_state(&snapshot, &room, &session).await?;
                 if let Some(position) = at {
+                    // Whoever has left sees no later state than that of their leaving.
+                    let position = position.min(parts.eyes(&snapshot, &room, &session).await?.until());
                     let next = sync_rows::state_before_next(&snapshot, room.info.room_num, position).await?;
                     root = next.unwrap_or(root);
                 }
@@ -234,24 +213,16 @@ impl RoomReader {
 
     /// One event, if the reader may see it.
     pub async fn event(&self, session: &Session, room_id: &RoomId, event_id: &EventId) -> Result<Box<RawValue>> {
-        let room = self.room(room_id).await?;
+        let room = self.room_of_event(room_id, event_id).await?;
         let (parts, session, event_id) = (Arc::clone(&self.parts), session.clone(), event_id.to_owned());
         self.parts
             .store
             .read(move |snapshot| async move {
                 let event = parts.seen(&snapshot, &room, &session, &event_id).await?;
-                parts.presenter.with_room(&snapshot, &event, parts.reader(&session)).await
+                let mut eyes = parts.eyes(&snapshot, &room, &session).await?;
+                let shown = parts.present(&snapshot, &room, &session, &mut eyes, &[event]).await?;
+                shown.into_iter().next().ok_or_else(|| no_such_event(&event_id))
             })
-            .await
-    }
-
-    /// A part of a room's past.
-    pub async fn page(&self, session: &Session, room_id: &RoomId, request: PageRequest) -> Result<Page> {
-        let room = self.room(room_id).await?;
-        let (parts, session) = (Arc::clone(&self.parts), session.clone());
-        self.parts
-            .store
-            .read(move |snapshot| async move { parts.page(&snapshot, &room, &session, request).await })
             .await
     }
 }
@@ -265,7 +236,7 @@ impl RoomReaderParts {
         session: &Session,
         event_id: &EventId,
     ) -> Result<Arc<Stored>> {
-        let missing = || not_found(format!("There is no event {event_id} in this room that you may see."));
+        let missing = || no_such_event(event_id);
         let event = self.events.load_by_id(snapshot, event_id).await?.ok_or_else(missing)?;
         if event.room.room_num != room.info.room_num {
             return Err(missing());
@@ -278,99 +249,10 @@ impl RoomReaderParts {
     pub async fn eyes(&self, snapshot: &Snapshot, room: &Room, session: &Session) -> Result<Eyes> {
         Eyes::new(&self.sight(), snapshot, &room.view(), session.user_num, session.user_id.clone()).await
     }
+}
 
-    async fn page(&self, snapshot: &Snapshot, room: &Room, session: &Session, request: PageRequest) -> Result<Page> {
-        let head = snapshot.head().await?;
-        let mut eyes = self.eyes(snapshot, room, session).await?;
-        // Whoever sees neither present nor past is told so instead of being shown an empty room.
-        self.visible_state(snapshot, room, session).await?;
-        let reader = self.reader(session);
-        let limit = request.limit.clamp(1, limits::PAGE_EVENTS);
-        let lowest = Position(i64::MIN);
-        let start = request.from.unwrap_or(if request.backward { head } else { lowest });
-        let (mut at, mut events, mut end) = (start, Vec::new(), None);
-        let mut looked = 0;
-        let mut speakers = std::collections::BTreeSet::new();
-        let mut last_state = None;
-        // What a filter or the past hides does not count, but what is looked at for one page is bounded.
-        while events.len() < limit && looked < 10 * limits::PAGE_EVENTS {
-            let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-            let found = if request.backward {
-                event_rows::backwards(snapshot, room.info.room_num, request.to.unwrap_or(lowest), at, rows).await?
-            } else {
-                event_rows::forwards(snapshot, room.info.room_num, at, request.to.unwrap_or(head), rows).await?
-            };
-            let more = found.len() > limit;
-            end = None;
-            for row in found.into_iter().take(limit) {
-                looked += 1;
-                let event = self.stored(snapshot, row).await?;
-                let position = event.position.unwrap_or(at);
-                at = if request.backward { Position(position.0 - 1) } else { position };
-                end = Some(at);
-                if request.choice.has(&event.pdu) && eyes.sees(&self.sight(), snapshot, &event).await? {
-                    speakers.insert(event.pdu.sender().to_owned());
-                    last_state = Some(event.state_before);
-                    events.push(self.presenter.with_room(snapshot, &event, reader).await?);
-                    if events.len() == limit {
-                        break;
-                    }
-                }
-            }
-            if !more && events.len() < limit {
-                end = None;
-            }
-            if !more {
-                break;
-            }
-        }
-        let mut state = Vec::new();
-        if let (true, Some(root)) = (request.lazy_members, last_state) {
-            for user_id in speakers {
-                let key = self.keys.load(snapshot, "m.room.member", user_id.as_str()).await?;
-                let Some(key_num) = key else { continue };
-                let Some(event_num) = self.trees.get(snapshot, root, key_num).await? else { continue };
-                for event in self.events.load(snapshot, &[event_num]).await? {
-                    state.push(self.presenter.with_room(snapshot, &event, reader).await?);
-                }
-            }
-        }
-        Ok(Page { events, state, start, end })
-    }
-
-    async fn stored(&self, snapshot: &Snapshot, row: event_rows::Event) -> Result<Arc<Stored>> {
-        self.events.stored(snapshot, row).await
-    }
-
-    /// The users who are joined, with what they call themselves.
-    pub async fn joined_members(
-        &self,
-        room: &Room,
-        session: &Session,
-    ) -> Result<Vec<(ruma::OwnedUserId, Option<String>, Option<String>)>> {
-        #[derive(serde::Deserialize)]
-        struct Content {
-            displayname: Option<String>,
-            avatar_url: Option<String>,
-        }
-        let view = room.view();
-        if !view.is_joined(session.user_num) {
-            return Err(forbidden("You are not in this room."));
-        }
-        let nums = view.members.values().filter(|member| member.membership == Membership::Join);
-        let mut nums: Vec<_> = nums.map(|member| member.event_num).collect();
-        nums.sort_unstable();
-        let mut members = Vec::with_capacity(nums.len());
-        for event in self.events.get_many(nums).await? {
-            let Some(user_id) = event.pdu.state_key().and_then(|key| ruma::OwnedUserId::try_from(key).ok()) else {
-                continue;
-            };
-            let content = event.pdu.content_as::<Content>();
-            let (name, avatar) = content.map_or((None, None), |content| (content.displayname, content.avatar_url));
-            members.push((user_id, name, avatar));
-        }
-        Ok(members)
-    }
+fn no_such_event(event_id: &EventId) -> Error {
+    not_found(format!("There is no event {event_id} in this room that you may see."))
 }
 
 /// Whether a direction is backwards.

@@ -1,0 +1,43 @@
+//! Who is in a room, and what they call themselves.
+
+use ruma::OwnedUserId;
+
+use super::RoomReaderParts;
+use crate::{
+    Result,
+    accounts::Session,
+    error::forbidden,
+    rooms::{Membership, Room},
+};
+
+impl RoomReaderParts {
+    /// The users who are joined, with what they call themselves.
+    pub async fn joined_members(
+        &self,
+        room: &Room,
+        session: &Session,
+    ) -> Result<Vec<(OwnedUserId, Option<String>, Option<String>)>> {
+        #[derive(serde::Deserialize)]
+        struct Content {
+            displayname: Option<String>,
+            avatar_url: Option<String>,
+        }
+        let view = room.view();
+        if !view.is_joined(session.user_num) {
+            return Err(forbidden("You are not in this room."));
+        }
+        let nums = view.members.values().filter(|member| member.membership == Membership::Join);
+        let mut nums: Vec<_> = nums.map(|member| member.event_num).collect();
+        nums.sort_unstable();
+        let mut members = Vec::with_capacity(nums.len());
+        for event in self.events.get_many(nums).await? {
+            let Some(user_id) = event.pdu.state_key().and_then(|key| OwnedUserId::try_from(key).ok()) else {
+                continue;
+            };
+            let content = event.pdu.content_as::<Content>();
+            let (name, avatar) = content.map_or((None, None), |content| (content.displayname, content.avatar_url));
+            members.push((user_id, name, avatar));
+        }
+        Ok(members)
+    }
+}

@@ -1,0 +1,116 @@
+//! The event of a time.
+//!
+//! Events stand in the order of their arrival, which is nearly that of their times, so a bisection of the timeline finds the place without an
+//! index of its own that every message would have to pay for. Where clocks disagreed, the nearest within a few events around the place is the
+//! answer.
+
+use std::sync::Arc;
+
+use domicile_core::ids::{Position, RoomNum};
+use domicile_store::{Snapshot, table::events as event_rows};
+use ruma::{OwnedEventId, RoomId};
+
+use super::{
+    RoomReader, RoomReaderParts,
+    page::{LOOKED_AT, LOWEST},
+};
+use crate::{Result, accounts::Session, error::not_found, events::Stored, rooms::Room};
+
+/// Events around the place that are compared.
+const AROUND: i64 = 64;
+
+impl RoomReader {
+    /// The event nearest to a time, before it or after it: its id and its own time.
+    pub async fn event_at(
+        &self,
+        session: &Session,
+        room_id: &RoomId,
+        ts: i64,
+        backward: bool,
+    ) -> Result<(OwnedEventId, i64)> {
+        let missing = move || {
+            let which = if backward { "at or before" } else { "at or after" };
+            not_found(format!("There is no event {which} {ts} in this room that you may see."))
+        };
+        let Some(room_num) = self.parts.rooms.num(room_id).await? else { return Err(missing()) };
+        let room = self.parts.rooms.by_num(room_num).await?;
+        let (parts, session) = (Arc::clone(&self.parts), session.clone());
+        let found = self
+            .parts
+            .store
+            .read(move |snapshot| async move { parts.event_at(&snapshot, &room, &session, ts, backward).await })
+            .await?;
+        let event = found.ok_or_else(missing)?;
+        Ok((event.event_id().to_owned(), time(&event)))
+    }
+}
+
+fn time(event: &Stored) -> i64 {
+    i64::from(event.pdu.origin_server_ts().0)
+}
+
+/// The first place whose event is not older than `ts`, as far as times grow with places.
+async fn place(snapshot: &Snapshot, room_num: RoomNum, ts: i64) -> Result<Position> {
+    let Some((mut low, mut high)) = event_rows::ends(snapshot, room_num).await? else { return Ok(Position::START) };
+    high.0 += 1;
+    while low < high {
+        let middle = Position(low.0 + (high.0 - low.0) / 2);
+        match event_rows::time_at(snapshot, room_num, middle).await? {
+            Some((position, found)) if position < high && found < ts => low = Position(position.0 + 1),
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+impl RoomReaderParts {
+    async fn event_at(
+        &self,
+        snapshot: &Snapshot,
+        room: &Room,
+        session: &Session,
+        ts: i64,
+        backward: bool,
+    ) -> Result<Option<Arc<Stored>>> {
+        let room_num = room.info.room_num;
+        let mut eyes = self.eyes(snapshot, room, session).await?;
+        let place = place(snapshot, room_num, ts).await?;
+        let highest = Position(i64::MAX);
+        // A little before the place, seen in the direction of the search.
+        let lead = if backward {
+            event_rows::forwards(snapshot, room_num, Position(place.0 - 1), highest, AROUND / 2).await?
+        } else {
+            event_rows::backwards(snapshot, room_num, LOWEST, Position(place.0 - 1), AROUND / 2).await?
+        };
+        let lead = lead.last().and_then(|event| event.position);
+        let mut at = match lead {
+            Some(lead) if backward => lead,
+            Some(lead) => Position(lead.0 - 1),
+            None => Position(place.0 - 1),
+        };
+        let (mut best, mut looked): (Option<Arc<Stored>>, usize) = (None, 0);
+        while looked < LOOKED_AT {
+            let rows = if backward {
+                event_rows::backwards(snapshot, room_num, LOWEST, at, AROUND).await?
+            } else {
+                event_rows::forwards(snapshot, room_num, at, highest, AROUND).await?
+            };
+            let Some(last) = rows.last().and_then(|row| row.position) else { break };
+            at = if backward { Position(last.0 - 1) } else { last };
+            looked += rows.len();
+            for row in rows {
+                let event = self.events.stored(snapshot, row).await?;
+                let (found, known) = (time(&event), best.as_deref().map(time));
+                let fits = if backward { found <= ts } else { found >= ts };
+                let nearer = known.is_none_or(|known| if backward { found > known } else { found < known });
+                if fits && nearer && eyes.sees(&self.sight(), snapshot, &event).await? {
+                    best = Some(event);
+                }
+            }
+            if best.is_some() {
+                break;
+            }
+        }
+        Ok(best)
+    }
+}
