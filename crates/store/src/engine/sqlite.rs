@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, types::ValueRef};
+use rusqlite::{Connection, config::DbConfig, types::ValueRef};
 use smallvec::SmallVec;
 
 use super::Snapshot;
@@ -108,6 +108,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)
         .map_err(|error| StoreError::Database(format!("cannot open {}: {error}", path.display())))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Without it, a statement is planned anew whenever a value is bound to it: more than half of what a `/sync` cost.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA busy_timeout = 10000;
          PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000;",
@@ -143,4 +145,25 @@ fn row(row: &rusqlite::Row<'_>, columns: usize) -> Result<Row, StoreError> {
         });
     }
     Ok(Row { columns: values })
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_is_planned_once_whatever_is_bound_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = connect(&folder.path().join("test.db")).unwrap();
+        migrate::sqlite(&mut connection).unwrap();
+        let sql = "SELECT event_num FROM events WHERE room_num = ?1 AND position > ?2 ORDER BY position DESC LIMIT 1";
+        let mut statement = connection.prepare(sql).unwrap();
+        for value in 0..10 {
+            bind(&mut statement, &[Value::Int(value), Value::Int(100 * value)], 0).unwrap();
+            assert!(statement.raw_query().next().unwrap().is_none());
+        }
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
 }
