@@ -15,10 +15,19 @@ pub enum Error {
     Uia(Box<UiaaInfo>),
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// Something else of the server's own failed; the text is for the log only.
     #[error("{0}")]
     Internal(String),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Nul => ErrorKind::BadJson.with("A text in the request has a NUL character in it.").into(),
+            error => Self::Store(error),
+        }
+    }
 }
 
 /// What services give.

@@ -61,6 +61,11 @@ impl Batch {
         self
     }
 
+    /// Whether a text in it has a NUL character.
+    pub(crate) fn has_nul(&self) -> bool {
+        self.statements.iter().flat_map(|statement| &statement.params).any(Value::has_nul)
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.statements.is_empty()

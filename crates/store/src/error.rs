@@ -15,6 +15,9 @@ pub enum StoreError {
     /// The database's schema does not suit this program.
     #[error("{0}")]
     Schema(String),
+    /// A text has a NUL character in it, which `PostgreSQL` cannot store; so that both engines are alike, neither does.
+    #[error("a text with a NUL character in it cannot be stored")]
+    Nul,
     /// Another process has the database.
     #[error("{0}")]
     Locked(String),

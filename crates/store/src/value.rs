@@ -17,6 +17,13 @@ pub enum Value {
     Position(u32),
 }
 
+impl Value {
+    /// Whether it is a text with a NUL character in it.
+    pub(crate) fn has_nul(&self) -> bool {
+        matches!(self, Self::Text(text) if text.contains('\0'))
+    }
+}
+
 impl From<i64> for Value {
     fn from(value: i64) -> Self {
         Self::Int(value)
@@ -96,9 +103,10 @@ pub fn int_list<I: Into<i64>>(numbers: impl IntoIterator<Item = I>) -> Value {
     Value::Text(text)
 }
 
-/// A list of texts as one parameter, for `IN TEXTS($n)` (`engine/dialect.rs`).
+/// A list of texts as one parameter, for `IN TEXTS($n)` (`engine/dialect.rs`). No stored text has a NUL character, so one that has is left out.
 pub fn text_list<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> Value {
-    let items: Vec<serde_json::Value> = texts.into_iter().map(|text| text.as_ref().into()).collect();
+    let items: Vec<serde_json::Value> =
+        texts.into_iter().filter(|text| !text.as_ref().contains('\0')).map(|text| text.as_ref().into()).collect();
     Value::Text(serde_json::Value::Array(items).to_string())
 }
 

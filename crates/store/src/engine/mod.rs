@@ -58,6 +58,9 @@ impl Store {
 
     /// Applies a batch whole or not at all. When this returns, it is on disk.
     pub async fn write(&self, batch: Batch) -> Result<Committed, StoreError> {
+        if batch.has_nul() {
+            return Err(StoreError::Nul);
+        }
         match &self.inner.engine {
             Engine::Sqlite(sqlite) => sqlite.write(batch).await,
             Engine::Postgres(postgres) => postgres.write(batch).await,
@@ -126,6 +129,9 @@ enum View {
 impl Snapshot {
     /// All rows that `sql` gives.
     pub async fn query(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        if params.iter().any(Value::has_nul) {
+            return Err(StoreError::Nul);
+        }
         match &self.view {
             View::Sqlite => sqlite::query_here(sql, params),
             View::Postgres(lease) => postgres::query(lease, sql, params).await,

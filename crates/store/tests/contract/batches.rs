@@ -32,6 +32,21 @@ on_both! {
         assert!(error.is_conflict(), "{error}");
     }
 
+    /// `PostgreSQL` can store no text with a NUL character, so neither engine does, and neither finds one.
+    async fn a_text_with_a_nul_is_refused(place: Place) {
+        let store = place.open().await;
+        let mut batch = Batch::new();
+        put(&mut batch, "a", "1\0");
+        assert!(matches!(store.write(batch).await, Err(StoreError::Nul)));
+        assert_eq!(get_now(&store, "a").await, None);
+        let found = store.read(|snapshot| async move {
+            snapshot.query("SELECT value FROM meta WHERE name = $1", &params!["a\0"]).await
+        });
+        assert!(matches!(found.await, Err(StoreError::Nul)));
+        let list = Value::from(r#"["a\u0000"]"#);
+        assert_ne!(domicile_store::value::text_list(["a\0"]), list);
+    }
+
     /// Of many writers that go from the same value, exactly one succeeds; in one group or in many.
     async fn one_of_many_wins(place: Place) {
         let store = place.open().await;
