@@ -216,3 +216,39 @@ async fn rooms_that_are_not_there_are_not_told_from_those_that_are_hidden() {
     }
     assert_eq!(before.difference(&server.contents().await), "");
 }
+
+/// Rooms and events that stand elsewhere than in the path as a room.
+#[tokio::test]
+async fn what_is_said_in_a_room_is_found_from_outside_by_no_other_way() {
+    let server = people().await;
+    let scene = Scene::new(&server, "").await;
+    let (room, event) = (&scene.room, &scene.event);
+    let search = json!({ "search_categories": { "room_events": { "search_term": "here" } } });
+    let in_room = json!({ "search_categories": { "room_events": {
+        "search_term": "here", "filter": { "rooms": [room] }, "event_context": { "before_limit": 5, "after_limit": 5 },
+    } } });
+    for outsider in [Stranger, Invited] {
+        let by = scene.outsider(outsider);
+        for (path, body) in [
+            (format!("{V3}/events?room_id={room}&timeout=0"), None),
+            (format!("{V3}/events/{event}"), None),
+            (format!("{V3}/initialSync?limit=50"), None),
+            (format!("{V3}/notifications?limit=50"), None),
+            (format!("{V3}/search"), Some(&search)),
+            (format!("{V3}/search"), Some(&in_room)),
+        ] {
+            let told = match body {
+                Some(body) => by.post(&path, body).await,
+                None => by.get(&path).await,
+            };
+            assert!(!String::from_utf8_lossy(&told.bytes).contains("for all who are here"), "{outsider:?}: {path}");
+            assert!(told.status.as_u16() < 500, "{outsider:?}: {path}");
+        }
+    }
+    // The same questions have an answer, for who is in.
+    let alice = server.user("alice");
+    let read = alice.get(&format!("{V3}/rooms/{room}/event/{event}")).await.ok();
+    assert_eq!(read["content"]["body"], "for all who are here");
+    let synced = alice.get(&format!("{V3}/initialSync?limit=50")).await;
+    assert!(synced.status == 404 || synced.ok().to_string().contains("for all who are here"));
+}
