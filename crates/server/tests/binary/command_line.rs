@@ -33,7 +33,10 @@ fn accounts_and_tokens(place: &Place) {
     // Beside one.
     let server = place.serve(&place.folder.path().join("log"));
     let session = server.login("alice", "alice's password");
+    let path = format!("{V3}/account/whoami");
+    assert_eq!(server.ask("GET", &path, text(&session, "access_token"), &Value::Null).status, 200);
     let listed = place.json(&["user", "devices", "alice", "--json"], "");
+    assert!(listed["devices"][0]["last_seen_ts"].is_i64(), "{listed}");
     assert_eq!(listed["devices"][0]["device_id"], session["device_id"]);
     let users = place.json(&["user", "list", "--json"], "");
     let ids: Vec<&Value> = users["users"].as_array().unwrap().iter().map(|user| &user["user_id"]).collect();
