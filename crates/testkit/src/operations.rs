@@ -216,6 +216,8 @@ fn body(name: &str, values: &Values) -> Value {
         "search" => json!({ "search_categories": { "room_events": { "search_term": "x" } } }),
         "searchUserDirectory" => json!({ "search_term": "ali" }),
         "sendToDevice" => json!({ "messages": {} }),
+        "setAdminLockUser" => json!({ "locked": true }),
+        "setAdminSuspendUser" => json!({ "suspended": true }),
         "setPresence" => json!({ "presence": "online" }),
         "setProfileField" => json!({ "displayname": "Somebody" }),
         "setPushRule" => json!({ "actions": [], "conditions": [] }),
