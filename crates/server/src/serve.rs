@@ -114,8 +114,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         }
     }
     wired.jobs.begin().await?;
-    let (typing, search) = (Arc::clone(&wired.services.typing), Arc::clone(&wired.services.search));
-    tasks.spawn(tick(typing, search, Arc::clone(&wired.jobs), stopping.clone()));
+    tasks.spawn(tick(Arc::clone(&wired.services.typing), Arc::clone(&wired.jobs), stopping.clone()));
+    tasks.spawn(index_words(Arc::clone(&wired.services.search), stopping.clone()));
     tasks.spawn(note_uses(Arc::clone(&wired.services.devices), stopping.clone()));
     first_start::tell(config, &wired, &listens).await?;
     Ok(Running { listens, addresses, stopping, tasks, store })
@@ -165,18 +165,28 @@ fn apis(wired: &Wired, metrics: &Arc<Metrics>, serve: &[Api]) -> Router {
 }
 
 /// What is to be done about once a second.
-async fn tick(typing: Arc<TypingNotices>, search: Arc<Search>, jobs: Arc<Jobs>, stopping: CancellationToken) {
+async fn tick(typing: Arc<TypingNotices>, jobs: Arc<Jobs>, stopping: CancellationToken) {
     loop {
         tokio::select! {
             () = stopping.cancelled() => return,
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
         typing.expire();
-        if let Err(error) = search.index_new_words().await {
-            tracing::warn!(%error, "new words could not be put into the index of searches");
-        }
         if let Err(error) = jobs.run_due().await {
             tracing::warn!(%error, "the jobs could not be read");
+        }
+    }
+}
+
+/// Puts new words into the index of searches, about once a second; whatever else is to be written goes first.
+async fn index_words(search: Arc<Search>, stopping: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        if let Err(error) = search.index_new_words().await {
+            tracing::warn!(%error, "new words could not be put into the index of searches");
         }
     }
 }
