@@ -109,13 +109,12 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let polled = this.span.in_scope(|| std::panic::catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx))));
-        let mut response = match polled {
-            Ok(polled) => ready!(polled)?.into_response(),
-            Err(_) => {
-                this.span.in_scope(|| tracing::error!("a request panicked"));
-                let told = "The server failed. Its log says why, under this answer's request id.";
-                Failure::from(ErrorKind::Unknown.with(told)).into_response()
-            }
+        let mut response = if let Ok(polled) = polled {
+            ready!(polled)?.into_response()
+        } else {
+            this.span.in_scope(|| tracing::error!("a request panicked"));
+            let told = "The server failed. Its log says why, under this answer's request id.";
+            Failure::from(ErrorKind::Unknown.with(told)).into_response()
         };
         if let Some(route) = this.route {
             this.metrics.count(this.method, route.as_str(), response.status(), this.begun.elapsed());
