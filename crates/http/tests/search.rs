@@ -156,6 +156,47 @@ async fn encrypted_rooms_and_redacted_messages_are_not_searched() {
     assert_eq!(texts(&search(&alice, criteria).await), ["cake that stays"]);
 }
 
+/// How many events the index has by a query, whoever may see them.
+async fn indexed(server: &TestServer, query: &'static str) -> usize {
+    let found = server
+        .store
+        .read(move |snapshot| async move { Ok::<_, domicile_app::Error>(snapshot.query(query, &[]).await?.len()) });
+    found.await.expect("the index can be read")
+}
+
+const CAKE: &str = "SELECT rowid FROM event_texts WHERE MATCHES('bcake')";
+const BREAD: &str = "SELECT rowid FROM event_texts WHERE MATCHES('bbread')";
+
+#[tokio::test]
+async fn words_go_into_the_index_behind_the_messages() {
+    let server = TestServer::start().await.with_user("alice").await;
+    let alice = server.user("alice");
+    let open = room(&alice, json!({ "preset": "public_chat" })).await;
+    let encrypted = room(&alice, json!({ "preset": "private_chat" })).await;
+    let (early, late) = (say(&alice, &open, "early cake").await, say(&alice, &open, "late cake").await);
+    say(&alice, &encrypted, "encrypted cake").await;
+    alice.put(&format!("{V3}/rooms/{open}/redact/{early}/1"), &json!({})).await.ok();
+    assert_eq!(indexed(&server, CAKE).await, 0, "not on the way of the message");
+    server.services.search.index_new_words().await.expect("a round");
+    assert_eq!(indexed(&server, CAKE).await, 1, "neither what was redacted before nor what is in an encrypted room");
+    server.services.search.index_new_words().await.expect("a round");
+    alice.put(&format!("{V3}/rooms/{open}/redact/{late}/2"), &json!({})).await.ok();
+    assert_eq!(indexed(&server, CAKE).await, 0, "what is redacted is out at once");
+
+    for number in 0..600 {
+        say(&alice, &open, &format!("bread {number}")).await;
+    }
+    // A process that is killed loses its notes, and the next finds what is left.
+    server.services.sender.rooms().take_noted(|_| true);
+    let restarted = domicile_app::search::Search::new(&server.services.room_reader);
+    restarted.index_new_words().await.expect("the first round");
+    assert_eq!(indexed(&server, BREAD).await, 600);
+    restarted.index_new_words().await.expect("another round");
+    assert_eq!(indexed(&server, BREAD).await, 600);
+    let found = search(&alice, json!({ "search_term": "bread 17" })).await;
+    assert_eq!(texts(&found), ["bread 17"]);
+}
+
 #[tokio::test]
 async fn filters_groups_context_and_state() {
     let server = TestServer::start().await.with_user("alice").await.with_user("bob").await;

@@ -35,6 +35,15 @@ impl Field {
     }
 }
 
+/// Whether an event is of a type that can be searched.
+pub fn is_searchable(pdu: &Pdu) -> bool {
+    match pdu.kind() {
+        TimelineEventType::RoomMessage => !pdu.is_state(),
+        TimelineEventType::RoomName | TimelineEventType::RoomTopic => pdu.state_key() == Some(""),
+        _ => false,
+    }
+}
+
 /// What can be searched of an event.
 pub fn searchable(pdu: &Pdu) -> Option<(Field, String)> {
     #[derive(Deserialize)]
@@ -45,11 +54,13 @@ pub fn searchable(pdu: &Pdu) -> Option<(Field, String)> {
     struct Name {
         name: String,
     }
-    let is_of_the_room = pdu.state_key() == Some("");
+    if !is_searchable(pdu) {
+        return None;
+    }
     let (field, text) = match pdu.kind() {
-        TimelineEventType::RoomMessage if !pdu.is_state() => (Field::Body, pdu.content_as::<Body>()?.body),
-        TimelineEventType::RoomName if is_of_the_room => (Field::Name, pdu.content_as::<Name>()?.name),
-        TimelineEventType::RoomTopic if is_of_the_room => (Field::Topic, topic(pdu)),
+        TimelineEventType::RoomMessage => (Field::Body, pdu.content_as::<Body>()?.body),
+        TimelineEventType::RoomName => (Field::Name, pdu.content_as::<Name>()?.name),
+        TimelineEventType::RoomTopic => (Field::Topic, topic(pdu)),
         _ => return None,
     };
     (!text.is_empty()).then_some((field, text))

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
-use domicile_app::{accounts::Devices, ephemeral::TypingNotices, jobs::Jobs};
+use domicile_app::{accounts::Devices, ephemeral::TypingNotices, jobs::Jobs, search::Search};
 use domicile_core::{
     clock::SystemClock,
     config::{Api, Config, Listener},
@@ -115,6 +115,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     }
     wired.jobs.begin().await?;
     tasks.spawn(tick(Arc::clone(&wired.services.typing), Arc::clone(&wired.jobs), stopping.clone()));
+    tasks.spawn(index_words(Arc::clone(&wired.services.search), stopping.clone()));
     tasks.spawn(note_uses(Arc::clone(&wired.services.devices), stopping.clone()));
     first_start::tell(config, &wired, &listens).await?;
     Ok(Running { listens, addresses, stopping, tasks, store })
@@ -173,6 +174,19 @@ async fn tick(typing: Arc<TypingNotices>, jobs: Arc<Jobs>, stopping: Cancellatio
         typing.expire();
         if let Err(error) = jobs.run_due().await {
             tracing::warn!(%error, "the jobs could not be read");
+        }
+    }
+}
+
+/// Puts new words into the index of searches, about once a second; whatever else is to be written goes first.
+async fn index_words(search: Arc<Search>, stopping: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        if let Err(error) = search.index_new_words().await {
+            tracing::warn!(%error, "new words could not be put into the index of searches");
         }
     }
 }

@@ -90,8 +90,9 @@ CREATE TABLE thread_replies (
     totals BLOB NOT NULL, PRIMARY KEY (root_num, position)
 ) WITHOUT ROWID;
 CREATE INDEX thread_replies_by_sender ON thread_replies (root_num, sender_num) WHERE event_num IS NOT NULL;
--- The words of events in rooms that are not encrypted (`table/search.rs`).
+-- The words of events in rooms that are not encrypted (`table/search.rs`), and how far each room is in there.
 CREATE WORDS TABLE event_texts;
+CREATE TABLE search_cursors (room_num BIGINT PRIMARY KEY, position BIGINT NOT NULL);
 -- `turned_position` is where the user last went from joined to not joined or back: a change of name moves `position` only.
 CREATE TABLE memberships (
     user_num BIGINT NOT NULL, room_num BIGINT NOT NULL, membership TEXT NOT NULL, event_num BIGINT NOT NULL, position BIGINT NOT NULL,

@@ -174,6 +174,8 @@ fn query(name: &str, values: &Values) -> String {
     match name {
         "checkUsernameAvailability" => "username=nobody".to_owned(),
         "getContentThumbnailAuthed" | "getContentThumbnail" => "width=32&height=32".to_owned(),
+        // They wait for news where nothing else is said.
+        "getEvents" => "timeout=0".to_owned(),
         "getEventByTimestamp" => "ts=1780000000000&dir=b".to_owned(),
         // Without it, it waits for something new.
         "getEvents" => "timeout=0".to_owned(),

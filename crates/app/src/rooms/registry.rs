@@ -1,7 +1,7 @@
 //! The rooms in memory: loaded when somebody needs them, dropped when nobody has for long.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Weak},
 };
 
@@ -40,6 +40,8 @@ pub struct Rooms {
     kept: Cache<RoomNum, Arc<Room>, ByState>,
     /// Rooms that somebody holds, kept or not: there are never two of one.
     held: Mutex<HashMap<RoomNum, Weak<Room>>>,
+    /// Rooms with events whose words are not in the index of searches yet. A note may be lost; the index knows how far each room is.
+    with_new_words: Mutex<HashSet<RoomNum>>,
 }
 
 impl Rooms {
@@ -52,7 +54,18 @@ impl Rooms {
             nums: Cache::new(IDS_CACHED),
             kept: Cache::with_weighter(4_096, state_entries, ByState),
             held: Mutex::default(),
+            with_new_words: Mutex::default(),
         }
+    }
+
+    /// Notes that a room has events whose words are not in the index of searches yet.
+    pub fn note_words(&self, room_num: RoomNum) {
+        self.with_new_words.lock().insert(room_num);
+    }
+
+    /// Takes those of the noted rooms that `wanted` picks.
+    pub fn take_noted(&self, wanted: impl Fn(RoomNum) -> bool) -> Vec<RoomNum> {
+        self.with_new_words.lock().extract_if(|room_num| wanted(*room_num)).collect()
     }
 
     /// The number of a room, if this cell has a copy.

@@ -1,9 +1,11 @@
 //! Searching what people wrote (client-server, *Server Side Search*): in rooms that are not encrypted, by those who may see it.
 //!
-//! The database tells which events have the words, in rooms of the reader's, the newest first. Visibility, filter and rank are decided here,
+//! Words go into the index about a second after they were written, many at once, or before a search of somebody who is in the room; so a message
+//! pays nothing for it on its way. The database tells which events have the words, in rooms of the reader's, the newest first. Visibility, filter and rank are decided here,
 //! over a bounded number of them; so a search costs the same in a room of any size.
 
 mod find;
+mod index;
 mod show;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -29,6 +31,7 @@ const CANDIDATES: usize = 500;
 /// The service.
 pub struct Search {
     parts: Arc<RoomReaderParts>,
+    indexing: index::Indexing,
 }
 
 /// What is looked for, and how it is to be told.
@@ -140,7 +143,7 @@ impl std::str::FromStr for Cursor {
 impl Search {
     /// Over the parts of a reader.
     pub fn new(reader: &RoomReader) -> Self {
-        Self { parts: Arc::clone(reader.parts()) }
+        Self { parts: Arc::clone(reader.parts()), indexing: index::Indexing::default() }
     }
 
     /// Searches what a user may see.
@@ -151,6 +154,8 @@ impl Search {
         if words.is_empty() || request.fields.is_empty() {
             return Ok(SearchAnswer::default());
         }
+        // What was written a moment ago is found too.
+        self.index_for(session.user_num).await?;
         let (parts, session) = (Arc::clone(&self.parts), session.clone());
         self.parts
             .store

@@ -118,6 +118,20 @@ pub(super) const TABLES: &[Table] = &[
         columns: &[column("rowid", Class::Room, Holds::EventNum), column("words", Class::Content, Holds::Value)],
     },
     Table {
+        name: "search_cursors",
+        about: "How far a room can be searched",
+        class: Class::Operational,
+        owner: Owner::Room("room_num"),
+        second: None,
+        key: &["room_num"],
+        merge: Merge::StaysHere,
+        order: 22,
+        columns: &[
+            column("room_num", Class::Operational, Holds::RoomNum),
+            column("position", Class::Operational, Holds::Position),
+        ],
+    },
+    Table {
         name: "threads",
         about: "A thread of a room",
         class: Class::Room,

@@ -1,15 +1,48 @@
-//! `event_texts`: which events have which words. Only events of rooms that are not encrypted are in it.
+//! `event_texts` and `search_cursors`: which events have which words, and how far each room is in the index. Only rooms that are not encrypted
+//! are in it.
 //!
 //! A named pair (`engine/dialect.rs`): a table of FTS5 on SQLite, a column of words with an inverted index on PostgreSQL. What is a word, the
 //! program decides (`domicile_room::words`); both engines find and forget the same.
 
-use domicile_core::ids::EventNum;
+use domicile_core::ids::{EventNum, Position, RoomNum};
 
 use crate::{Batch, Snapshot, StoreError, params};
 
-/// Adds an event with its words, which are letters and digits with one space between two.
+/// Adds an event with its words, which are letters and digits with one space between two; one that is redacted by then is left out.
 pub fn insert(batch: &mut Batch, event_num: EventNum, words: &str) {
-    batch.push("INSERT INTO event_texts (rowid, words) VALUES ($1, WORDS($2))", params![event_num, words]);
+    batch.push(
+        "INSERT INTO event_texts (rowid, words) SELECT event_num, WORDS($2) FROM events
+         WHERE event_num = $1 AND redacted_by IS NULL",
+        params![event_num, words],
+    );
+}
+
+/// How far the events of a room are in the index.
+pub async fn cursor(snapshot: &Snapshot, room_num: RoomNum) -> Result<Option<Position>, StoreError> {
+    let row = snapshot.query_opt("SELECT position FROM search_cursors WHERE room_num = $1", &params![room_num]).await?;
+    row.map(|row| row.num(0)).transpose()
+}
+
+/// Moves a room's cursor on, if nobody else did since it was read.
+pub fn advance(batch: &mut Batch, room_num: RoomNum, from: Option<Position>, to: Position) {
+    batch.guard(
+        "search_cursors.position",
+        "INSERT INTO search_cursors (room_num, position) VALUES ($1, $3)
+         ON CONFLICT (room_num) DO UPDATE SET position = excluded.position WHERE search_cursors.position = $2",
+        params![room_num, from, to],
+    );
+}
+
+/// At most `limit` rooms with a number above `after` whose last events are not in the index, in the order of their numbers.
+pub async fn behind(snapshot: &Snapshot, after: RoomNum, limit: i64) -> Result<Vec<RoomNum>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT r.room_num FROM rooms r LEFT JOIN search_cursors c ON c.room_num = r.room_num
+             WHERE r.room_num > $1 AND (c.position IS NULL OR c.position < r.last_position) ORDER BY r.room_num LIMIT $2",
+            &params![after, limit],
+        )
+        .await?;
+    rows.iter().map(|row| row.num(0)).collect()
 }
 
 /// Forgets the words of an event.

@@ -1,12 +1,18 @@
 //! Words are found and forgotten alike on both engines, and on SQLite what was forgotten is not in the file either.
 
-use domicile_core::ids::EventNum;
-use domicile_store::{Batch, Store, table::search};
+use domicile_core::ids::{EventNum, Position, RoomNum};
+use domicile_store::{Batch, Store, params, table::search};
 
 use crate::fixture::{Place, on_both};
 
 async fn add(store: &Store, event_num: i64, words: &str) {
     let mut batch = Batch::new();
+    let id = format!("$event{event_num}");
+    batch.push(
+        "INSERT INTO events (event_num, room_num, event_id, sender_num, origin_server_ts, state_before, json)
+         VALUES ($1, 1, $2, 1, 1, 1, $3)",
+        params![event_num, id.as_bytes(), b"{}".as_slice()],
+    );
     search::insert(&mut batch, EventNum(event_num), words);
     store.write(batch).await.expect("words are added");
 }
@@ -37,8 +43,31 @@ on_both! {
         assert!(find(&store, "(bcak) AND (r1)", 99).await.is_empty());
         remove(&store, 1).await;
         remove(&store, 1).await;
+        let mut batch = Batch::new();
+        batch.push("UPDATE events SET redacted_by = 9 WHERE event_num = 1", params![]);
+        search::insert(&mut batch, EventNum(1), "r1 bgrüße");
+        store.write(batch).await.expect("a batch");
         assert!(find(&store, "(bgrüße) AND (r1)", 99).await.is_empty());
         assert_eq!(find(&store, "(bcake) AND (r1 OR r2)", 99).await, [2]);
+    }
+}
+
+on_both! {
+    async fn a_cursor_is_moved_by_one_at_a_time(place: Place) {
+        let store = place.open().await;
+        let room = RoomNum(7);
+        let at = async || store.read(move |snapshot| async move { search::cursor(&snapshot, room).await }).await;
+        let advance = async |from: Option<i64>, to: i64| {
+            let mut batch = Batch::new();
+            search::advance(&mut batch, room, from.map(Position), Position(to));
+            store.write(batch).await
+        };
+        assert_eq!(at().await.expect("a read"), None);
+        advance(None, 10).await.expect("the first");
+        assert!(advance(None, 20).await.is_err_and(|error| error.is_conflict()), "there is one already");
+        advance(Some(10), 20).await.expect("the next");
+        assert!(advance(Some(10), 30).await.is_err_and(|error| error.is_conflict()), "somebody was faster");
+        assert_eq!(at().await.expect("a read"), Some(Position(20)));
     }
 }
 

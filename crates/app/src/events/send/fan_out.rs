@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use domicile_room::words;
+
 use super::Sender;
 use crate::{
     Result,
@@ -27,6 +29,9 @@ pub(super) async fn publish(
             None => return Err(crate::Error::internal("a room without an event was to be shown")),
         },
     };
+    if !view.facts.encrypted && stored.iter().any(|event| words::is_searchable(&event.pdu)) {
+        sender.rooms.note_words(room.info.room_num);
+    }
     for event in stored {
         // Whoever was just invited, kicked or banned is told too.
         if let Some(target) = event.pdu.state_key().filter(|_| event.pdu.membership().is_some())

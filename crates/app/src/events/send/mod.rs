@@ -103,8 +103,6 @@ struct StagedEvent {
     key: Option<StagedKey>,
     related: Option<Related>,
     counted: Counted,
-    /// What a search finds it by; none in an encrypted room.
-    words: Option<String>,
 }
 
 impl StagedEvent {

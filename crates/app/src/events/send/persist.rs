@@ -9,12 +9,11 @@ use domicile_core::{
 use domicile_room::{
     auth,
     event::{ClientEvent, Pdu},
-    words,
 };
 use domicile_store::{
     Batch, Value, event_id,
     numbers::Sequence,
-    table::{events, memberships, push, rooms, search},
+    table::{events, memberships, push, rooms},
 };
 use ruma::{UserId, events::TimelineEventType};
 
@@ -40,12 +39,10 @@ impl Sender {
         let counted = self.count(staging, &pdu, thread_num).await?;
         let view = &mut staging.view;
         view.has_relations |= related.is_some();
-        let words = if view.facts.encrypted { None } else { words::searchable(&pdu) };
-        let words = words.map(|(field, text)| words::index(field, &text, staging.info.room_num.0));
         view.depth = pdu.depth();
         view.extremities.clear();
         view.extremities.push((event_num, pdu.event_id().to_owned()));
-        staging.staged.push(StagedEvent { event_num, pdu, sender_num, state_before, key, related, counted, words });
+        staging.staged.push(StagedEvent { event_num, pdu, sender_num, state_before, key, related, counted });
         Ok(())
     }
 
@@ -203,9 +200,6 @@ fn insert(batch: &mut Batch, info: &RoomInfo, event: &StagedEvent, position: &Va
         json: event.pdu.json().clone(),
     };
     events::insert(batch, &row, position.clone());
-    if let Some(words) = &event.words {
-        search::insert(batch, event.event_num, words);
-    }
     if let Some(related) = &event.related {
         related.write(batch, info.room_num, event, position);
     }
