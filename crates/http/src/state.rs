@@ -12,7 +12,7 @@ use domicile_app::{
     media::Media,
     profile::Profiles,
     push::PushRules,
-    rooms::{Directory, Members, RoomMaker, RoomReader},
+    rooms::{Directory, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Summaries, Upgrades},
     search::Search,
     sync::{SlidingSync, Sync},
 };
@@ -83,8 +83,16 @@ services! {
     pub room_reader: Arc<RoomReader>,
     /// Searches what people wrote.
     pub search: Arc<Search>,
-    /// Aliases and the public directory.
+    /// Aliases.
     pub directory: Arc<Directory>,
+    /// The public directory.
+    pub public_rooms: Arc<PublicRooms>,
+    /// Rooms in short.
+    pub summaries: Arc<Summaries>,
+    /// The rooms under spaces.
+    pub hierarchies: Arc<Hierarchies>,
+    /// Upgrades of rooms.
+    pub upgrades: Arc<Upgrades>,
     /// What is new.
     pub sync: Arc<Sync>,
     /// What is new in windows over the rooms.

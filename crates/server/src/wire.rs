@@ -26,7 +26,8 @@ use domicile_app::{
     profile::Profiles,
     push::{PushClasses, PushRules},
     rooms::{
-        CreationSettings, Directory, EncryptByDefault, Members, RoomMaker, RoomReader, Rooms, StateKeys, StateTrees,
+        CreationSettings, Directory, EncryptByDefault, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Rooms,
+        StateKeys, StateTrees, Successions, Summaries, Upgrades,
     },
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
@@ -318,7 +319,18 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         rooms: Arc::clone(&rooms),
         wakers: Arc::clone(&wakers),
     }));
-    let members = Arc::new(Members::new(store.clone(), Arc::clone(&users), Arc::clone(&sender)));
+    let account_data = Arc::new(AccountData::new(store.clone(), Arc::clone(&rooms), Arc::clone(&wakers)));
+    let push_rules = Arc::new(PushRules::new(store.clone(), Arc::clone(&account_data), Arc::clone(&push)));
+    let successions = Arc::new(Successions::new(
+        store.clone(),
+        Arc::clone(&rooms),
+        Arc::clone(&keys),
+        Arc::clone(&events),
+        Arc::clone(&account_data),
+        Arc::clone(&push_rules),
+    ));
+    let members =
+        Arc::new(Members::new(store.clone(), Arc::clone(&users), Arc::clone(&sender), Arc::clone(&successions)));
     let typing = Arc::new(Typing::new(clock()));
     let jobs = Arc::new(Jobs::new(
         store.clone(),
@@ -328,7 +340,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&members),
         Arc::clone(&devices),
     ));
-    let account_data = Arc::new(AccountData::new(store.clone(), Arc::clone(&rooms), Arc::clone(&wakers)));
     let sync_parts = Arc::new(SyncParts {
         push: Arc::clone(&push),
         store: store.clone(),
@@ -344,9 +355,17 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         stopping: surroundings.stopping.clone(),
     });
     let room_reader = Arc::new(RoomReader::new(sync_parts.for_reading()));
+    let summaries = Arc::new(Summaries::new(
+        store.clone(),
+        Arc::clone(&rooms),
+        Arc::clone(&events),
+        Arc::clone(&keys),
+        Arc::clone(&trees),
+    ));
+    let upgrades = Arc::new(Upgrades::new(Arc::clone(&sender), Arc::clone(&members), Arc::clone(&keys), successions));
     let services = Services::new(AllServices {
         media: Arc::new(media),
-        push_rules: Arc::new(PushRules::new(store.clone(), Arc::clone(&account_data), Arc::clone(&push))),
+        push_rules,
         account_data,
         filters: Arc::new(Filters::new(store.clone())),
         profiles: Arc::new(Profiles::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms), Arc::clone(&members))),
@@ -370,6 +389,15 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         members,
         search: Arc::new(Search::new(&room_reader)),
         room_reader,
+        public_rooms: Arc::new(PublicRooms::new(
+            store.clone(),
+            Arc::clone(&users),
+            Arc::clone(&rooms),
+            Arc::clone(&sender),
+        )),
+        hierarchies: Arc::new(Hierarchies::new(Arc::clone(&summaries), rng())),
+        summaries,
+        upgrades,
         directory: Arc::new(Directory::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms))),
         sliding_sync: Arc::new(SlidingSync::new(Arc::clone(&sync_parts))),
         sync: Arc::new(Sync::new(sync_parts)),

@@ -60,6 +60,12 @@ CREATE TABLE rooms (
     is_public BIGINT NOT NULL DEFAULT 0, created_ts BIGINT NOT NULL
 );
 CREATE INDEX rooms_public ON rooms (is_public, room_num);
+-- What the public directory shows of each room in it, kept by the writes that change it; `search` is all its text in small letters.
+CREATE TABLE public_rooms (
+    room_num BIGINT PRIMARY KEY, joined BIGINT NOT NULL, name TEXT, topic TEXT, canonical_alias TEXT, avatar_url TEXT,
+    join_rule TEXT NOT NULL, room_type TEXT NOT NULL, world_readable BIGINT NOT NULL, guest_can_join BIGINT NOT NULL, search TEXT NOT NULL
+);
+CREATE INDEX public_rooms_by_size ON public_rooms (joined DESC, room_num);
 CREATE TABLE forward_extremities (
     room_num BIGINT NOT NULL, event_num BIGINT NOT NULL, PRIMARY KEY (room_num, event_num)
 ) WITHOUT ROWID;

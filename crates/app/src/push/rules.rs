@@ -8,8 +8,11 @@ use domicile_store::{
     table::account_data::{self, GLOBAL},
 };
 use ruma::{
-    UserId,
-    push::{Action, InsertPushRuleError, NewPushRule, RemovePushRuleError, RuleKind, Ruleset},
+    RoomId, UserId,
+    push::{
+        Action, EventMatchConditionData, InsertPushRuleError, NewConditionalPushRule, NewPushRule, NewSimplePushRule,
+        PushCondition, RemovePushRuleError, RuleKind, Ruleset,
+    },
 };
 use serde_json::json;
 
@@ -49,6 +52,44 @@ impl PushRules {
         self.account_data.write(by.user_num, GLOBAL, KIND, &content).await?;
         self.classes.forget_all();
         Ok(())
+    }
+
+    /// Lets the rules that a user made for a room be good for the room that took its place, too.
+    pub async fn follow_room(&self, by: &Session, old: &RoomId, new: &RoomId) -> Result<()> {
+        let rules = self.get(by.user_num, &by.user_id).await?;
+        let mut made: Vec<NewPushRule> = Vec::new();
+        if let Some(rule) = rules.room.iter().find(|rule| rule.rule_id == *old && rule.enabled)
+            && !rules.room.iter().any(|rule| rule.rule_id == *new)
+        {
+            made.push(NewPushRule::Room(NewSimplePushRule::new(new.to_owned(), rule.actions.clone())));
+        }
+        for rule in rules.override_.iter().filter(|rule| rule.enabled && rule.rule_id.contains(old.as_str())) {
+            let rule_id = rule.rule_id.replace(old.as_str(), new.as_str());
+            if rules.override_.iter().any(|rule| rule.rule_id == rule_id) {
+                continue;
+            }
+            let conditions = rule.conditions.iter().cloned().map(|condition| match condition {
+                PushCondition::EventMatch(EventMatchConditionData { key, pattern, .. })
+                    if key == "room_id" && pattern == old.as_str() =>
+                {
+                    PushCondition::EventMatch(EventMatchConditionData::new(key, new.to_string()))
+                }
+                other => other,
+            });
+            let rule = NewConditionalPushRule::new(rule_id, conditions.collect(), rule.actions.clone());
+            made.push(NewPushRule::Override(rule));
+        }
+        if made.is_empty() {
+            return Ok(());
+        }
+        self.change(by, |rules| {
+            for rule in made {
+                let refused = |error| ErrorKind::InvalidParam.with(format!("The rule cannot be added: {error}."));
+                rules.insert(rule, None, None).map_err(refused)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Adds or replaces a rule.

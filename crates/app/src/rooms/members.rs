@@ -8,7 +8,7 @@ use domicile_store::{Batch, Store, table::memberships, table::profile_fields};
 use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId, events::TimelineEventType};
 use serde_json::{Map, Value, json};
 
-use super::{Membership, Room};
+use super::{Membership, Room, Successions};
 use crate::{
     Result,
     accounts::{Session, Users},
@@ -30,12 +30,13 @@ pub struct Members {
     store: Store,
     users: Arc<Users>,
     sender: Arc<Sender>,
+    successions: Arc<Successions>,
 }
 
 impl Members {
     /// Over a store and a sender.
-    pub fn new(store: Store, users: Arc<Users>, sender: Arc<Sender>) -> Self {
-        Self { store, users, sender }
+    pub fn new(store: Store, users: Arc<Users>, sender: Arc<Sender>, successions: Arc<Successions>) -> Self {
+        Self { store, users, sender, successions }
     }
 
     /// Makes the events.
@@ -66,7 +67,11 @@ impl Members {
         }
         let authorised_via = self.restricted_join(&room, by).await?;
         let content = self.content(by.user_num, "join").await?;
-        self.change(by, &room, &by.user_id, content, MemberExtras { reason, authorised_via }).await
+        self.change(by, &room, &by.user_id, content, MemberExtras { reason, authorised_via }).await?;
+        if let Err(error) = self.successions.carry_over(by, &room).await {
+            tracing::warn!(%error, "somebody's settings did not follow them to an upgraded room");
+        }
+        Ok(())
     }
 
     /// Who lets `by` join a restricted room without an invite: a member with the power to invite, if `by` is in an allowed room.

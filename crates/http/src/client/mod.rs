@@ -8,6 +8,7 @@ pub mod config;
 pub mod context;
 pub mod dehydrated_device;
 pub mod device;
+pub mod directory;
 pub mod discovery;
 pub mod filter;
 pub mod keys;
@@ -26,6 +27,7 @@ pub mod relations;
 pub mod room;
 pub mod search;
 pub mod session;
+pub mod space;
 pub mod state;
 pub mod sync;
 pub mod threads;
@@ -51,6 +53,7 @@ pub fn routes() -> Router<Services> {
         .merge(context::routes())
         .merge(dehydrated_device::routes())
         .merge(device::routes())
+        .merge(directory::routes())
         .merge(discovery::routes())
         .merge(filter::routes())
         .merge(keys::routes())
@@ -68,6 +71,7 @@ pub fn routes() -> Router<Services> {
         .merge(room::routes())
         .merge(search::routes())
         .merge(session::routes())
+        .merge(space::routes())
         .merge(state::routes())
         .merge(sync::routes())
         .merge(threads::routes())

@@ -25,6 +25,11 @@ pub fn insert(batch: &mut Batch, alias: &str, room_num: RoomNum, creator_num: Us
     );
 }
 
+/// Lets all aliases of a room lead to another.
+pub fn move_all(batch: &mut Batch, from: RoomNum, to: RoomNum) {
+    batch.push("UPDATE aliases SET room_num = $2 WHERE room_num = $1", params![from, to]);
+}
+
 /// Removes an alias.
 pub fn remove(batch: &mut Batch, alias: &str) {
     batch.push("DELETE FROM aliases WHERE alias = $1", params![alias]);

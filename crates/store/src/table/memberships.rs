@@ -67,6 +67,14 @@ pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<Membe
     rows.iter().map(membership).collect()
 }
 
+/// How many are joined to a room.
+pub async fn joined_count(snapshot: &Snapshot, room_num: RoomNum) -> Result<i64, StoreError> {
+    let row = snapshot
+        .query_one("SELECT COUNT(*) FROM memberships WHERE room_num = $1 AND membership = 'join'", &params![room_num])
+        .await?;
+    row.int(0)
+}
+
 /// Sets a membership. Whoever joins or is invited again has forgotten nothing.
 pub fn set(
     batch: &mut Batch,

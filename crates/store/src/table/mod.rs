@@ -16,6 +16,7 @@ pub mod media;
 pub mod memberships;
 pub mod one_time_keys;
 pub mod profile_fields;
+pub mod public_rooms;
 pub mod push;
 pub mod receipts;
 pub mod registration_tokens;

@@ -69,12 +69,6 @@ pub async fn by_num(snapshot: &Snapshot, room_num: RoomNum) -> Result<Option<Roo
     row.as_ref().map(room).transpose()
 }
 
-/// Numbers of the rooms in the public directory.
-pub async fn public(snapshot: &Snapshot) -> Result<Vec<RoomNum>, StoreError> {
-    let rows = snapshot.query("SELECT room_num FROM rooms WHERE is_public = 1 ORDER BY room_num", &[]).await?;
-    rows.iter().map(|row| row.num(0)).collect()
-}
-
 /// Adds a room; a conflict if the id is there.
 pub fn insert(batch: &mut Batch, room: &Room, last_position: Value, created_ts: i64) {
     batch.push(

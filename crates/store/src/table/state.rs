@@ -24,6 +24,21 @@ pub async fn keys(
     rows.iter().map(|row| Ok((row.num(0)?, row.text(1)?.to_owned(), row.text(2)?.to_owned()))).collect()
 }
 
+/// Those of the numbers that are of one type: number and state key.
+pub async fn keys_of_kind(
+    snapshot: &Snapshot,
+    kind: &str,
+    nums: impl IntoIterator<Item = KeyNum>,
+) -> Result<Vec<(KeyNum, String)>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT key_num, state_key FROM state_keys WHERE key_num IN INTS($1) AND kind = $2",
+            &[int_list(nums), kind.into()],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.num(0)?, row.text(1)?.to_owned()))).collect()
+}
+
 /// Adds a pair; a conflict if it is there.
 pub fn insert_key(batch: &mut Batch, key_num: KeyNum, kind: &str, state_key: &str) {
     batch.push(

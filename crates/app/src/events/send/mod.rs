@@ -7,6 +7,7 @@ mod authorise;
 mod build;
 mod count;
 mod fan_out;
+mod listing;
 mod message;
 mod persist;
 mod redaction;
@@ -92,7 +93,8 @@ pub struct Staging {
     from_revision: Option<i64>,
     old_extremities: Vec<EventNum>,
     staged: Vec<StagedEvent>,
-    redacted: Vec<EventNum>,
+    /// What was redacted, and what is left of it.
+    redacted: Vec<(EventNum, Arc<Pdu>)>,
 }
 
 struct StagedEvent {
@@ -176,7 +178,12 @@ impl Sender {
     }
 
     /// Writes what is staged, shows it and wakes who waits for it. Gives the events as they are stored.
-    pub async fn commit(&self, room: Option<&Arc<Room>>, staging: Staging) -> Result<(Arc<Room>, Vec<Arc<Stored>>)> {
+    pub async fn commit(
+        &self,
+        room: Option<&Arc<Room>>,
+        mut staging: Staging,
+    ) -> Result<(Arc<Room>, Vec<Arc<Stored>>)> {
+        self.follow_listing(&mut staging).await?;
         let (view, stored) = persist::persist(self, staging).await?;
         let room = fan_out::publish(self, room, view, &stored).await?;
         Ok((room, stored))
@@ -195,7 +202,9 @@ impl Staging {
     }
 
     fn pdu(&self, event_num: EventNum) -> Option<Arc<Pdu>> {
-        self.staged.iter().find(|event| event.event_num == event_num).map(|event| Arc::clone(&event.pdu))
+        let staged = self.staged.iter().find(|event| event.event_num == event_num).map(|event| &event.pdu);
+        let left = || self.redacted.iter().find(|(redacted, _)| *redacted == event_num).map(|(_, pdu)| pdu);
+        staged.or_else(left).map(Arc::clone)
     }
 
     /// Notes the transaction that makes the first staged event.

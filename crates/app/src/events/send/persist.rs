@@ -142,7 +142,7 @@ pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomVi
     batch.append(extra);
     let committed = sender.store.write(batch).await?;
 
-    for event_num in redacted {
+    for (event_num, _) in redacted {
         sender.events.forget(event_num);
     }
     view.revision = from_revision.unwrap_or(0) + 1;

@@ -63,7 +63,7 @@ impl Sender {
         if let (Some(root_num), Some(position)) = (event.thread_num, event.position) {
             threads::remove_reply(&mut staging.batch, root_num, position);
         }
-        staging.redacted.push(event.event_num);
+        staging.redacted.push((event.event_num, std::sync::Arc::new(emptied)));
         Ok(true)
     }
 }

@@ -4,6 +4,8 @@ mod aliases;
 mod create_room;
 mod get_event_by_timestamp;
 mod get_room_event;
+mod get_summary;
+mod upgrade_room;
 
 use axum::Router;
 use ruma::api::client::room as api;
@@ -17,4 +19,6 @@ pub fn routes() -> Router<Services> {
         .endpoint::<api::create_room::v3::Request, _, _>(create_room::create_room)
         .endpoint::<api::get_event_by_timestamp::v1::Request, _, _>(get_event_by_timestamp::get_event_by_timestamp)
         .endpoint::<api::get_room_event::v3::Request, _, _>(get_room_event::get_room_event)
+        .endpoint::<api::get_summary::v1::Request, _, _>(get_summary::get_summary)
+        .endpoint::<api::upgrade_room::v3::Request, _, _>(upgrade_room::upgrade_room)
 }

@@ -1,0 +1,34 @@
+//! GET /_matrix/client/v1/room_summary/{roomIdOrAlias} (Room summaries)
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domicile_app::{
+    accounts::{Key, Limit, RateLimits},
+    rooms::{Directory, Summaries},
+};
+use ruma::api::client::room::get_summary::v1::{Request, Response};
+
+use crate::{
+    answer::{Answer, Reply},
+    extract::Maybe,
+};
+
+/// A room in short.
+pub(super) async fn get_summary(
+    State(directory): State<Arc<Directory>>,
+    State(summaries): State<Arc<Summaries>>,
+    State(limits): State<Arc<RateLimits>>,
+    request: Maybe<Request>,
+) -> Reply<Response> {
+    let session = request.session.as_deref();
+    match session {
+        Some(session) => limits.check(Limit::Searches, Key::Account(session.user_num))?,
+        None => limits.check_address(Limit::Searches, request.client.address)?,
+    }
+    let room_id = directory.resolve(&request.body.room_id_or_alias).await?;
+    let (summary, membership) = summaries.get(session, &room_id).await?;
+    let mut answer = Response::new(summary.to_matrix());
+    answer.membership = session.map(|_| membership.as_str().into());
+    Ok(Answer(answer))
+}
