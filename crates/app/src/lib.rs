@@ -6,12 +6,15 @@
 pub mod account_data;
 pub mod accounts;
 pub mod admin;
+pub mod calls;
+pub mod discovery;
 pub mod e2ee;
 pub mod ephemeral;
 pub mod error;
 pub mod events;
 pub mod jobs;
 pub mod media;
+pub mod moderation;
 pub mod profile;
 pub mod push;
 pub mod rooms;

@@ -5,11 +5,17 @@ use std::{ops::Deref, sync::Arc};
 use axum::extract::FromRef;
 use domicile_app::{
     account_data::{AccountData, Filters},
-    accounts::{Accounts, Devices, Logins, RateLimits, Registration, RegistrationTokens, Sessions, Uia, Users},
+    accounts::{
+        Accounts, Devices, Logins, OpenIdTokens, RateLimits, Registration, RegistrationTokens, Sessions, Uia,
+        UserDirectory, Users,
+    },
+    calls::Calls,
+    discovery::Discovery,
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{Receipts, TypingNotices},
     events::send::Sender,
     media::Media,
+    moderation::Reports,
     profile::Profiles,
     push::PushRules,
     rooms::{Directory, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Summaries, Upgrades},
@@ -57,6 +63,16 @@ services! {
     pub sessions: Arc<Sessions>,
     /// The directory of users.
     pub users: Arc<Users>,
+    /// The operator's announcements.
+    pub discovery: Arc<Discovery>,
+    /// Calls.
+    pub calls: Arc<Calls>,
+    /// Reports to the operator.
+    pub reports: Arc<Reports>,
+    /// Tokens for other services.
+    pub openid_tokens: Arc<OpenIdTokens>,
+    /// Finding people.
+    pub user_directory: Arc<UserDirectory>,
     /// Device lists.
     pub device_lists: Arc<DeviceLists>,
     /// Device keys.

@@ -1,5 +1,7 @@
 //! The wiring: the one place that knows every service and what it is made of.
 
+mod settings;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,11 +11,14 @@ use anyhow::{Context, anyhow};
 use domicile_app::{
     account_data::{AccountData, Filters},
     accounts::{
-        Accounts, Devices, Logins, Passwords, RateLimits, Registration, RegistrationTokens, Sessions, Uia, Users,
+        Accounts, Devices, Logins, OpenIdTokens, Passwords, RateLimits, Registration, RegistrationTokens, Sessions,
+        Uia, UserDirectory, Users,
         rate_limits::{Rate as Bucket, RateLimitSettings},
         registration::{Policy, RegistrationMode, RegistrationSettings},
     },
     admin::{BackupParts, Backups, Health},
+    calls::{Calls, TurnSettings},
+    discovery::Discovery,
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{Receipts, Typing, TypingNotices},
     events::{
@@ -23,6 +28,7 @@ use domicile_app::{
     },
     jobs::Jobs,
     media::{Media, MediaSettings, SealedBlobs},
+    moderation::Reports,
     profile::Profiles,
     push::{PushClasses, PushRules},
     rooms::{
@@ -146,6 +152,7 @@ fn rate_limits(config: &config::RateLimits) -> RateLimitSettings {
         joins: bucket(config.joins),
         uploads: bucket(config.uploads),
         searches: bucket(config.searches),
+        reports: bucket(config.reports),
     }
 }
 
@@ -211,6 +218,10 @@ pub struct Settings {
     pub memory: config::Memory,
     /// Uploads.
     pub media: config::Media,
+    /// What anybody is told about the server.
+    pub discovery: Discovery,
+    /// Servers that carry calls.
+    pub turn: Option<TurnSettings>,
 }
 
 impl Settings {
@@ -226,6 +237,8 @@ impl Settings {
             creation: creation(&config.rooms)?,
             memory: config.memory.clone(),
             media: config.media.clone(),
+            discovery: settings::discovery(config)?,
+            turn: settings::turn(&config.turn)?,
         })
     }
 }
@@ -348,8 +361,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         events: Arc::clone(&events),
         presenter,
         rooms: Arc::clone(&rooms),
-        keys,
-        trees,
+        keys: Arc::clone(&keys),
+        trees: Arc::clone(&trees),
         wakers: Arc::clone(&wakers),
         typing: Arc::clone(&typing),
         stopping: surroundings.stopping.clone(),
@@ -362,6 +375,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&keys),
         Arc::clone(&trees),
     ));
+    let reports = Arc::new(Reports::new(store.clone(), clock(), Arc::clone(&users), Arc::clone(&room_reader)));
     let upgrades = Arc::new(Upgrades::new(Arc::clone(&sender), Arc::clone(&members), Arc::clone(&keys), successions));
     let services = Services::new(AllServices {
         media: Arc::new(media),
@@ -395,6 +409,11 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             Arc::clone(&rooms),
             Arc::clone(&sender),
         )),
+        discovery: Arc::new(settings.discovery),
+        calls: Arc::new(Calls::new(clock(), settings.turn)),
+        reports: Arc::clone(&reports),
+        openid_tokens: Arc::new(OpenIdTokens::new(store.clone(), clock(), rng(), Arc::clone(&users))),
+        user_directory: Arc::new(UserDirectory::new(store.clone(), Arc::clone(&users))),
         hierarchies: Arc::new(Hierarchies::new(Arc::clone(&summaries), rng())),
         summaries,
         upgrades,
@@ -418,7 +437,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     });
     Ok(Wired {
         services,
-        admin: AdminServices { accounts, registration_tokens, backups: Arc::new(backups) },
+        admin: AdminServices { accounts, registration_tokens, backups: Arc::new(backups), reports },
         health: Arc::new(Health::new(store.clone())),
         jobs,
         store,

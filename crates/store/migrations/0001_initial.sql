@@ -39,9 +39,13 @@ CREATE TABLE uia_sessions (
 );
 CREATE INDEX uia_sessions_by_age ON uia_sessions (created_ts);
 CREATE TABLE openid_tokens (token_hash BLOB NOT NULL PRIMARY KEY, user_num BIGINT NOT NULL, expires_ts BIGINT NOT NULL) WITHOUT ROWID;
+CREATE INDEX openid_tokens_by_user ON openid_tokens (user_num, expires_ts);
 CREATE TABLE profile_fields (
     user_num BIGINT NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (user_num, field)
 ) WITHOUT ROWID;
+-- Where people are found by a word of their name: small letters, of local accounts that are in use.
+CREATE TABLE user_words (word TEXT NOT NULL, user_num BIGINT NOT NULL, PRIMARY KEY (word, user_num)) WITHOUT ROWID;
+CREATE INDEX user_words_by_user ON user_words (user_num);
 CREATE TABLE account_data (
     user_num BIGINT NOT NULL, room_num BIGINT NOT NULL, kind TEXT NOT NULL, content TEXT NOT NULL, position BIGINT NOT NULL,
     PRIMARY KEY (user_num, room_num, kind)
@@ -51,15 +55,22 @@ CREATE TABLE filters (
     user_num BIGINT NOT NULL, filter_num BIGINT NOT NULL, hash BLOB NOT NULL, definition TEXT NOT NULL, PRIMARY KEY (user_num, filter_num)
 ) WITHOUT ROWID;
 
+-- What people report to the operator: an event (with its room and sender), a room, or a user.
+CREATE TABLE reports (
+    report_num BIGINT PRIMARY KEY, reporter_num BIGINT NOT NULL, room_id TEXT, event_id BLOB, user_id TEXT, reason TEXT NOT NULL,
+    created_ts BIGINT NOT NULL, resolved_ts BIGINT
+);
+CREATE INDEX reports_open ON reports (report_num) WHERE resolved_ts IS NULL;
+
 -- Rooms and events ------------------------------------------------------------------------------------------------
 -- `revision` is the guard of every write to the room: two writers cannot both go from 41 to 42. `end_num` is the event to which the next one
--- refers; where the graph has several ends, the others stand in `forward_extremities`.
+-- refers; where the graph has several ends, the others stand in `forward_extremities`. `is_open` tells that anybody may join or read: who is
+-- in such a room can be found by everybody.
 CREATE TABLE rooms (
     room_num BIGINT PRIMARY KEY, room_id TEXT NOT NULL UNIQUE, room_version TEXT NOT NULL, revision BIGINT NOT NULL,
     state_root BIGINT NOT NULL, last_position BIGINT NOT NULL, end_num BIGINT NOT NULL, depth BIGINT NOT NULL, totals BLOB NOT NULL,
-    is_public BIGINT NOT NULL DEFAULT 0, created_ts BIGINT NOT NULL
+    is_public BIGINT NOT NULL DEFAULT 0, is_open BIGINT NOT NULL DEFAULT 0, created_ts BIGINT NOT NULL
 );
-CREATE INDEX rooms_public ON rooms (is_public, room_num);
 -- What the public directory shows of each room in it, kept by the writes that change it; `search` is all its text in small letters.
 CREATE TABLE public_rooms (
     room_num BIGINT PRIMARY KEY, joined BIGINT NOT NULL, name TEXT, topic TEXT, canonical_alias TEXT, avatar_url TEXT,

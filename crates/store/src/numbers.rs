@@ -29,6 +29,8 @@ pub enum Sequence {
     Job,
     /// `one_time_keys.ordinal`
     OneTimeKey,
+    /// `reports.report_num`
+    Report,
 }
 
 impl Sequence {
@@ -43,6 +45,7 @@ impl Sequence {
             Self::PushClass => "push_class",
             Self::Job => "job",
             Self::OneTimeKey => "one_time_key",
+            Self::Report => "report",
         }
     }
 

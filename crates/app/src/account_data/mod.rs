@@ -2,6 +2,7 @@
 
 pub mod filters;
 pub mod ignored;
+mod tags;
 
 use std::sync::Arc;
 
@@ -48,14 +49,19 @@ impl AccountData {
         domicile_room::event::validate::depth(content.get())
             .map_err(|error| ErrorKind::BadJson.with(format!("{error}.")))?;
         let room_num = self.room_num(room_id).await?;
-        let user_num = by.user_num;
+        self.check_room(by.user_num, content.get().len()).await?;
+        self.write(by.user_num, room_num, kind, content.get()).await
+    }
+
+    /// Whether a user may keep one more content of a size.
+    async fn check_room(&self, user_num: domicile_core::ids::UserNum, bytes: usize) -> Result<()> {
         let (count, size) =
             self.store.read(move |snapshot| async move { account_data::size(&snapshot, user_num).await }).await?;
-        let grown = size.saturating_add(i64::try_from(content.get().len()).unwrap_or(i64::MAX));
+        let grown = size.saturating_add(i64::try_from(bytes).unwrap_or(i64::MAX));
         if count >= LARGEST_COUNT || grown > LARGEST_SIZE {
             return Err(ErrorKind::TooLarge.with("Your account data is full: empty some of it first.").into());
         }
-        self.write(user_num, room_num, kind, content.get()).await
+        Ok(())
     }
 
     /// Sets the content of a type without asking whether clients may.

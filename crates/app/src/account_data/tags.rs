@@ -6,11 +6,7 @@ use ruma::{RoomId, UserId};
 use serde_json::{Map, Value};
 
 use super::AccountData;
-use crate::{
-    Error, Result,
-    accounts::Session,
-    error::forbidden,
-};
+use crate::{Error, Result, accounts::Session, error::forbidden};
 
 /// The type under which they are kept.
 const KIND: &str = "m.tag";

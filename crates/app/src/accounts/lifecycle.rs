@@ -10,7 +10,7 @@ use domicile_store::{
 };
 use ruma::{DeviceId, OwnedUserId, UserId};
 
-use super::{Devices, NewSession, OpenedSession, Passwords, Users, devices::Device};
+use super::{Devices, NewSession, OpenedSession, Passwords, Users, devices::Device, user_directory};
 use crate::{Error, Result, error::not_found};
 
 /// Longest user id in bytes (client-server specification, *User identifiers*).
@@ -122,6 +122,7 @@ impl Accounts {
             deactivated_ts: None,
         };
         table::users::insert(&mut batch, &row);
+        table::user_words::replace(&mut batch, user_num, &user_directory::words(user_id.localpart(), None));
         if let Some(token) = &new.registration_token {
             registration_tokens::take(&mut batch, token, now_ms);
         }

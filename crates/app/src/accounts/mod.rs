@@ -4,23 +4,27 @@ pub mod devices;
 mod last_seen;
 pub mod lifecycle;
 pub mod login;
+pub mod openid;
 pub mod passwords;
 pub mod rate_limits;
 pub mod registration;
 pub mod registration_tokens;
 pub mod sessions;
 pub mod uia;
+pub mod user_directory;
 pub mod users;
 
 pub use devices::{Devices, NewSession, OpenedSession};
 pub use lifecycle::Accounts;
 pub use login::Logins;
+pub use openid::OpenIdTokens;
 pub use passwords::Passwords;
 pub use rate_limits::{Key, Limit, RateLimits};
 pub use registration::Registration;
 pub use registration_tokens::RegistrationTokens;
 pub use sessions::{Session, Sessions};
 pub use uia::Uia;
+pub use user_directory::UserDirectory;
 pub use users::Users;
 
 use crate::Error;

@@ -37,6 +37,8 @@ pub enum Limit {
     Uploads,
     /// Searches of an account that cost the server much: the directory of users, the public rooms.
     Searches,
+    /// Reports of an account to the operator.
+    Reports,
 }
 
 /// Whose bucket.
@@ -95,6 +97,8 @@ pub struct RateLimitSettings {
     pub uploads: Option<Rate>,
     /// [`Limit::Searches`]
     pub searches: Option<Rate>,
+    /// [`Limit::Reports`]
+    pub reports: Option<Rate>,
 }
 
 impl RateLimitSettings {
@@ -108,6 +112,7 @@ impl RateLimitSettings {
             Limit::Joins => self.joins,
             Limit::Uploads => self.uploads,
             Limit::Searches => self.searches,
+            Limit::Reports => self.reports,
         }
     }
 }

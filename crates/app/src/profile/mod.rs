@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use domicile_core::{error::ErrorKind, limits};
 use domicile_store::{
     Batch, Store,
-    table::{memberships, profile_fields},
+    table::{memberships, profile_fields, user_words},
 };
 use ruma::UserId;
 use serde_json::Value;
 
 use crate::{
     Result,
-    accounts::{Session, Users},
+    accounts::{Session, Users, user_directory},
     error::{forbidden, not_found},
     rooms::{Members, Rooms, members::MemberExtras},
 };
@@ -64,6 +64,10 @@ impl Profiles {
             self.check_size(user_id, field, value).await?;
         }
         let mut batch = Batch::new();
+        if field == "displayname" {
+            let words = user_directory::words(by.user_id.localpart(), value.as_ref().and_then(Value::as_str));
+            user_words::replace(&mut batch, by.user_num, &words);
+        }
         match value.filter(|value| !value.is_null()) {
             Some(value) => profile_fields::set(&mut batch, by.user_num, field, &value.to_string()),
             None => profile_fields::remove(&mut batch, by.user_num, field),

@@ -21,5 +21,7 @@ section! {
         uploads: Rate = Rate::Limited { per_second: 1.0, burst: 30 };
         /// Searches in directories by one account.
         searches: Rate = Rate::Limited { per_second: 2.0, burst: 20 };
+        /// Reports to the operator by one account.
+        reports: Rate = Rate::Limited { per_second: 0.05, burst: 20 };
     }
 }

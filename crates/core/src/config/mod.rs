@@ -15,6 +15,7 @@ mod rooms;
 mod section;
 mod server;
 mod sync;
+mod turn;
 mod value;
 
 use std::fmt::Write;
@@ -31,6 +32,7 @@ pub use rooms::{EncryptByDefault, Rooms};
 pub use section::{KeyDoc, Section};
 pub use server::Server;
 pub use sync::{Memory, Sync};
+pub use turn::Turn;
 pub use value::{ByteSize, Duration, Mode, Rate, Setting};
 
 /// Everything that the operator chooses.
@@ -52,6 +54,8 @@ pub struct Config {
     pub rate_limits: RateLimits,
     /// Uploads.
     pub media: Media,
+    /// Calls.
+    pub turn: Turn,
     /// Syncing.
     pub sync: Sync,
     /// What is kept in memory.
@@ -71,6 +75,7 @@ impl Default for Config {
             rooms: Rooms::default(),
             rate_limits: RateLimits::default(),
             media: Media::default(),
+            turn: Turn::default(),
             sync: Sync::default(),
             memory: Memory::default(),
             logging: Logging::default(),
@@ -89,6 +94,7 @@ impl Config {
             &self.rooms,
             &self.rate_limits,
             &self.media,
+            &self.turn,
             &self.sync,
             &self.memory,
             &self.logging,
@@ -104,6 +110,7 @@ impl Config {
             "rooms" => &mut self.rooms,
             "rate_limits" => &mut self.rate_limits,
             "media" => &mut self.media,
+            "turn" => &mut self.turn,
             "sync" => &mut self.sync,
             "memory" => &mut self.memory,
             "logging" => &mut self.logging,

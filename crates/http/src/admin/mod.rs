@@ -1,6 +1,7 @@
 //! The operator's API: what `domicile user` and `domicile token` ask of a running server, over a socket that only the operator may open.
 
 mod backups;
+mod reports;
 mod tokens;
 mod users;
 
@@ -10,6 +11,7 @@ use axum::{Router, extract::FromRef};
 use domicile_app::{
     accounts::{Accounts, RegistrationTokens},
     admin::Backups,
+    moderation::Reports,
 };
 
 /// What these routes ask.
@@ -21,9 +23,16 @@ pub struct AdminServices {
     pub registration_tokens: Arc<RegistrationTokens>,
     /// Backups.
     pub backups: Arc<Backups>,
+    /// Reports.
+    pub reports: Arc<Reports>,
 }
 
 /// The routes.
 pub fn routes(services: AdminServices) -> Router {
-    Router::new().merge(backups::routes()).merge(tokens::routes()).merge(users::routes()).with_state(services)
+    Router::new()
+        .merge(backups::routes())
+        .merge(reports::routes())
+        .merge(tokens::routes())
+        .merge(users::routes())
+        .with_state(services)
 }

@@ -24,15 +24,20 @@ pub mod read_marker;
 pub mod receipt;
 pub mod redact;
 pub mod relations;
+pub mod reporting;
 pub mod room;
 pub mod search;
 pub mod session;
 pub mod space;
 pub mod state;
 pub mod sync;
+pub mod tag;
+pub mod thirdparty;
 pub mod threads;
 pub mod to_device;
 pub mod typing;
+pub mod user_directory;
+pub mod voip;
 
 use axum::Router;
 
@@ -68,13 +73,18 @@ pub fn routes() -> Router<Services> {
         .merge(receipt::routes())
         .merge(redact::routes())
         .merge(relations::routes())
+        .merge(reporting::routes())
         .merge(room::routes())
         .merge(search::routes())
         .merge(session::routes())
         .merge(space::routes())
         .merge(state::routes())
         .merge(sync::routes())
+        .merge(tag::routes())
+        .merge(thirdparty::routes())
         .merge(threads::routes())
         .merge(to_device::routes())
         .merge(typing::routes())
+        .merge(user_directory::routes())
+        .merge(voip::routes())
 }

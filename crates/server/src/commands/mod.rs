@@ -2,6 +2,7 @@
 
 mod backup;
 mod config;
+mod report;
 mod token;
 mod user;
 
@@ -39,6 +40,9 @@ enum Command {
     Backup(backup::BackupCommand),
     /// Restore a backup into an empty data folder.
     Restore(backup::RestoreCommand),
+    /// What people reported to you.
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     /// Registration tokens, with which people make their own accounts.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -71,6 +75,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::User(command)) => user::run(&config, command).await,
             Some(Command::Backup(command)) => backup::run(&config, command).await,
             Some(Command::Restore(command)) => backup::restore(&config, command).await,
+            Some(Command::Report(command)) => report::run(&config, command).await,
             Some(Command::Token(command)) => token::run(&config, command).await,
             Some(Command::Config(_)) => Ok(()),
         }

@@ -23,6 +23,7 @@ pub(super) const TABLES: &[Table] = &[
             column("depth", Class::Room, Holds::Value),
             column("totals", Class::Room, Holds::Value),
             column("is_public", Class::Directory, Holds::Value),
+            column("is_open", Class::Directory, Holds::Value),
             column("created_ts", Class::Room, Holds::Value),
         ],
     },

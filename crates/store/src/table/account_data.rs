@@ -1,6 +1,6 @@
 //! `account_data`: what a user keeps for themselves, of no room (number 0) or of one.
 
-use domicile_core::ids::{RoomNum, UserNum};
+use domicile_core::ids::{Position, RoomNum, UserNum};
 
 use crate::{Batch, Snapshot, StoreError, Value, params};
 
@@ -36,6 +36,45 @@ pub async fn of_room(
         )
         .await?;
     rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned()))).collect()
+}
+
+/// The content of one type, and the position of its last change.
+pub async fn get_at(
+    snapshot: &Snapshot,
+    user_num: UserNum,
+    room_num: RoomNum,
+    kind: &str,
+) -> Result<Option<(String, Position)>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT content, position FROM account_data WHERE user_num = $1 AND room_num = $2 AND kind = $3",
+            &params![user_num, room_num, kind],
+        )
+        .await?;
+    row.map(|row| Ok((row.text(0)?.to_owned(), row.num(1)?))).transpose()
+}
+
+/// Sets the content of one type if its last change is still the one `before`; a conflict if somebody else changed it.
+pub fn replace(
+    batch: &mut Batch,
+    (user_num, room_num): (UserNum, RoomNum),
+    kind: &str,
+    content: &str,
+    before: Option<Position>,
+    position: Value,
+) {
+    if let Some(before) = before {
+        batch.guard(
+            "account_data.position",
+            "UPDATE account_data SET content = $4, position = $5 WHERE user_num = $1 AND room_num = $2 AND kind = $3 AND position = $6",
+            params![user_num, room_num, kind, content, position, before],
+        );
+    } else {
+        batch.push(
+            "INSERT INTO account_data (user_num, room_num, kind, content, position) VALUES ($1, $2, $3, $4, $5)",
+            params![user_num, room_num, kind, content, position],
+        );
+    }
 }
 
 /// Sets the content of one type.

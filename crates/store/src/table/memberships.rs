@@ -2,7 +2,7 @@
 
 use domicile_core::ids::{EventNum, Position, RoomNum, UserNum};
 
-use crate::{Batch, Row, Snapshot, StoreError, Value, params};
+use crate::{Batch, Row, Snapshot, StoreError, Value, params, value::int_list};
 
 /// A row of `memberships`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,54 @@ pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<Membe
 pub async fn joined_count(snapshot: &Snapshot, room_num: RoomNum) -> Result<i64, StoreError> {
     let row = snapshot
         .query_one("SELECT COUNT(*) FROM memberships WHERE room_num = $1 AND membership = 'join'", &params![room_num])
+        .await?;
+    row.int(0)
+}
+
+/// Those of `users` who are joined to a room that `viewer` is joined to, or to one that is open to anybody.
+pub async fn visible_to(
+    snapshot: &Snapshot,
+    viewer: UserNum,
+    users: impl IntoIterator<Item = UserNum>,
+) -> Result<Vec<UserNum>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT DISTINCT t.user_num FROM memberships t WHERE t.user_num IN INTS($1) AND t.membership = 'join'
+             AND (EXISTS (SELECT 1 FROM memberships v WHERE v.user_num = $2 AND v.room_num = t.room_num AND v.membership = 'join')
+             OR EXISTS (SELECT 1 FROM rooms r WHERE r.room_num = t.room_num AND r.is_open = 1))",
+            &[int_list(users), viewer.into()],
+        )
+        .await?;
+    rows.iter().map(|row| row.num(0)).collect()
+}
+
+/// At most `limit` rooms after a number to which both users are joined: number and Matrix id.
+pub async fn mutual(
+    snapshot: &Snapshot,
+    users: (UserNum, UserNum),
+    after: RoomNum,
+    limit: i64,
+) -> Result<Vec<(RoomNum, String)>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT r.room_num, r.room_id FROM memberships a JOIN memberships b ON b.room_num = a.room_num AND b.user_num = $2
+             JOIN rooms r ON r.room_num = a.room_num
+             WHERE a.user_num = $1 AND a.membership = 'join' AND b.membership = 'join' AND a.room_num > $3
+             ORDER BY a.room_num LIMIT $4",
+            &params![users.0, users.1, after, limit],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.num(0)?, row.text(1)?.to_owned()))).collect()
+}
+
+/// To how many rooms both users are joined.
+pub async fn mutual_count(snapshot: &Snapshot, users: (UserNum, UserNum)) -> Result<i64, StoreError> {
+    let row = snapshot
+        .query_one(
+            "SELECT COUNT(*) FROM memberships a JOIN memberships b ON b.room_num = a.room_num AND b.user_num = $2
+             WHERE a.user_num = $1 AND a.membership = 'join' AND b.membership = 'join'",
+            &params![users.0, users.1],
+        )
         .await?;
     row.int(0)
 }

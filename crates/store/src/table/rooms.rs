@@ -132,6 +132,11 @@ pub fn set_public(batch: &mut Batch, room_num: RoomNum, is_public: bool) {
     batch.push("UPDATE rooms SET is_public = $2 WHERE room_num = $1", params![room_num, is_public]);
 }
 
+/// Notes whether anybody may join or read a room.
+pub fn set_open(batch: &mut Batch, room_num: RoomNum, is_open: bool) {
+    batch.push("UPDATE rooms SET is_open = $2 WHERE room_num = $1", params![room_num, is_open]);
+}
+
 /// The ends of a room's graph, to which the next event refers: numbers and event ids in stored form.
 pub async fn forward_extremities(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<(EventNum, Bytes)>, StoreError> {
     let rows = snapshot

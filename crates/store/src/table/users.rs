@@ -114,6 +114,7 @@ pub fn remove_belongings(batch: &mut Batch, user_num: UserNum) {
         "DELETE FROM uia_sessions WHERE user_num = $1",
         "DELETE FROM openid_tokens WHERE user_num = $1",
         "DELETE FROM profile_fields WHERE user_num = $1",
+        "DELETE FROM user_words WHERE user_num = $1",
         "DELETE FROM account_data WHERE user_num = $1",
         "DELETE FROM filters WHERE user_num = $1",
         "DELETE FROM cross_signing_keys WHERE user_num = $1",

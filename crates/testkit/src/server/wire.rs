@@ -34,6 +34,8 @@ pub struct Settings {
     pub rate_limits: RateLimitSettings,
     /// Life of an access token that can be refreshed, in milliseconds.
     pub access_token_life_ms: i64,
+    /// Everything else.
+    pub config: Config,
 }
 
 impl Default for Settings {
@@ -43,6 +45,7 @@ impl Default for Settings {
             registration: RegistrationSettings { mode: RegistrationMode::Open, ..RegistrationSettings::default() },
             rate_limits: RateLimitSettings::default(),
             access_token_life_ms: HOUR_MS,
+            config: Config::default(),
         }
     }
 }
@@ -75,7 +78,7 @@ pub(super) async fn wire(
         keystore,
         media: folder.join("media"),
     };
-    let defaults = wire::Settings::new(&Config::default()).expect("the defaults");
+    let defaults = wire::Settings::new(&settings.config).expect("a configuration");
     let settings = wire::Settings {
         server_name: settings.server_name,
         registration: settings.registration,

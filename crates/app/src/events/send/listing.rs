@@ -17,6 +17,9 @@ use crate::{
     },
 };
 
+/// The types of state that say who may join or read.
+const OPENING: [&str; 2] = ["m.room.join_rules", "m.room.history_visibility"];
+
 impl Sender {
     /// Puts a room into the public directory or takes it out.
     pub async fn list(&self, room: &Arc<Room>, listed: bool) -> Result<()> {
@@ -50,11 +53,19 @@ impl Sender {
 
     /// Brings the row up to date with what is staged.
     pub(super) async fn follow_listing(&self, staging: &mut Staging) -> Result<()> {
+        let of =
+            |kinds: &[&str], pdu: &Pdu| pdu.state_key() == Some("") && kinds.contains(&pdu.kind().to_string().as_str());
+        let redacted = |kinds: &[&str]| staging.redacted.iter().any(|(_, pdu)| of(kinds, pdu));
+        let changed = |kinds: &[&str]| redacted(kinds) || staging.staged.iter().any(|event| of(kinds, &event.pdu));
+        if changed(&OPENING) {
+            let summary = self.summary(staging).await?;
+            let is_open = summary.world_readable || summary.join_rule == "public";
+            rooms::set_open(&mut staging.batch, staging.info.room_num, is_open);
+        }
         if !staging.view.is_public {
             return Ok(());
         }
-        let shows = |pdu: &Pdu| pdu.state_key() == Some("") && KINDS.contains(&pdu.kind().to_string().as_str());
-        if !staging.redacted.is_empty() || staging.staged.iter().any(|event| shows(&event.pdu)) {
+        if changed(&KINDS) {
             let summary = self.summary(staging).await?;
             public_rooms::put(&mut staging.batch, summary.public());
         } else if staging.staged.iter().any(|event| event.key.as_ref().is_some_and(|key| key.member.is_some())) {

@@ -3,6 +3,7 @@
 mod ban_user;
 mod forget_room;
 mod get_member_events;
+mod get_mutual_rooms;
 mod invite_user;
 mod join_room_by_id;
 mod join_room_by_id_or_alias;
@@ -23,6 +24,7 @@ pub fn routes() -> Router<Services> {
         .endpoint::<api::ban_user::v3::Request, _, _>(ban_user::ban_user)
         .endpoint::<api::forget_room::v3::Request, _, _>(forget_room::forget_room)
         .endpoint::<api::get_member_events::v3::Request, _, _>(get_member_events::get_member_events)
+        .endpoint::<api::get_mutual_rooms::v1::Request, _, _>(get_mutual_rooms::get_mutual_rooms)
         .endpoint::<api::invite_user::v3::Request, _, _>(invite_user::invite_user)
         .endpoint::<api::join_room_by_id::v3::Request, _, _>(join_room_by_id::join_room_by_id)
         .endpoint::<api::join_room_by_id_or_alias::v3::Request, _, _>(

@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use crate::{error::Failure, extract::Authed};
 
 /// The tags of a room.
-pub(super) async fn get_tags(State(data): State<Arc<AccountData>>, request: Authed<Request>) -> Result<Json<Value>, Failure> {
+pub(super) async fn get_tags(
+    State(data): State<Arc<AccountData>>,
+    request: Authed<Request>,
+) -> Result<Json<Value>, Failure> {
     let Request { user_id, room_id, .. } = request.body;
     let tags = data.tags(&request.session, &user_id, &room_id).await?;
     Ok(Json(json!({ "tags": tags })))
