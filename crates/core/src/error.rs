@@ -35,6 +35,8 @@ kinds! {
     MissingToken = "M_MISSING_TOKEN", 401;
     /// The user is locked.
     UserLocked = "M_USER_LOCKED", 401;
+    /// The user is suspended, and may do little but read and leave.
+    UserSuspended = "M_USER_SUSPENDED", 403;
     /// JSON, but not of the expected shape.
     BadJson = "M_BAD_JSON", 400;
     /// Not JSON.

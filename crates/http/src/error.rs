@@ -44,7 +44,7 @@ fn matrix(error: &MatrixError) -> Response {
     if let Some(version) = &error.current_version {
         body["current_version"] = version.as_str().into();
     }
-    if error.kind == ErrorKind::SoftLogout {
+    if matches!(error.kind, ErrorKind::SoftLogout | ErrorKind::UserLocked) {
         body["soft_logout"] = true.into();
     }
     let mut response = (status, Json(body)).into_response();

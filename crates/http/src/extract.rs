@@ -50,6 +50,12 @@ pub struct Authed<T> {
     pub client: Client,
 }
 
+/// A request of a session whose account is not suspended: for what is more than reading and leaving.
+pub struct Acting<T>(pub Authed<T>);
+
+/// A request of a session whose account may be locked: for logging out.
+pub struct Leaving<T>(pub Authed<T>);
+
 /// A request with or without a token.
 pub struct Maybe<T> {
     /// The request.
@@ -121,6 +127,40 @@ where
             session(request.headers(), request.uri(), request.extensions(), state).await?.ok_or_else(token_missing)?;
         let (body, raw, client) = whole(request).await?;
         Ok(Self { body, raw, session, client })
+    }
+}
+
+impl<T, S> FromRequest<S> for Acting<T>
+where
+    T: IncomingRequest,
+    S: Send + Sync,
+    Arc<Sessions>: FromRef<S>,
+    Arc<Devices>: FromRef<S>,
+{
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let session =
+            session(request.headers(), request.uri(), request.extensions(), state).await?.ok_or_else(token_missing)?;
+        session.check_not_suspended()?;
+        let (body, raw, client) = whole(request).await?;
+        Ok(Self(Authed { body, raw, session, client }))
+    }
+}
+
+impl<T, S> FromRequest<S> for Leaving<T>
+where
+    T: IncomingRequest,
+    S: Send + Sync,
+    Arc<Sessions>: FromRef<S>,
+{
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let token = token(request.headers(), request.uri().query()).ok_or_else(token_missing)?;
+        let session = Arc::<Sessions>::from_ref(state).authenticate_to_leave(token).await?;
+        let (body, raw, client) = whole(request).await?;
+        Ok(Self(Authed { body, raw, session, client }))
     }
 }
 

@@ -6,8 +6,8 @@ use axum::extract::FromRef;
 use domicile_app::{
     account_data::{AccountData, Filters},
     accounts::{
-        Accounts, Devices, Logins, OpenIdTokens, RateLimits, Registration, RegistrationTokens, Sessions, Uia,
-        UserDirectory, Users,
+        Accounts, Devices, LoginTokens, Logins, OpenIdTokens, RateLimits, Registration, RegistrationTokens, Sessions,
+        Standings, Uia, UserDirectory, Users,
     },
     calls::Calls,
     discovery::Discovery,
@@ -63,6 +63,10 @@ services! {
     pub sessions: Arc<Sessions>,
     /// The directory of users.
     pub users: Arc<Users>,
+    /// Locks and suspensions.
+    pub standings: Arc<Standings>,
+    /// Tokens that let another device in.
+    pub login_tokens: Arc<LoginTokens>,
     /// The operator's announcements.
     pub discovery: Arc<Discovery>,
     /// Calls.

@@ -11,14 +11,11 @@ use anyhow::{Context, anyhow};
 use domicile_app::{
     account_data::{AccountData, Filters},
     accounts::{
-        Accounts, Devices, Logins, OpenIdTokens, Passwords, RateLimits, Registration, RegistrationTokens, Sessions,
-        Uia, UserDirectory, Users,
-        rate_limits::{Rate as Bucket, RateLimitSettings},
-        registration::{Policy, RegistrationMode, RegistrationSettings},
+        Accounts, Devices, LoginTokens, Logins, OpenIdTokens, Passwords, RateLimits, Registration, RegistrationTokens,
+        Sessions, Standings, Uia, UserDirectory, Users,
     },
     admin::{BackupParts, Backups, Health},
-    calls::{Calls, TurnSettings},
-    discovery::Discovery,
+    calls::Calls,
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{Receipts, Typing, TypingNotices},
     events::{
@@ -32,15 +29,15 @@ use domicile_app::{
     profile::Profiles,
     push::{PushClasses, PushRules},
     rooms::{
-        CreationSettings, Directory, EncryptByDefault, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Rooms,
-        StateKeys, StateTrees, Successions, Summaries, Upgrades,
+        Directory, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Rooms, StateKeys, StateTrees, Successions,
+        Summaries, Upgrades,
     },
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
 };
 use domicile_core::{
     clock::Clock,
-    config::{self, Config, Rate},
+    config::{self, Config},
     rng::{self, Rng},
 };
 use domicile_http::{
@@ -51,8 +48,10 @@ use domicile_room::event::ServerSigner;
 use domicile_store::{
     Batch, Blobs, Keystore, KeystoreOptions, KeystorePlace, MasterSource, Store, StoreOptions, table::server_keys,
 };
-use ruma::{OwnedServerName, RoomVersionId};
+use ruma::OwnedServerName;
 use tokio_util::sync::CancellationToken;
+
+pub use settings::Settings;
 
 /// What the wiring needs from outside.
 pub struct Surroundings {
@@ -135,52 +134,6 @@ async fn signer(
     }
 }
 
-fn bucket(rate: Rate) -> Option<Bucket> {
-    match rate {
-        Rate::Off => None,
-        Rate::Limited { per_second, burst } => Some(Bucket { per_second, burst }),
-    }
-}
-
-fn rate_limits(config: &config::RateLimits) -> RateLimitSettings {
-    RateLimitSettings {
-        login_address: bucket(config.login_address),
-        login_account: bucket(config.login_account),
-        registration: bucket(config.registration),
-        messages: bucket(config.messages),
-        invites: bucket(config.invites),
-        joins: bucket(config.joins),
-        uploads: bucket(config.uploads),
-        searches: bucket(config.searches),
-        reports: bucket(config.reports),
-    }
-}
-
-fn registration(config: &config::Registration) -> RegistrationSettings {
-    let mode = match config.mode {
-        config::RegistrationMode::Closed => RegistrationMode::Closed,
-        config::RegistrationMode::Token => RegistrationMode::Token,
-        config::RegistrationMode::Open => RegistrationMode::Open,
-    };
-    let english = ("en".to_owned(), (config.terms_name.clone(), config.terms_url.clone()));
-    let policy = Policy { version: config.terms_version.clone(), translations: [english].into() };
-    let terms = if config.terms_url.is_empty() { None } else { Some(("terms_of_service".to_owned(), policy)) };
-    RegistrationSettings { mode, terms: terms.into_iter().collect() }
-}
-
-fn creation(config: &config::Rooms) -> anyhow::Result<CreationSettings> {
-    let default_version = RoomVersionId::try_from(config.default_version.as_str())
-        .ok()
-        .filter(domicile_app::rooms::create::is_offered)
-        .with_context(|| format!("rooms.default_version = \"{}\": choose one from 3 to 12", config.default_version))?;
-    let encrypt = match config.encryption {
-        config::EncryptByDefault::Off => EncryptByDefault::Off,
-        config::EncryptByDefault::Private => EncryptByDefault::Private,
-        config::EncryptByDefault::All => EncryptByDefault::All,
-    };
-    Ok(CreationSettings { default_version, encrypt })
-}
-
 async fn media(
     config: &config::Media,
     store: Store,
@@ -197,50 +150,6 @@ async fn media(
     };
     let (clock, rng) = (Arc::clone(&surroundings.clock), Arc::clone(&surroundings.rng));
     Ok(Media::new(store, blobs, keystore, clock, rng, server_name, settings))
-}
-
-/// The operator's choices, as services understand them.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The deployment's name.
-    pub server_name: OwnedServerName,
-    /// Registration.
-    pub registration: RegistrationSettings,
-    /// Rate limits.
-    pub rate_limits: RateLimitSettings,
-    /// Life of an access token that can be refreshed, in milliseconds.
-    pub access_token_life_ms: i64,
-    /// The cost of passwords.
-    pub passwords: config::Passwords,
-    /// What rooms begin as.
-    pub creation: CreationSettings,
-    /// What is kept in memory.
-    pub memory: config::Memory,
-    /// Uploads.
-    pub media: config::Media,
-    /// What anybody is told about the server.
-    pub discovery: Discovery,
-    /// Servers that carry calls.
-    pub turn: Option<TurnSettings>,
-}
-
-impl Settings {
-    /// The choices of a configuration.
-    pub fn new(config: &Config) -> anyhow::Result<Self> {
-        Ok(Self {
-            server_name: OwnedServerName::try_from(config.server.name.as_str())
-                .with_context(|| format!("server.name = \"{}\"", config.server.name))?,
-            registration: registration(&config.registration),
-            rate_limits: rate_limits(&config.rate_limits),
-            access_token_life_ms: config.registration.access_token_life.0,
-            passwords: config.passwords.clone(),
-            creation: creation(&config.rooms)?,
-            memory: config.memory.clone(),
-            media: config.media.clone(),
-            discovery: settings::discovery(config)?,
-            turn: settings::turn(&config.turn)?,
-        })
-    }
 }
 
 /// Makes every service.
@@ -375,6 +284,13 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&keys),
         Arc::clone(&trees),
     ));
+    let standings = Arc::new(Standings::new(
+        store.clone(),
+        clock(),
+        Arc::clone(&users),
+        Arc::clone(&sessions),
+        settings.administrators,
+    ));
     let reports = Arc::new(Reports::new(store.clone(), clock(), Arc::clone(&users), Arc::clone(&room_reader)));
     let upgrades = Arc::new(Upgrades::new(Arc::clone(&sender), Arc::clone(&members), Arc::clone(&keys), successions));
     let services = Services::new(AllServices {
@@ -409,6 +325,16 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             Arc::clone(&rooms),
             Arc::clone(&sender),
         )),
+        standings: Arc::clone(&standings),
+        login_tokens: Arc::new(LoginTokens::new(
+            store.clone(),
+            clock(),
+            rng(),
+            Arc::clone(&users),
+            Arc::clone(&logins),
+            Arc::clone(&rate_limits),
+            settings.login_tokens,
+        )),
         discovery: Arc::new(settings.discovery),
         calls: Arc::new(Calls::new(clock(), settings.turn)),
         reports: Arc::clone(&reports),
@@ -437,7 +363,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     });
     Ok(Wired {
         services,
-        admin: AdminServices { accounts, registration_tokens, backups: Arc::new(backups), reports },
+        admin: AdminServices { accounts, registration_tokens, backups: Arc::new(backups), reports, standings },
         health: Arc::new(Health::new(store.clone())),
         jobs,
         store,

@@ -16,7 +16,7 @@ CREATE INDEX jobs_by_due ON jobs (due_ts);
 -- Accounts --------------------------------------------------------------------------------------------------------
 CREATE TABLE users (
     user_num BIGINT PRIMARY KEY, user_id TEXT NOT NULL UNIQUE, is_local BIGINT NOT NULL, created_ts BIGINT NOT NULL,
-    password_hash TEXT, deactivated_ts BIGINT, erased BIGINT NOT NULL DEFAULT 0
+    password_hash TEXT, deactivated_ts BIGINT, erased BIGINT NOT NULL DEFAULT 0, locked_ts BIGINT, suspended_ts BIGINT
 );
 CREATE TABLE devices (
     device_num BIGINT PRIMARY KEY, user_num BIGINT NOT NULL, device_id TEXT NOT NULL, created_ts BIGINT NOT NULL,
@@ -38,6 +38,8 @@ CREATE TABLE uia_sessions (
     body_hash BLOB NOT NULL, completed TEXT NOT NULL, registration_token TEXT, created_ts BIGINT NOT NULL
 );
 CREATE INDEX uia_sessions_by_age ON uia_sessions (created_ts);
+CREATE TABLE login_tokens (token_hash BLOB NOT NULL PRIMARY KEY, user_num BIGINT NOT NULL, expires_ts BIGINT NOT NULL) WITHOUT ROWID;
+CREATE INDEX login_tokens_by_user ON login_tokens (user_num);
 CREATE TABLE openid_tokens (token_hash BLOB NOT NULL PRIMARY KEY, user_num BIGINT NOT NULL, expires_ts BIGINT NOT NULL) WITHOUT ROWID;
 CREATE INDEX openid_tokens_by_user ON openid_tokens (user_num, expires_ts);
 CREATE TABLE profile_fields (

@@ -2,11 +2,11 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use domicile_core::error::ErrorKind;
-use domicile_store::{Batch, Store};
+use domicile_core::{error::ErrorKind, ids::UserNum};
+use domicile_store::{Batch, Store, table::users};
 use ruma::{OwnedUserId, UserId};
 
-use super::{Accounts, Devices, Key, Limit, NewSession, OpenedSession, Passwords, RateLimits, Users};
+use super::{Accounts, Devices, Key, Limit, NewSession, OpenedSession, Passwords, RateLimits, Users, standing::locked};
 use crate::{Error, Result, error::forbidden};
 
 /// Opens sessions for those who know a password.
@@ -50,13 +50,24 @@ impl Logins {
         let hash = user.as_ref().and_then(|user| user.password_hash.clone());
         let right = self.passwords.verify(password, hash).await?;
         let Some(user) = user.filter(|_| right) else { return Err(wrong()) };
+        let opened = self.open(user.user_num, wanted).await?;
+        Ok((user_id, opened))
+    }
+
+    /// Opens a session for somebody who has proved who they are, unless their account is locked.
+    pub(super) async fn open(&self, user_num: UserNum, wanted: NewSession) -> Result<OpenedSession> {
+        let (locked_ts, _) =
+            self.store.read(move |snapshot| async move { users::standing(&snapshot, user_num).await }).await?;
+        if locked_ts.is_some() {
+            return Err(locked());
+        }
         loop {
             let mut batch = Batch::new();
-            let opened = self.devices.open(&mut batch, user.user_num, wanted.clone()).await?;
+            let opened = self.devices.open(&mut batch, user_num, wanted.clone()).await?;
             match self.store.write(batch).await {
                 Ok(_) => {
-                    self.devices.opened(user.user_num, &opened.device_id);
-                    return Ok((user_id, opened));
+                    self.devices.opened(user_num, &opened.device_id);
+                    return Ok(opened);
                 }
                 // The same device logged in twice at the same time.
                 Err(error) if error.is_conflict() => {}

@@ -20,6 +20,7 @@ use quick_cache::sync::Cache;
 use ruma::{OwnedDeviceId, OwnedUserId};
 use sha2::{Digest, Sha256};
 
+use super::standing::{Standing, locked, suspended};
 use crate::{Error, Result};
 
 /// Sessions kept in memory.
@@ -41,6 +42,8 @@ pub struct Session {
     pub device_num: DeviceNum,
     /// The device's Matrix id.
     pub device_id: OwnedDeviceId,
+    /// What the operator lets the account do.
+    pub standing: Standing,
     expires_ts: Option<i64>,
     /// A hash of the day and address of the last use that was noted.
     seen: Arc<AtomicU64>,
@@ -50,7 +53,13 @@ impl Session {
     /// The server finishing what a user asked for who has no session any more. No request can ever have this one.
     pub(crate) fn without_device(user_num: UserNum, user_id: OwnedUserId) -> Self {
         let (device_num, device_id) = (DeviceNum(0), OwnedDeviceId::from(""));
-        Self { user_num, user_id, device_num, device_id, expires_ts: None, seen: Arc::default() }
+        let standing = Standing::default();
+        Self { user_num, user_id, device_num, device_id, standing, expires_ts: None, seen: Arc::default() }
+    }
+
+    /// Refuses what a suspended account may not do.
+    pub fn check_not_suspended(&self) -> Result<()> {
+        if self.standing.suspended { Err(suspended()) } else { Ok(()) }
     }
 
     /// Whether the last use that was noted is another one. The hash may be wrong once in 2^64 times: then a day is not shown.
@@ -93,8 +102,14 @@ impl Sessions {
         Self { store, clock, rng, access_token_life_ms, cache: Cache::new(CACHED), forgotten: AtomicU64::new(0) }
     }
 
-    /// The session of an access token.
+    /// The session of an access token; none of a locked account.
     pub async fn authenticate(&self, token: &str) -> Result<Arc<Session>> {
+        let session = self.authenticate_to_leave(token).await?;
+        if session.standing.locked { Err(locked()) } else { Ok(session) }
+    }
+
+    /// The session of an access token for logging out, which the owner of a locked account may do.
+    pub async fn authenticate_to_leave(&self, token: &str) -> Result<Arc<Session>> {
         let hash = token_hash(token);
         let session = match self.cache.get(&hash) {
             Some(session) => session,
@@ -199,6 +214,7 @@ fn session(owner: TokenOwner) -> Result<Session> {
         user_id: OwnedUserId::try_from(owner.user_id).map_err(Error::internal)?,
         device_num: owner.device_num,
         device_id: owner.device_id.into(),
+        standing: Standing { locked: owner.locked_ts.is_some(), suspended: owner.suspended_ts.is_some() },
         expires_ts: owner.expires_ts,
         seen: Arc::default(),
     })

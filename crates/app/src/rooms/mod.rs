@@ -1,5 +1,6 @@
 //! Rooms: their state in memory, their making, who is in them.
 
+mod authorship;
 pub mod create;
 pub mod directory;
 pub mod hierarchy;

@@ -36,6 +36,16 @@ section! {
 }
 
 section! {
+    /// What accounts may do.
+    Accounts = "accounts" {
+        /// The Matrix ids of those who may lock and suspend other people's accounts in their client.
+        administrators: Vec<String> = Vec::new();
+        /// Whether somebody who is signed in can let another device in with a token (for instance in a QR code). Whoever sees the token is in.
+        login_tokens: bool = false;
+    }
+}
+
+section! {
     /// The cost of a password's hash (argon2id).
     Passwords = "passwords" {
         /// Memory for one hash.

@@ -20,7 +20,7 @@ mod value;
 
 use std::fmt::Write;
 
-pub use accounts::{Passwords, Registration, RegistrationMode};
+pub use accounts::{Accounts, Passwords, Registration, RegistrationMode};
 pub use database::Database;
 pub use limits::RateLimits;
 pub use listeners::{Api, Listener};
@@ -46,6 +46,8 @@ pub struct Config {
     pub database: Database,
     /// Who may make an account.
     pub registration: Registration,
+    /// What accounts may do.
+    pub accounts: Accounts,
     /// The cost of passwords.
     pub passwords: Passwords,
     /// What rooms begin as.
@@ -71,6 +73,7 @@ impl Default for Config {
             listeners: Listener::defaults(),
             database: Database::default(),
             registration: Registration::default(),
+            accounts: Accounts::default(),
             passwords: Passwords::default(),
             rooms: Rooms::default(),
             rate_limits: RateLimits::default(),
@@ -90,6 +93,7 @@ impl Config {
             &self.server,
             &self.database,
             &self.registration,
+            &self.accounts,
             &self.passwords,
             &self.rooms,
             &self.rate_limits,
@@ -106,6 +110,7 @@ impl Config {
             "server" => &mut self.server,
             "database" => &mut self.database,
             "registration" => &mut self.registration,
+            "accounts" => &mut self.accounts,
             "passwords" => &mut self.passwords,
             "rooms" => &mut self.rooms,
             "rate_limits" => &mut self.rate_limits,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
 use domicile_app::{
-    accounts::{Accounts, RegistrationTokens},
+    accounts::{Accounts, RegistrationTokens, Standings},
     admin::Backups,
     moderation::Reports,
 };
@@ -23,6 +23,8 @@ pub struct AdminServices {
     pub registration_tokens: Arc<RegistrationTokens>,
     /// Backups.
     pub backups: Arc<Backups>,
+    /// Locks and suspensions.
+    pub standings: Arc<Standings>,
     /// Reports.
     pub reports: Arc<Reports>,
 }

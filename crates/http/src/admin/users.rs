@@ -8,7 +8,7 @@ use axum::{
     routing::{get, post, put},
 };
 use domicile_app::accounts::{
-    Accounts,
+    Accounts, Standings,
     lifecycle::{EndSessions, NewAccount},
 };
 use domicile_core::{error::ErrorKind, ids::UserNum};
@@ -24,6 +24,7 @@ pub(super) fn routes() -> Router<AdminServices> {
         .route("/_domicile/admin/v1/users", get(list).post(add))
         .route("/_domicile/admin/v1/users/{user}/password", put(set_password))
         .route("/_domicile/admin/v1/users/{user}/deactivate", post(deactivate))
+        .route("/_domicile/admin/v1/users/{user}/standing", get(standing).put(set_standing))
         .route("/_domicile/admin/v1/users/{user}/devices", get(devices))
 }
 
@@ -98,6 +99,39 @@ async fn deactivate(
     let user_id = user_id(&accounts, &user)?;
     accounts.deactivate(&user_id, body.erase).await?;
     Ok(Json(json!({ "user_id": user_id })))
+}
+
+async fn standing(
+    State(accounts): State<Arc<Accounts>>,
+    State(standings): State<Arc<Standings>>,
+    Path(user): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    let user_id = user_id(&accounts, &user)?;
+    let standing = standings.get(&user_id).await?;
+    Ok(Json(json!({ "user_id": user_id, "locked": standing.locked, "suspended": standing.suspended })))
+}
+
+#[derive(Deserialize)]
+struct SetStanding {
+    locked: Option<bool>,
+    suspended: Option<bool>,
+}
+
+async fn set_standing(
+    State(accounts): State<Arc<Accounts>>,
+    State(standings): State<Arc<Standings>>,
+    Path(user): Path<String>,
+    Json(body): Json<SetStanding>,
+) -> Result<Json<Value>, Failure> {
+    let user_id = user_id(&accounts, &user)?;
+    if let Some(locked) = body.locked {
+        standings.set_locked(&user_id, locked).await?;
+    }
+    if let Some(suspended) = body.suspended {
+        standings.set_suspended(&user_id, suspended).await?;
+    }
+    let standing = standings.get(&user_id).await?;
+    Ok(Json(json!({ "user_id": user_id, "locked": standing.locked, "suspended": standing.suspended })))
 }
 
 async fn devices(State(accounts): State<Arc<Accounts>>, Path(user): Path<String>) -> Result<Json<Value>, Failure> {

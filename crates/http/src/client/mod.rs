@@ -1,6 +1,7 @@
 //! The Client-Server API, one folder an area, one file an endpoint.
 
 pub mod account;
+pub mod admin;
 pub mod alias;
 pub mod authenticated_media;
 pub mod backup;
@@ -52,6 +53,7 @@ pub fn media_routes() -> Router<Services> {
 pub fn routes() -> Router<Services> {
     Router::new()
         .merge(account::routes())
+        .merge(admin::routes())
         .merge(alias::routes())
         .merge(backup::routes())
         .merge(config::routes())

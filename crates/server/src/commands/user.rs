@@ -21,6 +21,16 @@ pub(super) struct PasswordFrom {
     password_stdin: bool,
 }
 
+/// One account.
+#[derive(Debug, clap::Args)]
+pub(super) struct Named {
+    /// The account.
+    user: String,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+}
+
 /// What to do with accounts.
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
@@ -55,6 +65,14 @@ pub(super) enum UserCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Lock an account: its devices can do nothing until it is unlocked.
+    Lock(Named),
+    /// Unlock an account.
+    Unlock(Named),
+    /// Suspend an account: its owner can read and leave rooms, but not write or join.
+    Suspend(Named),
+    /// End a suspension.
+    Unsuspend(Named),
     /// List all accounts.
     List {
         /// For programs.
@@ -85,9 +103,18 @@ pub(super) async fn run(config: &Config, command: UserCommand) -> anyhow::Result
             let answer = ask(config, Method::POST, &path, &json!({ "erase": erase })).await?;
             told(&answer, None, "is deactivated", json)
         }
+        UserCommand::Lock(named) => stand(config, named, &json!({ "locked": true }), "is locked").await,
+        UserCommand::Unlock(named) => stand(config, named, &json!({ "locked": false }), "is not locked").await,
+        UserCommand::Suspend(named) => stand(config, named, &json!({ "suspended": true }), "is suspended").await,
+        UserCommand::Unsuspend(named) => stand(config, named, &json!({ "suspended": false }), "is not suspended").await,
         UserCommand::List { json } => list(config, json).await,
         UserCommand::Devices { user, json } => devices(config, &user, json).await,
     }
+}
+
+async fn stand(config: &Config, named: Named, change: &Value, what: &str) -> anyhow::Result<()> {
+    let answer = ask(config, Method::PUT, &format!("{PATH}/{}/standing", named.user), change).await?;
+    told(&answer, None, what, named.json)
 }
 
 async fn add(config: &Config, user: &str, password: &PasswordFrom, json: bool) -> anyhow::Result<()> {

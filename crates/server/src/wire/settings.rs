@@ -1,15 +1,131 @@
-//! The operator's choices as services understand them: those that take more than a copy.
+//! The operator's choices, as services understand them.
+
+use std::collections::BTreeSet;
 
 use anyhow::{Context, bail};
 use domicile_app::{
+    accounts::{
+        rate_limits::{Rate as Bucket, RateLimitSettings},
+        registration::{Policy, RegistrationMode, RegistrationSettings},
+    },
     calls::{TurnProof, TurnSettings},
     discovery::{Contact, Discovery},
+    rooms::{CreationSettings, EncryptByDefault},
 };
-use domicile_core::config::{self, Api, Config};
-use ruma::OwnedUserId;
+use domicile_core::config::{self, Api, Config, Rate};
+use ruma::{OwnedServerName, OwnedUserId, RoomVersionId};
+
+/// The operator's choices, as services understand them.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The deployment's name.
+    pub server_name: OwnedServerName,
+    /// Registration.
+    pub registration: RegistrationSettings,
+    /// Rate limits.
+    pub rate_limits: RateLimitSettings,
+    /// Life of an access token that can be refreshed, in milliseconds.
+    pub access_token_life_ms: i64,
+    /// The cost of passwords.
+    pub passwords: config::Passwords,
+    /// What rooms begin as.
+    pub creation: CreationSettings,
+    /// What is kept in memory.
+    pub memory: config::Memory,
+    /// Uploads.
+    pub media: config::Media,
+    /// Those who may lock and suspend others.
+    pub administrators: BTreeSet<OwnedUserId>,
+    /// Whether there are login tokens.
+    pub login_tokens: bool,
+    /// What anybody is told about the server.
+    pub discovery: Discovery,
+    /// Servers that carry calls.
+    pub turn: Option<TurnSettings>,
+}
+
+impl Settings {
+    /// The choices of a configuration.
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            server_name: OwnedServerName::try_from(config.server.name.as_str())
+                .with_context(|| format!("server.name = \"{}\"", config.server.name))?,
+            registration: registration(&config.registration),
+            rate_limits: rate_limits(&config.rate_limits),
+            access_token_life_ms: config.registration.access_token_life.0,
+            passwords: config.passwords.clone(),
+            creation: creation(&config.rooms)?,
+            memory: config.memory.clone(),
+            media: config.media.clone(),
+            administrators: administrators(config)?,
+            login_tokens: config.accounts.login_tokens,
+            discovery: discovery(config)?,
+            turn: turn(&config.turn)?,
+        })
+    }
+}
+
+fn bucket(rate: Rate) -> Option<Bucket> {
+    match rate {
+        Rate::Off => None,
+        Rate::Limited { per_second, burst } => Some(Bucket { per_second, burst }),
+    }
+}
+
+fn rate_limits(config: &config::RateLimits) -> RateLimitSettings {
+    RateLimitSettings {
+        login_address: bucket(config.login_address),
+        login_account: bucket(config.login_account),
+        registration: bucket(config.registration),
+        messages: bucket(config.messages),
+        invites: bucket(config.invites),
+        joins: bucket(config.joins),
+        uploads: bucket(config.uploads),
+        searches: bucket(config.searches),
+        reports: bucket(config.reports),
+    }
+}
+
+fn registration(config: &config::Registration) -> RegistrationSettings {
+    let mode = match config.mode {
+        config::RegistrationMode::Closed => RegistrationMode::Closed,
+        config::RegistrationMode::Token => RegistrationMode::Token,
+        config::RegistrationMode::Open => RegistrationMode::Open,
+    };
+    let english = ("en".to_owned(), (config.terms_name.clone(), config.terms_url.clone()));
+    let policy = Policy { version: config.terms_version.clone(), translations: [english].into() };
+    let terms = if config.terms_url.is_empty() { None } else { Some(("terms_of_service".to_owned(), policy)) };
+    RegistrationSettings { mode, terms: terms.into_iter().collect() }
+}
+
+fn creation(config: &config::Rooms) -> anyhow::Result<CreationSettings> {
+    let default_version = RoomVersionId::try_from(config.default_version.as_str())
+        .ok()
+        .filter(domicile_app::rooms::create::is_offered)
+        .with_context(|| format!("rooms.default_version = \"{}\": choose one from 3 to 12", config.default_version))?;
+    let encrypt = match config.encryption {
+        config::EncryptByDefault::Off => EncryptByDefault::Off,
+        config::EncryptByDefault::Private => EncryptByDefault::Private,
+        config::EncryptByDefault::All => EncryptByDefault::All,
+    };
+    Ok(CreationSettings { default_version, encrypt })
+}
+
+/// Those who may lock and suspend others.
+fn administrators(config: &Config) -> anyhow::Result<BTreeSet<OwnedUserId>> {
+    let named = config.accounts.administrators.iter().map(|name| {
+        let user_id = OwnedUserId::try_from(name.as_str());
+        let user_id = user_id.with_context(|| format!("accounts.administrators: \"{name}\" is no Matrix id"))?;
+        if user_id.server_name().as_str() != config.server.name {
+            bail!("accounts.administrators: {user_id} has no account on this server");
+        }
+        Ok(user_id)
+    });
+    named.collect()
+}
 
 /// What anybody is told about the server.
-pub(super) fn discovery(config: &Config) -> anyhow::Result<Discovery> {
+fn discovery(config: &Config) -> anyhow::Result<Discovery> {
     let contacts = config.server.support_contacts.iter().map(|contact| {
         if contact.starts_with('@') {
             let user_id = OwnedUserId::try_from(contact.as_str());
@@ -37,7 +153,7 @@ fn first_address(config: &Config) -> Option<String> {
 }
 
 /// The TURN servers, if there are any.
-pub(super) fn turn(config: &config::Turn) -> anyhow::Result<Option<TurnSettings>> {
+fn turn(config: &config::Turn) -> anyhow::Result<Option<TurnSettings>> {
     if config.uris.is_empty() {
         return Ok(None);
     }

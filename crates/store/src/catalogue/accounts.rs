@@ -20,6 +20,8 @@ pub(super) const TABLES: &[Table] = &[
             column("password_hash", Class::Account, Holds::Value),
             column("deactivated_ts", Class::Account, Holds::Value),
             column("erased", Class::Account, Holds::Value),
+            column("locked_ts", Class::Account, Holds::Value),
+            column("suspended_ts", Class::Account, Holds::Value),
         ],
     },
     Table {
@@ -105,6 +107,21 @@ pub(super) const TABLES: &[Table] = &[
             column("completed", Class::Account, Holds::Value),
             column("registration_token", Class::Account, Holds::Value),
             column("created_ts", Class::Account, Holds::Value),
+        ],
+    },
+    Table {
+        name: "login_tokens",
+        about: "A token with which another device can sign in once, as a hash",
+        class: Class::Account,
+        owner: Owner::User("user_num"),
+        second: None,
+        key: &["token_hash"],
+        merge: Merge::StaysHere,
+        order: 12,
+        columns: &[
+            column("token_hash", Class::Account, Holds::Value),
+            column("user_num", Class::Account, Holds::UserNum),
+            column("expires_ts", Class::Account, Holds::Value),
         ],
     },
     Table {

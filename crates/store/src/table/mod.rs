@@ -12,6 +12,7 @@ pub mod filters;
 pub mod jobs;
 pub mod key_backup;
 pub mod key_signatures;
+pub mod login_tokens;
 pub mod media;
 pub mod memberships;
 pub mod one_time_keys;

@@ -20,13 +20,18 @@ pub struct TokenOwner {
     pub expires_ts: Option<i64>,
     /// The refresh token that made it: with the first use of this token, the one before loses its power.
     pub refresh_hash: Option<Bytes>,
+    /// Since when the account is locked.
+    pub locked_ts: Option<i64>,
+    /// Since when the account is suspended.
+    pub suspended_ts: Option<i64>,
 }
 
 /// Whom an access token belongs to.
 pub async fn access(snapshot: &Snapshot, token_hash: &[u8]) -> Result<Option<TokenOwner>, StoreError> {
     let row = snapshot
         .query_opt(
-            "SELECT d.user_num, u.user_id, d.device_num, d.device_id, t.expires_ts, t.refresh_hash FROM access_tokens t
+            "SELECT d.user_num, u.user_id, d.device_num, d.device_id, t.expires_ts, t.refresh_hash, u.locked_ts, u.suspended_ts
+             FROM access_tokens t
              JOIN devices d ON d.device_num = t.device_num JOIN users u ON u.user_num = d.user_num
              WHERE t.token_hash = $1 AND u.deactivated_ts IS NULL",
             &params![token_hash],
@@ -40,6 +45,8 @@ pub async fn access(snapshot: &Snapshot, token_hash: &[u8]) -> Result<Option<Tok
             device_id: row.text(3)?.to_owned(),
             expires_ts: row.opt_int(4)?,
             refresh_hash: row.opt_blob(5)?,
+            locked_ts: row.opt_int(6)?,
+            suspended_ts: row.opt_int(7)?,
         })
     })
     .transpose()

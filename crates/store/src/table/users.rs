@@ -99,6 +99,23 @@ pub fn set_password(batch: &mut Batch, user_num: UserNum, password_hash: Option<
     batch.push("UPDATE users SET password_hash = $2 WHERE user_num = $1", params![user_num, password_hash]);
 }
 
+/// Since when an account is locked, and since when it is suspended.
+pub async fn standing(snapshot: &Snapshot, user_num: UserNum) -> Result<(Option<i64>, Option<i64>), StoreError> {
+    let row =
+        snapshot.query_one("SELECT locked_ts, suspended_ts FROM users WHERE user_num = $1", &params![user_num]).await?;
+    Ok((row.opt_int(0)?, row.opt_int(1)?))
+}
+
+/// Locks an account from a time on, or unlocks it.
+pub fn set_locked(batch: &mut Batch, user_num: UserNum, since: Option<i64>) {
+    batch.push("UPDATE users SET locked_ts = $2 WHERE user_num = $1", params![user_num, since]);
+}
+
+/// Suspends an account from a time on, or ends its suspension.
+pub fn set_suspended(batch: &mut Batch, user_num: UserNum, since: Option<i64>) {
+    batch.push("UPDATE users SET suspended_ts = $2 WHERE user_num = $1", params![user_num, since]);
+}
+
 /// Marks an account as deactivated and forgets its password.
 pub fn deactivate(batch: &mut Batch, user_num: UserNum, now_ms: i64, erase: bool) {
     batch.push(
@@ -112,6 +129,7 @@ pub fn deactivate(batch: &mut Batch, user_num: UserNum, now_ms: i64, erase: bool
 pub fn remove_belongings(batch: &mut Batch, user_num: UserNum) {
     for sql in [
         "DELETE FROM uia_sessions WHERE user_num = $1",
+        "DELETE FROM login_tokens WHERE user_num = $1",
         "DELETE FROM openid_tokens WHERE user_num = $1",
         "DELETE FROM profile_fields WHERE user_num = $1",
         "DELETE FROM user_words WHERE user_num = $1",

@@ -18,7 +18,7 @@ use domicile_core::{
 };
 use domicile_room::event::ClientEvent;
 use domicile_store::{Snapshot, Store, table::sync as sync_rows};
-use ruma::{EventId, OwnedUserId, RoomId, api::Direction};
+use ruma::{EventId, RoomId, api::Direction};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
@@ -222,18 +222,6 @@ impl RoomReader {
                 let mut eyes = parts.eyes(&snapshot, &room, &session).await?;
                 let shown = parts.present(&snapshot, &room, &session, &mut eyes, &[event]).await?;
                 shown.into_iter().next().ok_or_else(|| no_such_event(&event_id))
-            })
-            .await
-    }
-
-    /// Who sent an event that a user may see.
-    pub async fn sender_of(&self, session: &Session, room: &Arc<Room>, event_id: &EventId) -> Result<OwnedUserId> {
-        let (parts, session, event_id) = (Arc::clone(&self.parts), session.clone(), event_id.to_owned());
-        let room = Arc::clone(room);
-        self.parts
-            .store
-            .read(move |snapshot| async move {
-                Ok(parts.seen(&snapshot, &room, &session, &event_id).await?.pdu.sender().to_owned())
             })
             .await
     }

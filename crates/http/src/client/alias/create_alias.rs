@@ -8,11 +8,14 @@ use ruma::api::client::alias::create_alias::v3::{Request, Response};
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Gives a room an alias.
-pub(super) async fn create_alias(State(directory): State<Arc<Directory>>, request: Authed<Request>) -> Reply<Response> {
+pub(super) async fn create_alias(
+    State(directory): State<Arc<Directory>>,
+    Acting(request): Acting<Request>,
+) -> Reply<Response> {
     let body = request.body;
     directory.add(&request.session, &body.room_alias, &body.room_id).await?;
     Ok(Answer(Response::new()))

@@ -8,11 +8,14 @@ use ruma::api::client::alias::delete_alias::v3::{Request, Response};
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Takes an alias away.
-pub(super) async fn delete_alias(State(directory): State<Arc<Directory>>, request: Authed<Request>) -> Reply<Response> {
+pub(super) async fn delete_alias(
+    State(directory): State<Arc<Directory>>,
+    Acting(request): Acting<Request>,
+) -> Reply<Response> {
     let body = request.body;
     directory.remove(&request.session, &body.room_alias).await?;
     Ok(Answer(Response::new()))

@@ -4,6 +4,7 @@ mod get_content;
 mod get_content_as_filename;
 mod get_content_thumbnail;
 mod get_media_config;
+mod get_media_preview;
 
 use axum::{
     Router,
@@ -59,6 +60,7 @@ pub fn routes() -> Router<Services> {
         .endpoint::<api::get_content_as_filename::v1::Request, _, _>(get_content_as_filename::get_content_as_filename)
         .endpoint::<api::get_content_thumbnail::v1::Request, _, _>(get_content_thumbnail::get_content_thumbnail)
         .endpoint::<api::get_media_config::v1::Request, _, _>(get_media_config::get_media_config)
+        .endpoint::<api::get_media_preview::v1::Request, _, _>(get_media_preview::get_media_preview)
 }
 
 /// A download as an answer.

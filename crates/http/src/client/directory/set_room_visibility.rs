@@ -12,13 +12,13 @@ use ruma::api::client::{
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Puts a room into the public directory or takes it out.
 pub(super) async fn set_room_visibility(
     State(rooms): State<Arc<PublicRooms>>,
-    request: Authed<Request>,
+    Acting(request): Acting<Request>,
 ) -> Reply<Response> {
     let listed = match request.body.visibility {
         Visibility::Public => true,

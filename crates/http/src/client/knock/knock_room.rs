@@ -12,7 +12,7 @@ use ruma::api::client::knock::knock_room::v3::{Request, Response};
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Asks to be let into a room.
@@ -20,7 +20,7 @@ pub(super) async fn knock_room(
     State(members): State<Arc<Members>>,
     State(directory): State<Arc<Directory>>,
     State(limits): State<Arc<RateLimits>>,
-    request: Authed<Request>,
+    Acting(request): Acting<Request>,
 ) -> Reply<Response> {
     limits.check(Limit::Joins, Key::Account(request.session.user_num))?;
     let room_id = directory.resolve(&request.body.room_id_or_alias).await?;

@@ -8,11 +8,11 @@ use ruma::api::client::membership::ban_user::v3::{Request, Response};
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Keeps somebody out of a room.
-pub(super) async fn ban_user(State(members): State<Arc<Members>>, request: Authed<Request>) -> Reply<Response> {
+pub(super) async fn ban_user(State(members): State<Arc<Members>>, Acting(request): Acting<Request>) -> Reply<Response> {
     let body = request.body;
     members.ban(&request.session, &body.room_id, &body.user_id, body.reason).await?;
     Ok(Answer(Response::new()))

@@ -13,14 +13,14 @@ use ruma::api::client::membership::invite_user::v3::{InvitationRecipient, Reques
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Invites somebody by their Matrix id.
 pub(super) async fn invite_user(
     State(members): State<Arc<Members>>,
     State(limits): State<Arc<RateLimits>>,
-    request: Authed<Request>,
+    Acting(request): Acting<Request>,
 ) -> Reply<Response> {
     limits.check(Limit::Invites, Key::Account(request.session.user_num))?;
     let InvitationRecipient::UserId(recipient) = request.body.recipient else {

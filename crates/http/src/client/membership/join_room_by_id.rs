@@ -12,14 +12,14 @@ use ruma::api::client::membership::join_room_by_id::v3::{Request, Response};
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Joins a room by its id.
 pub(super) async fn join_room_by_id(
     State(members): State<Arc<Members>>,
     State(limits): State<Arc<RateLimits>>,
-    request: Authed<Request>,
+    Acting(request): Acting<Request>,
 ) -> Reply<Response> {
     limits.check(Limit::Joins, Key::Account(request.session.user_num))?;
     let body = request.body;

@@ -12,7 +12,7 @@ use ruma::api::client::membership::join_room_by_id_or_alias::v3::{Request, Respo
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Joins a room by its id or one of its aliases.
@@ -20,7 +20,7 @@ pub(super) async fn join_room_by_id_or_alias(
     State(members): State<Arc<Members>>,
     State(directory): State<Arc<Directory>>,
     State(limits): State<Arc<RateLimits>>,
-    request: Authed<Request>,
+    Acting(request): Acting<Request>,
 ) -> Reply<Response> {
     limits.check(Limit::Joins, Key::Account(request.session.user_num))?;
     let room_id = directory.resolve(&request.body.room_id_or_alias).await?;

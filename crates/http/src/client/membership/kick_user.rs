@@ -8,11 +8,14 @@ use ruma::api::client::membership::kick_user::v3::{Request, Response};
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Sends somebody out of a room.
-pub(super) async fn kick_user(State(members): State<Arc<Members>>, request: Authed<Request>) -> Reply<Response> {
+pub(super) async fn kick_user(
+    State(members): State<Arc<Members>>,
+    Acting(request): Acting<Request>,
+) -> Reply<Response> {
     let body = request.body;
     members.kick(&request.session, &body.room_id, &body.user_id, body.reason).await?;
     Ok(Answer(Response::new()))

@@ -8,11 +8,14 @@ use ruma::api::client::membership::unban_user::v3::{Request, Response};
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Takes a ban back.
-pub(super) async fn unban_user(State(members): State<Arc<Members>>, request: Authed<Request>) -> Reply<Response> {
+pub(super) async fn unban_user(
+    State(members): State<Arc<Members>>,
+    Acting(request): Acting<Request>,
+) -> Reply<Response> {
     let body = request.body;
     members.unban(&request.session, &body.room_id, &body.user_id, body.reason).await?;
     Ok(Answer(Response::new()))

@@ -13,14 +13,14 @@ use ruma::api::client::message::send_message_event::v3::{Request, Response};
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Sends a message.
 pub(super) async fn send_message_event(
     State(sender): State<Arc<Sender>>,
     State(limits): State<Arc<RateLimits>>,
-    request: Authed<Request>,
+    Acting(request): Acting<Request>,
 ) -> Reply<Response> {
     limits.check(Limit::Messages, Key::Account(request.session.user_num))?;
     let (session, body) = (&request.session, request.body);

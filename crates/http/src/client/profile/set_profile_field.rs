@@ -8,13 +8,13 @@ use ruma::api::client::profile::set_profile_field::v3::{Request, Response};
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Sets something that the user says about themselves.
 pub(super) async fn set_profile_field(
     State(profiles): State<Arc<Profiles>>,
-    request: Authed<Request>,
+    Acting(request): Acting<Request>,
 ) -> Reply<Response> {
     let body = request.body;
     let (field, value) = (body.value.field_name().to_string(), body.value.value().into_owned());

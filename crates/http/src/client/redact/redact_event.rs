@@ -9,6 +9,7 @@ use domicile_app::accounts::{
 };
 use domicile_app::events::send::{EventDraft, raw};
 use domicile_app::events::send::{Sender, Transaction};
+use domicile_app::rooms::RoomReader;
 use ruma::{
     api::client::redact::redact_event::v3::{Request, Response},
     events::TimelineEventType,
@@ -23,11 +24,14 @@ use crate::{
 /// Takes an event back.
 pub(super) async fn redact_event(
     State(sender): State<Arc<Sender>>,
+    State(reader): State<Arc<RoomReader>>,
     State(limits): State<Arc<RateLimits>>,
     request: Authed<Request>,
 ) -> Reply<Response> {
     limits.check(Limit::Messages, Key::Account(request.session.user_num))?;
     let (session, body) = (&request.session, request.body);
+    // Whoever is suspended may take back what they said themselves.
+    reader.check_redaction(session, &body.room_id, &body.event_id).await?;
     let path = ["redact", body.room_id.as_str(), body.event_id.as_str()];
     let transaction = Transaction::new(session, &path, body.txn_id.as_str());
     let mut content = Map::new();

@@ -17,11 +17,14 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Makes a room.
-pub(super) async fn create_room(State(maker): State<Arc<RoomMaker>>, request: Authed<Request>) -> Reply<Response> {
+pub(super) async fn create_room(
+    State(maker): State<Arc<RoomMaker>>,
+    Acting(request): Acting<Request>,
+) -> Reply<Response> {
     let body = request.body;
     if !body.invite_3pid.is_empty() {
         let told = "This server knows no third-party ids: invite by Matrix id.";

@@ -11,14 +11,14 @@ use ruma::api::client::room::upgrade_room::v3::{Request, Response};
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Puts a room of another version in a room's place.
 pub(super) async fn upgrade_room(
     State(upgrades): State<Arc<Upgrades>>,
     State(limits): State<Arc<RateLimits>>,
-    request: Authed<Request>,
+    Acting(request): Acting<Request>,
 ) -> Reply<Response> {
     limits.check(Limit::Invites, Key::Account(request.session.user_num))?;
     let Request { room_id, new_version, additional_creators, .. } = request.body;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::extract::State;
-use domicile_app::accounts::{Logins, NewSession};
+use domicile_app::accounts::{LoginTokens, Logins, NewSession};
 use domicile_core::error::{ErrorKind, MatrixError};
 use ruma::api::{
     IncomingRequest, Metadata,
@@ -24,11 +24,23 @@ use crate::{
 pub(super) struct Checked(Request);
 
 /// Opens a session.
-pub(super) async fn login(State(logins): State<Arc<Logins>>, request: Public<Checked>) -> Reply<Response> {
+pub(super) async fn login(
+    State(logins): State<Arc<Logins>>,
+    State(tokens): State<Arc<LoginTokens>>,
+    request: Public<Checked>,
+) -> Reply<Response> {
     let address = request.client.address;
     let Checked(request) = request.body;
-    let password = match request.login_info {
-        LoginInfo::Password(password) => password,
+    let wanted = NewSession {
+        device_id: request.device_id,
+        display_name: request.initial_device_display_name,
+        with_refresh: request.refresh_token,
+    };
+    let (user_id, opened) = match request.login_info {
+        LoginInfo::Password(password) => {
+            logins.with_password(&name(&password)?, password.password, wanted, address).await?
+        }
+        LoginInfo::Token(token) => tokens.login(&token.token, wanted, address).await?,
         LoginInfo::ApplicationService(_) => {
             return Err(ErrorKind::UnknownToken.with("No application service is registered with this token.").into());
         }
@@ -38,13 +50,6 @@ pub(super) async fn login(State(logins): State<Arc<Logins>>, request: Public<Che
             return Err(ErrorKind::BadRequest.with(why).into());
         }
     };
-    let name = name(&password)?;
-    let wanted = NewSession {
-        device_id: request.device_id,
-        display_name: request.initial_device_display_name,
-        with_refresh: request.refresh_token,
-    };
-    let (user_id, opened) = logins.with_password(&name, password.password, wanted, address).await?;
     let mut response = Response::new(user_id, opened.tokens.access_token, opened.device_id);
     response.refresh_token = opened.tokens.refresh_token;
     response.expires_in = opened.tokens.expires_in_ms.map(|life| Duration::from_millis(life.unsigned_abs()));

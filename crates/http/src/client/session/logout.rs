@@ -8,11 +8,11 @@ use ruma::api::client::session::logout::v3::{Request, Response};
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Leaving,
 };
 
 /// Ends the session that asks.
-pub(super) async fn logout(State(devices): State<Arc<Devices>>, request: Authed<Request>) -> Reply<Response> {
+pub(super) async fn logout(State(devices): State<Arc<Devices>>, Leaving(request): Leaving<Request>) -> Reply<Response> {
     let session = &request.session;
     devices.remove(session.user_num, std::slice::from_ref(&session.device_id)).await?;
     Ok(Answer(Response::new()))

@@ -8,11 +8,14 @@ use ruma::api::client::session::logout_all::v3::{Request, Response};
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Leaving,
 };
 
 /// Ends every session of the account.
-pub(super) async fn logout_all(State(devices): State<Arc<Devices>>, request: Authed<Request>) -> Reply<Response> {
+pub(super) async fn logout_all(
+    State(devices): State<Arc<Devices>>,
+    Leaving(request): Leaving<Request>,
+) -> Reply<Response> {
     devices.remove_all_but(request.session.user_num, None).await?;
     Ok(Answer(Response::new()))
 }

@@ -1,5 +1,6 @@
 //! Sessions: log in, refresh, log out.
 
+mod get_login_token;
 mod get_login_types;
 mod login;
 mod logout;
@@ -16,6 +17,7 @@ use crate::{router::Endpoint, state::Services};
 /// The routes of the area.
 pub fn routes() -> Router<Services> {
     Router::new()
+        .endpoint::<api::get_login_token::v1::Request, _, _>(get_login_token::get_login_token)
         .endpoint::<api::get_login_types::v3::Request, _, _>(get_login_types::get_login_types)
         .endpoint::<api::login::v3::Request, _, _>(login::login)
         .endpoint::<api::refresh_token::v3::Request, _, _>(refresh_token::refresh_token)

@@ -14,14 +14,14 @@ use ruma::api::client::state::send_state_event::v3::{Request, Response};
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Sets a part of a room's state.
 pub(super) async fn send_state_event(
     State(members): State<Arc<Members>>,
     State(limits): State<Arc<RateLimits>>,
-    request: Authed<Request>,
+    Acting(request): Acting<Request>,
 ) -> Reply<Response> {
     limits.check(Limit::Messages, Key::Account(request.session.user_num))?;
     let (session, body) = (&request.session, request.body);

@@ -8,13 +8,13 @@ use ruma::api::client::typing::create_typing_event::v3::{Request, Response, Typi
 
 use crate::{
     answer::{Answer, Reply},
-    extract::Authed,
+    extract::Acting,
 };
 
 /// Tells that the user types, or no longer.
 pub(super) async fn create_typing_event(
     State(notices): State<Arc<TypingNotices>>,
-    request: Authed<Request>,
+    Acting(request): Acting<Request>,
 ) -> Reply<Response> {
     let body = request.body;
     let timeout = match body.state {

@@ -1,0 +1,12 @@
+//! GET /_matrix/media/v3/download/{serverName}/{mediaId}/{fileName} (Content repository; deprecated)
+#![expect(deprecated, reason = "old clients ask it so")]
+
+use domicile_core::error::ErrorKind;
+use ruma::api::client::media::get_content_as_filename::v3::{Request, Response};
+
+use crate::{answer::Reply, extract::Public};
+
+/// Media is only for who is logged in: there is nothing at the old address, which asks for no token.
+pub(super) async fn get_content_as_filename(_request: Public<Request>) -> Reply<Response> {
+    Err(ErrorKind::NotFound.with("Media is served at /_matrix/client/v1/media, with an access token.").into())
+}
