@@ -84,6 +84,8 @@ async fn a_search_looks_at_name_topic_and_alias() {
     alice.post(&path, &long).await.fails(400, "M_INVALID_PARAM");
     let nul = json!({ "filter": { "generic_search_term": "a\0b" } });
     alice.post(&path, &nul).await.fails(400, "M_INVALID_PARAM");
+    let nul = json!({ "filter": { "room_types": ["a\0b"] } });
+    alice.post(&path, &nul).await.fails(400, "M_INVALID_PARAM");
     server.anonymous().post(&path, &json!({})).await.fails(401, "M_MISSING_TOKEN");
 }
 
@@ -112,7 +114,10 @@ async fn the_directory_follows_the_room() {
     assert_eq!(listed().await["name"], Value::Null, "what was redacted is not shown");
     let search = json!({ "filter": { "generic_search_term": "after" } });
     assert_eq!(alice.post(&format!("{V3}/publicRooms"), &search).await.ok()["chunk"], json!([]));
-    alice.put(&state("m.room.name"), &json!({ "name": 7 })).await.ok();
+    for odd in [json!(7), json!("a\0b"), json!({ "name": "x" })] {
+        alice.put(&state("m.room.name"), &json!({ "name": odd })).await.ok();
+        assert_eq!(listed().await["name"], Value::Null, "what is no name names nothing");
+    }
     assert_eq!(listed().await["topic"], "t");
     alice.post(&format!("{V3}/rooms/{id}/leave"), &json!({})).await.ok();
     assert_eq!(listed().await, Value::Null, "nobody is in it");

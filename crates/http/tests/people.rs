@@ -83,6 +83,7 @@ async fn mutual_rooms_are_those_that_both_are_in() {
     bob.post(&format!("{V3}/rooms/{}/leave", rooms[1]), &json!({})).await.ok();
     assert_eq!(of("@bob:localhost").await, json!({ "joined": [rooms[0], rooms[2]], "count": 2 }));
     assert_eq!(of("@nobody:elsewhere.example").await, json!({ "joined": [], "count": 0 }));
+    alice.get(&path("@a%00b:localhost")).await.fails(400, "M_INVALID_PARAM");
     alice.get(&path("@alice:localhost")).await.fails(400, "M_INVALID_PARAM");
     alice.get(&path("nobody")).await.fails(400, "M_INVALID_PARAM");
     alice.get("/_matrix/client/v1/mutual_rooms").await.fails(400, "M_MISSING_PARAM");

@@ -75,7 +75,7 @@ async fn restricted_rooms_are_shown_to_the_members_of_those_they_name() {
         json!({
             "name": "inner",
             "initial_state": [{ "type": "m.room.join_rules", "content": {
-                "join_rule": "restricted", "allow": [{ "type": "m.room_membership", "room_id": club }, 7],
+                "join_rule": "restricted", "allow": [{ "type": "m.room_membership", "room_id": club }, 7, { "type": "m.room_membership", "room_id": "!a\0b:localhost" }],
             }}],
         }),
     );

@@ -1,4 +1,4 @@
-//! Tokens with which somebody proves to another service who they are (client-server, *OpenID*). They open nothing else.
+//! Tokens with which somebody proves to another service who they are (client-server, *`OpenID`*). They open nothing else.
 
 use std::sync::Arc;
 

@@ -8,22 +8,23 @@ const LEVELS: [&str; 7] = ["ban", "events_default", "invite", "kick", "redact", 
 /// The keys whose values are objects of levels.
 const MAPS: [&str; 3] = ["events", "notifications", "users"];
 
-/// A content in which every level is a number.
+/// A content in which every level is a number. What is none in any version is left out, so that it keeps no room from being upgraded.
 #[derive(Clone, Debug)]
 pub struct PowerContent(Map<String, Value>);
 
 impl PowerContent {
     /// A content as some room has it. Room versions before 10 let levels be text, later ones refuse it.
     pub fn new(mut content: Map<String, Value>) -> Self {
-        for key in LEVELS {
-            if let Some(level) = content.get_mut(key) {
-                to_number(level);
+        content.retain(|key, level| !LEVELS.contains(&key.as_str()) || to_number(level));
+        for key in MAPS {
+            match content.get_mut(key) {
+                Some(Value::Object(levels)) => levels.retain(|_, level| to_number(level)),
+                Some(_) => drop(content.remove(key)),
+                None => {}
             }
         }
-        for key in MAPS {
-            if let Some(levels) = content.get_mut(key).and_then(Value::as_object_mut) {
-                levels.values_mut().for_each(to_number);
-            }
+        if let Some(Value::Object(users)) = content.get_mut("users") {
+            users.retain(|user_id, _| <&UserId>::try_from(user_id.as_str()).is_ok());
         }
         Self(content)
     }
@@ -60,10 +61,12 @@ impl PowerContent {
     }
 }
 
-fn to_number(level: &mut Value) {
+/// Makes a level a number, and tells whether it is one.
+fn to_number(level: &mut Value) -> bool {
     if let Some(number) = level.as_str().and_then(|text| text.trim().parse::<i64>().ok()) {
         *level = number.into();
     }
+    level.is_i64()
 }
 
 #[cfg(test)]
@@ -72,21 +75,30 @@ mod tests {
 
     use super::*;
 
-    fn content(value: Value) -> PowerContent {
+    fn content(value: &Value) -> PowerContent {
         PowerContent::new(value.as_object().cloned().unwrap_or_default())
     }
 
     #[test]
     fn levels_become_numbers_and_the_rest_stays() {
-        let content = content(json!({ "ban": "60", "users": { "@a:b": " 100 " }, "other": "x" })).into_content();
+        let content = content(&json!({ "ban": "60", "users": { "@a:b": " 100 " }, "other": "x" })).into_content();
         assert_eq!(Value::Object(content), json!({ "ban": 60, "users": { "@a:b": 100 }, "other": "x" }));
+    }
+
+    #[test]
+    fn what_is_no_level_is_left_out() {
+        let odd = json!({
+            "kick": "much", "users": { "nobody": 1, "@a:b": 2 }, "events": [], "notifications": { "room": "loud" },
+        });
+        let content = content(&odd).into_content();
+        assert_eq!(Value::Object(content), json!({ "users": { "@a:b": 2 }, "notifications": {} }));
     }
 
     #[test]
     fn a_quiet_room_is_never_louder() {
         for (users_default, events_default, expected) in [(0, 0, 50), (75, 0, 76), (0, 90, 90)] {
             let before = json!({ "users_default": users_default, "events_default": events_default });
-            let quiet = content(before).quiet();
+            let quiet = content(&before).quiet();
             assert_eq!(quiet["events_default"], expected);
         }
     }

@@ -80,6 +80,9 @@ impl PublicRooms {
             let told = format!("`generic_search_term` has at most {SEARCH_BYTES} bytes.");
             return Err(ErrorKind::InvalidParam.with(told).into());
         }
+        if request.room_types.iter().flatten().any(|kind| kind.contains('\0')) {
+            return Err(ErrorKind::InvalidParam.with("A room type has a NUL character in it.").into());
+        }
         let limit = request.limit.map_or(PAGE.0, |limit| usize::try_from(limit).unwrap_or(PAGE.1)).clamp(1, PAGE.1);
         let (place, backward) = request.since.as_deref().map_or(Ok((Place::START, false)), parse_token)?;
         let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);

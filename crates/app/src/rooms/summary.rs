@@ -31,7 +31,7 @@ pub const KINDS: [&str; 9] = [
     "m.room.encryption",
 ];
 /// Rooms of a restricted join rule that are looked at.
-const ALLOWED_LOOKED_AT: usize = 50;
+const ALLOWED_LOOKED_AT: usize = 20;
 
 /// A room in short.
 #[derive(Clone, Debug)]
@@ -116,7 +116,8 @@ impl Summary {
         if self.info.rules.authorization.restricted_join_rule && matches!(&*rule, "restricted" | "knock_restricted") {
             let allow = pdu.content_as::<Content>().map(|content| content.allow).unwrap_or_default();
             let rooms = allow.iter().filter(|allow| allow["type"] == "m.room_membership");
-            self.allowed = rooms.filter_map(|allow| allow["room_id"].as_str()?.try_into().ok()).collect();
+            let rooms = rooms.filter_map(|allow| allow["room_id"].as_str()).filter(|room_id| !room_id.contains('\0'));
+            self.allowed = rooms.filter_map(|room_id| room_id.try_into().ok()).collect();
         }
         self.join_rule = rule;
     }

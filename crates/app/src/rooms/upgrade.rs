@@ -90,7 +90,7 @@ impl Upgrades {
         }
         let plan = Plan { by, old: &old, view: &view, version, rules, additional_creators };
         let new = self.replacement(&plan).await?;
-        if let Err(error) = self.end(by, &old, &new).await {
+        if let Err(error) = self.end(by, &old, &view, &new).await {
             self.abandon(by, &new).await;
             return Err(error);
         }
@@ -183,11 +183,15 @@ impl Upgrades {
     }
 
     /// Ends the old room: tombstone, power levels, aliases and its place in the directory, in one batch.
-    async fn end(&self, by: &Session, old: &Arc<Room>, new: &Arc<Room>) -> Result<()> {
+    async fn end(&self, by: &Session, old: &Arc<Room>, before: &RoomView, new: &Arc<Room>) -> Result<()> {
+        let tombstone_key = self.keys.intern("m.room.tombstone", "").await?;
         let mut tries = 0;
         loop {
             tries += 1;
             let _writer = old.writer().await;
+            if old.view().state.get(&tombstone_key) != before.state.get(&tombstone_key) {
+                return Err(ErrorKind::BadRequest.with("Somebody else has just upgraded this room.").into());
+            }
             let mut staging = self.sender.begin(old);
             let tombstone = json!({ "body": "This room has been replaced.", "replacement_room": new.info.room_id });
             self.stage(&mut staging, by, "m.room.tombstone", "", &tombstone).await?;

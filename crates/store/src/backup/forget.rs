@@ -1,8 +1,15 @@
 //! What a restored cell must not remember, and what it must tell.
 
 /// Left out of every backup: what can be used once, or revoked. In tables, so that `pg_dump` can leave them out too.
-pub(super) const LEFT_OUT: &[&str] =
-    &["access_tokens", "refresh_tokens", "openid_tokens", "registration_tokens", "uia_sessions", "one_time_keys"];
+pub(super) const LEFT_OUT: &[&str] = &[
+    "access_tokens",
+    "refresh_tokens",
+    "login_tokens",
+    "openid_tokens",
+    "registration_tokens",
+    "uia_sessions",
+    "one_time_keys",
+];
 
 /// The statements that make a restored database fit to go on, in both dialects.
 ///
