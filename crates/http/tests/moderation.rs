@@ -140,7 +140,7 @@ async fn a_login_token_lets_one_device_in_once() {
     let off = TestServer::start().await.with_user("alice").await;
     off.user("alice").post(&path, &json!({})).await.fails(404, "M_UNRECOGNIZED");
     let with = |token: &str| json!({ "type": "m.login.token", "token": token, "initial_device_display_name": "new" });
-    off.anonymous().post(&format!("{V3}/login"), &with("x")).await.fails(403, "M_FORBIDDEN");
+    off.anonymous().post(&format!("{V3}/login"), &with("x")).await.fails(400, "M_UNKNOWN");
 
     let mut settings = Settings::default();
     settings.config.accounts.login_tokens = true;

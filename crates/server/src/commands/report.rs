@@ -72,7 +72,8 @@ async fn list(config: &Config, all: bool, json: bool) -> anyhow::Result<()> {
     }
     for report in reports {
         let done = report["resolved_ts"].as_i64().map_or("", |_| "  (dealt with)");
-        say(&format!("{:>6}  {}  {}{done}", report["report"], day(&report), about(&report)))?;
+        let number = report["report"].as_i64().unwrap_or_default();
+        say(&format!("{number:>6}  {}  {}{done}", day(&report), about(&report)))?;
     }
     Ok(())
 }

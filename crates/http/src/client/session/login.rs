@@ -40,7 +40,7 @@ pub(super) async fn login(
         LoginInfo::Password(password) => {
             logins.with_password(&name(&password)?, password.password, wanted, address).await?
         }
-        LoginInfo::Token(token) => tokens.login(&token.token, wanted, address).await?,
+        LoginInfo::Token(token) if tokens.are_offered() => tokens.login(&token.token, wanted, address).await?,
         LoginInfo::ApplicationService(_) => {
             return Err(ErrorKind::UnknownToken.with("No application service is registered with this token.").into());
         }
