@@ -215,6 +215,7 @@ fn body(name: &str, values: &Values) -> Value {
         "putRoomKeysByRoomId" => json!({ "sessions": {} }),
         "queryKeys" => json!({ "device_keys": {} }),
         "refresh" => json!({ "refresh_token": "nothing" }),
+        "reportRoom" | "reportUser" => json!({ "reason": "it is bad" }),
         "search" => json!({ "search_categories": { "room_events": { "search_term": "x" } } }),
         "searchUserDirectory" => json!({ "search_term": "ali" }),
         "sendToDevice" => json!({ "messages": {} }),

@@ -51,8 +51,8 @@ async fn nobody_comes_in_without_a_token_that_is_good() {
         let expected = (401, "M_MISSING_TOKEN".to_owned());
         match operation.who {
             Who::Token => assert_eq!(without, expected, "{name} without a token"),
-            // What it says is that there is no such thing here.
-            Who::Anybody if name == "getAuthMetadata" => {}
+            // The specification's own answer of a server that has no OAuth 2.0.
+            Who::Anybody if name == "getAuthMetadata" => assert_eq!(without, (404, "M_UNRECOGNIZED".to_owned())),
             Who::Optional | Who::Anybody => assert_ne!(without.1, "M_UNRECOGNIZED", "{name} is not served"),
         }
         if operation.who == Who::Anybody {

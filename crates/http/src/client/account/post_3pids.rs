@@ -1,11 +1,15 @@
 //! POST /_matrix/client/v3/account/3pid (Adding account administrative contact information)
 
+use std::collections::BTreeMap;
+
 use domicile_core::error::ErrorKind;
 use ruma::api::{
     IncomingRequest, Metadata,
     client::account::get_3pids::v3::{Request as OfGet, Response},
     error::DeserializationError,
 };
+
+use serde::de::IgnoredAny;
 
 use crate::{answer::Reply, extract::Authed};
 
@@ -29,7 +33,8 @@ impl IncomingRequest for Request {
     type EndpointError = <OfGet as IncomingRequest>::EndpointError;
     type OutgoingResponse = Response;
 
-    fn try_from_http_request_inner(_: http::Request<&[u8]>, _: &[&str]) -> Result<Self, DeserializationError> {
+    fn try_from_http_request_inner(request: http::Request<&[u8]>, _: &[&str]) -> Result<Self, DeserializationError> {
+        let _: BTreeMap<String, IgnoredAny> = serde_json::from_slice(request.body())?;
         Ok(Self)
     }
 }
