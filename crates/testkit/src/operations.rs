@@ -177,8 +177,6 @@ fn query(name: &str, values: &Values) -> String {
         // They wait for news where nothing else is said.
         "getEvents" => "timeout=0".to_owned(),
         "getEventByTimestamp" => "ts=1780000000000&dir=b".to_owned(),
-        // Without it, it waits for something new.
-        "getEvents" => "timeout=0".to_owned(),
         "getKeysChanges" => "from=s0_0&to=s0_0".to_owned(),
         "getMutualRooms" => format!("user_id={other}"),
         "getRoomEvents" => "dir=b".to_owned(),
