@@ -86,6 +86,7 @@ impl SyncParts {
             rooms: Arc::clone(&self.rooms),
             keys: Arc::clone(&self.keys),
             trees: Arc::clone(&self.trees),
+            ignored: Arc::clone(&self.ignored),
             stopping: self.stopping.clone(),
         }
     }
@@ -137,7 +138,7 @@ impl Sync {
         let deadline = tokio::time::Instant::now() + request.timeout;
         let _connected = self.parts.presence.connect(session.user_num, session.device_num, &request.set_presence);
         let waiting = self.parts.wakers.park(session.user_num);
-        let watching = presence::watch(&self.parts, session, &request);
+        let watching = presence::watch(&self.parts, &session, &request);
         let request = Arc::new(request);
         let may_wait = !request.full_state && !request.timeout.is_zero();
         let mut waits_for = request.since.filter(|_| may_wait);
