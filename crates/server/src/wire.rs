@@ -1,11 +1,9 @@
 //! The wiring: the one place that knows every service and what it is made of.
 
+mod places;
 mod settings;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use domicile_app::{
@@ -37,7 +35,7 @@ use domicile_app::{
 };
 use domicile_core::{
     clock::Clock,
-    config::{self, Config},
+    config,
     rng::{self, Rng},
 };
 use domicile_egress::Client;
@@ -46,12 +44,11 @@ use domicile_http::{
     state::{AllServices, Services},
 };
 use domicile_room::event::ServerSigner;
-use domicile_store::{
-    Batch, Blobs, Keystore, KeystoreOptions, KeystorePlace, MasterSource, Store, StoreOptions, table::server_keys,
-};
+use domicile_store::{Batch, Blobs, Keystore, Store, table::server_keys};
 use ruma::OwnedServerName;
 use tokio_util::sync::CancellationToken;
 
+pub use places::{keystore, keystore_options, media_folder, store_options};
 pub use settings::Settings;
 
 /// What the wiring needs from outside.
@@ -84,39 +81,6 @@ pub struct Wired {
     pub gateways: Arc<Gateways>,
     /// The database.
     pub store: Store,
-}
-
-/// Where the database of a configuration is.
-pub fn store_options(config: &Config) -> StoreOptions {
-    let readers = usize::try_from(config.database.readers).unwrap_or(4);
-    if config.database.url.is_empty() {
-        StoreOptions::Sqlite { path: Path::new(&config.server.data_dir).join("domicile.db"), readers }
-    } else {
-        StoreOptions::Postgres { url: config.database.url.clone(), readers }
-    }
-}
-
-/// Where the media of a configuration lie.
-pub fn media_folder(config: &Config) -> PathBuf {
-    Path::new(&config.server.data_dir).join("media")
-}
-
-/// Where the keystore of a configuration is: a file beside the database, or a schema of it.
-pub fn keystore_options(config: &Config) -> KeystoreOptions {
-    let folder = Path::new(&config.server.data_dir);
-    let place = if config.database.url.is_empty() {
-        KeystorePlace::Sqlite { path: folder.join("keystore.db") }
-    } else {
-        KeystorePlace::Postgres { url: config.database.url.clone() }
-    };
-    KeystoreOptions { place, master: MasterSource::File(folder.join("master.key")), cached: 10_000 }
-}
-
-/// Opens the keystore of a configuration.
-pub async fn keystore(config: &Config, clock: &dyn Clock) -> anyhow::Result<Arc<Keystore>> {
-    let options = keystore_options(config);
-    let keystore = Keystore::open(options, Arc::new(rng::OsRng), clock.now_ms()).await;
-    Ok(Arc::new(keystore.context("cannot open the keystore")?))
 }
 
 /// The key with which the server signs; made at the first start.
@@ -172,7 +136,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         blobs: Blobs::open(surroundings.media.clone()).await.context("cannot open the folder of media")?,
         clock: clock(),
         rng: rng(),
-        work: surroundings.media.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf),
+        work: surroundings.media.parent().map_or_else(|| PathBuf::from("."), std::path::Path::to_path_buf),
         server_name: server_name.to_string(),
     });
     let users = Arc::new(Users::new(store.clone(), clock(), server_name));
