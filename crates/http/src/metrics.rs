@@ -10,6 +10,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
+use domicile_app::push::Gateways;
 use parking_lot::Mutex;
 
 /// Upper bounds of the histogram of latencies, in seconds.
@@ -96,11 +97,23 @@ fn process(out: &mut String) {
     }
 }
 
+/// Requests to push gateways by outcome, in Prometheus's text format.
+fn pushes(out: &mut String, gateways: &Gateways) {
+    out.push_str("# HELP domicile_push_requests_total Requests to push gateways, by outcome.\n# TYPE domicile_push_requests_total counter\n");
+    for (outcome, count) in gateways.counts() {
+        let _ = writeln!(out, "domicile_push_requests_total{{outcome=\"{outcome}\"}} {count}");
+    }
+}
+
 /// The route.
-pub fn routes(metrics: Arc<Metrics>) -> Router {
+pub fn routes(metrics: Arc<Metrics>, gateways: Arc<Gateways>) -> Router {
     Router::new().route(
         "/metrics",
-        get(move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.text()).into_response() }),
+        get(move || async move {
+            let mut text = metrics.text();
+            pushes(&mut text, &gateways);
+            ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+        }),
     )
 }
 

@@ -12,12 +12,12 @@ use domicile_app::{
     calls::Calls,
     discovery::Discovery,
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
-    ephemeral::{Receipts, TypingNotices},
+    ephemeral::{PresenceNotices, Receipts, TypingNotices},
     events::send::Sender,
     media::Media,
     moderation::Reports,
     profile::Profiles,
-    push::PushRules,
+    push::{Notifications, PushRules, Pushers},
     rooms::{Directory, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Summaries, Upgrades},
     search::Search,
     sync::{SlidingSync, Sync},
@@ -119,6 +119,8 @@ services! {
     pub sliding_sync: Arc<SlidingSync>,
     /// Receipts.
     pub receipts: Arc<Receipts>,
+    /// Who is online.
+    pub presence: Arc<PresenceNotices>,
     /// Typing.
     pub typing: Arc<TypingNotices>,
     /// Accounts, from their making to their end.
@@ -141,6 +143,10 @@ services! {
     pub filters: Arc<Filters>,
     /// Profiles.
     pub profiles: Arc<Profiles>,
+    /// Where users want to be notified.
+    pub pushers: Arc<Pushers>,
+    /// Past notifications.
+    pub notifications: Arc<Notifications>,
     /// Push rules.
     pub push_rules: Arc<PushRules>,
     /// Media.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
-use domicile_app::{accounts::Devices, ephemeral::TypingNotices, jobs::Jobs, search::Search};
+use domicile_app::{accounts::Devices, jobs::Jobs, search::Search};
 use domicile_core::{
     clock::SystemClock,
     config::{Api, Config, Listener},
@@ -18,6 +18,7 @@ use domicile_http::{
     metrics::{self, Metrics},
     observe::observed,
     router,
+    state::Services,
 };
 use domicile_store::Store;
 use tokio::{
@@ -114,7 +115,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         }
     }
     wired.jobs.begin().await?;
-    tasks.spawn(tick(Arc::clone(&wired.services.typing), Arc::clone(&wired.jobs), stopping.clone()));
+    tasks.spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
+    tasks.spawn(tick(wired.services.clone(), Arc::clone(&wired.jobs), stopping.clone()));
     tasks.spawn(index_words(Arc::clone(&wired.services.search), stopping.clone()));
     tasks.spawn(note_uses(Arc::clone(&wired.services.devices), stopping.clone()));
     first_start::tell(config, &wired, &listens).await?;
@@ -156,7 +158,7 @@ fn apis(wired: &Wired, metrics: &Arc<Metrics>, serve: &[Api]) -> Router {
         router = router.merge(health::routes(Arc::clone(&wired.health)));
     }
     if serve.contains(&Api::Metrics) {
-        router = router.merge(metrics::routes(Arc::clone(metrics)));
+        router = router.merge(metrics::routes(Arc::clone(metrics), Arc::clone(&wired.gateways)));
     }
     if serve.contains(&Api::Admin) {
         router = router.merge(admin::routes(wired.admin.clone()));
@@ -165,13 +167,16 @@ fn apis(wired: &Wired, metrics: &Arc<Metrics>, serve: &[Api]) -> Router {
 }
 
 /// What is to be done about once a second.
-async fn tick(typing: Arc<TypingNotices>, jobs: Arc<Jobs>, stopping: CancellationToken) {
+async fn tick(services: Services, jobs: Arc<Jobs>, stopping: CancellationToken) {
     loop {
         tokio::select! {
             () = stopping.cancelled() => return,
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
-        typing.expire();
+        services.typing.expire();
+        if let Err(error) = services.presence.tick().await {
+            tracing::warn!(%error, "those who wait for presence could not be woken");
+        }
         if let Err(error) = jobs.run_due().await {
             tracing::warn!(%error, "the jobs could not be read");
         }

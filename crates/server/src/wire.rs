@@ -1,15 +1,13 @@
 //! The wiring: the one place that knows every service and what it is made of.
 
+mod places;
 mod settings;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use domicile_app::{
-    account_data::{AccountData, Filters},
+    account_data::{AccountData, Filters, Ignored},
     accounts::{
         Accounts, Devices, LoginTokens, Logins, OpenIdTokens, Passwords, RateLimits, Registration, RegistrationTokens,
         Sessions, Standings, Uia, UserDirectory, Users,
@@ -17,7 +15,7 @@ use domicile_app::{
     admin::{BackupParts, Backups, Health},
     calls::Calls,
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
-    ephemeral::{Receipts, Typing, TypingNotices},
+    ephemeral::{Presence, PresenceNotices, Receipts, Typing, TypingNotices},
     events::{
         Events, Presenter,
         send::{Sender, SenderParts},
@@ -27,7 +25,7 @@ use domicile_app::{
     media::{Media, MediaSettings, SealedBlobs},
     moderation::Reports,
     profile::Profiles,
-    push::{PushClasses, PushRules},
+    push::{Delivery, DeliveryParts, Gateways, NewsParts, Notifications, PushBell, PushClasses, PushRules, Pushers},
     rooms::{
         Directory, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Rooms, StateKeys, StateTrees, Successions,
         Summaries, Upgrades,
@@ -37,20 +35,20 @@ use domicile_app::{
 };
 use domicile_core::{
     clock::Clock,
-    config::{self, Config},
+    config,
     rng::{self, Rng},
 };
+use domicile_egress::Client;
 use domicile_http::{
     admin::AdminServices,
     state::{AllServices, Services},
 };
 use domicile_room::event::ServerSigner;
-use domicile_store::{
-    Batch, Blobs, Keystore, KeystoreOptions, KeystorePlace, MasterSource, Store, StoreOptions, table::server_keys,
-};
+use domicile_store::{Batch, Blobs, Keystore, Store, table::server_keys};
 use ruma::OwnedServerName;
 use tokio_util::sync::CancellationToken;
 
+pub use places::{keystore, keystore_options, media_folder, store_options};
 pub use settings::Settings;
 
 /// What the wiring needs from outside.
@@ -77,41 +75,12 @@ pub struct Wired {
     pub health: Arc<Health>,
     /// Work that changes left behind.
     pub jobs: Arc<Jobs>,
+    /// Notifications to push gateways.
+    pub delivery: Arc<Delivery>,
+    /// Push gateways as they were found.
+    pub gateways: Arc<Gateways>,
     /// The database.
     pub store: Store,
-}
-
-/// Where the database of a configuration is.
-pub fn store_options(config: &Config) -> StoreOptions {
-    let readers = usize::try_from(config.database.readers).unwrap_or(4);
-    if config.database.url.is_empty() {
-        StoreOptions::Sqlite { path: Path::new(&config.server.data_dir).join("domicile.db"), readers }
-    } else {
-        StoreOptions::Postgres { url: config.database.url.clone(), readers }
-    }
-}
-
-/// Where the media of a configuration lie.
-pub fn media_folder(config: &Config) -> PathBuf {
-    Path::new(&config.server.data_dir).join("media")
-}
-
-/// Where the keystore of a configuration is: a file beside the database, or a schema of it.
-pub fn keystore_options(config: &Config) -> KeystoreOptions {
-    let folder = Path::new(&config.server.data_dir);
-    let place = if config.database.url.is_empty() {
-        KeystorePlace::Sqlite { path: folder.join("keystore.db") }
-    } else {
-        KeystorePlace::Postgres { url: config.database.url.clone() }
-    };
-    KeystoreOptions { place, master: MasterSource::File(folder.join("master.key")), cached: 10_000 }
-}
-
-/// Opens the keystore of a configuration.
-pub async fn keystore(config: &Config, clock: &dyn Clock) -> anyhow::Result<Arc<Keystore>> {
-    let options = keystore_options(config);
-    let keystore = Keystore::open(options, Arc::new(rng::OsRng), clock.now_ms()).await;
-    Ok(Arc::new(keystore.context("cannot open the keystore")?))
 }
 
 /// The key with which the server signs; made at the first start.
@@ -167,7 +136,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         blobs: Blobs::open(surroundings.media.clone()).await.context("cannot open the folder of media")?,
         clock: clock(),
         rng: rng(),
-        work: surroundings.media.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf),
+        work: surroundings.media.parent().map_or_else(|| PathBuf::from("."), std::path::Path::to_path_buf),
         server_name: server_name.to_string(),
     });
     let users = Arc::new(Users::new(store.clone(), clock(), server_name));
@@ -228,7 +197,15 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let rooms = Arc::new(Rooms::new(store.clone(), Arc::clone(&events), Arc::clone(&trees), room_entries));
     let presenter = Arc::new(Presenter::new(Arc::clone(&events), Arc::clone(&keys), Arc::clone(&trees)));
     let push = Arc::new(PushClasses::new(store.clone(), Arc::clone(&users)));
+    let client = Client::new(settings.egress).context("egress.ca_files")?;
+    let ignored = Arc::new(Ignored::default());
+    let bell = Arc::new(PushBell::default());
+    let gateways = Arc::new(Gateways::new(clock()));
+    let presence = Arc::new(Presence::new(clock(), settings.presence));
+    let presence_watchers = Arc::new(Wakers::new(clock()));
     let sender = Arc::new(Sender::new(SenderParts {
+        presence: Arc::clone(&presence),
+        bell: Arc::clone(&bell),
         push: Arc::clone(&push),
         store: store.clone(),
         clock: clock(),
@@ -241,7 +218,13 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         rooms: Arc::clone(&rooms),
         wakers: Arc::clone(&wakers),
     }));
-    let account_data = Arc::new(AccountData::new(store.clone(), Arc::clone(&rooms), Arc::clone(&wakers)));
+    let account_data = Arc::new(AccountData::new(
+        store.clone(),
+        Arc::clone(&rooms),
+        Arc::clone(&wakers),
+        Arc::clone(&ignored),
+        Arc::clone(&push),
+    ));
     let push_rules = Arc::new(PushRules::new(store.clone(), Arc::clone(&account_data), Arc::clone(&push)));
     let successions = Arc::new(Successions::new(
         store.clone(),
@@ -262,18 +245,39 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&members),
         Arc::clone(&devices),
     ));
+    let news = Arc::new(NewsParts {
+        events: Arc::clone(&events),
+        rooms: Arc::clone(&rooms),
+        classes: Arc::clone(&push),
+        ignored: Arc::clone(&ignored),
+    });
+    let delivery = Arc::new(Delivery::new(DeliveryParts {
+        store: store.clone(),
+        clock: clock(),
+        keystore: Arc::clone(&surroundings.keystore),
+        client,
+        bell: Arc::clone(&bell),
+        gateways: Arc::clone(&gateways),
+        news: Arc::clone(&news),
+        users: Arc::clone(&users),
+        keys: Arc::clone(&keys),
+        trees: Arc::clone(&trees),
+    }));
     let sync_parts = Arc::new(SyncParts {
         push: Arc::clone(&push),
         store: store.clone(),
         clock: clock(),
         users: Arc::clone(&users),
         events: Arc::clone(&events),
-        presenter,
+        presenter: Arc::clone(&presenter),
         rooms: Arc::clone(&rooms),
         keys: Arc::clone(&keys),
         trees: Arc::clone(&trees),
         wakers: Arc::clone(&wakers),
         typing: Arc::clone(&typing),
+        ignored: Arc::clone(&ignored),
+        presence: Arc::clone(&presence),
+        presence_watchers: Arc::clone(&presence_watchers),
         stopping: surroundings.stopping.clone(),
     });
     let room_reader = Arc::new(RoomReader::new(sync_parts.for_reading()));
@@ -296,6 +300,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let services = Services::new(AllServices {
         media: Arc::new(media),
         push_rules,
+        pushers: Arc::new(Pushers::new(store.clone(), clock(), Arc::clone(&surroundings.keystore), Arc::clone(&bell))),
+        notifications: Arc::new(Notifications::new(store.clone(), clock(), news, presenter)),
         account_data,
         filters: Arc::new(Filters::new(store.clone())),
         profiles: Arc::new(Profiles::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms), Arc::clone(&members))),
@@ -346,7 +352,22 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         directory: Arc::new(Directory::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms))),
         sliding_sync: Arc::new(SlidingSync::new(Arc::clone(&sync_parts))),
         sync: Arc::new(Sync::new(sync_parts)),
-        receipts: Arc::new(Receipts::new(store.clone(), clock(), Arc::clone(&rooms), events, Arc::clone(&wakers))),
+        receipts: Arc::new(Receipts::new(
+            store.clone(),
+            clock(),
+            Arc::clone(&rooms),
+            events,
+            Arc::clone(&wakers),
+            bell,
+        )),
+        presence: Arc::new(PresenceNotices::new(
+            store.clone(),
+            clock(),
+            presence,
+            Arc::clone(&users),
+            Arc::clone(&rooms),
+            presence_watchers,
+        )),
         typing: Arc::new(TypingNotices::new(typing, rooms, Arc::clone(&wakers))),
         sender,
         to_device,
@@ -366,6 +387,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         admin: AdminServices { accounts, registration_tokens, backups: Arc::new(backups), reports, standings },
         health: Arc::new(Health::new(store.clone())),
         jobs,
+        delivery,
+        gateways,
         store,
     })
 }

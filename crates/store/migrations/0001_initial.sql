@@ -142,6 +142,13 @@ CREATE TABLE own_counts (
     user_num BIGINT NOT NULL, room_num BIGINT NOT NULL, position BIGINT NOT NULL, thread_num BIGINT NOT NULL,
     notify BIGINT NOT NULL, highlight BIGINT NOT NULL, PRIMARY KEY (user_num, room_num, position)
 ) WITHOUT ROWID;
+-- `key_hash` is a blind index of application and push key; `position` is how far the pusher has been told.
+CREATE TABLE pushers (
+    pusher_num BIGINT PRIMARY KEY, user_num BIGINT NOT NULL, device_num BIGINT NOT NULL, key_hash BLOB NOT NULL, sealed BLOB NOT NULL,
+    position BIGINT NOT NULL, UNIQUE (user_num, key_hash)
+);
+CREATE INDEX pushers_by_key ON pushers (key_hash);
+CREATE INDEX pushers_by_device ON pushers (device_num);
 CREATE TABLE push_classes (class_num BIGINT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, rules TEXT NOT NULL);
 
 -- End-to-end encryption's server half -----------------------------------------------------------------------------

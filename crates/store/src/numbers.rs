@@ -25,6 +25,8 @@ pub enum Sequence {
     Node,
     /// `push_classes.class_num`
     PushClass,
+    /// `pushers.pusher_num`
+    Pusher,
     /// `jobs.job_num`
     Job,
     /// `one_time_keys.ordinal`
@@ -43,6 +45,7 @@ impl Sequence {
             Self::Key => "key",
             Self::Node => "node",
             Self::PushClass => "push_class",
+            Self::Pusher => "pusher",
             Self::Job => "job",
             Self::OneTimeKey => "one_time_key",
             Self::Report => "report",

@@ -2,6 +2,7 @@
 
 pub mod driver;
 pub mod fuse;
+pub mod gateway;
 pub mod operations;
 pub mod plays;
 pub mod postgres;

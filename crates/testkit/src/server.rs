@@ -26,13 +26,15 @@ use axum::{
 use domicile_app::{
     accounts::{NewSession, lifecycle::NewAccount},
     jobs::Jobs,
+    push::Gateways,
 };
 use domicile_core::clock::ManualClock;
 use domicile_http::{extract::Client, state::Services};
-use domicile_store::Store;
+use domicile_store::{Keystore, Store};
 use http_body_util::BodyExt as _;
 use ruma::OwnedUserId;
 use serde_json::Value;
+use tokio_util::sync::DropGuard;
 use tower::ServiceExt as _;
 
 mod contents;
@@ -55,13 +57,19 @@ pub struct TestServer {
     pub jobs: Arc<Jobs>,
     /// Its database.
     pub store: Store,
+    keystore: Arc<Keystore>,
     /// Its clock, which stands still until the test moves it.
     pub clock: Arc<ManualClock>,
+    /// Push gateways as it found them.
+    pub gateways: Arc<Gateways>,
     users: BTreeMap<String, TestUser>,
+    /// Ends what runs beside requests.
+    stopping: DropGuard,
+    settings: Settings,
     /// Removed when the server is dropped.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     /// Dropped with the server.
-    _database: Option<crate::postgres::Database>,
+    database: Option<crate::postgres::Database>,
 }
 
 /// Somebody who talks to the server: with a session, or, as [`TestServer::anonymous`], without one.
@@ -97,10 +105,44 @@ impl TestServer {
     pub async fn with_settings(settings: Settings) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let clock = Arc::new(ManualClock::at(START_MS));
-        let (services, jobs, store, database) =
-            wire::wire(folder.path(), Arc::<ManualClock>::clone(&clock), settings).await;
+        let database = wire::database();
+        let (store, keystore) = wire::open(folder.path(), database.as_ref(), &clock).await;
+        let own_clock = Arc::<ManualClock>::clone(&clock);
+        let (wired, stopping) =
+            wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
+        let (services, jobs, store) = (wired.services, wired.jobs, wired.store);
         let router = domicile_http::router::client_api(services.clone());
-        Self { router, services, jobs, store, clock, users: BTreeMap::new(), _folder: folder, _database: database }
+        Self {
+            router,
+            services,
+            jobs,
+            store,
+            keystore,
+            clock,
+            gateways: wired.gateways,
+            users: BTreeMap::new(),
+            stopping,
+            settings,
+            folder,
+            database,
+        }
+    }
+
+    /// The same server after it was stopped and started again: what is on disk is as it was, what was in memory is gone. Users are to be asked
+    /// for anew.
+    pub async fn restart(self) -> Self {
+        let Self { store, keystore, clock, mut users, stopping, settings, folder, database, .. } = self;
+        drop(stopping);
+        let own_clock = Arc::<ManualClock>::clone(&clock);
+        let (wired, stopping) =
+            wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
+        let (services, jobs, store) = (wired.services, wired.jobs, wired.store);
+        let router = domicile_http::router::client_api(services.clone());
+        for user in users.values_mut() {
+            user.router = router.clone();
+        }
+        let gateways = wired.gateways;
+        Self { router, services, jobs, store, keystore, clock, gateways, users, stopping, settings, folder, database }
     }
 
     /// The same server with one more account, which has a session.

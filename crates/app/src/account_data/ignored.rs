@@ -1,6 +1,12 @@
-//! Users whom a user ignores (client-server, *Ignoring users*).
+//! Whom users ignore (`m.ignored_user_list`), from memory: most ignore nobody, and for them it costs one look.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use domicile_core::ids::UserNum;
 use domicile_store::{
@@ -10,23 +16,110 @@ use domicile_store::{
         users,
     },
 };
-use serde_json::Value;
+use quick_cache::sync::Cache;
+use ruma::{OwnedUserId, UserId};
+use serde::Deserialize;
 
 use crate::Result;
 
-/// The type under which they are kept.
-const KIND: &str = "m.ignored_user_list";
+/// The type of account data that says so.
+pub const KIND: &str = "m.ignored_user_list";
+/// Users of whom it is kept.
+const CACHED: usize = 100_000;
 
 /// Numbers of the users whom a user ignores; those whom this cell does not know have sent nothing here.
 pub async fn ignored(snapshot: &Snapshot, user_num: UserNum) -> Result<Vec<UserNum>> {
-    #[derive(serde::Deserialize)]
-    struct Content {
-        ignored_users: BTreeMap<String, Value>,
-    }
     let content = account_data::get(snapshot, user_num, GLOBAL, KIND).await?;
-    let content = content.and_then(|content| serde_json::from_str::<Content>(&content).ok());
-    match content.filter(|content| !content.ignored_users.is_empty()) {
-        Some(content) => Ok(users::nums(snapshot, content.ignored_users.keys().map(String::as_str)).await?),
-        None => Ok(Vec::new()),
+    let ignored = content.map_or_else(IgnoredUsers::default, |content| IgnoredUsers::parse(&content));
+    if ignored.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(users::nums(snapshot, ignored.iter().map(|user_id| user_id.as_str())).await?)
+}
+
+/// Those whom somebody ignores. Cheap to clone; nobody is the default.
+#[derive(Clone, Debug, Default)]
+pub struct IgnoredUsers(Option<Arc<HashSet<OwnedUserId>>>);
+
+impl IgnoredUsers {
+    /// Those of an account data content; what cannot be read ignores nobody.
+    pub fn parse(content: &str) -> Self {
+        #[derive(Deserialize)]
+        struct Content {
+            ignored_users: serde_json::Map<String, serde_json::Value>,
+        }
+        let content: Option<Content> = serde_json::from_str(content).ok();
+        let users = content.into_iter().flat_map(|content| content.ignored_users);
+        let users: HashSet<OwnedUserId> =
+            users.filter_map(|(user_id, _)| OwnedUserId::try_from(user_id).ok()).collect();
+        Self((!users.is_empty()).then(|| Arc::new(users)))
+    }
+
+    /// Whether nobody is ignored.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether somebody is ignored.
+    pub fn has(&self, user_id: &UserId) -> bool {
+        self.0.as_ref().is_some_and(|users| users.contains(user_id))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &OwnedUserId> {
+        self.0.iter().flat_map(|users| users.iter())
+    }
+}
+
+/// Who ignores whom.
+pub struct Ignored {
+    known: Cache<UserNum, IgnoredUsers>,
+    /// Grows with every change, so that what was read before it is not kept after it.
+    changes: AtomicU64,
+}
+
+impl Default for Ignored {
+    fn default() -> Self {
+        Self { known: Cache::new(CACHED), changes: AtomicU64::new(0) }
+    }
+}
+
+impl Ignored {
+    /// Those whom a user ignores.
+    pub async fn of(&self, snapshot: &Snapshot, user_num: UserNum) -> Result<IgnoredUsers> {
+        if let Some(users) = self.known.get(&user_num) {
+            return Ok(users);
+        }
+        let before = self.changes.load(Ordering::SeqCst);
+        let content = account_data::get(snapshot, user_num, GLOBAL, KIND).await?;
+        let users = content.map_or_else(IgnoredUsers::default, |content| IgnoredUsers::parse(&content));
+        self.known.insert(user_num, users.clone());
+        if self.changes.load(Ordering::SeqCst) != before {
+            self.known.remove(&user_num);
+        }
+        Ok(users)
+    }
+
+    /// Forgets what is known of a user: they changed it. Call it after the write.
+    pub fn forget(&self, user_num: UserNum) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.known.remove(&user_num);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::user_id;
+
+    use super::*;
+
+    #[test]
+    fn lists_are_read_and_nonsense_ignores_nobody() {
+        let users = IgnoredUsers::parse(r#"{"ignored_users":{"@eve:localhost":{},"nonsense":{}}}"#);
+        assert!(users.has(user_id!("@eve:localhost")) && !users.has(user_id!("@bob:localhost")));
+        assert_eq!(users.iter().count(), 1);
+        for nobody in ["{}", "[]", r#"{"ignored_users":[]}"#, r#"{"ignored_users":{}}"#] {
+            assert!(IgnoredUsers::parse(nobody).is_empty(), "{nobody}");
+        }
     }
 }

@@ -12,8 +12,11 @@ use ruma::RoomId;
 use serde_json::value::RawValue;
 
 pub use filters::Filters;
+pub use ignored::Ignored;
 
-use crate::{Error, Result, accounts::Session, error::not_found, events::wake::Wakers, rooms::Rooms};
+use crate::{
+    Error, Result, accounts::Session, error::not_found, events::wake::Wakers, push::PushClasses, rooms::Rooms,
+};
 
 /// Types that have endpoints of their own.
 const OWN_ENDPOINT: [&str; 2] = ["m.fully_read", "m.push_rules"];
@@ -27,12 +30,20 @@ pub struct AccountData {
     store: Store,
     rooms: Arc<Rooms>,
     wakers: Arc<Wakers>,
+    ignored: Arc<Ignored>,
+    classes: Arc<PushClasses>,
 }
 
 impl AccountData {
     /// Over a store.
-    pub fn new(store: Store, rooms: Arc<Rooms>, wakers: Arc<Wakers>) -> Self {
-        Self { store, rooms, wakers }
+    pub fn new(
+        store: Store,
+        rooms: Arc<Rooms>,
+        wakers: Arc<Wakers>,
+        ignored: Arc<Ignored>,
+        classes: Arc<PushClasses>,
+    ) -> Self {
+        Self { store, rooms, wakers, ignored, classes }
     }
 
     /// Sets the content of a type, of no room or of one.
@@ -76,6 +87,10 @@ impl AccountData {
         let position = batch.position();
         account_data::set(&mut batch, user_num, room_num, kind, content, position);
         self.store.write(batch).await?;
+        if kind == ignored::KIND && room_num == account_data::GLOBAL {
+            self.ignored.forget(user_num);
+            self.classes.forget_all();
+        }
         self.wakers.wake(user_num);
         Ok(())
     }

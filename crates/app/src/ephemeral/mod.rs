@@ -1,7 +1,9 @@
-//! What passes: typing. It is never on disk.
+//! What passes: typing and presence, which are never on disk, and receipts.
 
+pub mod presence;
 pub mod receipts;
 pub mod typing;
 
+pub use presence::{Presence, PresenceNotices};
 pub use receipts::{ReceiptKind, Receipts};
 pub use typing::{Typing, TypingNotices};

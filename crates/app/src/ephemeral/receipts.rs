@@ -14,6 +14,7 @@ use crate::{
     accounts::Session,
     error::{forbidden, not_found},
     events::{Events, wake::Wakers},
+    push::PushBell,
     rooms::Rooms,
 };
 
@@ -43,6 +44,7 @@ pub struct Receipts {
     rooms: Arc<Rooms>,
     events: Arc<Events>,
     wakers: Arc<Wakers>,
+    bell: Arc<PushBell>,
 }
 
 impl Receipts {
@@ -53,8 +55,9 @@ impl Receipts {
         rooms: Arc<Rooms>,
         events: Arc<Events>,
         wakers: Arc<Wakers>,
+        bell: Arc<PushBell>,
     ) -> Self {
-        Self { store, clock, rooms, events, wakers }
+        Self { store, clock, rooms, events, wakers, bell }
     }
 
     /// Notes that somebody has read up to an event. `thread` is empty for the whole room. An older receipt changes nothing.
@@ -92,6 +95,7 @@ impl Receipts {
         };
         receipts::set(&mut batch, &receipt, position);
         self.store.write(batch).await?;
+        self.bell.user(by.user_num);
         match kind {
             ReceiptKind::Read => self.wakers.wake_members(
                 view.joined,

@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn who_comes_back_with_the_last_token_has_news_only_if_woken() {
         let (_, wakers) = wakers();
-        let token = |position| SyncToken { position: Position(position), typing: 0 };
+        let token = |position| SyncToken { position: Position(position), ..SyncToken::default() };
         let waiting = wakers.park(UserNum(1));
         assert!(waiting.has_news_since(token(5)));
         waiting.note_quiet(token(5), waiting.wakes());
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_wake_up_between_the_count_and_the_note_is_news() {
         let (_, wakers) = wakers();
-        let token = SyncToken { position: Position(5), typing: 0 };
+        let token = SyncToken { position: Position(5), ..SyncToken::default() };
         let waiting = wakers.park(UserNum(1));
         let wakes = waiting.wakes();
         wakers.wake(UserNum(1));

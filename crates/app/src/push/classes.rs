@@ -6,9 +6,9 @@ use domicile_core::ids::{RoomNum, UserNum};
 use domicile_room::push_rules::{Class, ClassKey, Personal, split};
 use domicile_store::{Batch, Snapshot, Store, numbers::Sequence, table::push};
 use quick_cache::sync::Cache;
-use ruma::{RoomId, UserId, push::Ruleset};
+use ruma::{OwnedUserId, RoomId, UserId, push::Ruleset};
 
-use crate::{Result, accounts::Users};
+use crate::{Result, account_data::ignored::IgnoredUsers, accounts::Users};
 
 /// Rooms whose classes are kept.
 const ROOMS: usize = 20_000;
@@ -33,6 +33,8 @@ pub struct RoomClasses {
     pub classes: Vec<(i64, Arc<Class>)>,
     /// Those who changed something.
     pub own: HashMap<UserNum, OwnRules>,
+    /// By whom somebody is ignored: nothing of theirs counts there.
+    pub ignored_by: HashMap<OwnedUserId, Vec<UserNum>>,
 }
 
 impl RoomClasses {
@@ -89,7 +91,14 @@ impl PushClasses {
             }
             own.insert(user_num, OwnRules { class_num, personal: parts.personal, rules });
         }
-        let classes = Arc::new(RoomClasses { classes, own });
+        let mut ignored_by: HashMap<OwnedUserId, Vec<UserNum>> = HashMap::new();
+        let lists = self.store.read(move |snapshot| async move { push::ignoring(&snapshot, room_num).await }).await?;
+        for (user_num, content) in lists {
+            for user_id in IgnoredUsers::parse(&content).iter() {
+                ignored_by.entry(user_id.clone()).or_default().push(user_num);
+            }
+        }
+        let classes = Arc::new(RoomClasses { classes, own, ignored_by });
         self.rooms.insert(room_num, Arc::clone(&classes));
         Ok(classes)
     }

@@ -153,14 +153,20 @@ pub fn unknown_rule(rule_id: &str) -> Error {
 
 /// A user's rules within a read.
 pub async fn load(snapshot: &Snapshot, user_num: UserNum, user_id: &UserId) -> Result<Ruleset> {
+    Ok(load_own(snapshot, user_num, user_id).await?.0)
+}
+
+/// A user's rules within a read, and whether they ever changed them.
+pub async fn load_own(snapshot: &Snapshot, user_num: UserNum, user_id: &UserId) -> Result<(Ruleset, bool)> {
     #[derive(serde::Deserialize)]
     struct Content {
         global: Ruleset,
     }
     let stored = account_data::get(snapshot, user_num, GLOBAL, KIND).await?;
+    let changed = stored.is_some();
     let stored = stored.and_then(|content| serde_json::from_str::<Content>(&content).ok());
     let mut rules = stored.map_or_else(|| Ruleset::server_default(user_id), |content| content.global);
     // Defaults that the specification added since the user stored theirs.
     rules.update_with_server_default(Ruleset::server_default(user_id));
-    Ok(rules)
+    Ok((rules, changed))
 }

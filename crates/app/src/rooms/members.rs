@@ -68,6 +68,7 @@ impl Members {
         let authorised_via = self.restricted_join(&room, by).await?;
         let content = self.content(by.user_num, "join").await?;
         self.change(by, &room, &by.user_id, content, MemberExtras { reason, authorised_via }).await?;
+        self.sender.presence().introduce(by.user_num);
         if let Err(error) = self.successions.carry_over(by, &room).await {
             tracing::warn!(%error, "somebody's settings did not follow them to an upgraded room");
         }

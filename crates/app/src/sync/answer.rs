@@ -45,6 +45,9 @@ pub struct SyncAnswer {
     /// inbox. Not for the client.
     #[serde(skip)]
     pub is_whole: bool,
+    /// Whether more of presence follows at once. Not for the client.
+    #[serde(skip)]
+    pub more_presence: bool,
 }
 
 impl SyncAnswer {
@@ -52,6 +55,7 @@ impl SyncAnswer {
     pub fn is_empty(&self) -> bool {
         self.rooms.is_empty()
             && self.presence.is_empty()
+            && !self.more_presence
             && self.account_data.is_empty()
             && self.to_device.is_empty()
             && self.device_lists.is_empty()

@@ -18,12 +18,14 @@ use super::{
     SyncAnswer, SyncParts, SyncRequest, SyncToken,
     answer::{EventList, InvitedRoom, KnockedRoom, Ready},
     filter::{EventChoice, fits},
-    room,
+    presence, room,
 };
 use crate::{
     Error, Result,
+    account_data::ignored::IgnoredUsers,
     accounts::Session,
     e2ee::{device_lists, one_time_keys, to_device},
+    ephemeral::presence::Seen,
     events::Reader,
     rooms::Membership,
 };
@@ -41,6 +43,7 @@ pub(super) struct Context<'a> {
     pub(super) state: EventChoice,
     pub(super) ephemeral: EventChoice,
     pub(super) account_data: EventChoice,
+    pub(super) ignored: IgnoredUsers,
 }
 
 impl Context<'_> {
@@ -56,6 +59,7 @@ pub(super) async fn compute(
     snapshot: Snapshot,
     session: &Session,
     request: &SyncRequest,
+    presence_seen: Seen,
 ) -> Result<SyncAnswer> {
     let typing_head = parts.typing.head();
     let head = snapshot.head().await?;
@@ -64,6 +68,7 @@ pub(super) async fn compute(
     // Where the inbox is cut, everything else stops too: a message is never shown before its key.
     let upto = inbox.last;
     let filter = &request.filter.room;
+    let ignored = parts.ignored.of(&snapshot, session.user_num).await?;
     let context = Context {
         parts,
         session,
@@ -71,19 +76,23 @@ pub(super) async fn compute(
         since,
         upto,
         reader: Reader { user_num: session.user_num, device_num: session.device_num, now_ms: parts.clock.now_ms() },
-        timeline: EventChoice::from(&filter.timeline),
+        timeline: EventChoice::from(&filter.timeline).without(ignored.clone()),
         state: EventChoice::from(&filter.state),
         ephemeral: EventChoice::from(&filter.ephemeral),
         account_data: EventChoice::from(&filter.account_data),
+        ignored,
         snapshot,
     };
-    let token = SyncToken { position: upto, typing: typing_head };
-    let is_whole = upto == head && inbox.events.is_empty();
-    let mut answer = SyncAnswer { next_batch: token.to_string(), token, is_whole, ..SyncAnswer::default() };
+    let inbox_is_whole = upto == head && inbox.events.is_empty();
+    let mut answer = SyncAnswer::default();
     answer.to_device.events = inbox.events.into_iter().map(Raw::into_json).collect();
     encryption(&context, &mut answer).await?;
     let room_data = account_data(&context, &mut answer).await?;
-    rooms(&context, &mut answer, room_data).await?;
+    let entered = rooms(&context, &mut answer, room_data).await?;
+    let presence = presence::fill(&context, &mut answer, &entered, presence_seen).await?;
+    answer.token = SyncToken { position: upto, typing: typing_head, presence };
+    answer.next_batch = answer.token.to_string();
+    answer.is_whole = inbox_is_whole && !answer.more_presence;
     Ok(answer)
 }
 
@@ -138,21 +147,27 @@ async fn account_data(context: &Context<'_>, answer: &mut SyncAnswer) -> Result<
     Ok(of_rooms)
 }
 
-fn chooses(filter: &Filter, kind: &str) -> bool {
+/// Whether a filter of what is in no room chooses a type.
+pub(super) fn chooses(filter: &Filter, kind: &str) -> bool {
     filter.types.as_ref().is_none_or(|types| types.iter().any(|pattern| fits(pattern, kind)))
         && !filter.not_types.iter().any(|pattern| fits(pattern, kind))
 }
 
+/// Fills in the rooms; gives those that the user has entered since.
 async fn rooms(
     context: &Context<'_>,
     answer: &mut SyncAnswer,
     mut room_data: HashMap<RoomNum, Vec<Ready>>,
-) -> Result<()> {
+) -> Result<Vec<RoomNum>> {
     let from = if context.request.full_state { Position::START } else { context.since };
     let rows = table::sync::rooms_of_user(&context.snapshot, context.session.user_num, from).await?;
     let mut seen: Vec<RoomNum> = Vec::with_capacity(rows.len());
+    let mut entered = Vec::new();
     for row in rows {
         seen.push(row.room_num);
+        if context.request.since.is_some() && row.membership == "join" && row.turned_position > context.since {
+            entered.push(row.room_num);
+        }
         let data = room_data.remove(&row.room_num).unwrap_or_default();
         one_room(context, answer, &row, data).await?;
     }
@@ -170,7 +185,7 @@ async fn rooms(
             one_room(context, answer, &row, data).await?;
         }
     }
-    Ok(())
+    Ok(entered)
 }
 
 async fn one_room(context: &Context<'_>, answer: &mut SyncAnswer, row: &RoomOfUser, data: Vec<Ready>) -> Result<()> {
@@ -187,6 +202,7 @@ async fn one_room(context: &Context<'_>, answer: &mut SyncAnswer, row: &RoomOfUs
                 answer.rooms.join.insert(room_id, room);
             }
         }
+        Membership::Invite if is_ignored(context, row).await? => {}
         Membership::Invite if row.position <= context.upto => {
             let invite_state = stripped(context.parts, &context.snapshot, row).await?;
             answer.rooms.invite.insert(room_id, InvitedRoom { invite_state });
@@ -204,6 +220,25 @@ async fn one_room(context: &Context<'_>, answer: &mut SyncAnswer, row: &RoomOfUs
         _ => {}
     }
     Ok(())
+}
+
+/// Whether an invite comes from somebody whom the user ignores.
+async fn is_ignored(context: &Context<'_>, row: &RoomOfUser) -> Result<bool> {
+    from_ignored(context.parts, &context.snapshot, &context.ignored, row).await
+}
+
+/// Whether a member event was sent by one of `ignored`. Nothing is read for who ignores nobody.
+pub(super) async fn from_ignored(
+    parts: &SyncParts,
+    snapshot: &Snapshot,
+    ignored: &IgnoredUsers,
+    row: &RoomOfUser,
+) -> Result<bool> {
+    if ignored.is_empty() {
+        return Ok(false);
+    }
+    let event = parts.events.load(snapshot, &[row.event_num]).await?.into_iter().next();
+    Ok(event.is_some_and(|event| ignored.has(event.pdu.sender())))
 }
 
 /// The types of state that somebody outside may see of a room (client-server, *Stripped state*).

@@ -6,6 +6,8 @@ use ruma::{
     api::client::filter::{RoomEventFilter, UrlFilter},
 };
 
+use crate::account_data::ignored::IgnoredUsers;
+
 /// A choice of events.
 #[derive(Clone, Debug, Default)]
 pub struct EventChoice {
@@ -16,6 +18,7 @@ pub struct EventChoice {
     rooms: Option<Vec<OwnedRoomId>>,
     not_rooms: Vec<OwnedRoomId>,
     with_url: Option<bool>,
+    ignored: IgnoredUsers,
 }
 
 impl From<&RoomEventFilter> for EventChoice {
@@ -28,11 +31,19 @@ impl From<&RoomEventFilter> for EventChoice {
             rooms: filter.rooms.clone(),
             not_rooms: filter.not_rooms.clone(),
             with_url: filter.url_filter.as_ref().map(|filter| matches!(filter, UrlFilter::EventsWithUrl)),
+            ignored: IgnoredUsers::default(),
         }
     }
 }
 
 impl EventChoice {
+    /// The same without what ignored people say. State of theirs stays, so that the room is the same for everybody.
+    #[must_use]
+    pub fn without(mut self, ignored: IgnoredUsers) -> Self {
+        self.ignored = ignored;
+        self
+    }
+
     /// Whether every event is chosen.
     pub fn is_everything(&self) -> bool {
         self.types.is_none()
@@ -40,6 +51,7 @@ impl EventChoice {
             && self.senders.is_none()
             && self.not_senders.is_empty()
             && self.with_url.is_none()
+            && self.ignored.is_empty()
     }
 
     /// Whether a room is chosen.
@@ -60,7 +72,8 @@ impl EventChoice {
             || (self.has_type(&pdu.kind().to_string())
                 && self.senders.as_ref().is_none_or(|senders| senders.iter().any(|known| known == pdu.sender()))
                 && !self.not_senders.iter().any(|known| known == pdu.sender())
-                && self.with_url.is_none_or(|wanted| has_url(pdu) == wanted))
+                && self.with_url.is_none_or(|wanted| has_url(pdu) == wanted)
+                && (pdu.is_state() || !self.ignored.has(pdu.sender())))
     }
 }
 

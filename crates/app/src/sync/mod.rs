@@ -7,6 +7,7 @@ pub mod answer;
 mod compute;
 pub mod filter;
 mod old;
+mod presence;
 mod room;
 pub mod sliding;
 mod state;
@@ -17,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use domicile_core::{clock::Clock, ids::Position};
 use domicile_store::{Batch, Store, table};
-use ruma::api::client::filter::FilterDefinition;
+use ruma::{api::client::filter::FilterDefinition, presence::PresenceState};
 use tokio_util::sync::CancellationToken;
 
 pub use answer::SyncAnswer;
@@ -27,10 +28,14 @@ pub use token::SyncToken;
 
 use crate::{
     Result,
+    account_data::Ignored,
     accounts::{Session, Users},
-    ephemeral::Typing,
+    ephemeral::{Presence, Typing},
     error::not_found,
-    events::{Events, Presenter, wake::Wakers},
+    events::{
+        Events, Presenter,
+        wake::{Waiting, Wakers},
+    },
     push::PushClasses,
     rooms::{Rooms, StateKeys, StateTrees, reader::RoomReaderParts},
 };
@@ -57,6 +62,12 @@ pub struct SyncParts {
     pub wakers: Arc<Wakers>,
     /// Who types.
     pub typing: Arc<Typing>,
+    /// Who ignores whom.
+    pub ignored: Arc<Ignored>,
+    /// Who is online.
+    pub presence: Arc<Presence>,
+    /// Those who wait for presence among other things.
+    pub presence_watchers: Arc<Wakers>,
     /// Classes of push rules.
     pub push: Arc<PushClasses>,
     /// Ends long polls when the server stops.
@@ -75,6 +86,7 @@ impl SyncParts {
             rooms: Arc::clone(&self.rooms),
             keys: Arc::clone(&self.keys),
             trees: Arc::clone(&self.trees),
+            ignored: Arc::clone(&self.ignored),
             stopping: self.stopping.clone(),
         }
     }
@@ -98,6 +110,8 @@ pub struct SyncRequest {
     pub state_after: bool,
     /// How long it waits for something new.
     pub timeout: Duration,
+    /// How the device wishes its user to be seen.
+    pub set_presence: PresenceState,
 }
 
 impl Sync {
@@ -122,34 +136,45 @@ impl Sync {
     /// What is new for a device; waits for it as long as the request allows.
     pub async fn sync(&self, session: Arc<Session>, request: SyncRequest) -> Result<SyncAnswer> {
         let deadline = tokio::time::Instant::now() + request.timeout;
+        let _connected = self.parts.presence.connect(session.user_num, session.device_num, &request.set_presence);
         let waiting = self.parts.wakers.park(session.user_num);
+        let watching = presence::watch(&self.parts, &session, &request);
         let request = Arc::new(request);
         let may_wait = !request.full_state && !request.timeout.is_zero();
         let mut waits_for = request.since.filter(|_| may_wait);
         let mut ended = false;
         // A client that comes back with the token of its last answer, and whom nobody woke since, has nothing to read yet.
-        let mut reads = waits_for.is_none_or(|token| waiting.has_news_since(token));
+        let has_news = |token| {
+            waiting.has_news_since(token) || watching.as_ref().is_some_and(|watching| watching.has_news_since(token))
+        };
+        let mut reads = waits_for.is_none_or(has_news);
         loop {
             // Both taken before the read: what is written after it wakes us.
             let wakes = waiting.wakes();
             let mut woken = std::pin::pin!(waiting.woken());
             woken.as_mut().enable();
+            let shown = presence::woken(watching.as_ref());
+            let shows = watching.as_ref().map(Waiting::wakes);
             if reads {
                 // In a box, so that whoever waits does not hold the room that the answer needed while it was made.
                 let answer = Box::pin(self.read(&session, &request)).await?;
                 if answer.is_whole {
                     waiting.note_quiet(answer.token, wakes);
+                    if let (Some(watching), Some(shows)) = (&watching, shows) {
+                        watching.note_quiet(answer.token, shows);
+                    }
                 }
                 if waits_for.is_none() || ended || !answer.is_empty() || self.parts.stopping.is_cancelled() {
                     return Ok(answer);
                 }
-            } else if waits_for.is_some_and(|token| waiting.has_news_since(token)) {
+            } else if waits_for.is_some_and(has_news) {
                 // Somebody woke us before we listened.
                 reads = true;
                 continue;
             }
             tokio::select! {
                 () = woken => {}
+                () = shown => {}
                 // A last look: a wake-up may be lost, a fact may not.
                 () = self.parts.stopping.cancelled() => (ended, waits_for) = (true, None),
                 () = tokio::time::sleep_until(deadline) => ended = true,
@@ -173,6 +198,12 @@ impl Sync {
     async fn compute(&self, session: &Arc<Session>, request: &Arc<SyncRequest>) -> Result<SyncAnswer> {
         let (parts, session, request) = (Arc::clone(&self.parts), Arc::clone(session), Arc::clone(request));
         let store = parts.store.clone();
-        store.read(move |snapshot| async move { compute::compute(&parts, snapshot, &session, &request).await }).await
+        // Before the snapshot: who is seen to share a room may have come into it before they were shown anew.
+        let presence_seen = parts.presence.head();
+        store
+            .read(move |snapshot| async move {
+                compute::compute(&parts, snapshot, &session, &request, presence_seen).await
+            })
+            .await
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domicile_store::table::memberships;
-use ruma::{OwnedRoomId, RoomId, UInt, api::client::filter::FilterDefinition};
+use ruma::{OwnedRoomId, RoomId, UInt, api::client::filter::FilterDefinition, presence::PresenceState};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -96,6 +96,7 @@ impl Sync {
                 full_state: false,
                 state_after: false,
                 timeout: Duration::ZERO,
+                set_presence: PresenceState::Offline,
             };
             let answer = Box::pin(self.compute(&session, &Arc::new(request))).await?;
             since = answer.next_batch.parse()?;
@@ -114,8 +115,9 @@ impl Sync {
     /// The end of the stream.
     async fn now(&self) -> Result<SyncToken> {
         let typing = self.parts.typing.head();
+        let presence = self.parts.presence.head().number;
         let position = self.parts.store.read(|snapshot| async move { snapshot.head().await }).await?;
-        Ok(SyncToken { position, typing })
+        Ok(SyncToken { position, typing, presence })
     }
 
     /// All of a user's rooms with the last `limit` events of each; `archived` adds those that they have left.
@@ -129,6 +131,7 @@ impl Sync {
             full_state: false,
             state_after: true,
             timeout: Duration::ZERO,
+            set_presence: PresenceState::Offline,
         };
         let session = Arc::new(session.clone());
         let answer = Box::pin(self.compute(&session, &Arc::new(request))).await?;

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    account_data::ignored::IgnoredUsers,
     events::Stored,
     push::unread::{UnreadRequest, read_by_writing, unread},
     rooms::{Membership, RoomInfo, RoomView},
@@ -259,13 +260,21 @@ async fn ephemeral(context: &Context<'_>, info: &RoomInfo, row: &RoomOfUser, fre
     }
     if context.ephemeral.has_type("m.typing") {
         let since = if fresh { 0 } else { context.request.since.map_or(0, |token| token.typing) };
-        events.extend(typing(context.parts, &context.snapshot, row.room_num, since).await?);
+        events.extend(typing(context.parts, &context.snapshot, row.room_num, since, &context.ignored).await?);
     }
     if context.ephemeral.has_type("m.receipt") {
         let since = if fresh { Position::START } else { context.since };
         let range = (since, context.upto);
         events.extend(
-            receipt_event(context.parts, &context.snapshot, row.room_num, context.session.user_num, range).await?,
+            receipt_event(
+                context.parts,
+                &context.snapshot,
+                row.room_num,
+                context.session.user_num,
+                range,
+                &context.ignored,
+            )
+            .await?,
         );
     }
     Ok(EventList { events })
@@ -277,11 +286,15 @@ pub(super) async fn typing(
     snapshot: &Snapshot,
     room_num: RoomNum,
     since: u64,
+    ignored: &IgnoredUsers,
 ) -> Result<Option<Ready>> {
     let Some(users) = parts.typing.changed(room_num, since) else { return Ok(None) };
     let mut ids = Vec::with_capacity(users.len());
     for user_num in users {
-        ids.push(parts.users.load_id(snapshot, user_num).await?.to_string());
+        let user_id = parts.users.load_id(snapshot, user_num).await?;
+        if !ignored.has(&user_id) {
+            ids.push(user_id.to_string());
+        }
     }
     if ids.is_empty() && since == 0 {
         return Ok(None);
@@ -296,6 +309,7 @@ pub(super) async fn receipt_event(
     room_num: RoomNum,
     reader: UserNum,
     range: (Position, Position),
+    ignored: &IgnoredUsers,
 ) -> Result<Option<Ready>> {
     let rows = receipts::changed(snapshot, room_num, reader, range.0, range.1).await?;
     if rows.is_empty() {
@@ -304,6 +318,9 @@ pub(super) async fn receipt_event(
     let mut content = json!({});
     for receipt in rows {
         let user_id = parts.users.load_id(snapshot, receipt.user_num).await?;
+        if ignored.has(&user_id) {
+            continue;
+        }
         let mut told = json!({ "ts": receipt.ts });
         if !receipt.thread.is_empty() {
             told["thread_id"] = Value::from(receipt.thread);
@@ -314,7 +331,8 @@ pub(super) async fn receipt_event(
             *place = told;
         }
     }
-    raw(&json!({ "type": "m.receipt", "content": content })).map(Some)
+    let something = content.as_object().is_some_and(|content| !content.is_empty());
+    something.then(|| raw(&json!({ "type": "m.receipt", "content": content }))).transpose()
 }
 
 fn raw(value: &Value) -> Result<Ready> {

@@ -4,18 +4,20 @@ use domicile_core::{error::ErrorKind, ids::Position};
 
 use crate::Error;
 
-/// A place in the stream, as clients hold it: `s<position>_<typing>`.
+/// A place in the stream, as clients hold it: `s<position>_<typing>_<presence>`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncToken {
     /// Everything up to here has been shown.
     pub position: Position,
     /// Changes of typing up to here have been shown.
     pub typing: u64,
+    /// Changes of presence up to here have been shown.
+    pub presence: u64,
 }
 
 impl std::fmt::Display for SyncToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "s{}_{}", self.position, self.typing)
+        write!(f, "s{}_{}_{}", self.position, self.typing, self.presence)
     }
 }
 
@@ -24,8 +26,13 @@ impl std::str::FromStr for SyncToken {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let read = || {
-            let (position, typing) = text.strip_prefix('s')?.split_once('_')?;
-            Some(Self { position: Position(position.parse().ok()?), typing: typing.parse().ok()? })
+            let (position, passing) = text.strip_prefix('s')?.split_once('_')?;
+            let (typing, presence) = passing.split_once('_').unwrap_or((passing, "0"));
+            Some(Self {
+                position: Position(position.parse().ok()?),
+                typing: typing.parse().ok()?,
+                presence: presence.parse().ok()?,
+            })
         };
         read().filter(|token| token.position.0 >= 0).ok_or_else(|| unknown(text))
     }
@@ -55,11 +62,11 @@ mod tests {
 
     #[test]
     fn tokens_come_back_and_nonsense_does_not() {
-        let token = SyncToken { position: Position(42), typing: 7 };
+        let token = SyncToken { position: Position(42), typing: 7, presence: 9 };
         assert_eq!(token.to_string().parse::<SyncToken>().unwrap(), token);
         assert_eq!(timeline_position("t-5").unwrap(), Position(-5));
         assert_eq!(timeline_position("s42_7").unwrap(), Position(42));
-        for nonsense in ["", "s", "s1", "s_1", "sx_1", "s-1_0", "t", "s99999999999999999999_1"] {
+        for nonsense in ["", "s", "s1", "s_1", "sx_1", "s-1_0", "s1_2_", "s1_2_3_4", "t", "s99999999999999999999_1"] {
             assert!(nonsense.parse::<SyncToken>().is_err(), "{nonsense}");
         }
     }

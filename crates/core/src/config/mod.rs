@@ -5,6 +5,7 @@
 
 mod accounts;
 mod database;
+mod egress;
 mod limits;
 mod listeners;
 mod logging;
@@ -22,6 +23,7 @@ use std::fmt::Write;
 
 pub use accounts::{Accounts, Passwords, Registration, RegistrationMode};
 pub use database::Database;
+pub use egress::Egress;
 pub use limits::RateLimits;
 pub use listeners::{Api, Listener};
 pub use logging::{LogFormat, Logging};
@@ -60,6 +62,8 @@ pub struct Config {
     pub turn: Turn,
     /// Syncing.
     pub sync: Sync,
+    /// Connections to others.
+    pub egress: Egress,
     /// What is kept in memory.
     pub memory: Memory,
     /// The log.
@@ -80,6 +84,7 @@ impl Default for Config {
             media: Media::default(),
             turn: Turn::default(),
             sync: Sync::default(),
+            egress: Egress::default(),
             memory: Memory::default(),
             logging: Logging::default(),
         }
@@ -100,6 +105,7 @@ impl Config {
             &self.media,
             &self.turn,
             &self.sync,
+            &self.egress,
             &self.memory,
             &self.logging,
         ]
@@ -117,6 +123,7 @@ impl Config {
             "media" => &mut self.media,
             "turn" => &mut self.turn,
             "sync" => &mut self.sync,
+            "egress" => &mut self.egress,
             "memory" => &mut self.memory,
             "logging" => &mut self.logging,
             _ => return None,

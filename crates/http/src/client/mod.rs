@@ -19,6 +19,7 @@ pub mod membership;
 pub mod message;
 pub mod old_sync;
 pub mod peeking;
+pub mod presence;
 pub mod profile;
 pub mod push;
 pub mod read_marker;
@@ -69,6 +70,7 @@ pub fn routes() -> Router<Services> {
         .merge(message::routes())
         .merge(old_sync::routes())
         .merge(peeking::routes())
+        .merge(presence::routes())
         .merge(profile::routes())
         .merge(push::routes())
         .merge(read_marker::routes())

@@ -1,6 +1,6 @@
 //! The operator's choices, as services understand them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use anyhow::{Context, bail};
 use domicile_app::{
@@ -13,6 +13,7 @@ use domicile_app::{
     rooms::{CreationSettings, EncryptByDefault},
 };
 use domicile_core::config::{self, Api, Config, Rate};
+use domicile_egress::{ClientSettings, Guard};
 use ruma::{OwnedServerName, OwnedUserId, RoomVersionId};
 
 /// The operator's choices, as services understand them.
@@ -42,6 +43,10 @@ pub struct Settings {
     pub discovery: Discovery,
     /// Servers that carry calls.
     pub turn: Option<TurnSettings>,
+    /// Whether users see who is online.
+    pub presence: bool,
+    /// Connections to others.
+    pub egress: ClientSettings,
 }
 
 impl Settings {
@@ -61,6 +66,8 @@ impl Settings {
             login_tokens: config.accounts.login_tokens,
             discovery: discovery(config)?,
             turn: turn(&config.turn)?,
+            presence: config.sync.presence,
+            egress: egress(&config.egress)?,
         })
     }
 }
@@ -109,6 +116,12 @@ fn creation(config: &config::Rooms) -> anyhow::Result<CreationSettings> {
         config::EncryptByDefault::All => EncryptByDefault::All,
     };
     Ok(CreationSettings { default_version, encrypt })
+}
+
+fn egress(config: &config::Egress) -> anyhow::Result<ClientSettings> {
+    let ranges = config.allow_addresses.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>();
+    let guard = Guard::new(ranges.context("egress.allow_addresses")?);
+    Ok(ClientSettings { guard, ca_files: config.ca_files.iter().map(PathBuf::from).collect() })
 }
 
 /// Those who may lock and suspend others.

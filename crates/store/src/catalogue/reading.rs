@@ -71,4 +71,22 @@ pub(super) const TABLES: &[Table] = &[
             column("rules", Class::Account, Holds::Value),
         ],
     },
+    Table {
+        name: "pushers",
+        about: "Where somebody wants to be notified",
+        class: Class::Device,
+        owner: Owner::User("user_num"),
+        second: None,
+        key: &["user_num", "key_hash"],
+        merge: Merge::Later,
+        order: 31,
+        columns: &[
+            column("pusher_num", Class::Device, Holds::OwnNum),
+            column("user_num", Class::Device, Holds::UserNum),
+            column("device_num", Class::Device, Holds::DeviceNum),
+            column("key_hash", Class::Operational, Holds::Value),
+            column("sealed", Class::Device, Holds::Sealed),
+            column("position", Class::Device, Holds::Position),
+        ],
+    },
 ];

@@ -111,6 +111,7 @@ pub fn remove(batch: &mut Batch, device: &Device) {
     batch.push("DELETE FROM to_device_messages WHERE device_num = $1", params![device.device_num]);
     batch.push("DELETE FROM to_device_transactions WHERE device_num = $1", params![device.device_num]);
     batch.push("DELETE FROM transactions WHERE device_num = $1", params![device.device_num]);
+    batch.push("DELETE FROM pushers WHERE device_num = $1", params![device.device_num]);
     batch.push("DELETE FROM dehydrated_devices WHERE device_num = $1", params![device.device_num]);
     let owner = || params![device.user_num, device.device_id.as_str()];
     batch.push("DELETE FROM device_keys WHERE user_num = $1 AND device_id = $2", owner());

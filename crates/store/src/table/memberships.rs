@@ -44,6 +44,20 @@ pub async fn of_user(snapshot: &Snapshot, user_num: UserNum) -> Result<Vec<Membe
     rows.iter().map(membership).collect()
 }
 
+/// The rooms that `users` are joined to, one at a time.
+pub async fn joined_by(
+    snapshot: &Snapshot,
+    users: impl IntoIterator<Item = UserNum>,
+) -> Result<Vec<(UserNum, RoomNum)>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT user_num, room_num FROM memberships WHERE user_num IN INTS($1) AND membership = 'join'",
+            &[int_list(users)],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.num(0)?, row.num(1)?))).collect()
+}
+
 /// A user's membership in one room, forgotten or not.
 pub async fn one(snapshot: &Snapshot, user_num: UserNum, room_num: RoomNum) -> Result<Option<Membership>, StoreError> {
     let row = snapshot

@@ -20,6 +20,7 @@ pub mod openid_tokens;
 pub mod profile_fields;
 pub mod public_rooms;
 pub mod push;
+pub mod pushers;
 pub mod receipts;
 pub mod registration_tokens;
 pub mod relations;

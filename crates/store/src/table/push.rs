@@ -29,6 +29,19 @@ pub async fn changed_rules(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec
     rows.iter().map(|row| Ok((row.num(0)?, row.text(1)?.to_owned()))).collect()
 }
 
+/// The joined members of a room who ignore somebody, with whom.
+pub async fn ignoring(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<(UserNum, String)>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT a.user_num, a.content FROM memberships m JOIN account_data a
+             ON a.user_num = m.user_num AND a.room_num = 0 AND a.kind = 'm.ignored_user_list'
+             WHERE m.room_num = $1 AND m.membership = 'join'",
+            &params![room_num],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.num(0)?, row.text(1)?.to_owned()))).collect()
+}
+
 /// Notes that an event counts differently for a user than for their class.
 pub fn insert_own(
     batch: &mut Batch,
@@ -62,6 +75,22 @@ pub async fn own(
         )
         .await?;
     Ok([row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?])
+}
+
+/// Whether an event was counted as less for a user than for their class: they ignored its sender, or their own rules muted it.
+pub async fn was_muted(
+    snapshot: &Snapshot,
+    user_num: UserNum,
+    room_num: RoomNum,
+    position: Position,
+) -> Result<bool, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT 1 FROM own_counts WHERE user_num = $1 AND room_num = $2 AND position = $3 AND notify < 0",
+            &params![user_num, room_num, position],
+        )
+        .await?;
+    Ok(row.is_some())
 }
 
 /// Notes that a user has read up to what they sent themselves.

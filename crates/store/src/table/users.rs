@@ -135,6 +135,7 @@ pub fn remove_belongings(batch: &mut Batch, user_num: UserNum) {
         "DELETE FROM user_words WHERE user_num = $1",
         "DELETE FROM account_data WHERE user_num = $1",
         "DELETE FROM filters WHERE user_num = $1",
+        "DELETE FROM pushers WHERE user_num = $1",
         "DELETE FROM cross_signing_keys WHERE user_num = $1",
         "DELETE FROM key_signatures WHERE signer_num = $1",
         "DELETE FROM key_signatures WHERE target_num = $1",

@@ -6,17 +6,16 @@ use domicile_app::accounts::{
     rate_limits::RateLimitSettings,
     registration::{RegistrationMode, RegistrationSettings},
 };
-use domicile_app::jobs::Jobs;
 use domicile_core::{
     clock::{Clock, HOUR_MS, ManualClock},
     config::{self, ByteSize, Config},
     rng::OsRng,
 };
-use domicile_http::state::Services;
-use domicile_server::wire::{self, Surroundings};
+use domicile_egress::ClientSettings;
+use domicile_server::wire::{self, Surroundings, Wired};
 use domicile_store::{Keystore, KeystoreOptions, KeystorePlace, MasterSource, Store, StoreOptions};
 use ruma::OwnedServerName;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::postgres::Database;
 
@@ -36,6 +35,10 @@ pub struct Settings {
     pub access_token_life_ms: i64,
     /// Everything else.
     pub config: Config,
+    /// Whether users see who is online.
+    pub presence: bool,
+    /// Connections to others.
+    pub egress: ClientSettings,
 }
 
 impl Default for Settings {
@@ -46,18 +49,21 @@ impl Default for Settings {
             rate_limits: RateLimitSettings::default(),
             access_token_life_ms: HOUR_MS,
             config: Config::default(),
+            presence: true,
+            egress: ClientSettings::default(),
         }
     }
 }
 
-pub(super) async fn wire(
-    folder: &Path,
-    clock: Arc<ManualClock>,
-    settings: Settings,
-) -> (Services, Arc<Jobs>, Store, Option<Database>) {
+/// A database of PostgreSQL, if that is the engine.
+pub(super) fn database() -> Option<Database> {
     let on_postgres = std::env::var(ENGINE_VARIABLE).is_ok_and(|engine| engine == "postgres");
-    let database = on_postgres.then(|| Database::create().expect("a database of PostgreSQL"));
-    let (options, place) = match &database {
+    on_postgres.then(|| Database::create().expect("a database of PostgreSQL"))
+}
+
+/// The open database and keystore, in `folder` or in PostgreSQL.
+pub(super) async fn open(folder: &Path, database: Option<&Database>, clock: &ManualClock) -> (Store, Arc<Keystore>) {
+    let (options, place) = match database {
         None => (
             StoreOptions::Sqlite { path: folder.join("domicile.db"), readers: 2 },
             KeystorePlace::Sqlite { path: folder.join("keystore.db") },
@@ -70,23 +76,32 @@ pub(super) async fn wire(
     let store = Store::open(options).await.expect("a database");
     let options = KeystoreOptions { place, master: MasterSource::File(folder.join("master.key")), cached: 100 };
     let keystore = Keystore::open(options, Arc::new(OsRng), clock.now_ms()).await.expect("a keystore");
-    let keystore = Arc::new(keystore);
-    let surroundings = Surroundings {
-        clock,
-        rng: Arc::new(OsRng),
-        stopping: CancellationToken::new(),
-        keystore,
-        media: folder.join("media"),
-    };
+    (store, Arc::new(keystore))
+}
+
+/// A running server over them. It runs until the guard is dropped.
+pub(super) async fn wire(
+    folder: &Path,
+    store: Store,
+    keystore: Arc<Keystore>,
+    clock: Arc<ManualClock>,
+    settings: Settings,
+) -> (Wired, DropGuard) {
+    let stopping = CancellationToken::new();
+    let surroundings =
+        Surroundings { clock, rng: Arc::new(OsRng), stopping: stopping.clone(), keystore, media: folder.join("media") };
     let defaults = wire::Settings::new(&settings.config).expect("a configuration");
     let settings = wire::Settings {
         server_name: settings.server_name,
         registration: settings.registration,
         rate_limits: settings.rate_limits,
         access_token_life_ms: settings.access_token_life_ms,
+        presence: settings.presence,
+        egress: settings.egress,
         passwords: config::Passwords { memory: ByteSize(64 << 10), iterations: 1, at_once: 2 },
         ..defaults
     };
-    let wired = wire::wire(settings, store.clone(), &surroundings).await.expect("the wiring");
-    (wired.services, wired.jobs, store, database)
+    let wired = wire::wire(settings, store, &surroundings).await.expect("the wiring");
+    tokio::spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
+    (wired, stopping.drop_guard())
 }

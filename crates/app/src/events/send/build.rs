@@ -101,6 +101,7 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         old_extremities: Vec::new(),
         staged: Vec::new(),
         redacted: Vec::new(),
+        notifies: false,
     };
     super::authorise::authorise(&staging, &create, &AuthState::new())?;
     sender.put(&mut staging, create).await?;

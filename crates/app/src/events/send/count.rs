@@ -62,6 +62,8 @@ impl Sender {
             in_thread.add(*class_num, outcome.highlight, true);
         }
         let own = self.own_counts(staging, &classes, &outcomes, &event, &facts).await?;
+        staging.notifies |=
+            own.iter().any(|(_, notify, _)| *notify > 0) || outcomes.iter().any(|(_, outcome)| outcome.notify);
         let totals = staging.view.totals.encode();
         let thread_totals = in_thread.encode();
         if let Some(root_num) = thread_num {
@@ -103,12 +105,18 @@ impl Sender {
                 own.push((user_num, difference.0, difference.1));
             }
         };
+        // Whoever ignores the sender is not notified, whatever their rules say.
+        let ignoring = classes.ignored_by.get(event.sender()).map(Vec::as_slice).unwrap_or_default();
+        for user_num in ignoring {
+            judge(*user_num, &Outcome::default());
+        }
         for user_id in event.addressed() {
             if !self.users.is_local(user_id) || user_id == event.sender() {
                 continue;
             }
             let Some(user_num) = self.users.num(user_id).await? else { continue };
-            if !staging.view.is_joined(user_num) || classes.own.contains_key(&user_num) {
+            if !staging.view.is_joined(user_num) || classes.own.contains_key(&user_num) || ignoring.contains(&user_num)
+            {
                 continue;
             }
             let rules = Ruleset::server_default(user_id);
@@ -116,7 +124,7 @@ impl Sender {
                 judge(user_num, &evaluate_user(&rules, user_id, "", event, facts));
             }
         }
-        for (user_num, rules) in &classes.own {
+        for (user_num, rules) in classes.own.iter().filter(|(user_num, _)| !ignoring.contains(user_num)) {
             let user_id = self.users.id(*user_num).await?;
             if user_id != event.sender() && rules.personal.may_match(event, user_id.localpart()) {
                 judge(*user_num, &evaluate_user(&rules.rules, &user_id, user_id.localpart(), event, facts));

@@ -38,7 +38,9 @@ pub(super) async fn publish(
             && let Ok(user_id) = <&ruma::UserId>::try_from(target)
             && let Some(user_num) = sender.users.num(user_id).await?
         {
+            sender.presence.moved(user_num);
             sender.wakers.wake(user_num);
+            sender.bell.user(user_num);
         }
     }
     sender.wakers.wake_members(

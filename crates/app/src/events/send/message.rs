@@ -62,7 +62,14 @@ impl Sender {
                 Err(Error::Matrix(refused)) if transaction.is_some() => {
                     return self.made_before(transaction).await.map_err(|_| Error::Matrix(refused));
                 }
-                other => return other,
+                other => {
+                    if other.is_ok() {
+                        self.presence.active(by.0);
+                        // Whoever writes has read what came before.
+                        self.bell.user(by.0);
+                    }
+                    return other;
+                }
             }
         }
     }

@@ -32,7 +32,8 @@ use super::{Events, Stored, wake::Wakers};
 use crate::{
     Result,
     accounts::Users,
-    push::PushClasses,
+    ephemeral::Presence,
+    push::{PushBell, PushClasses},
     rooms::{Member, Room, RoomInfo, RoomView, Rooms, StateKeys, StateTrees},
 };
 
@@ -53,6 +54,8 @@ pub struct Sender {
     rooms: Arc<Rooms>,
     wakers: Arc<Wakers>,
     push: Arc<PushClasses>,
+    presence: Arc<Presence>,
+    bell: Arc<PushBell>,
     /// The time of the last create event.
     last_create: AtomicI64,
 }
@@ -81,6 +84,10 @@ pub struct SenderParts {
     pub wakers: Arc<Wakers>,
     /// Classes of push rules.
     pub push: Arc<PushClasses>,
+    /// Who is online.
+    pub presence: Arc<Presence>,
+    /// Tells the delivery of notifications.
+    pub bell: Arc<PushBell>,
 }
 
 /// A copy of a room on which new events stand that are not written yet.
@@ -95,6 +102,8 @@ pub struct Staging {
     staged: Vec<StagedEvent>,
     /// What was redacted, and what is left of it.
     redacted: Vec<(EventNum, Arc<Pdu>)>,
+    /// Whether any of the events notifies somebody.
+    notifies: bool,
 }
 
 struct StagedEvent {
@@ -122,7 +131,8 @@ struct StagedKey {
 impl Sender {
     /// A sender of its parts.
     pub fn new(parts: SenderParts) -> Self {
-        let SenderParts { store, clock, rng, signer, users, events, keys, trees, rooms, wakers, push } = parts;
+        let SenderParts { store, clock, rng, signer, users, events, keys, trees, rooms, wakers, push, presence, bell } =
+            parts;
         Self {
             store,
             clock,
@@ -135,6 +145,8 @@ impl Sender {
             rooms,
             wakers,
             push,
+            presence,
+            bell,
             last_create: AtomicI64::new(0),
         }
     }
@@ -149,6 +161,11 @@ impl Sender {
         &self.events
     }
 
+    /// Who is online, which sending shows.
+    pub fn presence(&self) -> &Arc<Presence> {
+        &self.presence
+    }
+
     /// A copy of a room for new events. Hold the room's writer while it lives.
     pub fn begin(&self, room: &Room) -> Staging {
         let view = RoomView::clone(&room.view());
@@ -160,6 +177,7 @@ impl Sender {
             batch: Batch::new(),
             staged: Vec::with_capacity(1),
             redacted: Vec::new(),
+            notifies: false,
         }
     }
 
@@ -184,8 +202,12 @@ impl Sender {
         mut staging: Staging,
     ) -> Result<(Arc<Room>, Vec<Arc<Stored>>)> {
         self.follow_listing(&mut staging).await?;
+        let notifies = staging.notifies;
         let (view, stored) = persist::persist(self, staging).await?;
         let room = fan_out::publish(self, room, view, &stored).await?;
+        if notifies {
+            self.bell.room(room.info.room_num);
+        }
         Ok((room, stored))
     }
 }

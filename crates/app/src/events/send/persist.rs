@@ -100,7 +100,7 @@ fn update_facts(staging: &mut Staging, pdu: &Arc<Pdu>, state_key: &str) {
 
 /// Writes what is staged; gives the room as it is now and the events as they are stored.
 pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomView, Vec<Arc<Stored>>)> {
-    let Staging { info, mut view, batch: extra, from_revision, old_extremities, staged, redacted } = staging;
+    let Staging { info, mut view, batch: extra, from_revision, old_extremities, staged, redacted, .. } = staging;
     let mut batch = Batch::new();
     let positions: Vec<Value> = staged.iter().map(|_| batch.position()).collect();
     let last = positions.last().cloned().unwrap_or(Value::from(view.last_position));

@@ -34,6 +34,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    account_data::Ignored,
     accounts::{Session, Users},
     error::{forbidden, not_found},
     events::{Events, Presenter, Reader, Stored},
@@ -59,6 +60,8 @@ pub struct RoomReaderParts {
     pub trees: Arc<StateTrees>,
     /// Ends long polls when the server stops.
     pub stopping: CancellationToken,
+    /// Who ignores whom.
+    pub ignored: Arc<Ignored>,
 }
 
 /// Reads rooms for users.

@@ -128,6 +128,7 @@ impl RoomReaderParts {
         choice: &EventChoice,
     ) -> Result<Walked> {
         let Walk { from: mut at, to, backward, limit } = walk;
+        let choice = choice.clone().without(self.ignored.of(snapshot, eyes.user_num()).await?);
         let (mut events, mut end, mut looked) = (Vec::new(), None, 0);
         while events.len() < limit && looked < LOOKED_AT {
             let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);

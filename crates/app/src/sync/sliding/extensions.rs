@@ -100,12 +100,15 @@ pub(super) async fn fill(round: &Round<'_>, chosen: &[(RoomOfUser, Details)], an
             let from = if row.turned_position > since { Position::START } else { since };
             let range = (from, round.upto);
             let reader = round.session.user_num;
-            if let Some(event) = receipt_event(round.parts, &round.snapshot, row.room_num, reader, range).await? {
+            if let Some(event) =
+                receipt_event(round.parts, &round.snapshot, row.room_num, reader, range, &round.ignored).await?
+            {
                 receipts.rooms.insert(info.room_id.clone(), event);
             }
         }
         if asked.typing.enabled == Some(true)
-            && let Some(event) = typing(round.parts, &round.snapshot, row.room_num, round.typing_since).await?
+            && let Some(event) =
+                typing(round.parts, &round.snapshot, row.room_num, round.typing_since, &round.ignored).await?
         {
             typings.rooms.insert(info.room_id.clone(), event);
         }

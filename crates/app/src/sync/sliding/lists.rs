@@ -13,7 +13,7 @@ use ruma::{
 use serde::Deserialize;
 
 use super::{ListAnswer, Round};
-use crate::{Result, rooms::Membership};
+use crate::{Result, rooms::Membership, sync::compute::from_ignored};
 
 /// Lists that one request may name, and windows of a list.
 const LARGEST: usize = 100;
@@ -44,6 +44,16 @@ pub(super) async fn choose(
     rows.retain(|row| {
         matches!(Membership::parse(&row.membership), Membership::Join | Membership::Invite | Membership::Knock)
     });
+    if !round.ignored.is_empty() {
+        let mut welcome = Vec::with_capacity(rows.len());
+        for row in rows {
+            let invited = row.membership == "invite";
+            if !(invited && from_ignored(round.parts, &round.snapshot, &round.ignored, &row).await?) {
+                welcome.push(row);
+            }
+        }
+        rows = welcome;
+    }
     // The newest first; an invite is as new as itself.
     rows.sort_by_key(|row| std::cmp::Reverse(if row.membership == "join" { row.last_position } else { row.position }));
     let mut wanted: HashMap<RoomNum, Details> = HashMap::new();

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use self::connection::{Connection, Connections};
 use super::{SyncParts, answer::Ready};
-use crate::{Result, accounts::Session, e2ee::to_device, events::Reader};
+use crate::{Result, account_data::ignored::IgnoredUsers, accounts::Session, e2ee::to_device, events::Reader};
 
 /// The service.
 pub struct SlidingSync {
@@ -37,6 +37,8 @@ struct Round<'a> {
     since: Option<Position>,
     typing_since: u64,
     reader: Reader,
+    /// Those whom the user ignores.
+    ignored: IgnoredUsers,
 }
 
 /// The answer.
@@ -80,6 +82,7 @@ impl SlidingSync {
             })?,
         };
         let first = request.pos.is_none();
+        let _connected = self.parts.presence.connect(session.user_num, session.device_num, &request.set_presence);
         let waiting = self.parts.wakers.park(session.user_num);
         loop {
             let mut woken = std::pin::pin!(waiting.woken());
@@ -148,7 +151,9 @@ async fn compute(
         let events: Vec<Ready> = page.events.into_iter().map(ruma::serde::Raw::into_json).collect();
         answer.extensions.to_device = Some(extensions::ToDevice { next_batch: upto.to_string(), events });
     }
+    let ignored = parts.ignored.of(&snapshot, session.user_num).await?;
     let round = Round {
+        ignored,
         parts,
         session,
         request,

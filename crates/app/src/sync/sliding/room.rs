@@ -115,7 +115,8 @@ pub(super) async fn room(
     let from = shown.map_or(Position::START, |shown| shown.position);
     let limit = usize::try_from(details.timeline_limit.min(LARGEST_LIMIT)).unwrap_or(1);
     let range = (from, round.upto);
-    let mut cut = last_events(round.parts, &round.snapshot, row, range, limit, &EventChoice::default()).await?;
+    let choice = EventChoice::default().without(round.ignored.clone());
+    let mut cut = last_events(round.parts, &round.snapshot, row, range, limit, &choice).await?;
     let view = round.parts.rooms.load(&round.snapshot, row.room_num).await?.view();
     let onlooker = Onlooker { parts: round.parts, snapshot: &round.snapshot, session: round.session, view: &view };
     if shown.is_none() {

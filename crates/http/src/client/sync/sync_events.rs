@@ -51,6 +51,7 @@ async fn wanted(sync: &Sync, request: Box<Authed<Request>>) -> Result<SyncReques
         filter,
         full_state: body.full_state,
         state_after: body.use_state_after,
+        set_presence: body.set_presence,
         timeout: body.timeout.unwrap_or_default().min(longest),
     })
 }

@@ -1,0 +1,172 @@
+//! A connection to a host: its name resolved, its addresses judged, encrypted with a certificate for its name.
+
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::{
+    client::legacy::connect::{Connected, Connection},
+    rt::TokioIo,
+};
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::guard::Guard;
+
+/// Addresses of one name that are tried.
+const TRIED: usize = 4;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Only `https` is spoken.
+    #[error("only https is spoken")]
+    NotHttps,
+    /// The host is no name and no address.
+    #[error("the host is no name and no address")]
+    NoHost,
+    /// The name has no address.
+    #[error("the name cannot be resolved: {0}")]
+    Unknown(io::Error),
+    /// The name leads to addresses that may not be connected to, and to no others.
+    #[error("the host is not on the public internet, and no range in `egress.allow_addresses` has it")]
+    Refused,
+    /// Nobody answered at any of the addresses.
+    #[error("nobody answers: {0}")]
+    Nobody(io::Error),
+    /// The encryption failed: a certificate of another name or of nobody whom we trust, for instance.
+    #[error("no encrypted connection: {0}")]
+    Tls(io::Error),
+    /// It took too long.
+    #[error("connecting took too long")]
+    Slow,
+}
+
+impl ConnectError {
+    /// The same error once more: that of a shared connection is only lent.
+    pub(crate) fn again(&self) -> Self {
+        let io = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
+        match self {
+            Self::NotHttps => Self::NotHttps,
+            Self::NoHost => Self::NoHost,
+            Self::Unknown(error) => Self::Unknown(io(error)),
+            Self::Refused => Self::Refused,
+            Self::Nobody(error) => Self::Nobody(io(error)),
+            Self::Tls(error) => Self::Tls(io(error)),
+            Self::Slow => Self::Slow,
+        }
+    }
+}
+
+/// Connects.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    guard: Arc<Guard>,
+    tls: TlsConnector,
+    time: Duration,
+}
+
+impl Connector {
+    pub(crate) fn new(guard: Guard, tls: ClientConfig, time: Duration) -> Self {
+        Self { guard: Arc::new(guard), tls: TlsConnector::from(Arc::new(tls)), time }
+    }
+
+    async fn connect(self, uri: Uri) -> Result<Wire, ConnectError> {
+        if uri.scheme_str() != Some("https") {
+            return Err(ConnectError::NotHttps);
+        }
+        let host = uri.host().ok_or(ConnectError::NoHost)?;
+        // A literal address of IPv6 stands in brackets.
+        let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::NoHost)?;
+        let port = uri.port_u16().unwrap_or(443);
+        let connecting = async {
+            let addresses = self.addresses(host, port).await?;
+            let stream = first_that_answers(&addresses).await?;
+            // Requests are small and complete: waiting to fill a packet only delays them.
+            let _ = stream.set_nodelay(true);
+            let stream = self.tls.connect(name, stream).await.map_err(ConnectError::Tls)?;
+            Ok(Wire(TokioIo::new(stream)))
+        };
+        tokio::time::timeout(self.time, connecting).await.map_err(|_| ConnectError::Slow)?
+    }
+
+    /// The addresses of a host that may be connected to.
+    async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+        let found: Vec<SocketAddr> = match host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => tokio::net::lookup_host((host, port)).await.map_err(ConnectError::Unknown)?.collect(),
+        };
+        let allowed: Vec<_> = found.into_iter().filter(|address| self.guard.allows(address.ip())).take(TRIED).collect();
+        if allowed.is_empty() { Err(ConnectError::Refused) } else { Ok(allowed) }
+    }
+}
+
+/// The addresses one after the other. Whoever does not answer must not use up the time of the next.
+async fn first_that_answers(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for (index, address) in addresses.iter().enumerate() {
+        let connecting = TcpStream::connect(address);
+        let patience = Duration::from_secs(if index + 1 < addresses.len() { 3 } else { 3_600 });
+        match tokio::time::timeout(patience, connecting).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::Error::from(io::ErrorKind::TimedOut),
+        }
+    }
+    Err(ConnectError::Nobody(last))
+}
+
+impl tower::Service<Uri> for Connector {
+    type Response = Wire;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Wire, ConnectError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(uri))
+    }
+}
+
+/// An encrypted connection.
+pub(crate) struct Wire(TokioIo<TlsStream<TcpStream>>);
+
+impl Connection for Wire {
+    fn connected(&self) -> Connected {
+        let (_, session) = self.0.inner().get_ref();
+        let connected = Connected::new();
+        if session.alpn_protocol() == Some(b"h2") { connected.negotiated_h2() } else { connected }
+    }
+}
+
+impl Read for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, into)
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
