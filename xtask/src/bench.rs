@@ -111,6 +111,10 @@ fn measure(
     let mut load = Command::new(programs.join("domicile-loadgen"));
     load.args(["run", "--url", url, "--pid", &pid.to_string(), "--scenario", scenario.kind]).arg("--data").arg(data);
     for (name, number) in numbers {
+        if *name == "plain" {
+            load.arg("--plain");
+            continue;
+        }
         let number = if quick && ["messages", "history"].contains(name) { number / 10 } else { *number };
         load.arg(format!("--{name}")).arg(number.max(1).to_string());
     }

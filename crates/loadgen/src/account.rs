@@ -27,10 +27,15 @@ pub(crate) async fn register(client: &mut Client, name: &str) -> Result<Account>
     Ok(Account { user_id: text("user_id")?, token: text("access_token")? })
 }
 
-/// Makes a room in which all of `members` are; the first one makes it.
-pub(crate) async fn room(client: &mut Client, members: &[&Account]) -> Result<String> {
+/// Makes a room in which all of `members` are; the first one makes it. Whoever has its id may join, so that making it costs little; else it is as
+/// people's rooms are: encrypted, unless it is to be `plain`.
+pub(crate) async fn room(client: &mut Client, members: &[&Account], plain: bool) -> Result<String> {
     let first = members.first().context("a room needs a member")?;
-    let body = json!({ "preset": "public_chat" });
+    let encryption = json!({
+        "type": "m.room.encryption", "state_key": "", "content": { "algorithm": "m.megolm.v1.aes-sha2" },
+    });
+    let initial_state = if plain { json!([]) } else { json!([encryption]) };
+    let body = json!({ "preset": "public_chat", "initial_state": initial_state });
     let answer = client.json("POST", &format!("{V3}/createRoom"), Some(&first.token), Some(&body)).await?;
     let room_id = answer["room_id"].as_str().context("no room_id")?.to_owned();
     for member in &members[1..] {

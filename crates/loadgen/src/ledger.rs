@@ -51,7 +51,7 @@ async fn stage(url: &str, ledger: &Path) -> Result<Stage> {
     let members: Vec<&Account> = accounts.iter().collect();
     let mut rooms = Vec::new();
     for _ in 0..ROOMS {
-        rooms.push(account::room(&mut client, &members).await?);
+        rooms.push(account::room(&mut client, &members, true).await?);
     }
     let stage = Stage { accounts, rooms };
     fs::write(&file, serde_json::to_string(&stage)?)?;

@@ -38,6 +38,9 @@ const END_TIME: Duration = Duration::from_millis(3_500);
 /// How often it is written when devices were last used.
 const USES_PAUSE: Duration = Duration::from_mins(1);
 
+/// How often new words go into the index of searches: many at once cost less than each alone. A search does not wait for it.
+const INDEX_TIME: Duration = Duration::from_secs(20);
+
 /// A server that runs.
 pub struct Running {
     /// Where it listens, as a person would type it.
@@ -183,12 +186,12 @@ async fn tick(services: Services, jobs: Arc<Jobs>, stopping: CancellationToken) 
     }
 }
 
-/// Puts new words into the index of searches, about once a second; whatever else is to be written goes first.
+/// Puts new words into the index of searches now and then; whatever else is to be written goes first.
 async fn index_words(search: Arc<Search>, stopping: CancellationToken) {
     loop {
         tokio::select! {
             () = stopping.cancelled() => return,
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = tokio::time::sleep(INDEX_TIME) => {}
         }
         if let Err(error) = search.index_new_words().await {
             tracing::warn!(%error, "new words could not be put into the index of searches");

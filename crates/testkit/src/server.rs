@@ -1,6 +1,6 @@
 //! A whole server in the test's own process: its router over a database of its own.
 //!
-//! ```ignore
+//! ```text
 //! let server = TestServer::start().await.with_user("alice").await;
 //! let alice = server.user("alice");
 //! let answer = alice.get("/_matrix/client/v3/account/whoami").await;

@@ -35,6 +35,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         &[("rooms", 20), ("members", 5), ("senders", 32), ("messages", 800)],
     ),
     scenario(
+        "send, 32 senders, 20 rooms of 5 that are not encrypted",
+        "send",
+        &[("rooms", 20), ("members", 5), ("senders", 32), ("messages", 40_000), ("plain", 1)],
+        &[("rooms", 20), ("members", 5), ("senders", 32), ("messages", 800), ("plain", 1)],
+    ),
+    scenario(
         "send, 1 sender, 1 room of 300",
         "send",
         &[("rooms", 1), ("members", 300), ("senders", 1), ("messages", 5_000)],

@@ -19,9 +19,9 @@ use crate::{
 };
 
 /// Events of a room that go into the index in one batch.
-const CHUNK: i64 = 256;
+const CHUNK: i64 = 2_048;
 /// Chunks in one round: the rest waits for the next.
-const ROUND: usize = 40;
+const ROUND: usize = 10;
 /// Rooms that are looked for at once when the server has started.
 const ROOMS: i64 = 1_000;
 /// The cursor of a room in which nothing is ever searched.

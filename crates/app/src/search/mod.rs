@@ -1,6 +1,6 @@
 //! Searching what people wrote (client-server, *Server Side Search*): in rooms that are not encrypted, by those who may see it.
 //!
-//! Words go into the index about a second after they were written, many at once, or before a search of somebody who is in the room; so a message
+//! Words go into the index some seconds after they were written, many at once, or before a search of somebody who is in the room; so a message
 //! pays nothing for it on its way. The database tells which events have the words, in rooms of the reader's, the newest first. Visibility, filter and rank are decided here,
 //! over a bounded number of them; so a search costs the same in a room of any size.
 

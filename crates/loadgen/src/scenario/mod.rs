@@ -13,8 +13,12 @@ use serde::Serialize;
 
 use crate::usage;
 
-/// How long a server has to bring its files in order before they are measured.
-const SETTLE: std::time::Duration = std::time::Duration::from_secs(4);
+/// How long a server's folder must keep its size before it is measured: by then the server has done what it does at leisure.
+const SETTLE: u32 = 4;
+/// The same after messages in rooms that are not encrypted: a server may index their words later, which is a part of their cost.
+const SETTLE_PLAIN: u32 = 25;
+/// Seconds that are waited for that at most.
+const PATIENCE: u32 = 90;
 
 /// What to measure, and on which server.
 #[derive(Debug, Clone, clap::Args)]
@@ -46,6 +50,9 @@ pub(crate) struct Args {
     /// Messages
     #[arg(long, default_value_t = 2_000)]
     pub(crate) messages: usize,
+    /// Rooms that are not encrypted
+    #[arg(long)]
+    pub(crate) plain: bool,
     /// Messages that the rooms hold before the measured ones
     #[arg(long, default_value_t = 0)]
     pub(crate) history: usize,
@@ -132,9 +139,9 @@ impl Before {
         let resident = usage::resident_bytes(args.pid);
         let mib = |bytes: u64| u32::try_from(bytes / 1024).map_or(0.0, f64::from) / 1024.0;
         let kib = |bytes: u64| u32::try_from(bytes / 1024).map_or(0.0, f64::from);
-        // What the server writes down at leisure is written down by then.
+        // What the server does at leisure is done by then, and counts.
+        settle(args);
         let cpu = usage::cpu_seconds(args.pid) - self.cpu;
-        std::thread::sleep(SETTLE);
         let disk = usage::folder_bytes(&args.data).saturating_sub(self.disk);
         Measured {
             operations,
@@ -148,6 +155,21 @@ impl Before {
             resident_each_kib: each(kib(resident.saturating_sub(self.resident))),
             disk_each: each(kib(disk) * 1_024.0),
         }
+    }
+}
+
+/// Waits until the server's folder keeps its size.
+fn settle(args: &Args) {
+    let wanted = if args.plain { SETTLE_PLAIN } else { SETTLE };
+    let (mut bytes, mut quiet) = (usage::folder_bytes(&args.data), 0);
+    for _ in 0..PATIENCE {
+        if quiet >= wanted {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let now = usage::folder_bytes(&args.data);
+        quiet = if now == bytes { quiet + 1 } else { 0 };
+        bytes = now;
     }
 }
 

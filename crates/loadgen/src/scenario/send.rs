@@ -37,14 +37,24 @@ pub(super) async fn stage(args: &Args) -> Result<Stage> {
     for index in 0..args.rooms {
         let members: Vec<usize> = (0..args.members).map(|offset| (index + offset) % accounts.len()).collect();
         let chosen: Vec<&Account> = members.iter().map(|member| &accounts[*member]).collect();
-        rooms.push(Room { id: account::room(&mut client, &chosen).await?, members });
+        rooms.push(Room { id: account::room(&mut client, &chosen, args.plain).await?, members });
     }
     Ok(Stage { accounts, rooms })
 }
 
-/// A message whose event has about 700 bytes.
-pub(super) fn message() -> String {
-    json!({ "msgtype": "m.text", "body": "0123456789".repeat(30) }).to_string()
+/// A message whose event has about 700 bytes before it is signed: its type and content.
+pub(super) fn message(plain: bool, number: usize) -> (&'static str, String) {
+    if plain {
+        // Words as people use them: some often, some once.
+        let words: Vec<String> = (0..40).map(|index| format!("word{}", (number * 31 + index * index) % 977)).collect();
+        return ("m.room.message", json!({ "msgtype": "m.text", "body": words.join(" ") }).to_string());
+    }
+    let content = json!({
+        "algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "AwgAEnACgAkLmt6qF84IK".repeat(9),
+        "session_id": "X3lUlvLELLYxeTx4yOVu6UDpasGEVO0Jbu+QFnm0cKQ", "device_id": "RJYKSTBOIE",
+        "sender_key": "IlRMeOPX2e0MurIyfWEucYBRVOEEUMrOHqn/8mLqMjA",
+    });
+    ("m.room.encrypted", content.to_string())
 }
 
 /// Sends as fast as the server answers, in rooms that have a past of `history` messages.
@@ -80,14 +90,15 @@ pub(super) async fn all(args: &Args, stage: &Arc<Stage>, messages: usize) -> Res
 /// One sender's part, until none is left.
 async fn one(args: &Args, stage: &Stage, sender: usize, left: &AtomicUsize) -> Result<(Vec<f64>, usize)> {
     let mut client = Client::new(&args.url)?;
-    let (body, mut took, mut errors) = (message(), Vec::new(), 0);
+    let (mut took, mut errors) = (Vec::new(), 0);
     for number in 0_usize.. {
         if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
             break;
         }
         let room = &stage.rooms[(sender + number * 7) % stage.rooms.len()];
         let account = &stage.accounts[room.members[sender % room.members.len()]];
-        let path = format!("{V3}/rooms/{}/send/m.room.message/{}s{sender}n{number}", encode(&room.id), args.tag);
+        let (kind, body) = message(args.plain, number);
+        let path = format!("{V3}/rooms/{}/send/{kind}/{}s{sender}n{number}", encode(&room.id), args.tag);
         let begun = tokio::time::Instant::now();
         match client.send("PUT", &path, Some(&account.token), Some(body.as_bytes())).await {
             Ok(200) => took.push(begun.elapsed().as_secs_f64() * 1_000.0),
@@ -107,7 +118,7 @@ pub(super) async fn join(args: &Args) -> Result<Measured> {
     }
     let mut rooms = Vec::new();
     for _ in 0..args.rooms {
-        rooms.push(account::room(&mut client, &[&maker]).await?);
+        rooms.push(account::room(&mut client, &[&maker], args.plain).await?);
     }
     let before = Before::now(args);
     let (mut took, mut errors) = (Vec::new(), 0);

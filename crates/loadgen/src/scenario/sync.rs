@@ -58,14 +58,14 @@ pub(super) async fn busy(args: &Args) -> Result<Measured> {
     let (reader, writer) = (Some(stage.accounts[0].token.as_str()), Some(stage.accounts[1].token.as_str()));
     let answer = client.json("GET", &format!("{V3}/sync"), reader, None).await?;
     let mut since = answer["next_batch"].as_str().context("no next_batch")?.to_owned();
-    let body = send::message();
     let (mut took, mut busy, mut errors) = (Vec::new(), 0.0, 0);
     let before = Before::now(args);
     for number in 0..args.messages {
         let writing = usage::cpu_seconds(args.pid);
         for index in 0..BUSY_ROOMS {
             let room = &stage.rooms[(number * BUSY_ROOMS + index) % stage.rooms.len()];
-            let path = format!("{V3}/rooms/{}/send/m.room.message/busy{number}x{index}", encode(&room.id));
+            let (kind, body) = send::message(args.plain, number);
+            let path = format!("{V3}/rooms/{}/send/{kind}/busy{number}x{index}", encode(&room.id));
             client.send("PUT", &path, writer, Some(body.as_bytes())).await?;
         }
         busy += usage::cpu_seconds(args.pid) - writing;
