@@ -1,5 +1,7 @@
 //! Jobs: work that a change left behind as a row. It takes nothing but its row, and doing it twice does no harm.
 
+mod transactions;
+
 use std::sync::Arc;
 
 use domicile_core::{
@@ -64,6 +66,7 @@ impl Jobs {
         for job in due {
             let outcome = match job.kind.as_str() {
                 jobs::FORGET_ADDRESSES => self.devices.forget_addresses().await.map(drop),
+                jobs::FORGET_TRANSACTIONS => transactions::forget(&self.store, now_ms).await,
                 jobs::LEAVE_ALL_ROOMS => self.leave_all_rooms(job.user()).await,
                 other => {
                     tracing::warn!(kind = other, "there is no such job; a newer version left it here");

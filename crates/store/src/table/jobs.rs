@@ -10,8 +10,11 @@ pub const LEAVE_ALL_ROOMS: &str = "leave_all_rooms";
 /// Removes the addresses of devices that have been kept long enough: once a day.
 pub const FORGET_ADDRESSES: &str = "forget_addresses";
 
+/// Removes the transactions of devices that no client repeats any more: once a day.
+pub const FORGET_TRANSACTIONS: &str = "forget_transactions";
+
 /// Work that is done again and again: kind and number. Numbers of other jobs are positive.
-pub const STANDING: [(&str, i64); 1] = [(FORGET_ADDRESSES, -1)];
+pub const STANDING: [(&str, i64); 2] = [(FORGET_ADDRESSES, -1), (FORGET_TRANSACTIONS, -2)];
 
 /// A row of `jobs`.
 #[derive(Clone, Debug, PartialEq, Eq)]

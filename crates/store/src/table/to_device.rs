@@ -90,7 +90,10 @@ pub fn insert_transaction(batch: &mut Batch, device_num: DeviceNum, scope: &[u8]
     );
 }
 
-/// Forgets transactions that are older than any client's retry.
-pub fn remove_transactions(batch: &mut Batch, before_day: i64) {
-    batch.push("DELETE FROM to_device_transactions WHERE created_day < $1", params![before_day]);
+/// Forgets a device's transactions of before a day.
+pub fn remove_transactions_before(batch: &mut Batch, device_num: DeviceNum, day: i64) {
+    batch.push(
+        "DELETE FROM to_device_transactions WHERE device_num = $1 AND created_day < $2",
+        params![device_num, day],
+    );
 }

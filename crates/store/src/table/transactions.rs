@@ -22,3 +22,8 @@ pub fn insert(batch: &mut Batch, device_num: DeviceNum, scope: &[u8], event_num:
         params![device_num, scope, event_num, day],
     );
 }
+
+/// Forgets a device's transactions of before a day.
+pub fn remove_before(batch: &mut Batch, device_num: DeviceNum, day: i64) {
+    batch.push("DELETE FROM transactions WHERE device_num = $1 AND created_day < $2", params![device_num, day]);
+}
