@@ -15,6 +15,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     patience::{Patience, Patient},
@@ -33,6 +34,8 @@ pub(super) struct Connection {
     pub(super) peer: Peer,
     pub(super) patience: Patience,
     pub(super) watcher: Watcher,
+    /// Who has not begun a request is not waited for when the server stops.
+    pub(super) stopping: CancellationToken,
 }
 
 /// The router, for the requests of one peer.
@@ -59,11 +62,12 @@ impl Service<Request<Incoming>> for Answers {
 impl Connection {
     /// Without TLS, over TCP: the first bytes tell the version.
     pub(super) async fn plain(self, stream: TcpStream) {
-        match tokio::time::timeout(self.patience.headers, speaks_http2(&stream)).await {
-            Ok(Ok(true)) => Box::pin(self.http2(stream)).await,
-            Ok(Ok(false)) => Box::pin(self.http1(stream)).await,
-            // Silent for too long, or gone.
-            Ok(Err(_)) | Err(_) => {}
+        let begins = tokio::time::timeout(self.patience.headers, speaks_http2(&stream));
+        match self.stopping.run_until_cancelled(begins).await {
+            Some(Ok(Ok(true))) => Box::pin(self.http2(stream)).await,
+            Some(Ok(Ok(false))) => Box::pin(self.http1(stream)).await,
+            // Silent for too long, gone, or too late.
+            Some(Ok(Err(_)) | Err(_)) | None => {}
         }
     }
 
@@ -73,8 +77,9 @@ impl Connection {
         stream: S,
         certificate: &Certificate,
     ) {
-        let handshake = Box::pin(tokio::time::timeout(self.patience.handshake, certificate.acceptor().accept(stream)));
-        let Ok(Ok(stream)) = handshake.await else { return };
+        let handshake = tokio::time::timeout(self.patience.handshake, certificate.acceptor().accept(stream));
+        let shaken = Box::pin(self.stopping.run_until_cancelled(handshake)).await;
+        let Some(Ok(Ok(stream))) = shaken else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             Box::pin(self.http2(stream)).await;
         } else {

@@ -138,7 +138,8 @@ impl Bound {
             };
             let peer = Peer { address, proxies: Arc::clone(&self.proxies) };
             let patience = self.patience;
-            let connection = Connection { router: router.clone(), peer, patience, watcher: graceful.watcher() };
+            let (router, watcher, stopping) = (router.clone(), graceful.watcher(), stopping.clone());
+            let connection = Connection { router, peer, patience, watcher, stopping };
             let certificate = self.certificate.clone();
             tokio::spawn(async move {
                 let _place = place;

@@ -1,11 +1,15 @@
 //! Clients that mean no good, or are very slow.
 
+use std::time::Duration;
+
+use domicile_http::{forwarded::Proxies, listener::Bound, router};
 use domicile_testkit::server::TestServer;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::Instant,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{END, Listening, PATIENCE, VERSIONS, listen, one_answer, until_closed};
 
@@ -142,4 +146,18 @@ async fn who_stops_talking_still_hears_the_answer() {
     let mut heard = String::new();
     tokio::time::timeout(END, stream.read_to_string(&mut heard)).await.unwrap().unwrap();
     assert!(heard.starts_with("HTTP/1.1 200 "), "{heard}");
+}
+
+#[tokio::test]
+async fn who_says_nothing_does_not_hold_up_the_end() {
+    let server = TestServer::start().await;
+    let bound = Bound::bind("127.0.0.1:0", 0o600, None, Proxies::default()).await.unwrap();
+    let (address, stopping) = (bound.address().unwrap(), CancellationToken::new());
+    let serving = tokio::spawn(bound.serve(router::client_api(server.services.clone()), stopping.clone()));
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut answered = TcpStream::connect(address).await.unwrap();
+    one_answer(&mut answered, VERSIONS).await;
+    stopping.cancel();
+    tokio::time::timeout(Duration::from_secs(1), serving).await.expect("it ends at once").unwrap();
+    assert_eq!(silent.read(&mut [0; 1]).await.unwrap_or(0), 0);
 }
