@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a step of a test that fails ends the test")]
 
+use std::fmt::Write as _;
+
 use domicile_room::event::{EventDraft, Pdu, Place, ServerSigner, build, redact};
 use proptest::prelude::*;
 use ruma::{
@@ -42,11 +44,23 @@ fn content() -> impl Strategy<Value = Value> {
     prop::collection::vec((text(), value()), 0..8).prop_map(|pairs| Value::Object(pairs.into_iter().collect()))
 }
 
+/// A string whose every letter is an escape.
+fn escaped(text: &str, out: &mut String) {
+    out.push('"');
+    for unit in text.encode_utf16() {
+        write!(out, "\\u{unit:04x}").unwrap();
+    }
+    out.push('"');
+}
+
 /// JSON as another program might write it: keys from last to first, letters as escapes, spaces everywhere.
 fn written_otherwise(value: &Value, out: &mut String) {
-    let escaped = |text: &str| -> String { text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect() };
     match value {
-        Value::String(text) => out.push_str(&format!(" \"{}\" ", escaped(text))),
+        Value::String(text) => {
+            out.push(' ');
+            escaped(text, out);
+            out.push(' ');
+        }
         Value::Array(items) => {
             out.push_str("[\n");
             for (index, item) in items.iter().enumerate() {
@@ -59,7 +73,8 @@ fn written_otherwise(value: &Value, out: &mut String) {
             out.push_str("{ ");
             for (index, (key, item)) in map.iter().rev().enumerate() {
                 out.push_str(if index > 0 { " ,\r\n" } else { "" });
-                out.push_str(&format!("\"{}\" : ", escaped(key)));
+                escaped(key, out);
+                out.push_str(" : ");
                 written_otherwise(item, out);
             }
             out.push_str(" }");
