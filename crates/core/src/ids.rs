@@ -44,6 +44,8 @@ numbers! {
     KeyNum;
     /// A node of the persistent state trees; a root node's number names a whole state.
     NodeNum;
+    /// Another server or cell that is told of rooms here.
+    DestinationNum;
     /// A place in the cell's one stream of changes that a `/sync` can show. Zero is before everything.
     Position;
 }

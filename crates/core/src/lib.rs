@@ -7,5 +7,6 @@ pub mod config;
 pub mod error;
 pub mod ids;
 pub mod limits;
+pub mod locality;
 pub mod region;
 pub mod rng;

@@ -21,11 +21,13 @@ use domicile_app::{
         send::{Sender, SenderParts},
         wake::Wakers,
     },
+    federation::{Destinations, OutboundBell},
     jobs::Jobs,
     media::{Media, MediaSettings, SealedBlobs},
     moderation::Reports,
     profile::Profiles,
     push::{Delivery, DeliveryParts, Gateways, NewsParts, Notifications, PushBell, PushClasses, PushRules, Pushers},
+    residency::Localities,
     rooms::{
         Directory, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Rooms, StateKeys, StateTrees, Successions,
         Summaries, Upgrades,
@@ -139,7 +141,10 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         work: surroundings.media.parent().map_or_else(|| PathBuf::from("."), std::path::Path::to_path_buf),
         server_name: server_name.to_string(),
     });
-    let users = Arc::new(Users::new(store.clone(), clock(), server_name));
+    let localities = Arc::new(Localities::new(server_name));
+    let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
+    let outbound = Arc::new(OutboundBell::default());
+    let users = Arc::new(Users::new(store.clone(), clock(), localities));
     let sessions = Arc::new(Sessions::new(store.clone(), clock(), rng(), settings.access_token_life_ms));
     let memory_kib = u32::try_from(passwords.memory.0 / 1_024).unwrap_or(u32::MAX);
     let at_once = usize::try_from(passwords.at_once).unwrap_or(1).max(1);
@@ -206,6 +211,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let sender = Arc::new(Sender::new(SenderParts {
         presence: Arc::clone(&presence),
         bell: Arc::clone(&bell),
+        destinations: Arc::clone(&destinations),
+        outbound: Arc::clone(&outbound),
         push: Arc::clone(&push),
         store: store.clone(),
         clock: clock(),

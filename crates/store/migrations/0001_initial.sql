@@ -67,11 +67,12 @@ CREATE INDEX reports_open ON reports (report_num) WHERE resolved_ts IS NULL;
 -- Rooms and events ------------------------------------------------------------------------------------------------
 -- `revision` is the guard of every write to the room: two writers cannot both go from 41 to 42. `end_num` is the event to which the next one
 -- refers; where the graph has several ends, the others stand in `forward_extremities`. `is_open` tells that anybody may join or read: who is
--- in such a room can be found by everybody.
+-- in such a room can be found by everybody. `has_copy` is 0 for a room that is known here by an invite or a knock only.
 CREATE TABLE rooms (
     room_num BIGINT PRIMARY KEY, room_id TEXT NOT NULL UNIQUE, room_version TEXT NOT NULL, revision BIGINT NOT NULL,
     state_root BIGINT NOT NULL, last_position BIGINT NOT NULL, end_num BIGINT NOT NULL, depth BIGINT NOT NULL, totals BLOB NOT NULL,
-    is_public BIGINT NOT NULL DEFAULT 0, is_open BIGINT NOT NULL DEFAULT 0, created_ts BIGINT NOT NULL
+    is_public BIGINT NOT NULL DEFAULT 0, is_open BIGINT NOT NULL DEFAULT 0, created_ts BIGINT NOT NULL,
+    has_copy BIGINT NOT NULL DEFAULT 1
 );
 -- What the public directory shows of each room in it, kept by the writes that change it; `search` is all its text in small letters.
 CREATE TABLE public_rooms (
@@ -85,11 +86,13 @@ CREATE TABLE forward_extremities (
 CREATE TABLE state_keys (key_num BIGINT PRIMARY KEY, kind TEXT NOT NULL, state_key TEXT NOT NULL, UNIQUE (kind, state_key));
 CREATE TABLE state_nodes (node_num BIGINT PRIMARY KEY, data BLOB NOT NULL);
 -- `event_id` is one tag byte and the 32 bytes of the hash, or the id itself (`src/event_id.rs`). `position` is null for an event that is no
--- part of the timeline (rejected, outlier), negative for history fetched later. `state_before` is a root in state_nodes.
+-- part of the timeline (rejected, outlier), negative for history fetched later. `state_before` is a root in state_nodes: the state of the room,
+-- as it was here, before the event was added. `graph_state` is the state before it by the events that it names, where that is another one.
+-- `status` is 0 for what is part of the room; the bits are in `table/events.rs`.
 CREATE TABLE events (
     event_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, position BIGINT, event_id BLOB NOT NULL UNIQUE, sender_num BIGINT NOT NULL,
     origin_server_ts BIGINT NOT NULL, state_before BIGINT NOT NULL, key_num BIGINT, thread_num BIGINT, redacted_by BIGINT,
-    totals BLOB, json BLOB NOT NULL
+    totals BLOB, json BLOB NOT NULL, graph_state BIGINT, status BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX events_by_position ON events (room_num, position);
 -- Only of events that are not redacted. `replaces_ts` is the event's own time if it is a valid edit of its parent, else null.
@@ -124,6 +127,21 @@ CREATE TABLE transactions (
 ) WITHOUT ROWID;
 CREATE TABLE aliases (alias TEXT NOT NULL PRIMARY KEY, room_num BIGINT NOT NULL, creator_num BIGINT NOT NULL);
 CREATE INDEX aliases_by_room ON aliases (room_num);
+
+-- Events that others name and that are not here: where history has to be fetched from. `successor_num` is the event that names it.
+CREATE TABLE backward_extremities (
+    room_num BIGINT NOT NULL, missing BLOB NOT NULL, successor_num BIGINT NOT NULL, PRIMARY KEY (room_num, missing, successor_num)
+) WITHOUT ROWID;
+-- The events that allow a state event: numbers, packed.
+CREATE TABLE auth_edges (event_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, auths BLOB NOT NULL);
+-- Redactions that came before what they redact.
+CREATE TABLE early_redactions (
+    target BLOB NOT NULL, redaction_num BIGINT NOT NULL, room_num BIGINT NOT NULL, PRIMARY KEY (target, redaction_num)
+) WITHOUT ROWID;
+-- What a user who is invited to a room, or asks to come, is shown of it, where there is no copy of it here.
+CREATE TABLE stripped_states (
+    user_num BIGINT NOT NULL, room_num BIGINT NOT NULL, events TEXT NOT NULL, PRIMARY KEY (user_num, room_num)
+) WITHOUT ROWID;
 
 -- Reading ---------------------------------------------------------------------------------------------------------
 -- `thread` is '' for the whole room, 'main' for what is in no thread, or a thread root's event id.
@@ -209,3 +227,33 @@ CREATE TABLE media_thumbnails (
     media_id TEXT NOT NULL, width BIGINT NOT NULL, height BIGINT NOT NULL, method TEXT NOT NULL, animated BIGINT NOT NULL,
     content_hash BLOB NOT NULL, byte_size BIGINT NOT NULL, content_type TEXT NOT NULL, PRIMARY KEY (media_id, width, height, method, animated)
 ) WITHOUT ROWID;
+
+-- Federation ------------------------------------------------------------------------------------------------------
+-- A destination is another server (its name) or another cell (`=` and its name). Everything that concerns it up to `position` has been sent.
+CREATE TABLE destinations (
+    destination_num BIGINT PRIMARY KEY, destination TEXT NOT NULL UNIQUE, position BIGINT NOT NULL, failures BIGINT NOT NULL DEFAULT 0,
+    failing_since_ts BIGINT, retry_ts BIGINT, last_error TEXT
+);
+-- The rooms of a destination, with its joined members. It is told what was added after `since_position` and, where it has no members any more,
+-- up to `until_position`.
+CREATE TABLE destination_rooms (
+    room_num BIGINT NOT NULL, destination_num BIGINT NOT NULL, joined BIGINT NOT NULL, since_position BIGINT NOT NULL, until_position BIGINT,
+    PRIMARY KEY (room_num, destination_num)
+) WITHOUT ROWID;
+CREATE INDEX destination_rooms_by_destination ON destination_rooms (destination_num, room_num);
+-- Events that destinations are told by us: one row each, however many destinations there are.
+CREATE TABLE outgoing_events (position BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, event_num BIGINT NOT NULL);
+CREATE INDEX outgoing_events_by_room ON outgoing_events (room_num, position);
+-- What goes to one destination only, such as a message to a device: gone when it was taken.
+CREATE TABLE outgoing_edus (
+    edu_num BIGINT PRIMARY KEY, destination_num BIGINT NOT NULL, user_num BIGINT NOT NULL, kind TEXT NOT NULL, content TEXT NOT NULL
+);
+CREATE INDEX outgoing_edus_by_destination ON outgoing_edus (destination_num, edu_num);
+-- The last transaction of each origin with what was answered: it is repeated until the origin has heard.
+CREATE TABLE inbound_transactions (origin TEXT NOT NULL PRIMARY KEY, txn_id TEXT NOT NULL, answer TEXT NOT NULL);
+-- Events that were taken and wait for others that they name.
+CREATE TABLE inbound_pdus (
+    pdu_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, origin TEXT NOT NULL, event_id BLOB NOT NULL UNIQUE, json BLOB NOT NULL,
+    received_ts BIGINT NOT NULL, attempts BIGINT NOT NULL DEFAULT 0, due_ts BIGINT NOT NULL
+);
+CREATE INDEX inbound_pdus_by_room ON inbound_pdus (room_num, pdu_num);

@@ -33,6 +33,12 @@ pub enum Sequence {
     OneTimeKey,
     /// `reports.report_num`
     Report,
+    /// `destinations.destination_num`
+    Destination,
+    /// `outgoing_edus.edu_num`
+    OutgoingEdu,
+    /// `inbound_pdus.pdu_num`
+    InboundPdu,
 }
 
 impl Sequence {
@@ -49,6 +55,9 @@ impl Sequence {
             Self::Job => "job",
             Self::OneTimeKey => "one_time_key",
             Self::Report => "report",
+            Self::Destination => "destination",
+            Self::OutgoingEdu => "outgoing_edu",
+            Self::InboundPdu => "inbound_pdu",
         }
     }
 

@@ -88,7 +88,7 @@ macro_rules! from_numbers {
     )*};
 }
 
-from_numbers!(UserNum, DeviceNum, RoomNum, EventNum, KeyNum, NodeNum, Position);
+from_numbers!(UserNum, DeviceNum, RoomNum, EventNum, KeyNum, NodeNum, DestinationNum, Position);
 
 /// A list of integers as one parameter, for `IN INTS($n)` (`engine/dialect.rs`).
 pub fn int_list<I: Into<i64>>(numbers: impl IntoIterator<Item = I>) -> Value {

@@ -2,39 +2,46 @@
 
 use std::sync::Arc;
 
-use domicile_core::{clock::Clock, ids::UserNum};
+use domicile_core::{clock::Clock, ids::UserNum, locality::Locality};
 use domicile_store::{Batch, Snapshot, Store, StoreError, numbers::Sequence, table::users};
 use quick_cache::sync::Cache;
-use ruma::{OwnedServerName, OwnedUserId, ServerName, UserId};
+use ruma::{OwnedUserId, ServerName, UserId};
 
-use crate::{Error, Result};
+use crate::{Error, Result, residency::Localities};
 
 /// Users kept in memory.
 const CACHED: usize = 100_000;
+/// Users that are looked up or added at once.
+const CHUNK: usize = 500;
 
 /// The directory.
 pub struct Users {
     store: Store,
     clock: Arc<dyn Clock>,
-    server_name: OwnedServerName,
+    localities: Arc<Localities>,
     by_id: Cache<OwnedUserId, UserNum>,
     by_num: Cache<UserNum, OwnedUserId>,
 }
 
 impl Users {
     /// The directory over a store.
-    pub fn new(store: Store, clock: Arc<dyn Clock>, server_name: OwnedServerName) -> Self {
-        Self { store, clock, server_name, by_id: Cache::new(CACHED), by_num: Cache::new(CACHED) }
+    pub fn new(store: Store, clock: Arc<dyn Clock>, localities: Arc<Localities>) -> Self {
+        Self { store, clock, localities, by_id: Cache::new(CACHED), by_num: Cache::new(CACHED) }
     }
 
     /// The deployment's name.
     pub fn server_name(&self) -> &ServerName {
-        &self.server_name
+        self.localities.server_name()
+    }
+
+    /// Where users are.
+    pub fn localities(&self) -> &Localities {
+        &self.localities
     }
 
     /// Whether a user's account is of this deployment.
     pub fn is_local(&self, user_id: &UserId) -> bool {
-        user_id.server_name() == self.server_name
+        self.localities.of(user_id) == Locality::Here
     }
 
     /// The number of a user, if there is one.
@@ -51,6 +58,59 @@ impl Users {
         }))
     }
 
+    /// The numbers of many users, in their order; those of other servers get one where there is none yet. A local user who does not exist has none.
+    pub async fn nums_or_new(&self, user_ids: &[OwnedUserId]) -> Result<Vec<Option<UserNum>>> {
+        for chunk in user_ids.chunks(CHUNK) {
+            let missing: Vec<String> =
+                chunk.iter().filter(|id| self.by_id.get(*id).is_none()).map(ToString::to_string).collect();
+            if missing.is_empty() {
+                continue;
+            }
+            let asked = missing.clone();
+            let read = self
+                .store
+                .read(move |snapshot| async move { users::by_ids(&snapshot, asked.iter().map(String::as_str)).await });
+            for (user_num, user_id) in read.await? {
+                self.remember(&OwnedUserId::try_from(user_id).map_err(Error::internal)?, user_num);
+            }
+            let mut new: Vec<&OwnedUserId> = chunk.iter().collect();
+            new.sort_unstable();
+            new.dedup();
+            new.retain(|id| self.by_id.get(*id).is_none() && !self.is_local(id));
+            if new.is_empty() {
+                continue;
+            }
+            let first = self.store.numbers_in_a_row(Sequence::User, new.len()).await?;
+            let mut batch = Batch::new();
+            batch.low_priority();
+            for (user_num, user_id) in (first..).zip(&new) {
+                users::insert(&mut batch, &self.stranger(UserNum(user_num), user_id));
+            }
+            match self.store.write(batch).await {
+                Ok(_) => (first..).zip(new).for_each(|(user_num, user_id)| self.remember(user_id, UserNum(user_num))),
+                // Somebody else added one of them: they are looked up one by one below.
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let mut nums = Vec::with_capacity(user_ids.len());
+        for user_id in user_ids {
+            nums.push(self.num_or_new(user_id).await?);
+        }
+        Ok(nums)
+    }
+
+    fn stranger(&self, user_num: UserNum, user_id: &UserId) -> users::User {
+        users::User {
+            user_num,
+            user_id: user_id.to_string(),
+            is_local: false,
+            created_ts: self.clock.now_ms(),
+            password_hash: None,
+            deactivated_ts: None,
+        }
+    }
+
     /// The number of a user; somebody else's server's user gets one when there is none yet. A local user who does not exist has none.
     pub async fn num_or_new(&self, user_id: &UserId) -> Result<Option<UserNum>> {
         loop {
@@ -62,17 +122,7 @@ impl Users {
             }
             let user_num = self.store.number(Sequence::User).await?;
             let mut batch = Batch::new();
-            users::insert(
-                &mut batch,
-                &users::User {
-                    user_num,
-                    user_id: user_id.to_string(),
-                    is_local: false,
-                    created_ts: self.clock.now_ms(),
-                    password_hash: None,
-                    deactivated_ts: None,
-                },
-            );
+            users::insert(&mut batch, &self.stranger(user_num, user_id));
             match self.store.write(batch).await {
                 Ok(_) => self.remember(user_id, user_num),
                 // Somebody else added the same user.

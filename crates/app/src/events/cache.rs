@@ -6,7 +6,10 @@ use domicile_core::ids::{EventNum, NodeNum, Position, RoomNum, UserNum};
 use domicile_room::event::{ClientEvent, Pdu};
 use domicile_store::{
     Snapshot, Store, StoreError, event_id,
-    table::{events, rooms},
+    table::{
+        events::{self, Status},
+        rooms,
+    },
 };
 use quick_cache::{Weighter, sync::Cache};
 use ruma::{EventId, OwnedEventId, OwnedRoomId, RoomVersionId};
@@ -29,8 +32,12 @@ pub struct Stored {
     pub position: Option<Position>,
     /// The sender's number.
     pub sender_num: UserNum,
-    /// Root of the state before it.
+    /// Root of the room's state before it was added here.
     pub state_before: NodeNum,
+    /// Root of the state before it by the events that it names, where that is another one.
+    pub graph_state: Option<NodeNum>,
+    /// How it stands in its room.
+    pub status: Status,
     /// The root of the thread that it is in.
     pub thread_num: Option<EventNum>,
     /// The redaction that emptied it.
@@ -47,6 +54,11 @@ impl Stored {
     /// The Matrix id.
     pub fn event_id(&self) -> &EventId {
         self.pdu.event_id()
+    }
+
+    /// Root of the state before it by the events that it names: what decides about it.
+    pub fn state_by_graph(&self) -> NodeNum {
+        self.graph_state.unwrap_or(self.state_before)
     }
 }
 
@@ -190,6 +202,8 @@ impl Events {
             position: row.position,
             sender_num: row.sender_num,
             state_before: row.state_before,
+            graph_state: row.graph_state,
+            status: row.status,
             thread_num: row.thread_num,
             redacted_by: row.redacted_by,
             totals: row.totals,

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use domicile_core::ids::{EventNum, KeyNum, NodeNum, Position, RoomNum, UserNum};
+use domicile_core::ids::{DestinationNum, EventNum, KeyNum, NodeNum, Position, RoomNum, UserNum};
 use domicile_room::{auth::PowerLevels, event::Pdu};
 use imbl::{HashMap, Vector};
 use ruma::{OwnedEventId, OwnedRoomId, RoomVersionId, room_version_rules::RoomVersionRules};
@@ -59,6 +59,8 @@ pub struct Facts {
     pub join_rules: Option<Arc<Pdu>>,
     /// `m.room.history_visibility`
     pub history_visibility: Option<Arc<Pdu>>,
+    /// `m.room.server_acl`
+    pub server_acl: Option<Arc<Pdu>>,
     /// Whether `m.room.encryption` is set.
     pub encrypted: bool,
 }
@@ -96,6 +98,8 @@ pub struct RoomView {
     pub threads: HashMap<EventNum, Totals>,
     /// Whether the room is in the public directory.
     pub is_public: bool,
+    /// The other servers and cells that have members in the room, and how many are joined from each.
+    pub destinations: HashMap<DestinationNum, i64>,
 }
 
 impl Room {

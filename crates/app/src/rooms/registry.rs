@@ -9,7 +9,7 @@ use domicile_core::ids::{Position, RoomNum};
 use domicile_room::auth;
 use domicile_store::{
     Snapshot, Store, StoreError, event_id,
-    table::{events as event_rows, memberships, relations, rooms, state},
+    table::{destinations, events as event_rows, memberships, relations, rooms, state},
 };
 use imbl::Vector;
 use parking_lot::Mutex;
@@ -75,7 +75,7 @@ impl Rooms {
         }
         let wanted = room_id.to_string();
         let found = self.store.read(move |snapshot| async move { rooms::by_id(&snapshot, &wanted).await }).await?;
-        Ok(found.map(|room| {
+        Ok(found.filter(|room| room.has_copy).map(|room| {
             self.nums.insert(room_id.to_owned(), room.room_num);
             room.room_num
         }))
@@ -186,6 +186,7 @@ async fn load(
         has_relations: relations::any(snapshot, room_num).await?,
         threads: imbl::HashMap::new(),
         is_public: row.is_public,
+        destinations: destinations::of_room(snapshot, room_num).await?.into_iter().collect(),
     };
     for row in memberships::of_room(snapshot, room_num).await? {
         let member = Member { membership: Membership::parse(&row.membership), event_num: row.event_num };
@@ -216,6 +217,7 @@ async fn facts(
         power_levels_event,
         join_rules: find("m.room.join_rules").await?,
         history_visibility: find("m.room.history_visibility").await?,
+        server_acl: find("m.room.server_acl").await?,
         encrypted: find("m.room.encryption").await?.is_some(),
     })
 }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use domicile_core::ids::{EventNum, KeyNum, NodeNum};
-use domicile_room::state::tree::{self, Missing, Node, Nodes};
+use domicile_room::state::{
+    change,
+    tree::{self, Missing, Node, Nodes},
+};
 use domicile_store::{Batch, Snapshot, Store, numbers::Sequence, table::state};
 use parking_lot::Mutex;
 use quick_cache::{Weighter, sync::Cache};
@@ -77,6 +80,56 @@ impl StateTrees {
                     return Ok(NodeNum(root));
                 }
                 Err(missing) => self.fetch(missing).await?,
+            }
+        }
+    }
+
+    /// A new state in which each key has its event, or is gone; its new nodes are added to the batch, each once.
+    pub async fn change(
+        &self,
+        batch: &mut Batch,
+        root: NodeNum,
+        changes: &[(KeyNum, Option<EventNum>)],
+    ) -> Result<NodeNum> {
+        let changes: Vec<(i64, Option<i64>)> =
+            changes.iter().map(|(key_num, event_num)| (key_num.0, event_num.map(|num| num.0))).collect();
+        loop {
+            // As many numbers as there could be new nodes; those that are left over are nobody's.
+            let first = self.store.numbers_in_a_row(Sequence::Node, changes.len() * 8 + 64).await?;
+            let mut next = first;
+            let mut number = || {
+                next += 1;
+                next - 1
+            };
+            match change::change(root.0, &changes, &self.nodes, &mut number) {
+                Ok((root, written)) => {
+                    for (node_num, node) in written {
+                        state::insert_node(batch, NodeNum(node_num), node.encode());
+                        self.nodes.0.insert(node_num, Arc::new(node));
+                    }
+                    return Ok(NodeNum(root));
+                }
+                Err(missing) => self.fetch(missing).await?,
+            }
+        }
+    }
+
+    /// What differs between two states: key, event in `old`, event in `new`.
+    pub async fn differences(
+        &self,
+        snapshot: &Snapshot,
+        old: NodeNum,
+        new: NodeNum,
+    ) -> Result<Vec<(KeyNum, Option<EventNum>, Option<EventNum>)>> {
+        loop {
+            match tree::diff(old.0, new.0, &self.nodes) {
+                Ok(found) => {
+                    return Ok(found
+                        .into_iter()
+                        .map(|(key, old, new)| (KeyNum(key), old.map(EventNum), new.map(EventNum)))
+                        .collect());
+                }
+                Err(missing) => self.load(snapshot, missing).await?,
             }
         }
     }

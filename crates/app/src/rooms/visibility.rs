@@ -86,7 +86,7 @@ pub async fn last_leaving(
     let Some(key_num) = key else { return Ok(None) };
     for _ in 0..CHANGES {
         let Some(event) = sight.events.load(snapshot, &[event_num]).await?.into_iter().next() else { break };
-        let Some(before) = sight.trees.get(snapshot, event.state_before, key_num).await? else { break };
+        let Some(before) = sight.trees.get(snapshot, event.state_by_graph(), key_num).await? else { break };
         let known = sight.events.load(snapshot, &[before]).await?.into_iter().next();
         if known.and_then(|before| before.pdu.membership()).is_some_and(|word| word == Membership::Join.as_str()) {
             return Ok(Some(event));
@@ -118,7 +118,7 @@ impl Eyes {
 
     /// Whether the reader may see an event.
     pub async fn sees(&mut self, sight: &Sight<'_>, snapshot: &Snapshot, event: &Stored) -> Result<bool> {
-        let (before, membership) = self.at(sight, snapshot, event.state_before).await?;
+        let (before, membership) = self.at(sight, snapshot, event.state_by_graph()).await?;
         let joined_later =
             matches!((self.joined_until, event.position), (Some(until), Some(position)) if position <= until);
         let mut sees = may_see(before, membership, joined_later);

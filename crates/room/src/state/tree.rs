@@ -258,7 +258,12 @@ pub fn insert(
 }
 
 /// Stores entries as one leaf, or as an inner node over several where they are too many.
-fn plant(entries: Vec<(i64, i64)>, at: u32, number: &mut dyn FnMut() -> i64, written: &mut Vec<(i64, Node)>) -> i64 {
+pub(super) fn plant(
+    entries: Vec<(i64, i64)>,
+    at: u32,
+    number: &mut dyn FnMut() -> i64,
+    written: &mut Vec<(i64, Node)>,
+) -> i64 {
     // Below 64 bits of hash nothing can be told apart any more.
     if entries.len() <= LEAF || (at + 1) * BITS > 64 {
         let node_num = number();
@@ -279,7 +284,7 @@ fn level(depth: usize) -> u32 {
     u32::try_from(depth).unwrap_or(u32::MAX)
 }
 
-fn child_index(key: i64, level: u32) -> usize {
+pub(super) fn child_index(key: i64, level: u32) -> usize {
     let hash = key.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15);
     usize::try_from((hash >> (64 - BITS * (level % 16 + 1))) & 15).unwrap_or(0)
 }

@@ -25,6 +25,7 @@ pub(super) const TABLES: &[Table] = &[
             column("is_public", Class::Directory, Holds::Value),
             column("is_open", Class::Directory, Holds::Value),
             column("created_ts", Class::Room, Holds::Value),
+            column("has_copy", Class::Room, Holds::Value),
         ],
     },
     Table {
@@ -109,6 +110,8 @@ pub(super) const TABLES: &[Table] = &[
             column("redacted_by", Class::Room, Holds::EventNum),
             column("totals", Class::Room, Holds::Value),
             column("json", Class::Content, Holds::Value),
+            column("graph_state", Class::Room, Holds::NodeNum),
+            column("status", Class::Room, Holds::Value),
         ],
     },
     Table {

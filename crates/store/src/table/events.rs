@@ -33,6 +33,47 @@ pub struct Event {
     pub totals: Option<Bytes>,
     /// The event as canonical JSON.
     pub json: Bytes,
+    /// Root of the state before the event by the events that it names, where that is not `state_before`.
+    pub graph_state: Option<NodeNum>,
+    /// How the event stands.
+    pub status: Status,
+}
+
+/// How an event stands in its room. The zero is an event like any other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status(i64);
+
+impl Status {
+    /// Part of the room.
+    pub const ACCEPTED: Self = Self(0);
+    /// Allowed by the state before it, but not by the room's state when it came: not shown, but later events may name it.
+    pub const SOFT_FAILED: Self = Self(1);
+    /// Not allowed.
+    pub const REJECTED: Self = Self(2);
+    /// Known as a part of the state or of the events that allow others; the state before it is not known.
+    pub const OUTLIER: Self = Self(4);
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether `other` is part of it.
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether the event is part of the room.
+    pub fn is_accepted(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl From<Status> for Value {
+    fn from(status: Status) -> Self {
+        Self::Int(status.0)
+    }
 }
 
 fn event(row: &Row) -> Result<Event, StoreError> {
@@ -49,6 +90,8 @@ fn event(row: &Row) -> Result<Event, StoreError> {
         redacted_by: row.opt_num(9)?,
         totals: row.opt_blob(10)?,
         json: row.blob(11)?,
+        graph_state: row.opt_num(12)?,
+        status: Status(row.int(13)?),
     })
 }
 
@@ -57,7 +100,7 @@ pub async fn by_nums(snapshot: &Snapshot, nums: impl IntoIterator<Item = EventNu
     let rows = snapshot
         .query(
             "SELECT event_num, room_num, position, event_id, sender_num, origin_server_ts, state_before, key_num, thread_num,
-             redacted_by, totals, json FROM events WHERE event_num IN INTS($1) ORDER BY event_num",
+             redacted_by, totals, json, graph_state, status FROM events WHERE event_num IN INTS($1) ORDER BY event_num",
             &[int_list(nums)],
         )
         .await?;
@@ -69,7 +112,7 @@ pub async fn by_id(snapshot: &Snapshot, id: &EventId) -> Result<Option<Event>, S
     let row = snapshot
         .query_opt(
             "SELECT event_num, room_num, position, event_id, sender_num, origin_server_ts, state_before, key_num, thread_num,
-             redacted_by, totals, json FROM events WHERE event_id = $1",
+             redacted_by, totals, json, graph_state, status FROM events WHERE event_id = $1",
             &params![event_id::to_bytes(id)],
         )
         .await?;
@@ -87,7 +130,7 @@ pub async fn backwards(
     let rows = snapshot
         .query(
             "SELECT event_num, room_num, position, event_id, sender_num, origin_server_ts, state_before, key_num, thread_num,
-             redacted_by, totals, json FROM events WHERE room_num = $1 AND position > $2 AND position <= $3
+             redacted_by, totals, json, graph_state, status FROM events WHERE room_num = $1 AND position > $2 AND position <= $3
              ORDER BY position DESC LIMIT $4",
             &params![room_num, after, upto, limit],
         )
@@ -106,7 +149,7 @@ pub async fn forwards(
     let rows = snapshot
         .query(
             "SELECT event_num, room_num, position, event_id, sender_num, origin_server_ts, state_before, key_num, thread_num,
-             redacted_by, totals, json FROM events WHERE room_num = $1 AND position > $2 AND position <= $3
+             redacted_by, totals, json, graph_state, status FROM events WHERE room_num = $1 AND position > $2 AND position <= $3
              ORDER BY position LIMIT $4",
             &params![room_num, after, upto, limit],
         )
@@ -144,7 +187,7 @@ pub async fn time_at(
 pub fn insert(batch: &mut Batch, event: &Event, position: Value) {
     batch.push(
         "INSERT INTO events (event_num, room_num, position, event_id, sender_num, origin_server_ts, state_before, key_num,
-         thread_num, totals, json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         thread_num, totals, json, graph_state, status) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         params![
             event.event_num,
             event.room_num,
@@ -156,7 +199,9 @@ pub fn insert(batch: &mut Batch, event: &Event, position: Value) {
             event.key_num,
             event.thread_num,
             event.totals.clone(),
-            event.json.clone()
+            event.json.clone(),
+            event.graph_state,
+            event.status
         ],
     );
 }
@@ -167,4 +212,42 @@ pub fn redact(batch: &mut Batch, event_num: EventNum, redacted_by: EventNum, jso
         "UPDATE events SET json = $3, redacted_by = $2, thread_num = NULL WHERE event_num = $1",
         params![event_num, redacted_by, json],
     );
+}
+
+/// Makes an event that was known by itself a part of the graph: its place, the states before it, and how it stands.
+pub fn place(batch: &mut Batch, event: &Event, position: Value) {
+    batch.push(
+        "UPDATE events SET position = $2, state_before = $3, graph_state = $4, status = $5, thread_num = $6, totals = $7
+         WHERE event_num = $1",
+        params![
+            event.event_num,
+            position,
+            event.state_before,
+            event.graph_state,
+            event.status,
+            event.thread_num,
+            event.totals.clone()
+        ],
+    );
+}
+
+/// What is known of events by their ids in stored form: id, number, how they stand.
+pub async fn known(
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+    ids: impl IntoIterator<Item = Bytes>,
+) -> Result<Vec<(Bytes, EventNum, Status)>, StoreError> {
+    let mut found = Vec::new();
+    for id in ids {
+        let row = snapshot
+            .query_opt(
+                "SELECT event_num, status FROM events WHERE event_id = $1 AND room_num = $2",
+                &params![id.clone(), room_num],
+            )
+            .await?;
+        if let Some(row) = row {
+            found.push((id, row.num(0)?, Status(row.int(1)?)));
+        }
+    }
+    Ok(found)
 }

@@ -28,6 +28,8 @@ pub struct Room {
     pub totals: Bytes,
     /// Whether the room is in the public directory.
     pub is_public: bool,
+    /// Whether there is a copy of the room here; else it is known by an invite or a knock only.
+    pub has_copy: bool,
 }
 
 fn room(row: &Row) -> Result<Room, StoreError> {
@@ -42,6 +44,7 @@ fn room(row: &Row) -> Result<Room, StoreError> {
         depth: row.int(7)?,
         totals: row.blob(8)?,
         is_public: row.flag(9)?,
+        has_copy: row.flag(10)?,
     })
 }
 
@@ -49,8 +52,8 @@ fn room(row: &Row) -> Result<Room, StoreError> {
 pub async fn by_id(snapshot: &Snapshot, room_id: &str) -> Result<Option<Room>, StoreError> {
     let row = snapshot
         .query_opt(
-            "SELECT room_num, room_id, room_version, revision, state_root, last_position, end_num, depth, totals, is_public
-             FROM rooms WHERE room_id = $1",
+            "SELECT room_num, room_id, room_version, revision, state_root, last_position, end_num, depth, totals, is_public,
+             has_copy FROM rooms WHERE room_id = $1",
             &params![room_id],
         )
         .await?;
@@ -61,8 +64,8 @@ pub async fn by_id(snapshot: &Snapshot, room_id: &str) -> Result<Option<Room>, S
 pub async fn by_num(snapshot: &Snapshot, room_num: RoomNum) -> Result<Option<Room>, StoreError> {
     let row = snapshot
         .query_opt(
-            "SELECT room_num, room_id, room_version, revision, state_root, last_position, end_num, depth, totals, is_public
-             FROM rooms WHERE room_num = $1",
+            "SELECT room_num, room_id, room_version, revision, state_root, last_position, end_num, depth, totals, is_public,
+             has_copy FROM rooms WHERE room_num = $1",
             &params![room_num],
         )
         .await?;
@@ -73,7 +76,7 @@ pub async fn by_num(snapshot: &Snapshot, room_num: RoomNum) -> Result<Option<Roo
 pub fn insert(batch: &mut Batch, room: &Room, last_position: Value, created_ts: i64) {
     batch.push(
         "INSERT INTO rooms (room_num, room_id, room_version, revision, state_root, last_position, end_num, depth, totals, is_public,
-         created_ts) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         created_ts, has_copy) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         params![
             room.room_num,
             room.room_id.as_str(),
@@ -85,7 +88,8 @@ pub fn insert(batch: &mut Batch, room: &Room, last_position: Value, created_ts: 
             room.depth,
             room.totals.clone(),
             room.is_public,
-            created_ts
+            created_ts,
+            room.has_copy
         ],
     );
 }
@@ -101,7 +105,7 @@ pub struct Advance {
     pub state_root: NodeNum,
     /// The new last position, given by [`Batch::position`].
     pub last_position: Value,
-    /// The new end of the graph.
+    /// The new end of the graph, or one of its ends.
     pub end_num: EventNum,
     /// The new depth.
     pub depth: i64,
@@ -152,4 +156,36 @@ pub async fn forward_extremities(snapshot: &Snapshot, room_num: RoomNum) -> Resu
 /// Leaves a room's graph with the one end that its row names. Not needed where it had no other.
 pub fn remove_further_extremities(batch: &mut Batch, room_num: RoomNum) {
     batch.push("DELETE FROM forward_extremities WHERE room_num = $1", params![room_num]);
+}
+
+/// Adds an end to a room's graph beside the one that its row names.
+pub fn add_further_extremity(batch: &mut Batch, room_num: RoomNum, event_num: EventNum) {
+    batch.push(
+        "INSERT INTO forward_extremities (room_num, event_num) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        params![room_num, event_num],
+    );
+}
+
+/// Turns a room that was known by an invite only into one with a copy; a conflict if somebody else did.
+pub fn take_copy(batch: &mut Batch, room: &Room, last_position: Value) {
+    batch.guard(
+        "rooms.revision",
+        "UPDATE rooms SET revision = $2, state_root = $3, last_position = $4, end_num = $5, depth = $6, totals = $7, has_copy = 1,
+         room_version = $8 WHERE room_num = $1 AND revision + 1 = $2",
+        params![
+            room.room_num,
+            room.revision,
+            room.state_root,
+            last_position,
+            room.end_num,
+            room.depth,
+            room.totals.clone(),
+            room.room_version.as_str()
+        ],
+    );
+}
+
+/// How many rooms there are a copy of here.
+pub async fn copies(snapshot: &Snapshot) -> Result<i64, StoreError> {
+    snapshot.query_one("SELECT COUNT(*) FROM rooms WHERE has_copy = 1", &[]).await?.int(0)
 }

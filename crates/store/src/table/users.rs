@@ -60,6 +60,17 @@ pub async fn nums(snapshot: &Snapshot, user_ids: impl IntoIterator<Item = &str>)
     rows.iter().map(|row| row.num(0)).collect()
 }
 
+/// Those of `user_ids` whom this cell knows: numbers and Matrix ids.
+pub async fn by_ids(
+    snapshot: &Snapshot,
+    user_ids: impl IntoIterator<Item = &str>,
+) -> Result<Vec<(UserNum, String)>, StoreError> {
+    let rows = snapshot
+        .query("SELECT user_num, user_id FROM users WHERE user_id IN TEXTS($1)", &[text_list(user_ids)])
+        .await?;
+    rows.iter().map(|row| Ok((row.num(0)?, row.text(1)?.to_owned()))).collect()
+}
+
 /// Numbers of those of `user_ids` who have, or had, an account here.
 pub async fn local_by_ids(
     snapshot: &Snapshot,

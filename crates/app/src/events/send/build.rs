@@ -21,6 +21,11 @@ use crate::{
     rooms::{Facts, RoomView},
 };
 
+/// Events that a new one names at most. Others refuse more than 20.
+const PREV_EVENTS: usize = 10;
+/// The greatest depth (server-server, *PDUs*: what canonical JSON can hold).
+pub(super) const MAX_DEPTH: i64 = (1 << 53) - 1;
+
 /// Builds an event at the end of the copy.
 pub(super) fn build(sender: &Sender, staging: &Staging, draft: EventDraft, state: &AuthState) -> Result<Pdu> {
     let names_create = staging.info.rules.authorization.room_create_event_id_as_room_id;
@@ -31,12 +36,17 @@ pub(super) fn build(sender: &Sender, staging: &Staging, draft: EventDraft, state
         .collect();
     let place = Place {
         room_id: Some(staging.info.room_id.clone()),
-        prev_events: staging.view.extremities.iter().map(|(_, id)| id.clone()).collect(),
+        prev_events: ends(&staging.view),
         auth_events,
-        depth: staging.view.depth + 1,
+        depth: (staging.view.depth + 1).min(MAX_DEPTH),
         origin_server_ts: sender.clock.now_ms(),
     };
     event::build(draft, place, &staging.info.rules, &sender.signer).map_err(|error| refused(&error))
+}
+
+/// The events that a new one names: the newest ends of the graph. Whatever ends are left stay for the next.
+fn ends(view: &RoomView) -> Vec<OwnedEventId> {
+    view.extremities.iter().rev().take(PREV_EVENTS).map(|(_, id)| id.clone()).collect()
 }
 
 /// What a client is told about an event that cannot be built.
@@ -74,6 +84,7 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         power_levels_event: None,
         join_rules: None,
         history_visibility: None,
+        server_acl: None,
         encrypted: false,
     };
     let view = RoomView {
@@ -92,19 +103,22 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         has_relations: false,
         threads: HashMap::new(),
         is_public: false,
+        destinations: HashMap::new(),
     };
     let mut staging = Staging {
         info,
         view,
         batch: Batch::new(),
         from_revision: None,
-        old_extremities: Vec::new(),
+        further_ends: 0,
         staged: Vec::new(),
         redacted: Vec::new(),
         notifies: false,
+        resolved: Vec::new(),
+        aside: Vec::new(),
     };
     super::authorise::authorise(&staging, &create, &AuthState::new())?;
-    sender.put(&mut staging, create).await?;
+    sender.put(&mut staging, create, Vec::new()).await?;
     Ok(staging)
 }
 

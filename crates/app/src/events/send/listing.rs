@@ -56,7 +56,10 @@ impl Sender {
         let of =
             |kinds: &[&str], pdu: &Pdu| pdu.state_key() == Some("") && kinds.contains(&pdu.kind().to_string().as_str());
         let redacted = |kinds: &[&str]| staging.redacted.iter().any(|(_, pdu)| of(kinds, pdu));
-        let changed = |kinds: &[&str]| redacted(kinds) || staging.staged.iter().any(|event| of(kinds, &event.pdu));
+        let resolved = |kinds: &[&str]| staging.resolved.iter().any(|kind| kinds.contains(&kind.as_str()));
+        let changed = |kinds: &[&str]| {
+            redacted(kinds) || resolved(kinds) || staging.staged.iter().any(|event| of(kinds, &event.pdu))
+        };
         if changed(&OPENING) {
             let summary = self.summary(staging).await?;
             let is_open = summary.world_readable || summary.join_rule == "public";
@@ -68,7 +71,7 @@ impl Sender {
         if changed(&KINDS) {
             let summary = self.summary(staging).await?;
             public_rooms::put(&mut staging.batch, summary.public());
-        } else if staging.staged.iter().any(|event| event.key.as_ref().is_some_and(|key| key.member.is_some())) {
+        } else if staging.staged.iter().any(|event| !event.members.is_empty()) {
             let joined = i64::try_from(staging.view.joined).unwrap_or(i64::MAX);
             public_rooms::set_joined(&mut staging.batch, staging.info.room_num, joined);
         }

@@ -3,6 +3,7 @@
 //! [`Sender::stage`] puts events one after another on a copy of the room; [`Sender::commit`] writes all of them in one batch, shows the new
 //! room to its readers and wakes those who wait. Nothing is shown before it is on disk.
 
+mod accept;
 mod authorise;
 mod build;
 mod count;
@@ -20,12 +21,12 @@ use std::{
 
 use domicile_core::{
     clock::Clock,
-    ids::{DeviceNum, EventNum, KeyNum, NodeNum, RoomNum, UserNum},
+    ids::{DestinationNum, DeviceNum, EventNum, KeyNum, NodeNum, RoomNum, UserNum},
     rng::Rng,
 };
 use domicile_room::event::{Pdu, ServerSigner};
 pub use domicile_room::{create::raw, event::EventDraft};
-use domicile_store::{Batch, Store};
+use domicile_store::{Batch, Store, table::events::Status};
 use ruma::RoomVersionId;
 
 use super::{Events, Stored, wake::Wakers};
@@ -33,10 +34,12 @@ use crate::{
     Result,
     accounts::Users,
     ephemeral::Presence,
+    federation::{Destinations, OutboundBell},
     push::{PushBell, PushClasses},
     rooms::{Member, Room, RoomInfo, RoomView, Rooms, StateKeys, StateTrees},
 };
 
+pub use accept::{Accepted, Refused};
 use count::Counted;
 pub use message::Transaction;
 use relate::Related;
@@ -56,6 +59,8 @@ pub struct Sender {
     push: Arc<PushClasses>,
     presence: Arc<Presence>,
     bell: Arc<PushBell>,
+    destinations: Arc<Destinations>,
+    outbound: Arc<OutboundBell>,
     /// The time of the last create event.
     last_create: AtomicI64,
 }
@@ -88,6 +93,10 @@ pub struct SenderParts {
     pub presence: Arc<Presence>,
     /// Tells the delivery of notifications.
     pub bell: Arc<PushBell>,
+    /// Other servers and cells.
+    pub destinations: Arc<Destinations>,
+    /// Tells the delivery to other servers.
+    pub outbound: Arc<OutboundBell>,
 }
 
 /// A copy of a room on which new events stand that are not written yet.
@@ -98,12 +107,17 @@ pub struct Staging {
     /// What else is written with the events.
     pub batch: Batch,
     from_revision: Option<i64>,
-    old_extremities: Vec<EventNum>,
+    /// Ends of the graph that stand on disk beside the one in the room's row.
+    further_ends: usize,
     staged: Vec<StagedEvent>,
     /// What was redacted, and what is left of it.
     redacted: Vec<(EventNum, Arc<Pdu>)>,
     /// Whether any of the events notifies somebody.
     notifies: bool,
+    /// Types of state with an empty key that resolution changed.
+    resolved: Vec<String>,
+    /// Events that are kept without being part of the room.
+    aside: Vec<Aside>,
 }
 
 struct StagedEvent {
@@ -111,9 +125,32 @@ struct StagedEvent {
     pdu: Arc<Pdu>,
     sender_num: UserNum,
     state_before: NodeNum,
-    key: Option<StagedKey>,
+    graph_state: Option<NodeNum>,
+    key_num: Option<KeyNum>,
+    /// The events that allow it, if it is a state event.
+    auths: Vec<EventNum>,
+    /// Whose membership changes with it.
+    members: Vec<(UserNum, Member)>,
+    /// How many members other servers have with it, where that changes.
+    destinations: Vec<(DestinationNum, i64)>,
     related: Option<Related>,
     counted: Counted,
+    /// Whether other servers hear of it from here.
+    tell: bool,
+    /// Whether its row is there already, as an outlier.
+    known: bool,
+}
+
+/// An event that is kept without being part of the room.
+struct Aside {
+    event_num: EventNum,
+    pdu: Arc<Pdu>,
+    sender_num: UserNum,
+    graph_state: NodeNum,
+    key_num: Option<KeyNum>,
+    auths: Vec<EventNum>,
+    status: Status,
+    known: bool,
 }
 
 impl StagedEvent {
@@ -123,16 +160,26 @@ impl StagedEvent {
     }
 }
 
-struct StagedKey {
-    key_num: KeyNum,
-    member: Option<(UserNum, Member)>,
-}
-
 impl Sender {
     /// A sender of its parts.
     pub fn new(parts: SenderParts) -> Self {
-        let SenderParts { store, clock, rng, signer, users, events, keys, trees, rooms, wakers, push, presence, bell } =
-            parts;
+        let SenderParts {
+            store,
+            clock,
+            rng,
+            signer,
+            users,
+            events,
+            keys,
+            trees,
+            rooms,
+            wakers,
+            push,
+            presence,
+            bell,
+            destinations,
+            outbound,
+        } = parts;
         Self {
             store,
             clock,
@@ -147,6 +194,8 @@ impl Sender {
             push,
             presence,
             bell,
+            destinations,
+            outbound,
             last_create: AtomicI64::new(0),
         }
     }
@@ -172,12 +221,14 @@ impl Sender {
         Staging {
             info: Arc::clone(&room.info),
             from_revision: Some(view.revision),
-            old_extremities: view.extremities.iter().map(|(event_num, _)| *event_num).collect(),
+            further_ends: view.extremities.len().saturating_sub(1),
             view,
             batch: Batch::new(),
             staged: Vec::with_capacity(1),
             redacted: Vec::new(),
             notifies: false,
+            resolved: Vec::new(),
+            aside: Vec::new(),
         }
     }
 
@@ -191,7 +242,8 @@ impl Sender {
         let state = authorise::auth_state(self, staging, &draft).await?;
         let pdu = Arc::new(build::build(self, staging, draft, &state)?);
         authorise::authorise(staging, &pdu, &state)?;
-        self.put(staging, Arc::clone(&pdu)).await?;
+        let auths = if pdu.is_state() { self.auth_nums(staging, state.values()).await? } else { Vec::new() };
+        self.put(staging, Arc::clone(&pdu), auths).await?;
         Ok(pdu)
     }
 
@@ -203,10 +255,14 @@ impl Sender {
     ) -> Result<(Arc<Room>, Vec<Arc<Stored>>)> {
         self.follow_listing(&mut staging).await?;
         let notifies = staging.notifies;
+        let tells = staging.staged.iter().any(|event| event.tell);
         let (view, stored) = persist::persist(self, staging).await?;
         let room = fan_out::publish(self, room, view, &stored).await?;
         if notifies {
             self.bell.room(room.info.room_num);
+        }
+        if tells {
+            self.outbound.room(room.info.room_num);
         }
         Ok((room, stored))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domicile_core::{
     error::ErrorKind,
-    ids::{EventNum, UserNum},
+    ids::{DestinationNum, EventNum, KeyNum, NodeNum, UserNum},
 };
 use domicile_room::{
     auth,
@@ -13,11 +13,15 @@ use domicile_room::{
 use domicile_store::{
     Batch, Value, event_id,
     numbers::Sequence,
-    table::{events, memberships, push, rooms},
+    table::{
+        destinations,
+        events::{self, Status},
+        graph, memberships, push, rooms,
+    },
 };
 use ruma::{UserId, events::TimelineEventType};
 
-use super::{Sender, StagedEvent, StagedKey, Staging};
+use super::{Aside, Sender, StagedEvent, Staging, build::MAX_DEPTH};
 use crate::{
     Result,
     events::Stored,
@@ -25,62 +29,166 @@ use crate::{
 };
 
 impl Sender {
-    /// Lets the copy show an event.
-    pub(super) async fn put(&self, staging: &mut Staging, pdu: Arc<Pdu>) -> Result<()> {
+    /// Lets the copy show an event that was made here. `auths` are the events that allow it, if it is a state event.
+    pub(super) async fn put(&self, staging: &mut Staging, pdu: Arc<Pdu>, auths: Vec<EventNum>) -> Result<()> {
         let event_num: EventNum = self.store.number(Sequence::Event).await?;
-        let sender_num = self.user_num(pdu.sender()).await?;
         let state_before = staging.view.state_root;
-        let key = match pdu.state_key() {
-            Some(state_key) => Some(self.put_state(staging, event_num, &pdu, state_key).await?),
+        let mut changes = Changes::default();
+        let key_num = match pdu.state_key() {
+            Some(state_key) => {
+                self.check_target(&pdu, state_key).await?;
+                let key_num = self.keys.intern(&pdu.kind().to_string(), state_key).await?;
+                let root = self.trees.insert(&mut staging.batch, state_before, key_num, event_num).await?;
+                staging.view.state_root = root;
+                staging.view.state.insert(key_num, event_num);
+                self.follow(staging, &mut changes, event_num, &pdu, state_key).await?;
+                Some(key_num)
+            }
             None => None,
         };
+        let tell = !staging.view.destinations.is_empty() || !changes.destinations.is_empty();
+        let place = Placed { event_num, state_before, graph_state: None, key_num, auths, tell, known: false };
+        self.add(staging, pdu, place, changes).await
+    }
+
+    /// Adds an event whose state the copy shows already to its timeline and its graph.
+    pub(super) async fn add(
+        &self,
+        staging: &mut Staging,
+        pdu: Arc<Pdu>,
+        place: Placed,
+        changes: Changes,
+    ) -> Result<()> {
+        let sender_num = self.sender_num(&pdu).await?;
         let related = self.relate(staging, &pdu).await?;
         let thread_num = related.as_ref().and_then(|related| related.thread_num);
         let counted = self.count(staging, &pdu, thread_num).await?;
         let view = &mut staging.view;
         view.has_relations |= related.is_some();
-        view.depth = pdu.depth();
-        view.extremities.clear();
-        view.extremities.push((event_num, pdu.event_id().to_owned()));
-        staging.staged.push(StagedEvent { event_num, pdu, sender_num, state_before, key, related, counted });
+        view.depth = view.depth.max(pdu.depth()).min(MAX_DEPTH);
+        view.extremities.retain(|(_, id)| !pdu.prev_events().contains(id));
+        view.extremities.push((place.event_num, pdu.event_id().to_owned()));
+        let Placed { event_num, state_before, graph_state, key_num, auths, tell, known } = place;
+        let Changes { members, destinations } = changes;
+        staging.staged.push(StagedEvent {
+            event_num,
+            pdu,
+            sender_num,
+            state_before,
+            graph_state,
+            key_num,
+            auths,
+            members,
+            destinations,
+            related,
+            counted,
+            tell,
+            known,
+        });
         Ok(())
     }
 
-    async fn user_num(&self, user_id: &UserId) -> Result<UserNum> {
-        let found = self.users.num_or_new(user_id).await?;
-        Ok(found.ok_or_else(|| ErrorKind::NotFound.with(format!("There is no user {user_id} here.")))?)
+    /// The number of an event's sender. Events may come back of people whom this server does not know any more.
+    pub(super) async fn sender_num(&self, pdu: &Pdu) -> Result<UserNum> {
+        Ok(self.users.num_or_new(pdu.sender()).await?.unwrap_or(UserNum::NOBODY))
     }
 
-    async fn put_state(
+    /// Refuses a member event about somebody of this server who does not exist.
+    async fn check_target(&self, pdu: &Pdu, state_key: &str) -> Result<()> {
+        if pdu.membership().is_none() {
+            return Ok(());
+        }
+        let user_id = <&UserId>::try_from(state_key)
+            .map_err(|_| ErrorKind::InvalidParam.with(format!("{state_key} is no user id.")))?;
+        let found = self.users.num_or_new(user_id).await?;
+        found.map(drop).ok_or_else(|| ErrorKind::NotFound.with(format!("There is no user {user_id} here.")).into())
+    }
+
+    /// Brings what the copy keeps of its state in step with a state event that it shows now.
+    pub(super) async fn follow(
         &self,
         staging: &mut Staging,
+        changes: &mut Changes,
         event_num: EventNum,
         pdu: &Arc<Pdu>,
         state_key: &str,
-    ) -> Result<StagedKey> {
-        let member = match pdu.membership() {
-            Some(word) => {
-                let user_id = <&UserId>::try_from(state_key)
-                    .map_err(|_| ErrorKind::InvalidParam.with(format!("{state_key} is no user id.")))?;
-                let member = Member { membership: Membership::parse(&word), event_num };
-                Some((self.user_num(user_id).await?, member))
+    ) -> Result<()> {
+        if let Some(word) = pdu.membership() {
+            let member = Member { membership: Membership::parse(&word), event_num };
+            if let Ok(user_id) = <&UserId>::try_from(state_key) {
+                self.set_member(staging, changes, user_id, member).await?;
             }
-            None => None,
-        };
-        let key_num = self.keys.intern(&pdu.kind().to_string(), state_key).await?;
-        let root = self.trees.insert(&mut staging.batch, staging.view.state_root, key_num, event_num).await?;
-        let view = &mut staging.view;
-        view.state_root = root;
-        view.state.insert(key_num, event_num);
-        if let Some((user_num, member)) = member {
-            view.set_member(user_num, member);
         }
         update_facts(staging, pdu, state_key);
-        Ok(StagedKey { key_num, member })
+        Ok(())
+    }
+
+    /// Sets somebody's membership in the copy, and the count of those who are joined from their server. Of this server's own people, only those
+    /// who exist have one.
+    pub(super) async fn set_member(
+        &self,
+        staging: &mut Staging,
+        changes: &mut Changes,
+        user_id: &UserId,
+        member: Member,
+    ) -> Result<()> {
+        let Some(user_num) = self.users.num_or_new(user_id).await? else { return Ok(()) };
+        let was_joined = staging.view.is_joined(user_num);
+        staging.view.set_member(user_num, member);
+        changes.members.push((user_num, member));
+        let difference = i64::from(member.membership == Membership::Join) - i64::from(was_joined);
+        if difference != 0
+            && let Some(destination_num) = self.destinations.of_user(user_id).await?
+        {
+            let joined = staging.view.destinations.get(&destination_num).copied().unwrap_or(0) + difference;
+            if joined > 0 {
+                staging.view.destinations.insert(destination_num, joined);
+            } else {
+                staging.view.destinations.remove(&destination_num);
+            }
+            changes.destinations.retain(|(known, _)| *known != destination_num);
+            changes.destinations.push((destination_num, joined.max(0)));
+        }
+        Ok(())
+    }
+
+    /// The numbers of events that allow another.
+    pub(super) async fn auth_nums(
+        &self,
+        staging: &Staging,
+        auths: impl Iterator<Item = &Arc<Pdu>>,
+    ) -> Result<Vec<EventNum>> {
+        let mut nums = Vec::with_capacity(4);
+        for pdu in auths {
+            if let Some(staged) = staging.staged.iter().find(|staged| staged.pdu.event_id() == pdu.event_id()) {
+                nums.push(staged.event_num);
+            } else if let Some(event) = self.events.by_id(pdu.event_id()).await? {
+                nums.push(event.event_num);
+            }
+        }
+        Ok(nums)
     }
 }
 
-fn update_facts(staging: &mut Staging, pdu: &Arc<Pdu>, state_key: &str) {
+/// Where a new event stands.
+pub(super) struct Placed {
+    pub(super) event_num: EventNum,
+    pub(super) state_before: NodeNum,
+    pub(super) graph_state: Option<NodeNum>,
+    pub(super) key_num: Option<KeyNum>,
+    pub(super) auths: Vec<EventNum>,
+    pub(super) tell: bool,
+    pub(super) known: bool,
+}
+
+/// What changes with an event beside the state itself.
+#[derive(Default)]
+pub(super) struct Changes {
+    pub(super) members: Vec<(UserNum, Member)>,
+    pub(super) destinations: Vec<(DestinationNum, i64)>,
+}
+
+pub(super) fn update_facts(staging: &mut Staging, pdu: &Arc<Pdu>, state_key: &str) {
     if !state_key.is_empty() {
         return;
     }
@@ -93,19 +201,37 @@ fn update_facts(staging: &mut Staging, pdu: &Arc<Pdu>, state_key: &str) {
         }
         TimelineEventType::RoomJoinRules => facts.join_rules = Some(Arc::clone(pdu)),
         TimelineEventType::RoomHistoryVisibility => facts.history_visibility = Some(Arc::clone(pdu)),
+        TimelineEventType::RoomServerAcl => facts.server_acl = Some(Arc::clone(pdu)),
         TimelineEventType::RoomEncryption => facts.encrypted = true,
+        _ => {}
+    }
+}
+
+/// Takes away what the copy keeps of a type of state that it has no more.
+pub(super) fn remove_fact(staging: &mut Staging, kind: &TimelineEventType) {
+    let rules = &staging.info.rules;
+    let facts: &mut Facts = Arc::make_mut(&mut staging.view.facts);
+    match kind {
+        TimelineEventType::RoomPowerLevels => {
+            facts.power_levels = Arc::new(auth::power_levels(&facts.create, None, rules));
+            facts.power_levels_event = None;
+        }
+        TimelineEventType::RoomJoinRules => facts.join_rules = None,
+        TimelineEventType::RoomHistoryVisibility => facts.history_visibility = None,
+        TimelineEventType::RoomServerAcl => facts.server_acl = None,
+        TimelineEventType::RoomEncryption => facts.encrypted = false,
         _ => {}
     }
 }
 
 /// Writes what is staged; gives the room as it is now and the events as they are stored.
 pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomView, Vec<Arc<Stored>>)> {
-    let Staging { info, mut view, batch: extra, from_revision, old_extremities, staged, redacted, .. } = staging;
+    let Staging { info, mut view, batch: extra, from_revision, further_ends, staged, redacted, aside, .. } = staging;
     let mut batch = Batch::new();
     let positions: Vec<Value> = staged.iter().map(|_| batch.position()).collect();
     let last = positions.last().cloned().unwrap_or(Value::from(view.last_position));
     let totals = view.totals.encode();
-    let end_num = staged.last().map(|event| event.event_num).or(old_extremities.last().copied()).unwrap_or_default();
+    let end_num = view.extremities.last().map(|(event_num, _)| *event_num).unwrap_or_default();
     if let Some(from_revision) = from_revision {
         let advance = rooms::Advance {
             room_num: info.room_num,
@@ -129,16 +255,23 @@ pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomVi
             depth: view.depth,
             totals,
             is_public: view.is_public,
+            has_copy: true,
         };
         rooms::insert(&mut batch, &row, last, sender.clock.now_ms());
     }
     for (event, position) in staged.iter().zip(&positions) {
         insert(&mut batch, &info, event, position);
     }
-    if old_extremities.len() > 1 && !staged.is_empty() {
-        rooms::remove_further_extremities(&mut batch, info.room_num);
+    for event in &aside {
+        event.insert(&mut batch, &info);
     }
-    note_readers_by_writing(&mut batch, &info, &view, &staged);
+    if (further_ends > 0 || view.extremities.len() > 1) && !staged.is_empty() {
+        rooms::remove_further_extremities(&mut batch, info.room_num);
+        for (event_num, _) in view.extremities.iter().rev().skip(1) {
+            rooms::add_further_extremity(&mut batch, info.room_num, *event_num);
+        }
+    }
+    note_readers_by_writing(sender, &mut batch, &info, &view, &staged);
     batch.append(extra);
     let committed = sender.store.write(batch).await?;
 
@@ -156,6 +289,8 @@ pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomVi
             position: Some(position),
             sender_num: event.sender_num,
             state_before: event.state_before,
+            graph_state: event.graph_state,
+            status: Status::ACCEPTED,
             thread_num: event.thread_num(),
             redacted_by: None,
             totals: event.counted.totals,
@@ -171,13 +306,22 @@ pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomVi
 
 /// Whoever writes has read what came before. While their last message is among the room's recent events, these say so; when it leaves them, it is
 /// written down. So a conversation writes nothing about it.
-fn note_readers_by_writing(batch: &mut Batch, info: &RoomInfo, view: &RoomView, staged: &[StagedEvent]) {
+fn note_readers_by_writing(
+    sender: &Sender,
+    batch: &mut Batch,
+    info: &RoomInfo,
+    view: &RoomView,
+    staged: &[StagedEvent],
+) {
     let leaving = (view.recent.len() + staged.len()).saturating_sub(RECENT).min(view.recent.len());
     for (index, event) in view.recent.iter().take(leaving).enumerate() {
         let (Some(position), false) = (event.position, event.pdu.is_state()) else { continue };
+        if !sender.users.is_local(event.pdu.sender()) {
+            continue;
+        }
         let same = |later: &Arc<Stored>| later.sender_num == event.sender_num && !later.pdu.is_state();
         let stays = view.recent.iter().skip(index + 1).any(same)
-            || staged.iter().any(|staged| staged.sender_num == event.sender_num && staged.key.is_none());
+            || staged.iter().any(|staged| staged.sender_num == event.sender_num && staged.key_num.is_none());
         if !stays {
             push::sent(batch, event.sender_num, info.room_num, position);
         }
@@ -193,13 +337,28 @@ fn insert(batch: &mut Batch, info: &RoomInfo, event: &StagedEvent, position: &Va
         sender_num: event.sender_num,
         origin_server_ts: i64::from(event.pdu.origin_server_ts().0),
         state_before: event.state_before,
-        key_num: event.key.as_ref().map(|key| key.key_num),
+        graph_state: event.graph_state,
+        status: Status::ACCEPTED,
+        key_num: event.key_num,
         thread_num: event.thread_num(),
         redacted_by: None,
         totals: event.counted.totals.clone(),
         json: event.pdu.json().clone(),
     };
-    events::insert(batch, &row, position.clone());
+    if event.known {
+        events::place(batch, &row, position.clone());
+    } else {
+        events::insert(batch, &row, position.clone());
+    }
+    if event.key_num.is_some() && !event.known {
+        graph::add_auth_edges(batch, info.room_num, event.event_num, &event.auths);
+    }
+    if event.tell {
+        destinations::tell(batch, position.clone(), info.room_num, event.event_num);
+    }
+    for (destination_num, joined) in &event.destinations {
+        destinations::set_joined(batch, info.room_num, *destination_num, *joined, position.clone());
+    }
     if let Some(related) = &event.related {
         related.write(batch, info.room_num, event, position);
     }
@@ -207,8 +366,38 @@ fn insert(batch: &mut Batch, info: &RoomInfo, event: &StagedEvent, position: &Va
         let counts = (*notify, *highlight);
         push::insert_own(batch, *user_num, info.room_num, position.clone(), event.thread_num(), counts);
     }
-    if let Some((user_num, member)) = event.key.as_ref().and_then(|key| key.member) {
+    for (user_num, member) in &event.members {
         let membership = member.membership.as_str();
-        memberships::set(batch, user_num, info.room_num, membership, event.event_num, position.clone());
+        memberships::set(batch, *user_num, info.room_num, membership, member.event_num, position.clone());
+    }
+}
+
+impl Aside {
+    /// Writes the event without a place in the timeline.
+    fn insert(&self, batch: &mut Batch, info: &RoomInfo) {
+        let row = events::Event {
+            event_num: self.event_num,
+            room_num: info.room_num,
+            position: None,
+            event_id: event_id::to_bytes(self.pdu.event_id()),
+            sender_num: self.sender_num,
+            origin_server_ts: i64::from(self.pdu.origin_server_ts().0),
+            state_before: self.graph_state,
+            graph_state: None,
+            status: self.status,
+            key_num: self.key_num,
+            thread_num: None,
+            redacted_by: None,
+            totals: None,
+            json: self.pdu.json().clone(),
+        };
+        if self.known {
+            events::place(batch, &row, Value::Null);
+        } else {
+            events::insert(batch, &row, Value::Null);
+        }
+        if self.key_num.is_some() && !self.known {
+            graph::add_auth_edges(batch, info.room_num, self.event_num, &self.auths);
+        }
     }
 }

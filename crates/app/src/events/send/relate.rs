@@ -39,7 +39,7 @@ impl Sender {
         let mut related =
             Related { parent: event_id::to_bytes(&relation.event_id), relation, thread_num: None, is_edit: false };
         match related.relation.rel_type.as_str() {
-            "m.thread" => related.thread_num = self.thread_root(staging, &related.relation).await?,
+            "m.thread" => related.thread_num = self.thread_root(staging, pdu, &related.relation).await?,
             "m.replace" => {
                 let original = self.events.by_id(&related.relation.event_id).await?;
                 related.is_edit = original.is_some_and(|original| {
@@ -52,11 +52,15 @@ impl Sender {
     }
 
     /// The root of a thread, if it is an event of this room.
-    async fn thread_root(&self, staging: &Staging, relation: &Relation) -> Result<Option<EventNum>> {
+    async fn thread_root(&self, staging: &Staging, pdu: &Pdu, relation: &Relation) -> Result<Option<EventNum>> {
         let root = self.events.by_id(&relation.event_id).await?;
         let Some(root) = root.filter(|event| event.room.room_num == staging.room_num()) else { return Ok(None) };
         // Threads do not branch (client-server, *Validation of `m.thread` relationships*).
         if root.pdu.relation().is_some() {
+            // What others made is not refused for it, but it is in no thread.
+            if !self.users.is_local(pdu.sender()) {
+                return Ok(None);
+            }
             let told = "A thread cannot begin at an event that itself points at another.";
             return Err(ErrorKind::BadRequest.with(told).into());
         }

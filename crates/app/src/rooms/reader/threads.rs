@@ -110,6 +110,8 @@ fn emptied(root: &Stored) -> Result<Arc<Stored>> {
         position: root.position,
         sender_num: root.sender_num,
         state_before: root.state_before,
+        graph_state: root.graph_state,
+        status: root.status,
         thread_num: root.thread_num,
         redacted_by: root.redacted_by,
         totals: None,

@@ -1,0 +1,5 @@
+//! Where people's data is.
+
+mod localities;
+
+pub use localities::Localities;
