@@ -6,6 +6,7 @@
 mod accounts;
 mod e2ee;
 mod exceptions;
+mod federation;
 mod media;
 mod operational;
 mod reading;
@@ -150,7 +151,15 @@ pub struct Table {
 
 /// All tables, in the order in which they are copied.
 pub fn tables() -> Vec<&'static Table> {
-    let areas = [operational::TABLES, accounts::TABLES, rooms::TABLES, reading::TABLES, e2ee::TABLES, media::TABLES];
+    let areas = [
+        operational::TABLES,
+        federation::TABLES,
+        accounts::TABLES,
+        rooms::TABLES,
+        reading::TABLES,
+        e2ee::TABLES,
+        media::TABLES,
+    ];
     let mut all: Vec<&'static Table> = areas.into_iter().flatten().collect();
     all.sort_by_key(|table| table.order);
     all

@@ -36,7 +36,7 @@ pub(super) fn build(sender: &Sender, staging: &Staging, draft: EventDraft, state
         depth: staging.view.depth + 1,
         origin_server_ts: sender.clock.now_ms(),
     };
-    event::build(draft, place, &staging.info.rules, &sender.signer).map_err(|error| refused(&error))
+    event::build(draft, place, &staging.info.rules, &sender.signer.current()).map_err(|error| refused(&error))
 }
 
 /// What a client is told about an event that cannot be built.
@@ -61,7 +61,8 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         depth: 1,
         origin_server_ts: sender.create_ts(),
     };
-    let create = Arc::new(event::build(draft, place, &rules, &sender.signer).map_err(|error| refused(&error))?);
+    let create =
+        Arc::new(event::build(draft, place, &rules, &sender.signer.current()).map_err(|error| refused(&error))?);
     let room_id = match chosen {
         Some(room_id) => room_id,
         None => OwnedRoomId::try_from(create.event_id().as_str().replacen('$', "!", 1)).map_err(Error::internal)?,
