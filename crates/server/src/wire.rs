@@ -88,6 +88,8 @@ pub struct Wired {
     pub gateways: Arc<Gateways>,
     /// Asks other servers.
     pub peers: Arc<Peers>,
+    /// Takes events of other servers.
+    pub ingest: Arc<Ingest>,
     /// Copies of other people's devices.
     pub copies: Arc<DeviceListCopies>,
     /// The database.
@@ -485,6 +487,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         delivery,
         gateways,
         copies,
+        ingest,
         peers: federation.peers,
         store,
     })
