@@ -269,6 +269,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         server_keys: Arc::clone(&federation.server_keys),
         destinations: Arc::clone(&destinations),
     }));
+    sender.sign_with(Arc::<Ingest>::clone(&ingest));
     let remote_rooms = Arc::new(RemoteRooms::new(RemoteRoomsParts {
         store: store.clone(),
         clock: clock(),

@@ -61,6 +61,8 @@ pub struct Facts {
     pub history_visibility: Option<Arc<Pdu>>,
     /// `m.room.server_acl`
     pub server_acl: Option<Arc<Pdu>>,
+    /// `m.room.policy`
+    pub policy: Option<Arc<Pdu>>,
     /// Whether `m.room.encryption` is set.
     pub encrypted: bool,
 }

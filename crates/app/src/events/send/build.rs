@@ -112,6 +112,7 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         join_rules: None,
         history_visibility: None,
         server_acl: None,
+        policy: None,
         encrypted: false,
     };
     let view = RoomView {

@@ -11,12 +11,13 @@ mod fan_out;
 mod listing;
 mod message;
 mod persist;
+mod policy;
 mod redaction;
 mod relate;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::AtomicI64},
+    sync::{Arc, OnceLock, atomic::AtomicI64},
 };
 
 use domicile_core::{
@@ -42,6 +43,7 @@ use crate::{
 pub use accept::{Accepted, Refused, Resolved};
 use count::Counted;
 pub use message::Transaction;
+pub use policy::PolicySigner;
 use relate::Related;
 
 /// Makes the next events of rooms.
@@ -63,6 +65,7 @@ pub struct Sender {
     outbound: Arc<OutboundBell>,
     /// The time of the last create event.
     last_create: AtomicI64,
+    policy_signer: OnceLock<Arc<dyn PolicySigner>>,
 }
 
 /// What a sender is made of.
@@ -197,6 +200,7 @@ impl Sender {
             destinations,
             outbound,
             last_create: AtomicI64::new(0),
+            policy_signer: OnceLock::new(),
         }
     }
 
@@ -242,6 +246,7 @@ impl Sender {
         let state = authorise::auth_state(self, staging, &draft).await?;
         let pdu = Arc::new(build::build(self, staging, draft, &state).await?);
         authorise::authorise(staging, &pdu, &state)?;
+        let pdu = self.signed_by_policy_server(staging, pdu).await?;
         let auths = if pdu.is_state() { self.auth_nums(staging, state.values()).await? } else { Vec::new() };
         self.put(staging, Arc::clone(&pdu), auths).await?;
         Ok(pdu)
