@@ -305,7 +305,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         sender: Arc::clone(&sender),
         ingest: Arc::clone(&ingest),
         members: Arc::clone(&members),
-        remote: remote_rooms,
+        remote: Arc::clone(&remote_rooms),
         wakers: Arc::clone(&wakers),
     }));
     let typing = Arc::new(Typing::new(clock()));
@@ -398,6 +398,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             Arc::clone(&rooms),
             Arc::clone(&ingest),
             Arc::clone(&edus),
+            Arc::clone(&remote_rooms),
         )),
         resident,
         peers: Arc::clone(&federation.peers),

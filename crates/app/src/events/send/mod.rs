@@ -8,6 +8,7 @@ mod authorise;
 mod build;
 mod count;
 mod fan_out;
+mod follow;
 mod listing;
 mod message;
 mod persist;
@@ -136,6 +137,8 @@ struct StagedEvent {
     members: Vec<(UserNum, Member)>,
     /// How many members other servers have with it, where that changes.
     destinations: Vec<(DestinationNum, i64)>,
+    /// Other servers that are told this event and no other of the room.
+    told_once: Vec<DestinationNum>,
     related: Option<Related>,
     counted: Counted,
     /// Whether other servers hear of it from here.
@@ -282,6 +285,8 @@ impl Sender {
         self.follow_listing(&mut staging).await?;
         let notifies = staging.notifies;
         let tells = staging.staged.iter().any(|event| event.tell);
+        let told_once: Vec<DestinationNum> =
+            staging.staged.iter().flat_map(|event| event.told_once.iter().copied()).collect();
         let (view, stored) = persist::persist(self, staging).await?;
         let room = fan_out::publish(self, room, view, &stored).await?;
         if notifies {
@@ -290,6 +295,7 @@ impl Sender {
         if tells {
             self.outbound.room(room.info.room_num);
         }
+        told_once.into_iter().for_each(|destination_num| self.outbound.destination(destination_num));
         Ok((room, stored))
     }
 }
