@@ -65,6 +65,7 @@ async fn alone(
         stopping: CancellationToken::new(),
         keystore,
         media: wire::media_folder(config),
+        carrier: None,
     };
     let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;
     let response = domicile_http::admin::routes(wired.admin).oneshot(request).await?;

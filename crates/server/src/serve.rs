@@ -80,6 +80,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         stopping: stopping.clone(),
         keystore,
         media: wire::media_folder(config),
+        carrier: None,
     };
     let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;
     let metrics = Arc::new(Metrics::default());

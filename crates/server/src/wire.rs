@@ -21,7 +21,10 @@ use domicile_app::{
         send::{Sender, SenderParts},
         wake::Wakers,
     },
-    federation::{Destinations, OutboundBell},
+    federation::{
+        Destinations, Outbound, OutboundBell,
+        outbound::{Carrier, OutboundParts},
+    },
     jobs::Jobs,
     media::{Media, MediaSettings, SealedBlobs},
     moderation::Reports,
@@ -65,6 +68,8 @@ pub struct Surroundings {
     pub keystore: Arc<Keystore>,
     /// The folder of media.
     pub media: PathBuf,
+    /// Carries what other servers are told.
+    pub carrier: Option<Arc<dyn Carrier>>,
 }
 
 /// Everything, ready to serve.
@@ -81,6 +86,8 @@ pub struct Wired {
     pub delivery: Arc<Delivery>,
     /// Push gateways as they were found.
     pub gateways: Arc<Gateways>,
+    /// What other servers are told.
+    pub outbound: Option<Arc<Outbound>>,
     /// The database.
     pub store: Store,
 }
@@ -143,7 +150,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     });
     let localities = Arc::new(Localities::new(server_name));
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
-    let outbound = Arc::new(OutboundBell::default());
+    let outbound_bell = Arc::new(OutboundBell::default());
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
     let sessions = Arc::new(Sessions::new(store.clone(), clock(), rng(), settings.access_token_life_ms));
     let memory_kib = u32::try_from(passwords.memory.0 / 1_024).unwrap_or(u32::MAX);
@@ -151,7 +158,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let passwords = Arc::new(Passwords::new(memory_kib, passwords.iterations, at_once));
     let rate_limits = Arc::new(RateLimits::new(clock(), settings.rate_limits));
     let wakers = Arc::new(Wakers::new(clock()));
-    let device_lists = Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers)));
+    let device_lists =
+        Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers), Arc::clone(&outbound_bell)));
     let devices = Arc::new(Devices::new(
         store.clone(),
         clock(),
@@ -212,7 +220,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         presence: Arc::clone(&presence),
         bell: Arc::clone(&bell),
         destinations: Arc::clone(&destinations),
-        outbound: Arc::clone(&outbound),
+        outbound: Arc::clone(&outbound_bell),
         push: Arc::clone(&push),
         store: store.clone(),
         clock: clock(),
@@ -225,6 +233,22 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         rooms: Arc::clone(&rooms),
         wakers: Arc::clone(&wakers),
     }));
+    let outbound = surroundings.carrier.as_ref().map(|carrier| {
+        Arc::new(Outbound::new(OutboundParts {
+            store: store.clone(),
+            clock: clock(),
+            rng: rng(),
+            destinations: Arc::clone(&destinations),
+            bell: Arc::clone(&outbound_bell),
+            carrier: Arc::clone(carrier),
+            rooms: Arc::clone(&rooms),
+            events: Arc::clone(&events),
+            users: Arc::clone(&users),
+            devices: Arc::clone(&devices),
+            presence: Arc::clone(&presence),
+            settings: settings.outbound,
+        }))
+    });
     let account_data = Arc::new(AccountData::new(
         store.clone(),
         Arc::clone(&rooms),
@@ -366,6 +390,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             events,
             Arc::clone(&wakers),
             bell,
+            Arc::clone(&outbound_bell),
         )),
         presence: Arc::new(PresenceNotices::new(
             store.clone(),
@@ -374,8 +399,9 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             Arc::clone(&users),
             Arc::clone(&rooms),
             presence_watchers,
+            Arc::clone(&outbound_bell),
         )),
-        typing: Arc::new(TypingNotices::new(typing, rooms, Arc::clone(&wakers))),
+        typing: Arc::new(TypingNotices::new(clock(), typing, rooms, Arc::clone(&wakers), outbound_bell)),
         sender,
         to_device,
         device_lists,
@@ -396,6 +422,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         jobs,
         delivery,
         gateways,
+        outbound,
         store,
     })
 }

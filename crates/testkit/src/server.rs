@@ -25,6 +25,7 @@ use axum::{
 };
 use domicile_app::{
     accounts::{NewSession, lifecycle::NewAccount},
+    federation::Outbound,
     jobs::Jobs,
     push::Gateways,
 };
@@ -34,10 +35,13 @@ use domicile_store::{Keystore, Store};
 use http_body_util::BodyExt as _;
 use ruma::OwnedUserId;
 use serde_json::Value;
+use tokio::task::JoinHandle;
 use tokio_util::sync::DropGuard;
 use tower::ServiceExt as _;
 
 mod contents;
+mod outgoing;
+mod strangers;
 mod wire;
 
 pub use contents::Contents;
@@ -62,6 +66,10 @@ pub struct TestServer {
     pub clock: Arc<ManualClock>,
     /// Push gateways as it found them.
     pub gateways: Arc<Gateways>,
+    /// What it tells other servers.
+    pub outbound: Option<Arc<Outbound>>,
+    /// Ends when the last of it is written.
+    telling: Option<JoinHandle<()>>,
     users: BTreeMap<String, TestUser>,
     /// Ends what runs beside requests.
     stopping: DropGuard,
@@ -108,7 +116,7 @@ impl TestServer {
         let database = wire::database();
         let (store, keystore) = wire::open(folder.path(), database.as_ref(), &clock).await;
         let own_clock = Arc::<ManualClock>::clone(&clock);
-        let (wired, stopping) =
+        let (wired, stopping, telling) =
             wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
         let (services, jobs, store) = (wired.services, wired.jobs, wired.store);
         let router = domicile_http::router::client_api(services.clone());
@@ -120,6 +128,8 @@ impl TestServer {
             keystore,
             clock,
             gateways: wired.gateways,
+            outbound: wired.outbound,
+            telling,
             users: BTreeMap::new(),
             stopping,
             settings,
@@ -131,18 +141,36 @@ impl TestServer {
     /// The same server after it was stopped and started again: what is on disk is as it was, what was in memory is gone. Users are to be asked
     /// for anew.
     pub async fn restart(self) -> Self {
-        let Self { store, keystore, clock, mut users, stopping, settings, folder, database, .. } = self;
+        let Self { store, keystore, clock, mut users, stopping, telling, settings, folder, database, .. } = self;
         drop(stopping);
+        if let Some(telling) = telling {
+            telling.await.expect("the telling of others ends");
+        }
         let own_clock = Arc::<ManualClock>::clone(&clock);
-        let (wired, stopping) =
+        let (wired, stopping, telling) =
             wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
         let (services, jobs, store) = (wired.services, wired.jobs, wired.store);
         let router = domicile_http::router::client_api(services.clone());
         for user in users.values_mut() {
             user.router = router.clone();
         }
-        let gateways = wired.gateways;
-        Self { router, services, jobs, store, keystore, clock, gateways, users, stopping, settings, folder, database }
+        let (gateways, outbound) = (wired.gateways, wired.outbound);
+        Self {
+            router,
+            services,
+            jobs,
+            store,
+            keystore,
+            clock,
+            gateways,
+            outbound,
+            telling,
+            users,
+            stopping,
+            settings,
+            folder,
+            database,
+        }
     }
 
     /// The same server with one more account, which has a session.

@@ -155,7 +155,7 @@ impl DeviceKeys {
             .await?;
         let mut batch = Batch::new();
         if changed {
-            self.lists.changed(&mut batch, user_num);
+            self.lists.changed(&mut batch, user_num, &[device_id.as_str()]);
         }
         add(&self.store, &mut batch, user_num, device_id.as_str(), checked.unchanged_unless(changed)).await?;
         if !batch.is_empty() {
@@ -206,6 +206,11 @@ pub(super) async fn add(
         one_time_keys::set_fallback(batch, user_num, device_id, key);
     }
     Ok(())
+}
+
+/// All public keys of a local user, as those see them who are on other servers.
+pub(crate) async fn keys_for_others(snapshot: &domicile_store::Snapshot, user_id: &UserId) -> Result<Found> {
+    query(snapshot, UserNum::NOBODY, &BTreeMap::from([(user_id.to_owned(), Vec::new())])).await
 }
 
 async fn query(

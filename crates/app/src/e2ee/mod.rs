@@ -16,6 +16,7 @@ pub mod to_device;
 pub use cross_signing::CrossSigning;
 pub use dehydrated_devices::DehydratedDevices;
 pub use device_keys::DeviceKeys;
+pub(crate) use device_keys::keys_for_others;
 pub use device_lists::DeviceLists;
 pub use key_backup::KeyBackup;
 pub use key_signatures::KeySignatures;

@@ -17,6 +17,7 @@ use serde_json::{Map, json};
 use crate::{
     Result,
     accounts::{Devices, Session, Users},
+    federation::outbound,
     rooms::{Members, Rooms, members::MemberExtras},
 };
 
@@ -67,6 +68,7 @@ impl Jobs {
             let outcome = match job.kind.as_str() {
                 jobs::FORGET_ADDRESSES => self.devices.forget_addresses().await.map(drop),
                 jobs::FORGET_TRANSACTIONS => transactions::forget(&self.store, now_ms).await,
+                jobs::PURGE_OUTGOING => outbound::purge(&self.store, now_ms).await,
                 jobs::LEAVE_ALL_ROOMS => self.leave_all_rooms(job.user()).await,
                 other => {
                     tracing::warn!(kind = other, "there is no such job; a newer version left it here");

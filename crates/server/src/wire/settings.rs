@@ -10,6 +10,7 @@ use domicile_app::{
     },
     calls::{TurnProof, TurnSettings},
     discovery::{Contact, Discovery},
+    federation::outbound::OutboundSettings,
     rooms::{CreationSettings, EncryptByDefault},
 };
 use domicile_core::config::{self, Api, Config, Rate};
@@ -45,6 +46,8 @@ pub struct Settings {
     pub turn: Option<TurnSettings>,
     /// Whether users see who is online.
     pub presence: bool,
+    /// What other servers are told.
+    pub outbound: OutboundSettings,
     /// Connections to others.
     pub egress: ClientSettings,
 }
@@ -67,6 +70,7 @@ impl Settings {
             discovery: discovery(config)?,
             turn: turn(&config.turn)?,
             presence: config.sync.presence,
+            outbound: OutboundSettings { presence: config.sync.presence, ..OutboundSettings::default() },
             egress: egress(&config.egress)?,
         })
     }

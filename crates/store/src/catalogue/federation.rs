@@ -129,6 +129,7 @@ pub(super) const TABLES: &[Table] = &[
             column("user_num", Class::Operational, Holds::UserNum),
             column("kind", Class::Operational, Holds::Value),
             column("content", Class::Content, Holds::Value),
+            column("position", Class::Operational, Holds::Position),
         ],
     },
     Table {

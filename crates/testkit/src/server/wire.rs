@@ -2,9 +2,12 @@
 
 use std::{path::Path, sync::Arc};
 
-use domicile_app::accounts::{
-    rate_limits::RateLimitSettings,
-    registration::{RegistrationMode, RegistrationSettings},
+use domicile_app::{
+    accounts::{
+        rate_limits::RateLimitSettings,
+        registration::{RegistrationMode, RegistrationSettings},
+    },
+    federation::outbound::Carrier,
 };
 use domicile_core::{
     clock::{Clock, HOUR_MS, ManualClock},
@@ -15,9 +18,10 @@ use domicile_egress::ClientSettings;
 use domicile_server::wire::{self, Surroundings, Wired};
 use domicile_store::{Keystore, KeystoreOptions, KeystorePlace, MasterSource, Store, StoreOptions};
 use ruma::OwnedServerName;
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::postgres::Database;
+use crate::{courier::Courier, postgres::Database};
 
 /// The environment variable that says on which engine servers store: `sqlite` (also without it) or `postgres`.
 const ENGINE_VARIABLE: &str = "DOMICILE_TEST_ENGINE";
@@ -39,6 +43,8 @@ pub struct Settings {
     pub presence: bool,
     /// Connections to others.
     pub egress: ClientSettings,
+    /// Carries what other servers are told.
+    pub carrier: Option<Courier>,
 }
 
 impl Default for Settings {
@@ -51,6 +57,7 @@ impl Default for Settings {
             config: Config::default(),
             presence: true,
             egress: ClientSettings::default(),
+            carrier: None,
         }
     }
 }
@@ -86,10 +93,16 @@ pub(super) async fn wire(
     keystore: Arc<Keystore>,
     clock: Arc<ManualClock>,
     settings: Settings,
-) -> (Wired, DropGuard) {
+) -> (Wired, DropGuard, Option<JoinHandle<()>>) {
     let stopping = CancellationToken::new();
-    let surroundings =
-        Surroundings { clock, rng: Arc::new(OsRng), stopping: stopping.clone(), keystore, media: folder.join("media") };
+    let surroundings = Surroundings {
+        clock,
+        rng: Arc::new(OsRng),
+        stopping: stopping.clone(),
+        keystore,
+        media: folder.join("media"),
+        carrier: settings.carrier.clone().map(|courier| Arc::new(courier) as Arc<dyn Carrier>),
+    };
     let defaults = wire::Settings::new(&settings.config).expect("a configuration");
     let settings = wire::Settings {
         server_name: settings.server_name,
@@ -103,5 +116,6 @@ pub(super) async fn wire(
     };
     let wired = wire::wire(settings, store, &surroundings).await.expect("the wiring");
     tokio::spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
-    (wired, stopping.drop_guard())
+    let telling = wired.outbound.clone().map(|outbound| tokio::spawn(outbound.run(stopping.clone())));
+    (wired, stopping.drop_guard(), telling)
 }
