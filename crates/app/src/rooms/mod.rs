@@ -3,6 +3,7 @@
 mod authorship;
 pub mod create;
 pub mod directory;
+pub mod graph;
 pub mod hierarchy;
 pub mod live;
 pub mod members;
@@ -21,6 +22,7 @@ pub mod visibility;
 
 pub use create::{CreationSettings, EncryptByDefault, Preset, RoomMaker, RoomRequest};
 pub use directory::Directory;
+pub use graph::Graph;
 pub use hierarchy::Hierarchies;
 pub use live::{Facts, Member, Room, RoomInfo, RoomView};
 pub use members::Members;
