@@ -1,11 +1,12 @@
 //! The wiring: the one place that knows every service and what it is made of.
 
+mod federation;
 mod places;
 mod settings;
 
 use std::{path::PathBuf, sync::Arc};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use domicile_app::{
     account_data::{AccountData, Filters, Ignored},
     accounts::{
@@ -14,7 +15,10 @@ use domicile_app::{
     },
     admin::{BackupParts, Backups, Health},
     calls::Calls,
-    e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
+    e2ee::{
+        CrossSigning, DehydratedDevices, DeviceKeys, DeviceListCopies, DeviceLists, KeyBackup, KeySignatures,
+        OneTimeKeys, ToDevice, ToDeviceParts,
+    },
     ephemeral::{Presence, PresenceNotices, Receipts, Typing, TypingNotices},
     events::{
         Events, Presenter,
@@ -22,8 +26,8 @@ use domicile_app::{
         wake::Wakers,
     },
     federation::{
-        Destinations, Outbound, OutboundBell,
-        outbound::{Carrier, OutboundParts},
+        Destinations, Edus, EdusParts, Outbound, OutboundBell, Peers,
+        outbound::{Carrier, Network, OutboundParts},
     },
     jobs::Jobs,
     media::{Media, MediaSettings, SealedBlobs},
@@ -38,21 +42,17 @@ use domicile_app::{
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
 };
-use domicile_core::{
-    clock::Clock,
-    config,
-    rng::{self, Rng},
-};
-use domicile_egress::Client;
+use domicile_core::{clock::Clock, config, rng::Rng};
+use domicile_egress::{Client, Trust, federation::Dns};
 use domicile_http::{
     admin::AdminServices,
     state::{AllServices, Services},
 };
-use domicile_room::event::ServerSigner;
-use domicile_store::{Batch, Blobs, Keystore, Store, table::server_keys};
+use domicile_store::{Blobs, Keystore, Store};
 use ruma::OwnedServerName;
 use tokio_util::sync::CancellationToken;
 
+pub use federation::FederationSettings;
 pub use places::{keystore, keystore_options, media_folder, store_options};
 pub use settings::Settings;
 
@@ -68,8 +68,10 @@ pub struct Surroundings {
     pub keystore: Arc<Keystore>,
     /// The folder of media.
     pub media: PathBuf,
-    /// Carries what other servers are told.
+    /// Carries what other servers are told, if it is not the network.
     pub carrier: Option<Arc<dyn Carrier>>,
+    /// The name system, for finding other servers.
+    pub dns: Arc<dyn Dns>,
 }
 
 /// Everything, ready to serve.
@@ -87,29 +89,13 @@ pub struct Wired {
     /// Push gateways as they were found.
     pub gateways: Arc<Gateways>,
     /// What other servers are told.
-    pub outbound: Option<Arc<Outbound>>,
+    pub outbound: Arc<Outbound>,
+    /// Asks other servers.
+    pub peers: Arc<Peers>,
+    /// Copies of other people's devices.
+    pub copies: Arc<DeviceListCopies>,
     /// The database.
     pub store: Store,
-}
-
-/// The key with which the server signs; made at the first start.
-async fn signer(
-    store: &Store,
-    surroundings: &Surroundings,
-    server_name: &OwnedServerName,
-) -> anyhow::Result<ServerSigner> {
-    loop {
-        let found = store.read(|snapshot| async move { server_keys::current(&snapshot).await }).await?;
-        if let Some((key_id, seed)) = found {
-            let seed: [u8; 32] = seed.as_ref().try_into().map_err(|_| anyhow!("the stored signing key is damaged"))?;
-            return ServerSigner::from_seed(server_name.clone(), &seed, &key_id).context("the stored signing key");
-        }
-        let seed: [u8; 32] = rng::bytes(&*surroundings.rng);
-        let key_id = format!("a{}", rng::name(&*surroundings.rng, 5));
-        let mut batch = Batch::new();
-        server_keys::insert(&mut batch, &key_id, seed, surroundings.clock.now_ms());
-        store.write(batch).await?;
-    }
 }
 
 async fn media(
@@ -136,7 +122,13 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let Settings { server_name, passwords, memory, .. } = settings;
     let clock = || Arc::clone(&surroundings.clock);
     let rng = || Arc::clone(&surroundings.rng);
-    let signer = Arc::new(signer(&store, surroundings, &server_name).await?);
+    let trust = Trust::new(settings.egress).context("egress.ca_files")?;
+    let outbound_bell = Arc::new(OutboundBell::default());
+    let federation =
+        federation::wire(settings.federation, &trust, &store, &server_name, surroundings, &outbound_bell).await?;
+    let carrier = surroundings.carrier.clone().unwrap_or_else(|| {
+        Arc::new(Network::new(Arc::clone(&federation.peers), server_name.clone())) as Arc<dyn Carrier>
+    });
 
     let media = media(&settings.media, store.clone(), server_name.clone(), surroundings).await?;
     let backups = Backups::new(BackupParts {
@@ -150,7 +142,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     });
     let localities = Arc::new(Localities::new(server_name));
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
-    let outbound_bell = Arc::new(OutboundBell::default());
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
     let sessions = Arc::new(Sessions::new(store.clone(), clock(), rng(), settings.access_token_life_ms));
     let memory_kib = u32::try_from(passwords.memory.0 / 1_024).unwrap_or(u32::MAX);
@@ -201,7 +192,21 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&rate_limits),
         settings.registration,
     ));
-    let to_device = Arc::new(ToDevice::new(store.clone(), clock(), Arc::clone(&wakers)));
+    let to_device = Arc::new(ToDevice::new(ToDeviceParts {
+        store: store.clone(),
+        clock: clock(),
+        rng: rng(),
+        wakers: Arc::clone(&wakers),
+        users: Arc::clone(&users),
+        destinations: Arc::clone(&destinations),
+        outbound: Arc::clone(&outbound_bell),
+    }));
+    let copies = Arc::new(DeviceListCopies::new(
+        store.clone(),
+        clock(),
+        Arc::clone(&device_lists),
+        Arc::clone(&federation.peers),
+    ));
 
     let events = Arc::new(Events::new(store.clone(), memory.events.0));
     let keys = Arc::new(StateKeys::new(store.clone()));
@@ -210,7 +215,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let rooms = Arc::new(Rooms::new(store.clone(), Arc::clone(&events), Arc::clone(&trees), room_entries));
     let presenter = Arc::new(Presenter::new(Arc::clone(&events), Arc::clone(&keys), Arc::clone(&trees)));
     let push = Arc::new(PushClasses::new(store.clone(), Arc::clone(&users)));
-    let client = Client::new(settings.egress).context("egress.ca_files")?;
+    let client = Client::new(&trust);
     let ignored = Arc::new(Ignored::default());
     let bell = Arc::new(PushBell::default());
     let gateways = Arc::new(Gateways::new(clock()));
@@ -225,7 +230,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         store: store.clone(),
         clock: clock(),
         rng: rng(),
-        signer,
+        signer: Arc::clone(&federation.own_keys),
         users: Arc::clone(&users),
         events: Arc::clone(&events),
         keys: Arc::clone(&keys),
@@ -233,22 +238,20 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         rooms: Arc::clone(&rooms),
         wakers: Arc::clone(&wakers),
     }));
-    let outbound = surroundings.carrier.as_ref().map(|carrier| {
-        Arc::new(Outbound::new(OutboundParts {
-            store: store.clone(),
-            clock: clock(),
-            rng: rng(),
-            destinations: Arc::clone(&destinations),
-            bell: Arc::clone(&outbound_bell),
-            carrier: Arc::clone(carrier),
-            rooms: Arc::clone(&rooms),
-            events: Arc::clone(&events),
-            users: Arc::clone(&users),
-            devices: Arc::clone(&devices),
-            presence: Arc::clone(&presence),
-            settings: settings.outbound,
-        }))
-    });
+    let outbound = Arc::new(Outbound::new(OutboundParts {
+        store: store.clone(),
+        clock: clock(),
+        rng: rng(),
+        destinations,
+        bell: Arc::clone(&outbound_bell),
+        carrier,
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        users: Arc::clone(&users),
+        devices: Arc::clone(&devices),
+        presence: Arc::clone(&presence),
+        settings: settings.outbound,
+    }));
     let account_data = Arc::new(AccountData::new(
         store.clone(),
         Arc::clone(&rooms),
@@ -275,6 +278,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&rooms),
         Arc::clone(&members),
         Arc::clone(&devices),
+        Arc::clone(&copies),
     ));
     let news = Arc::new(NewsParts {
         events: Arc::clone(&events),
@@ -328,7 +332,40 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     ));
     let reports = Arc::new(Reports::new(store.clone(), clock(), Arc::clone(&users), Arc::clone(&room_reader)));
     let upgrades = Arc::new(Upgrades::new(Arc::clone(&sender), Arc::clone(&members), Arc::clone(&keys), successions));
+    let presence = Arc::new(PresenceNotices::new(
+        store.clone(),
+        clock(),
+        presence,
+        Arc::clone(&users),
+        Arc::clone(&rooms),
+        presence_watchers,
+        Arc::clone(&outbound_bell),
+    ));
+    let typing = Arc::new(TypingNotices::new(
+        clock(),
+        typing,
+        Arc::clone(&rooms),
+        Arc::clone(&wakers),
+        Arc::clone(&outbound_bell),
+    ));
+    let edus = Arc::new(Edus::new(EdusParts {
+        store: store.clone(),
+        clock: clock(),
+        users: Arc::clone(&users),
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        typing: Arc::clone(&typing),
+        presence: Arc::clone(&presence),
+        lists: Arc::clone(&device_lists),
+        copies: Arc::clone(&copies),
+        wakers: Arc::clone(&wakers),
+    }));
     let services = Services::new(AllServices {
+        inbound: federation.inbound,
+        peers: Arc::clone(&federation.peers),
+        server_keys: federation.server_keys,
+        notary: federation.notary,
+        own_keys: Arc::clone(&federation.own_keys),
         media: Arc::new(media),
         push_rules,
         pushers: Arc::new(Pushers::new(store.clone(), clock(), Arc::clone(&surroundings.keystore), Arc::clone(&bell))),
@@ -336,8 +373,13 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         account_data,
         filters: Arc::new(Filters::new(store.clone())),
         profiles: Arc::new(Profiles::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms), Arc::clone(&members))),
-        device_keys: Arc::new(DeviceKeys::new(store.clone(), Arc::clone(&users), Arc::clone(&device_lists))),
-        one_time_keys: Arc::new(OneTimeKeys::new(store.clone())),
+        device_keys: Arc::new(DeviceKeys::new(
+            store.clone(),
+            Arc::clone(&users),
+            Arc::clone(&device_lists),
+            Arc::clone(&copies),
+        )),
+        one_time_keys: Arc::new(OneTimeKeys::new(store.clone(), Arc::clone(&users), Arc::clone(&federation.peers))),
         cross_signing: Arc::new(CrossSigning::new(store.clone(), Arc::clone(&device_lists), Arc::clone(&uia))),
         key_signatures: Arc::new(KeySignatures::new(store.clone(), Arc::clone(&device_lists))),
         key_backup: Arc::new(KeyBackup::new(store.clone())),
@@ -383,25 +425,10 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         directory: Arc::new(Directory::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms))),
         sliding_sync: Arc::new(SlidingSync::new(Arc::clone(&sync_parts))),
         sync: Arc::new(Sync::new(sync_parts)),
-        receipts: Arc::new(Receipts::new(
-            store.clone(),
-            clock(),
-            Arc::clone(&rooms),
-            events,
-            Arc::clone(&wakers),
-            bell,
-            Arc::clone(&outbound_bell),
-        )),
-        presence: Arc::new(PresenceNotices::new(
-            store.clone(),
-            clock(),
-            presence,
-            Arc::clone(&users),
-            Arc::clone(&rooms),
-            presence_watchers,
-            Arc::clone(&outbound_bell),
-        )),
-        typing: Arc::new(TypingNotices::new(clock(), typing, rooms, Arc::clone(&wakers), outbound_bell)),
+        receipts: Arc::new(Receipts::new(store.clone(), clock(), rooms, events, wakers, bell, outbound_bell)),
+        presence,
+        typing,
+        edus,
         sender,
         to_device,
         device_lists,
@@ -417,12 +444,21 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     });
     Ok(Wired {
         services,
-        admin: AdminServices { accounts, registration_tokens, backups: Arc::new(backups), reports, standings },
+        admin: AdminServices {
+            accounts,
+            registration_tokens,
+            backups: Arc::new(backups),
+            reports,
+            standings,
+            outbound: Arc::clone(&outbound),
+        },
         health: Arc::new(Health::new(store.clone())),
         jobs,
         delivery,
         gateways,
         outbound,
+        copies,
+        peers: federation.peers,
         store,
     })
 }

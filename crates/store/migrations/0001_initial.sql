@@ -7,7 +7,10 @@ CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE stream_head (id BIGINT PRIMARY KEY, position BIGINT NOT NULL);
 INSERT INTO stream_head (id, position) VALUES (1, 0);
 CREATE TABLE sequences (name TEXT NOT NULL PRIMARY KEY, next BIGINT NOT NULL);
-CREATE TABLE server_keys (key_id TEXT NOT NULL PRIMARY KEY, seed BLOB NOT NULL, created_ts BIGINT NOT NULL, retired_ts BIGINT);
+-- `seed` is gone once the key is retired: nothing is signed with it any more.
+CREATE TABLE server_keys (
+    key_id TEXT NOT NULL PRIMARY KEY, public_key BLOB NOT NULL, seed BLOB, created_ts BIGINT NOT NULL, retired_ts BIGINT
+);
 CREATE TABLE jobs (
     job_num BIGINT PRIMARY KEY, kind TEXT NOT NULL, subject BIGINT NOT NULL, due_ts BIGINT NOT NULL, attempts BIGINT NOT NULL
 );
@@ -170,6 +173,7 @@ CREATE INDEX pushers_by_device ON pushers (device_num);
 CREATE TABLE push_classes (class_num BIGINT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, rules TEXT NOT NULL);
 
 -- End-to-end encryption's server half -----------------------------------------------------------------------------
+-- `device_keys` and `cross_signing_keys` hold copies of other people's keys, too: those of `device_list_copies`.
 CREATE TABLE device_keys (
     user_num BIGINT NOT NULL, device_id TEXT NOT NULL, keys TEXT NOT NULL, PRIMARY KEY (user_num, device_id)
 ) WITHOUT ROWID;
@@ -204,6 +208,13 @@ CREATE TABLE device_changes (
     user_num BIGINT NOT NULL, device_id TEXT NOT NULL, position BIGINT NOT NULL, prev_position BIGINT NOT NULL, PRIMARY KEY (user_num, device_id)
 ) WITHOUT ROWID;
 CREATE INDEX device_changes_by_position ON device_changes (position);
+-- What is known of other people's devices, for as long as they share a room with somebody here. `stream_id` is their server's name for the
+-- version, `position` is where our stream stood when it was asked for. `revision` grows with each word that changes the copy.
+CREATE TABLE device_list_copies (
+    user_num BIGINT PRIMARY KEY, stream_id BIGINT, position BIGINT, fetched_ts BIGINT, is_stale BIGINT NOT NULL, revision BIGINT NOT NULL,
+    attempts BIGINT NOT NULL, retry_ts BIGINT NOT NULL
+);
+CREATE INDEX device_list_copies_stale ON device_list_copies (retry_ts) WHERE is_stale = 1;
 CREATE TABLE to_device_messages (
     device_num BIGINT NOT NULL, position BIGINT NOT NULL, part BIGINT NOT NULL, content TEXT NOT NULL, PRIMARY KEY (device_num, position, part)
 ) WITHOUT ROWID;
@@ -264,3 +275,16 @@ CREATE TABLE inbound_pdus (
     received_ts BIGINT NOT NULL, attempts BIGINT NOT NULL DEFAULT 0, due_ts BIGINT NOT NULL
 );
 CREATE INDEX inbound_pdus_by_room ON inbound_pdus (room_num, pdu_num);
+-- Messages to devices that other servers brought, by the hash of their ids, so that each comes once.
+CREATE TABLE inbound_messages (
+    origin TEXT NOT NULL, message_hash BLOB NOT NULL, created_day BIGINT NOT NULL, PRIMARY KEY (origin, message_hash)
+) WITHOUT ROWID;
+-- Keys of other servers, those too that they use no more. `expired_ts` is null for a key in use.
+CREATE TABLE remote_keys (
+    server_name TEXT NOT NULL, key_id TEXT NOT NULL, public_key BLOB NOT NULL, valid_until_ts BIGINT NOT NULL, expired_ts BIGINT,
+    fetched_ts BIGINT NOT NULL, PRIMARY KEY (server_name, key_id)
+) WITHOUT ROWID;
+-- Each server's last list of its keys as it signed it, for those who ask us for it.
+CREATE TABLE remote_key_lists (
+    server_name TEXT NOT NULL PRIMARY KEY, list TEXT NOT NULL, valid_until_ts BIGINT NOT NULL, fetched_ts BIGINT NOT NULL
+);

@@ -23,6 +23,8 @@ use crate::{
 
 /// Longest time that one request lets a user type, in milliseconds.
 pub const LONGEST_MS: i64 = 120_000;
+/// How long another server is believed that a user types, if it says nothing more, in milliseconds.
+const ELSEWHERE_MS: i64 = 60_000;
 
 /// How often other servers are told again that somebody still types, in milliseconds.
 const TELL_AGAIN_MS: i64 = 20_000;
@@ -157,6 +159,13 @@ impl TypingNotices {
         }
         self.tell(&room, by.user_num, timeout_ms.is_some());
         Ok(())
+    }
+
+    /// Notes what another server says of the typing of a user of its own, who is in the room.
+    pub fn hear(&self, room: &Room, user_num: UserNum, types: bool) {
+        if self.typing.set(room.info.room_num, user_num, types.then_some(ELSEWHERE_MS)) {
+            self.wake(room);
+        }
     }
 
     fn wake(&self, room: &Room) {

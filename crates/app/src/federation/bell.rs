@@ -3,9 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domicile_core::ids::{DestinationNum, RoomNum, UserNum};
+use domicile_core::{
+    ids::{DestinationNum, RoomNum, UserNum},
+    locality::Destination,
+};
 use parking_lot::Mutex;
+use ruma::ServerName;
 use tokio::sync::Notify;
+
+use super::resting::Resting;
 
 /// Words about typing that wait to be heard; and people whose presence changed. What comes beyond is dropped: it passes anyway.
 const PASSING: usize = 10_000;
@@ -46,6 +52,7 @@ impl Rung {
 pub struct OutboundBell {
     rung: Mutex<Rung>,
     notify: Notify,
+    pub(super) resting: Resting,
 }
 
 impl OutboundBell {
@@ -78,6 +85,17 @@ impl OutboundBell {
     /// A destination that rests is to be tried: at once, or, because it was heard from, soon.
     pub fn awake(&self, destination_num: DestinationNum, at_once: bool) {
         self.ring(|rung| *rung.awake.entry(destination_num).or_default() |= at_once);
+    }
+
+    /// A server has shown that it is there: if it was left alone because it was not reached, it is tried soon. Costs nothing while none is left
+    /// alone.
+    pub fn heard_from(&self, server_name: &ServerName) {
+        if self.resting.is_empty() {
+            return;
+        }
+        if let Some(destination_num) = self.resting.remove(&Destination::Server(server_name.to_owned())) {
+            self.awake(destination_num, false);
+        }
     }
 
     /// Somebody began to type in a room of others, too, or ceased.

@@ -6,6 +6,7 @@ mod absent;
 mod at_random;
 mod dead;
 mod edus;
+mod network;
 mod rests;
 
 use std::time::Duration;

@@ -46,7 +46,7 @@ async fn a_rest_survives_a_restart_and_ends_when_the_server_is_heard_from() {
     tokio::time::sleep(A_WHILE).await;
     assert_eq!(courier.attempts("a.org"), 6, "it still rests");
 
-    let outbound = server.outbound.clone().unwrap();
+    let outbound = server.outbound.clone();
     let (behind, _) = outbound.behind(DestinationNum(0)).await.unwrap();
     let behind = behind.first().unwrap();
     assert_eq!((behind.destination.as_str(), behind.events, behind.messages, behind.failures), ("a.org", 3, 0, 6));
@@ -95,7 +95,7 @@ async fn the_operator_has_a_server_tried_at_once() {
     assert!(courier.until(SOON, |courier| courier.attempts("a.org") == 1).await);
     tokio::time::sleep(A_WHILE).await;
     courier.set("a.org", Manner::Takes);
-    let outbound = server.outbound.clone().unwrap();
+    let outbound = server.outbound.clone();
     assert!(outbound.retry(&"nobody.org".parse().unwrap()).await.is_err());
     let behind = outbound.how_far(&"a.org".parse().unwrap()).await.unwrap();
     assert_eq!((behind.events, behind.messages, behind.failures), (1, 1, 1));

@@ -50,9 +50,9 @@ pub async fn of_destination(
     let rows = snapshot
         .query(
             "SELECT c.user_num, c.device_id, c.position, c.prev_position FROM device_changes c
-             WHERE c.position > $2 AND c.position <= $3 AND EXISTS (SELECT 1 FROM memberships m JOIN destination_rooms r
-             ON r.room_num = m.room_num AND r.destination_num = $1 AND r.until_position IS NULL
-             WHERE m.user_num = c.user_num AND m.membership = 'join') ORDER BY c.position LIMIT $4",
+             WHERE c.position > $2 AND c.position <= $3 AND EXISTS (SELECT 1 FROM memberships m CROSS JOIN destination_rooms r
+             WHERE m.user_num = c.user_num AND m.membership = 'join'
+             AND r.room_num = m.room_num AND r.destination_num = $1 AND r.until_position IS NULL) ORDER BY c.position LIMIT $4",
             &params![destination_num, since, upto, limit],
         )
         .await?;

@@ -78,7 +78,7 @@ pub struct OutgoingReceipt {
 }
 
 /// At most `limit` public receipts of local users with `since < position <= upto` in the rooms of a destination, in their order; not those for
-/// the user's own events, which say it themselves.
+/// the user's own events, which say it themselves. As with events, the stream is walked and not the rooms.
 pub async fn of_destination(
     snapshot: &Snapshot,
     destination_num: DestinationNum,
@@ -89,9 +89,10 @@ pub async fn of_destination(
     let rows = snapshot
         .query(
             "SELECT x.user_num, x.kind, x.thread, e.event_id, x.ts, x.position, x.room_num FROM receipts x
-             JOIN destination_rooms r ON r.room_num = x.room_num AND r.destination_num = $1 AND r.until_position IS NULL
-             JOIN users u ON u.user_num = x.user_num AND u.is_local = 1 JOIN events e ON e.event_num = x.event_num
-             WHERE x.position > $2 AND x.position <= $3 AND x.kind = 'm.read' AND e.sender_num <> x.user_num
+             CROSS JOIN destination_rooms r CROSS JOIN users u CROSS JOIN events e
+             WHERE x.position > $2 AND x.position <= $3 AND x.kind = 'm.read'
+             AND r.room_num = x.room_num AND r.destination_num = $1 AND r.until_position IS NULL
+             AND u.user_num = x.user_num AND u.is_local = 1 AND e.event_num = x.event_num AND e.sender_num <> x.user_num
              ORDER BY x.position LIMIT $4",
             &params![destination_num, since, upto, limit],
         )

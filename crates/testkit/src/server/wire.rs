@@ -14,7 +14,10 @@ use domicile_core::{
     config::{self, ByteSize, Config},
     rng::OsRng,
 };
-use domicile_egress::ClientSettings;
+use domicile_egress::{
+    ClientSettings,
+    federation::{Dns, SystemDns},
+};
 use domicile_server::wire::{self, Surroundings, Wired};
 use domicile_store::{Keystore, KeystoreOptions, KeystorePlace, MasterSource, Store, StoreOptions};
 use ruma::OwnedServerName;
@@ -27,7 +30,7 @@ use crate::{courier::Courier, postgres::Database};
 const ENGINE_VARIABLE: &str = "DOMICILE_TEST_ENGINE";
 
 /// What a test can set.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// The deployment's name.
     pub server_name: OwnedServerName,
@@ -45,6 +48,8 @@ pub struct Settings {
     pub egress: ClientSettings,
     /// Carries what other servers are told.
     pub carrier: Option<Courier>,
+    /// The name system, if it is not the machine's.
+    pub dns: Option<Arc<dyn Dns>>,
 }
 
 impl Default for Settings {
@@ -58,6 +63,7 @@ impl Default for Settings {
             presence: true,
             egress: ClientSettings::default(),
             carrier: None,
+            dns: None,
         }
     }
 }
@@ -93,7 +99,7 @@ pub(super) async fn wire(
     keystore: Arc<Keystore>,
     clock: Arc<ManualClock>,
     settings: Settings,
-) -> (Wired, DropGuard, Option<JoinHandle<()>>) {
+) -> (Wired, DropGuard, JoinHandle<()>) {
     let stopping = CancellationToken::new();
     let surroundings = Surroundings {
         clock,
@@ -102,6 +108,7 @@ pub(super) async fn wire(
         keystore,
         media: folder.join("media"),
         carrier: settings.carrier.clone().map(|courier| Arc::new(courier) as Arc<dyn Carrier>),
+        dns: settings.dns.unwrap_or_else(|| Arc::new(SystemDns::new())),
     };
     let defaults = wire::Settings::new(&settings.config).expect("a configuration");
     let settings = wire::Settings {
@@ -116,6 +123,7 @@ pub(super) async fn wire(
     };
     let wired = wire::wire(settings, store, &surroundings).await.expect("the wiring");
     tokio::spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
-    let telling = wired.outbound.clone().map(|outbound| tokio::spawn(outbound.run(stopping.clone())));
+    let telling = tokio::spawn(Arc::clone(&wired.outbound).run(stopping.clone()));
+    tokio::spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     (wired, stopping.drop_guard(), telling)
 }

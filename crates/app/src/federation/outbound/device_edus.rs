@@ -15,7 +15,7 @@ use ruma::{
     api::federation::transactions::edu::{DeviceListUpdateContent, Edu, SigningKeyUpdateContent},
 };
 
-use crate::{Result, accounts::Users, e2ee};
+use crate::{Result, accounts::Users, e2ee::device_keys::keys_for_others};
 
 /// A change that is to be told. The device's name is sealed, and opened outside the snapshot.
 pub(super) struct Told {
@@ -30,7 +30,7 @@ pub(super) async fn edus(snapshot: &Snapshot, users: &Arc<Users>, changes: &[Dev
     let mut told = Vec::with_capacity(changes.len());
     for change in changes {
         let user_id = users.load_id(snapshot, change.user_num).await?;
-        let mut keys = e2ee::keys_for_others(snapshot, &user_id).await?;
+        let mut keys = keys_for_others(snapshot, change.user_num, &user_id).await?;
         if change.device_id == CROSS_SIGNING {
             let mut content = SigningKeyUpdateContent::new(user_id.clone());
             content.master_key = keys.master_keys.remove(&user_id);

@@ -116,7 +116,8 @@ impl Outbound {
                 }
                 match row.retry_ts.filter(|retry_ms| *retry_ms > now_ms) {
                     Some(due_ms) => {
-                        self.memories.rests(row.destination.parse().map_err(Error::internal)?, destination_num);
+                        let destination = row.destination.parse().map_err(Error::internal)?;
+                        self.parts.bell.resting.add(destination, destination_num);
                         schedule.rest(destination_num, due_ms, now_ms);
                     }
                     None if row.position < head => schedule.unrung.push_back(destination_num),
@@ -287,6 +288,10 @@ impl Outbound {
             Ended::Done | Ended::Stopped => {}
             // What was rung for meanwhile is found then, too.
             Ended::Later(due_ms) => schedule.rest(destination_num, due_ms, self.parts.clock.now_ms()),
+            Ended::Rests(destination, due_ms) => {
+                schedule.rest(destination_num, due_ms, self.parts.clock.now_ms());
+                self.parts.bell.resting.add(destination, destination_num);
+            }
         }
     }
 

@@ -1,17 +1,8 @@
 //! What is remembered of a destination between rounds. All of it can be found again from the database.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::HashMap, sync::Arc};
 
-use domicile_core::{
-    ids::{DestinationNum, Position, RoomNum},
-    locality::Destination,
-};
+use domicile_core::ids::{DestinationNum, Position, RoomNum};
 use domicile_store::table::destinations;
 use parking_lot::Mutex;
 
@@ -65,9 +56,6 @@ impl Memory {
 #[derive(Default)]
 pub(super) struct Memories {
     by_num: Mutex<HashMap<DestinationNum, Memory>>,
-    resting: Mutex<HashMap<Destination, DestinationNum>>,
-    /// How many rest: whoever hears from a destination looks at this only, nearly always.
-    rest: AtomicUsize,
 }
 
 impl Memories {
@@ -84,27 +72,5 @@ impl Memories {
         let by_num = self.by_num.lock();
         let behind = by_num.iter().filter(|(_, memory)| memory.position < position && memory.failures == 0);
         behind.map(|(destination_num, _)| *destination_num).collect()
-    }
-
-    pub(super) fn rests(&self, destination: Destination, destination_num: DestinationNum) {
-        let mut resting = self.resting.lock();
-        resting.insert(destination, destination_num);
-        self.rest.store(resting.len(), Ordering::Release);
-    }
-
-    /// Ends a destination's rest; its number, if it rested.
-    pub(super) fn rouse(&self, destination: &Destination) -> Option<DestinationNum> {
-        if self.rest.load(Ordering::Acquire) == 0 {
-            return None;
-        }
-        let mut resting = self.resting.lock();
-        let destination_num = resting.remove(destination);
-        self.rest.store(resting.len(), Ordering::Release);
-        destination_num
-    }
-
-    /// Whether any destination rests.
-    pub(super) fn any_rests(&self) -> bool {
-        self.rest.load(Ordering::Acquire) > 0
     }
 }

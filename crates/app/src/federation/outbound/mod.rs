@@ -12,6 +12,7 @@ mod dispatcher;
 mod draft;
 mod lanes;
 mod memory;
+mod network;
 mod passing;
 mod passing_edus;
 mod purge;
@@ -27,7 +28,6 @@ use std::sync::{
 
 use domicile_core::{
     clock::Clock,
-    locality::Destination,
     rng::{self, Rng},
 };
 use domicile_store::Store;
@@ -36,6 +36,7 @@ use serde_json::value::RawValue;
 
 pub use carrier::{Carrier, Outcome, Transaction};
 pub use counts::{Count, Counts};
+pub use network::Network;
 pub(crate) use purge::purge;
 pub use status::Behind;
 
@@ -116,14 +117,9 @@ impl Outbound {
         }
     }
 
-    /// A server has shown that it is there: if it was left alone because it was not reached, it is tried soon. Costs nothing while none is left
-    /// alone.
+    /// A server has shown that it is there: [`OutboundBell::heard_from`].
     pub fn heard_from(&self, server_name: &ServerName) {
-        if self.memories.any_rests()
-            && let Some(destination_num) = self.memories.rouse(&Destination::Server(server_name.to_owned()))
-        {
-            self.parts.bell.awake(destination_num, false);
-        }
+        self.parts.bell.heard_from(server_name);
     }
 
     /// Transactions, counted.

@@ -35,11 +35,13 @@ const HALVED: u32 = 6;
 const ERROR_BYTES: usize = 300;
 
 /// How a round ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// There is nothing more to tell.
     Done,
-    /// It is to be begun again then.
+    /// The destination is left alone until then, or until it is heard from.
+    Rests(Destination, i64),
+    /// It failed here, and is to be begun again then.
     Later(i64),
     /// The server stops.
     Stopped,
@@ -244,7 +246,7 @@ impl Outbound {
         if memory.failures > 0 {
             tracing::info!(%destination, failures = memory.failures, "a destination is there again");
         }
-        self.memories.rouse(destination);
+        self.parts.bell.resting.remove(destination);
         memory.position = upto;
         memory.failures = 0;
         memory.pending = None;
@@ -261,11 +263,10 @@ impl Outbound {
     ) -> Result<Ended> {
         let due_ms = self.parts.clock.now_ms() + rest::as_told(retry_after_ms);
         self.memories.set(destination_num, memory);
-        self.memories.rests(destination.clone(), destination_num);
         let mut batch = Batch::new();
         destinations::set_retry(&mut batch, destination_num, Some(due_ms));
         self.parts.store.write(batch).await?;
-        Ok(Ended::Later(due_ms))
+        Ok(Ended::Rests(destination.clone(), due_ms))
     }
 
     /// A transaction was not taken: the destination is left alone for a while.
@@ -285,11 +286,10 @@ impl Outbound {
         let due_ms = now_ms + rest::after_failures(failures, &*self.parts.rng);
         tracing::debug!(%destination, failures, error, "a destination was not reached");
         self.memories.set(destination_num, memory);
-        self.memories.rests(destination.clone(), destination_num);
         let mut batch = Batch::new();
         destinations::set_failed(&mut batch, destination_num, failures, now_ms, due_ms, &shortened(error));
         self.parts.store.write(batch).await?;
-        Ok(Ended::Later(due_ms))
+        Ok(Ended::Rests(destination.clone(), due_ms))
     }
 }
 
