@@ -4,3 +4,5 @@
 mod keys;
 #[path = "federation/requests.rs"]
 mod requests;
+#[path = "federation/rooms.rs"]
+mod rooms;

@@ -1,6 +1,11 @@
 //! What other servers are told: each thing once it is acknowledged, in order, whatever fails meanwhile. A courier stands for the network.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a step of a test that fails ends the test")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a step of a test that fails ends the test"
+)]
 
 mod absent;
 mod at_random;
@@ -8,6 +13,7 @@ mod dead;
 mod edus;
 mod network;
 mod rests;
+mod together;
 
 use std::time::Duration;
 

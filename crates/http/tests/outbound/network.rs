@@ -13,7 +13,7 @@ use axum::{
 };
 use domicile_core::clock::MINUTE_MS;
 use domicile_http::router::{self, Apis};
-use domicile_testkit::server::TestServer;
+use domicile_testkit::server::{Settings, TestServer};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -55,8 +55,9 @@ async fn until(holds: impl AsyncFn() -> bool) -> bool {
 
 #[tokio::test]
 async fn transactions_go_over_the_network_and_who_asks_is_heard() {
-    let (here, there) = (TestServer::start_federating().await, TestServer::start_federating().await);
-    let here = here.with_user("alice").await;
+    let settings = Settings { tells: true, ..Settings::default() };
+    let here = TestServer::federating_with(settings).await.with_user("alice").await;
+    let there = TestServer::start_federating().await;
     let (status, came) = (Arc::new(AtomicU16::new(503)), Came::default());
     there.show(answering(&there, &status, &came));
     let (alice, name) = (here.user("alice"), there.name().to_string());

@@ -46,8 +46,10 @@ pub struct Settings {
     pub presence: bool,
     /// Connections to others.
     pub egress: ClientSettings,
-    /// Carries what other servers are told.
+    /// Carries what other servers are told instead of the network.
     pub carrier: Option<Courier>,
+    /// Whether other servers are told anything over the network. Without it, a test relays what it wants them to hear.
+    pub tells: bool,
     /// The name system, if it is not the machine's.
     pub dns: Option<Arc<dyn Dns>>,
 }
@@ -63,6 +65,7 @@ impl Default for Settings {
             presence: true,
             egress: ClientSettings::default(),
             carrier: None,
+            tells: false,
             dns: None,
         }
     }
@@ -99,8 +102,9 @@ pub(super) async fn wire(
     keystore: Arc<Keystore>,
     clock: Arc<ManualClock>,
     settings: Settings,
-) -> (Wired, DropGuard, JoinHandle<()>) {
+) -> (Wired, DropGuard, Option<JoinHandle<()>>) {
     let stopping = CancellationToken::new();
+    let tells = settings.tells || settings.carrier.is_some();
     let surroundings = Surroundings {
         clock,
         rng: Arc::new(OsRng),
@@ -123,7 +127,8 @@ pub(super) async fn wire(
     };
     let wired = wire::wire(settings, store, &surroundings).await.expect("the wiring");
     tokio::spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
-    let telling = tokio::spawn(Arc::clone(&wired.outbound).run(stopping.clone()));
+    let telling = tells.then(|| tokio::spawn(Arc::clone(&wired.outbound).run(stopping.clone())));
     tokio::spawn(Arc::clone(&wired.copies).run(stopping.clone()));
+    tokio::spawn(Arc::clone(&wired.ingest).run(stopping.clone()));
     (wired, stopping.drop_guard(), telling)
 }
