@@ -97,11 +97,11 @@ pub fn build(
         redacts: draft.redacts.as_ref().filter(|_| !redacts_in_content),
     };
 
-    let unsigned = outer.write(&content_json, None, true, None);
+    let unsigned = outer.write(content_json.get(), None, true, None);
     let content_hash = BASE64_STANDARD_NO_PAD.encode(Sha256::digest(unsigned.as_bytes()));
 
     redact_content_in_place(&mut content, &rules.redaction, &kind);
-    let redacted = outer.write(&canonical(&content)?, Some(&content_hash), false, None);
+    let redacted = outer.write(canonical(&content)?.get(), Some(&content_hash), false, None);
     let reference_hash = Sha256::digest(redacted.as_bytes());
     let event_id = match rules.event_id_format {
         EventIdFormatVersion::V2 => format!("${}", BASE64_STANDARD_NO_PAD.encode(reference_hash)),
@@ -109,7 +109,7 @@ pub fn build(
     };
     let signature = signer.sign(redacted.as_bytes());
     let json = outer.write(
-        &content_json,
+        content_json.get(),
         Some(&content_hash),
         true,
         Some((signer.server_name().as_str(), signer.key_id(), &signature)),
@@ -118,7 +118,6 @@ pub fn build(
         return Err(BuildError::TooLarge { what: "the event", length: json.len(), limit: limits::EVENT_BYTES });
     }
     let event_id = OwnedEventId::try_from(event_id).map_err(|error| BuildError::Content(error.to_string()))?;
-    let content = RawValue::from_string(content_json).map_err(|error| BuildError::Content(error.to_string()))?;
     let ts = UInt::try_from(place.origin_server_ts).unwrap_or_default();
     Ok(Pdu::built(
         event_id,
@@ -126,7 +125,7 @@ pub fn build(
         draft.sender,
         draft.kind,
         draft.state_key,
-        content,
+        content_json,
         MilliSecondsSinceUnixEpoch(ts),
         place.depth,
         place.prev_events,
@@ -146,8 +145,8 @@ fn check_length(what: &'static str, text: &str) -> Result<(), BuildError> {
     Ok(())
 }
 
-fn canonical(content: &CanonicalJsonObject) -> Result<String, BuildError> {
-    serde_json::to_string(content).map_err(|error| BuildError::Content(error.to_string()))
+fn canonical(content: &CanonicalJsonObject) -> Result<Box<RawValue>, BuildError> {
+    serde_json::value::to_raw_value(content).map_err(|error| BuildError::Content(error.to_string()))
 }
 
 struct Outer<'a> {

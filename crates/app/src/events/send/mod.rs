@@ -188,10 +188,22 @@ impl Sender {
 
     /// Builds an event on the copy, checks that it is allowed, and lets the copy show it.
     pub async fn stage(&self, staging: &mut Staging, draft: EventDraft) -> Result<Arc<Pdu>> {
-        let state = authorise::auth_state(self, staging, &draft).await?;
-        let pdu = Arc::new(build::build(self, staging, draft, &state)?);
-        authorise::authorise(staging, &pdu, &state)?;
+        let pdu = match staging.view.allowed_before(&draft).map(<[_]>::to_vec) {
+            Some(auth_events) => Arc::new(build::build(self, staging, draft, auth_events)?),
+            None => self.build_and_authorise(staging, draft).await?,
+        };
         self.put(staging, Arc::clone(&pdu)).await?;
+        Ok(pdu)
+    }
+
+    async fn build_and_authorise(&self, staging: &mut Staging, draft: EventDraft) -> Result<Arc<Pdu>> {
+        let state = authorise::auth_state(self, staging, &draft).await?;
+        let auth_events = build::auth_events(staging, &state);
+        let pdu = Arc::new(build::build(self, staging, draft, auth_events.clone())?);
+        authorise::authorise(staging, &pdu, &state)?;
+        if let Some(sender_num) = self.users.num(pdu.sender()).await? {
+            staging.view.note_allowed(&pdu, sender_num, &auth_events);
+        }
         Ok(pdu)
     }
 
