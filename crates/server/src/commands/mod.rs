@@ -3,6 +3,7 @@
 mod backup;
 mod config;
 mod report;
+mod terminal;
 mod token;
 mod user;
 
