@@ -2,5 +2,11 @@
 
 #[path = "federation/keys.rs"]
 mod keys;
+#[path = "federation/notary.rs"]
+mod notary;
+#[path = "federation/operator.rs"]
+mod operator;
 #[path = "federation/requests.rs"]
 mod requests;
+#[path = "federation/unsigned.rs"]
+mod unsigned;

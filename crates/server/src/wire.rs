@@ -372,7 +372,15 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     });
     Ok(Wired {
         services,
-        admin: AdminServices { accounts, registration_tokens, backups: Arc::new(backups), reports, standings },
+        admin: AdminServices {
+            accounts,
+            registration_tokens,
+            backups: Arc::new(backups),
+            reports,
+            standings,
+            check: federation.check,
+            own_keys: federation.own_keys,
+        },
         health: Arc::new(Health::new(store.clone())),
         jobs,
         delivery,

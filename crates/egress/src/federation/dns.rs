@@ -1,12 +1,17 @@
 //! What the name system says: services (SRV) and addresses.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, SystemTime},
+};
 
 use futures::future::BoxFuture;
 use hickory_resolver::{
     TokioResolver,
     proto::rr::{Name, RData},
 };
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
 /// How long one question may take, and how often it is put.
 const QUESTION_TIME: Duration = Duration::from_secs(3);
@@ -52,14 +57,47 @@ pub trait Dns: Send + Sync + 'static {
     fn addresses<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<Vec<SocketAddr>, DnsError>>;
 }
 
-/// The name system as this machine is set up to ask it.
+/// Where a machine says how to ask the name system, and how often that is looked at.
+const CONFIGURATION: &str = "/etc/resolv.conf";
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// The name system as this machine is set up to ask it. A server may start before its network does, so the setup is read again when it changes.
 pub struct SystemDns {
+    setup: Mutex<Setup>,
+}
+
+struct Setup {
     resolver: Result<TokioResolver, DnsError>,
+    written: Option<SystemTime>,
+    look_again: Instant,
 }
 
 impl SystemDns {
     /// Reads the machine's configuration. If it cannot be read, each question tells so.
     pub fn new() -> Self {
+        Self { setup: Mutex::new(Setup::read(written())) }
+    }
+
+    fn resolver(&self) -> Result<TokioResolver, DnsError> {
+        let mut setup = self.setup.lock();
+        if setup.look_again <= Instant::now() {
+            let written = written();
+            if written == setup.written {
+                setup.look_again = Instant::now() + PAUSE;
+            } else {
+                *setup = Setup::read(written);
+            }
+        }
+        setup.resolver.clone()
+    }
+}
+
+fn written() -> Option<SystemTime> {
+    std::fs::metadata(CONFIGURATION).and_then(|file| file.modified()).ok()
+}
+
+impl Setup {
+    fn read(written: Option<SystemTime>) -> Self {
         let resolver = TokioResolver::builder_tokio().and_then(|mut builder| {
             let options = builder.options_mut();
             options.timeout = QUESTION_TIME;
@@ -69,11 +107,8 @@ impl SystemDns {
             options.negative_max_ttl = Some(LONGEST_NEGATIVE);
             builder.build()
         });
-        Self { resolver: resolver.map_err(|error| DnsError(format!("the machine's name servers: {error}"))) }
-    }
-
-    fn resolver(&self) -> Result<&TokioResolver, DnsError> {
-        self.resolver.as_ref().map_err(Clone::clone)
+        let resolver = resolver.map_err(|error| DnsError(format!("the machine's name servers: {error}")));
+        Self { resolver, written, look_again: Instant::now() + PAUSE }
     }
 }
 

@@ -1,6 +1,7 @@
-//! The operator's API: what `domicile user` and `domicile token` ask of a running server, over a socket that only the operator may open.
+//! The operator's API: what `domicile user`, `domicile token` and others ask of a running server, over a socket that only the operator may open.
 
 mod backups;
+mod federation;
 mod reports;
 mod tokens;
 mod users;
@@ -11,6 +12,7 @@ use axum::{Router, extract::FromRef};
 use domicile_app::{
     accounts::{Accounts, RegistrationTokens, Standings},
     admin::Backups,
+    federation::{Check, OwnKeys},
     moderation::Reports,
 };
 
@@ -27,12 +29,17 @@ pub struct AdminServices {
     pub standings: Arc<Standings>,
     /// Reports.
     pub reports: Arc<Reports>,
+    /// Goes the way to other servers.
+    pub check: Arc<Check>,
+    /// The server's own keys.
+    pub own_keys: Arc<OwnKeys>,
 }
 
 /// The routes.
 pub fn routes(services: AdminServices) -> Router {
     Router::new()
         .merge(backups::routes())
+        .merge(federation::routes())
         .merge(reports::routes())
         .merge(tokens::routes())
         .merge(users::routes())
