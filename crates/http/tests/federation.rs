@@ -2,7 +2,13 @@
 
 #[path = "federation/keys.rs"]
 mod keys;
+#[path = "federation/notary.rs"]
+mod notary;
+#[path = "federation/operator.rs"]
+mod operator;
 #[path = "federation/requests.rs"]
 mod requests;
 #[path = "federation/rooms.rs"]
 mod rooms;
+#[path = "federation/unsigned.rs"]
+mod unsigned;

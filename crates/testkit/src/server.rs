@@ -30,7 +30,7 @@ use domicile_app::{
     push::Gateways,
 };
 use domicile_core::clock::ManualClock;
-use domicile_http::{extract::Client, router::Apis, state::Services};
+use domicile_http::{admin::AdminServices, extract::Client, router::Apis, state::Services};
 use domicile_store::{Keystore, Store};
 use http_body_util::BodyExt as _;
 use ruma::OwnedUserId;
@@ -48,7 +48,7 @@ mod wire;
 
 pub use contents::Contents;
 use federating::Front;
-pub use federating::{CertificateFiles, certificate};
+pub use federating::{CertificateFiles, certificate, serve};
 pub use wire::Settings;
 
 /// What the clock of a test server shows first: a day in 2026.
@@ -61,6 +61,8 @@ pub struct TestServer {
     router: Router,
     /// Its services.
     pub services: Services,
+    /// What the operator's API asks.
+    pub admin: AdminServices,
     /// Its jobs, which are done when the test says so.
     pub jobs: Arc<Jobs>,
     /// Its database.
@@ -127,7 +129,7 @@ impl TestServer {
         let own_clock = Arc::<ManualClock>::clone(&clock);
         let (wired, stopping, telling) =
             wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
-        let (services, jobs, store) = (wired.services, wired.jobs, wired.store);
+        let (services, admin, jobs, store) = (wired.services, wired.admin, wired.jobs, wired.store);
         let router = domicile_http::router::api(services.clone(), Apis::ALL);
         if let Some(front) = &front {
             front.show(router.clone());
@@ -135,6 +137,7 @@ impl TestServer {
         Self {
             router,
             services,
+            admin,
             jobs,
             store,
             keystore,
@@ -162,7 +165,7 @@ impl TestServer {
         let own_clock = Arc::<ManualClock>::clone(&clock);
         let (wired, stopping, telling) =
             wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
-        let (services, jobs, store) = (wired.services, wired.jobs, wired.store);
+        let (services, admin, jobs, store) = (wired.services, wired.admin, wired.jobs, wired.store);
         let router = domicile_http::router::api(services.clone(), Apis::ALL);
         for user in users.values_mut() {
             user.router = router.clone();
@@ -174,6 +177,7 @@ impl TestServer {
         Self {
             router,
             services,
+            admin,
             jobs,
             store,
             keystore,
