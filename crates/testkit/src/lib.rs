@@ -3,7 +3,9 @@
 pub mod driver;
 pub mod fuse;
 pub mod gateway;
+pub mod identity;
 pub mod operations;
 pub mod plays;
 pub mod postgres;
 pub mod server;
+pub mod tap;

@@ -1,9 +1,9 @@
 //! The Server-Server API, in areas named as ruma names them.
 
-mod device;
+pub mod device;
 pub mod discovery;
 pub mod extract;
-mod keys;
+pub mod keys;
 mod x_matrix;
 
 use axum::Router;

@@ -68,11 +68,7 @@ pub async fn usable(
 }
 
 /// Stale copies whose time has come, with their users' Matrix ids, the oldest first.
-pub async fn due(
-    snapshot: &Snapshot,
-    now_ms: i64,
-    limit: i64,
-) -> Result<Vec<(DeviceListCopy, String)>, StoreError> {
+pub async fn due(snapshot: &Snapshot, now_ms: i64, limit: i64) -> Result<Vec<(DeviceListCopy, String)>, StoreError> {
     let rows = snapshot
         .query(
             "SELECT c.user_num, c.stream_id, c.fetched_ts, c.is_stale, c.revision, c.attempts, u.user_id FROM device_list_copies c

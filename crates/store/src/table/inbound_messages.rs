@@ -5,10 +5,7 @@ use crate::{Batch, Snapshot, StoreError, params};
 /// Whether an origin brought a message before. `hash` is that of the message's id.
 pub async fn is_known(snapshot: &Snapshot, origin: &str, hash: &[u8]) -> Result<bool, StoreError> {
     let row = snapshot
-        .query_opt(
-            "SELECT 1 FROM inbound_messages WHERE origin = $1 AND message_hash = $2",
-            &params![origin, hash],
-        )
+        .query_opt("SELECT 1 FROM inbound_messages WHERE origin = $1 AND message_hash = $2", &params![origin, hash])
         .await?;
     Ok(row.is_some())
 }

@@ -17,8 +17,7 @@ pub const FORGET_TRANSACTIONS: &str = "forget_transactions";
 pub const FORGET_DEVICE_LISTS: &str = "forget_device_lists";
 
 /// Work that is done again and again: kind and number. Numbers of other jobs are positive.
-pub const STANDING: [(&str, i64); 3] =
-    [(FORGET_ADDRESSES, -1), (FORGET_TRANSACTIONS, -2), (FORGET_DEVICE_LISTS, -3)];
+pub const STANDING: [(&str, i64); 3] = [(FORGET_ADDRESSES, -1), (FORGET_TRANSACTIONS, -2), (FORGET_DEVICE_LISTS, -3)];
 
 /// A row of `jobs`.
 #[derive(Clone, Debug, PartialEq, Eq)]

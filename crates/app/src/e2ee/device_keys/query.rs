@@ -153,9 +153,7 @@ fn is_named(named: &[OwnedDeviceId], device_id: &str) -> bool {
 }
 
 fn numbered(ids: Vec<(UserNum, String)>) -> Result<BTreeMap<UserNum, OwnedUserId>> {
-    ids.into_iter()
-        .map(|(user_num, id)| Ok((user_num, OwnedUserId::try_from(id).map_err(Error::internal)?)))
-        .collect()
+    ids.into_iter().map(|(user_num, id)| Ok((user_num, OwnedUserId::try_from(id).map_err(Error::internal)?))).collect()
 }
 
 /// What the database can answer: of local users, and of others whose copies are good.

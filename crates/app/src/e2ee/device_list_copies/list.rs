@@ -62,10 +62,11 @@ impl List {
         self_signing: Option<&Raw<CrossSigningKey>>,
     ) -> bool {
         let check = |usage, raw: Option<&Raw<CrossSigningKey>>| {
-            raw.map(|raw| check_one(user_id, usage, raw)).transpose().map(|key| key.map(|key| signed::stored(key.object)))
+            raw.map(|raw| check_one(user_id, usage, raw))
+                .transpose()
+                .map(|key| key.map(|key| signed::stored(key.object)))
         };
-        let (Ok(master), Ok(self_signing)) =
-            (check(Usage::Master, master), check(Usage::SelfSigning, self_signing))
+        let (Ok(master), Ok(self_signing)) = (check(Usage::Master, master), check(Usage::SelfSigning, self_signing))
         else {
             return false;
         };
@@ -91,10 +92,9 @@ impl List {
             device_keys::remove(batch, user_num, device_id);
             key_signatures::remove_over(batch, user_num, device_id);
         }
-        for (usage, new, old) in [
-            (Usage::Master, &self.master, &old.master),
-            (Usage::SelfSigning, &self.self_signing, &old.self_signing),
-        ] {
+        for (usage, new, old) in
+            [(Usage::Master, &self.master, &old.master), (Usage::SelfSigning, &self.self_signing, &old.self_signing)]
+        {
             match new {
                 _ if new == old => continue,
                 Some(key) => cross_signing::set(batch, user_num, usage.as_str(), key),

@@ -85,7 +85,8 @@ impl ToDevice {
             return Ok(Vec::new());
         }
         let first = self.store.numbers_in_a_row(Sequence::OutgoingEdu, count).await?;
-        let parts = parts.iter().flat_map(|(destination_num, parts)| parts.iter().map(move |part| (*destination_num, part)));
+        let parts =
+            parts.iter().flat_map(|(destination_num, parts)| parts.iter().map(move |part| (*destination_num, part)));
         let (sender, kind) = (&session.user_id, kind.to_string());
         (first..)
             .zip(parts)

@@ -23,10 +23,8 @@ impl Edus {
         let Ok(content) = serde_json::from_str::<Content<'_>>(content.get()) else { return Ok(()) };
         let updates = content.push.into_iter().take(PEOPLE).filter_map(|update| {
             let update: PresenceUpdate = serde_json::from_str(update.get()).ok()?;
-            let is_state = matches!(
-                update.presence,
-                PresenceState::Online | PresenceState::Unavailable | PresenceState::Offline
-            );
+            let is_state =
+                matches!(update.presence, PresenceState::Online | PresenceState::Unavailable | PresenceState::Offline);
             (is_state && is_of(origin, &update.user_id)).then(|| Heard {
                 user_id: update.user_id,
                 state: update.presence,
