@@ -14,7 +14,7 @@ use domicile_app::{
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{PresenceNotices, Receipts, TypingNotices},
     events::send::Sender,
-    federation::{Edus, Inbound, Notary, OwnKeys, Peers, ServerKeys},
+    federation::{Edus, Inbound, Notary, OwnKeys, Peers, Resident, ServerKeys, Transactions},
     media::Media,
     moderation::Reports,
     profile::Profiles,
@@ -62,6 +62,10 @@ macro_rules! services {
 services! {
     /// Requests of other servers.
     pub inbound: Arc<Inbound>,
+    /// What other servers tell of rooms and people.
+    pub transactions: Arc<Transactions>,
+    /// Comings and goings of other servers' people in rooms that are here.
+    pub resident: Arc<Resident>,
     /// Asks other servers.
     pub peers: Arc<Peers>,
     /// Keys of other servers.

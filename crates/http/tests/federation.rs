@@ -14,3 +14,5 @@ mod pair;
 mod requests;
 #[path = "federation/tap.rs"]
 mod tap;
+#[path = "federation/rooms.rs"]
+mod rooms;

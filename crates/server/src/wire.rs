@@ -21,11 +21,14 @@ use domicile_app::{
     },
     ephemeral::{Presence, PresenceNotices, Receipts, Typing, TypingNotices},
     events::{
-        Events, Presenter,
+        Events, Ingest, IngestParts, Presenter,
         send::{Sender, SenderParts},
         wake::Wakers,
     },
-    federation::{Destinations, Edus, EdusParts, OutboundBell, Peers},
+    federation::{
+        Destinations, Edus, EdusParts, OutboundBell, Peers, RemoteRooms, RemoteRoomsParts, Resident, ResidentParts,
+        Transactions,
+    },
     jobs::Jobs,
     media::{Media, MediaSettings, SealedBlobs},
     moderation::Reports,
@@ -33,8 +36,8 @@ use domicile_app::{
     push::{Delivery, DeliveryParts, Gateways, NewsParts, Notifications, PushBell, PushClasses, PushRules, Pushers},
     residency::Localities,
     rooms::{
-        Directory, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Rooms, StateKeys, StateTrees, Successions,
-        Summaries, Upgrades,
+        Directory, Graph, Hierarchies, Members, PublicRooms, Resolution, RoomMaker, RoomReader, Rooms, StateKeys,
+        StateTrees, Successions, Summaries, Upgrades,
     },
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
@@ -85,6 +88,8 @@ pub struct Wired {
     pub gateways: Arc<Gateways>,
     /// Asks other servers.
     pub peers: Arc<Peers>,
+    /// Takes events of other servers.
+    pub ingest: Arc<Ingest>,
     /// Copies of other people's devices.
     pub copies: Arc<DeviceListCopies>,
     /// The database.
@@ -242,8 +247,67 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&account_data),
         Arc::clone(&push_rules),
     ));
-    let members =
-        Arc::new(Members::new(store.clone(), Arc::clone(&users), Arc::clone(&sender), Arc::clone(&successions)));
+    let graph = Arc::new(Graph::default());
+    let resolution = Arc::new(Resolution::new(
+        store.clone(),
+        Arc::clone(&events),
+        Arc::clone(&keys),
+        Arc::clone(&trees),
+        Arc::clone(&graph),
+    ));
+    let ingest = Arc::new(Ingest::new(IngestParts {
+        store: store.clone(),
+        clock: clock(),
+        sender: Arc::clone(&sender),
+        users: Arc::clone(&users),
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        keys: Arc::clone(&keys),
+        trees: Arc::clone(&trees),
+        resolution,
+        peers: Arc::clone(&federation.peers),
+        server_keys: Arc::clone(&federation.server_keys),
+        destinations: Arc::clone(&destinations),
+    }));
+    sender.sign_with(Arc::<Ingest>::clone(&ingest));
+    let remote_rooms = Arc::new(RemoteRooms::new(RemoteRoomsParts {
+        store: store.clone(),
+        clock: clock(),
+        rng: rng(),
+        peers: Arc::clone(&federation.peers),
+        own_keys: Arc::clone(&federation.own_keys),
+        users: Arc::clone(&users),
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        keys: Arc::clone(&keys),
+        trees: Arc::clone(&trees),
+        sender: Arc::clone(&sender),
+        ingest: Arc::clone(&ingest),
+        destinations: Arc::clone(&destinations),
+        wakers: Arc::clone(&wakers),
+    }));
+    let members = Arc::new(Members::new(
+        store.clone(),
+        Arc::clone(&users),
+        Arc::clone(&sender),
+        Arc::clone(&successions),
+        Arc::clone(&remote_rooms),
+    ));
+    let resident = Arc::new(Resident::new(ResidentParts {
+        store: store.clone(),
+        own_keys: Arc::clone(&federation.own_keys),
+        users: Arc::clone(&users),
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        keys: Arc::clone(&keys),
+        trees: Arc::clone(&trees),
+        graph,
+        sender: Arc::clone(&sender),
+        ingest: Arc::clone(&ingest),
+        members: Arc::clone(&members),
+        remote: remote_rooms,
+        wakers: Arc::clone(&wakers),
+    }));
     let typing = Arc::new(Typing::new(clock()));
     let jobs = Arc::new(Jobs::new(
         store.clone(),
@@ -329,6 +393,13 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     }));
     let services = Services::new(AllServices {
         inbound: federation.inbound,
+        transactions: Arc::new(Transactions::new(
+            store.clone(),
+            Arc::clone(&rooms),
+            Arc::clone(&ingest),
+            Arc::clone(&edus),
+        )),
+        resident,
         peers: Arc::clone(&federation.peers),
         server_keys: federation.server_keys,
         notary: federation.notary,
@@ -417,6 +488,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         delivery,
         gateways,
         copies,
+        ingest,
         peers: federation.peers,
         store,
     })

@@ -61,6 +61,8 @@ pub struct Facts {
     pub history_visibility: Option<Arc<Pdu>>,
     /// `m.room.server_acl`
     pub server_acl: Option<Arc<Pdu>>,
+    /// `m.room.policy`
+    pub policy: Option<Arc<Pdu>>,
     /// Whether `m.room.encryption` is set.
     pub encrypted: bool,
 }
@@ -133,6 +135,12 @@ impl RoomView {
     /// Whether somebody is joined.
     pub fn is_joined(&self, user_num: UserNum) -> bool {
         self.membership(user_num) == Membership::Join
+    }
+
+    /// Whether anybody of this cell is joined.
+    pub fn has_local_members(&self) -> bool {
+        let elsewhere: i64 = self.destinations.values().sum();
+        i64::try_from(self.joined).unwrap_or(i64::MAX) > elsewhere
     }
 
     /// The joined members.

@@ -218,6 +218,7 @@ async fn facts(
         join_rules: find("m.room.join_rules").await?,
         history_visibility: find("m.room.history_visibility").await?,
         server_acl: find("m.room.server_acl").await?,
+        policy: find("m.room.policy").await?,
         encrypted: find("m.room.encryption").await?.is_some(),
     })
 }

@@ -1,9 +1,11 @@
 //! The Server-Server API, in areas named as ruma names them.
 
-pub mod device;
+mod device;
 pub mod discovery;
 pub mod extract;
-pub mod keys;
+mod keys;
+mod membership;
+mod transactions;
 mod x_matrix;
 
 use axum::Router;
@@ -12,5 +14,10 @@ use crate::state::Services;
 
 /// All of the Server-Server API.
 pub fn routes() -> Router<Services> {
-    Router::new().merge(device::routes()).merge(discovery::routes()).merge(keys::routes())
+    Router::new()
+        .merge(device::routes())
+        .merge(discovery::routes())
+        .merge(keys::routes())
+        .merge(membership::routes())
+        .merge(transactions::routes())
 }

@@ -11,12 +11,13 @@ mod fan_out;
 mod listing;
 mod message;
 mod persist;
+mod policy;
 mod redaction;
 mod relate;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::AtomicI64},
+    sync::{Arc, OnceLock, atomic::AtomicI64},
 };
 
 use domicile_core::{
@@ -39,9 +40,10 @@ use crate::{
     rooms::{Member, Room, RoomInfo, RoomView, Rooms, StateKeys, StateTrees},
 };
 
-pub use accept::{Accepted, Refused};
+pub use accept::{Accepted, Refused, Resolved};
 use count::Counted;
 pub use message::Transaction;
+pub use policy::PolicySigner;
 use relate::Related;
 
 /// Makes the next events of rooms.
@@ -63,6 +65,7 @@ pub struct Sender {
     outbound: Arc<OutboundBell>,
     /// The time of the last create event.
     last_create: AtomicI64,
+    policy_signer: OnceLock<Arc<dyn PolicySigner>>,
 }
 
 /// What a sender is made of.
@@ -197,6 +200,7 @@ impl Sender {
             destinations,
             outbound,
             last_create: AtomicI64::new(0),
+            policy_signer: OnceLock::new(),
         }
     }
 
@@ -240,11 +244,33 @@ impl Sender {
     /// Builds an event on the copy, checks that it is allowed, and lets the copy show it.
     pub async fn stage(&self, staging: &mut Staging, draft: EventDraft) -> Result<Arc<Pdu>> {
         let state = authorise::auth_state(self, staging, &draft).await?;
-        let pdu = Arc::new(build::build(self, staging, draft, &state)?);
+        let pdu = Arc::new(build::build(self, staging, draft, &state).await?);
         authorise::authorise(staging, &pdu, &state)?;
+        let pdu = self.signed_by_policy_server(staging, pdu).await?;
         let auths = if pdu.is_state() { self.auth_nums(staging, state.values()).await? } else { Vec::new() };
         self.put(staging, Arc::clone(&pdu), auths).await?;
         Ok(pdu)
+    }
+
+    /// An event as it would be made on the room as it is now, if it is allowed. Hold the room's writer. Nothing is written.
+    pub async fn draft(&self, room: &Room, draft: EventDraft) -> Result<Arc<Pdu>> {
+        let staging = self.begin(room);
+        let state = authorise::auth_state(self, &staging, &draft).await?;
+        let pdu = Arc::new(build::build(self, &staging, draft, &state).await?);
+        authorise::authorise(&staging, &pdu, &state)?;
+        Ok(pdu)
+    }
+
+    /// Somebody of this server has come into a room through another server.
+    pub fn joined_elsewhere(&self, room: &Room, user_num: UserNum) {
+        self.push.forget(room.info.room_num);
+        self.presence.introduce(user_num);
+        self.bell.user(user_num);
+    }
+
+    /// Something came for a user that may notify them.
+    pub fn ring_for(&self, user_num: UserNum) {
+        self.bell.user(user_num);
     }
 
     /// Writes what is staged, shows it and wakes who waits for it. Gives the events as they are stored.

@@ -28,6 +28,9 @@ use crate::{
     rooms::{Facts, Member, Membership, RoomInfo, RoomView, live::RECENT},
 };
 
+/// The type of state that names a room's policy server.
+const POLICY: &str = "m.room.policy";
+
 impl Sender {
     /// Lets the copy show an event that was made here. `auths` are the events that allow it, if it is a state event.
     pub(super) async fn put(&self, staging: &mut Staging, pdu: Arc<Pdu>, auths: Vec<EventNum>) -> Result<()> {
@@ -203,6 +206,7 @@ pub(super) fn update_facts(staging: &mut Staging, pdu: &Arc<Pdu>, state_key: &st
         TimelineEventType::RoomHistoryVisibility => facts.history_visibility = Some(Arc::clone(pdu)),
         TimelineEventType::RoomServerAcl => facts.server_acl = Some(Arc::clone(pdu)),
         TimelineEventType::RoomEncryption => facts.encrypted = true,
+        other if other.to_string() == POLICY => facts.policy = Some(Arc::clone(pdu)),
         _ => {}
     }
 }
@@ -220,6 +224,7 @@ pub(super) fn remove_fact(staging: &mut Staging, kind: &TimelineEventType) {
         TimelineEventType::RoomHistoryVisibility => facts.history_visibility = None,
         TimelineEventType::RoomServerAcl => facts.server_acl = None,
         TimelineEventType::RoomEncryption => facts.encrypted = false,
+        other if other.to_string() == POLICY => facts.policy = None,
         _ => {}
     }
 }
