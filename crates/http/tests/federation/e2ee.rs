@@ -138,6 +138,35 @@ async fn a_stale_copy_is_fetched_by_itself() {
 }
 
 #[tokio::test]
+async fn devices_and_messages_reach_the_other_server_by_themselves() {
+    let pair = Pair::with(true).await;
+    upload(&pair.bob).await;
+    pair.devices().await;
+    let since = begin(&pair.alice).await;
+    let second = pair.there.login("bob").await;
+    upload(&second).await;
+    pair.wait_for_change(&since).await;
+    let mut both = vec![pair.bob.device_id.clone(), second.device_id.clone()];
+    both.sort();
+    for round in 0.. {
+        if pair.devices().await.as_ref() == Some(&both) {
+            break;
+        }
+        assert!(round < 200, "alice does not see bob's second device");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let since = begin(&second).await;
+    let body = json!({ "messages": { pair.bob.id(): { second.device_id.as_str(): { "key": 1 } } } });
+    for _ in 0..2 {
+        pair.alice.put(&format!("{V3}/sendToDevice/org.example.key/t1"), &body).await.ok();
+    }
+    let answer = second.get(&format!("{V3}/sync?timeout=10000&since={since}")).await.ok();
+    let expected = json!({ "type": "org.example.key", "sender": pair.alice.id(), "content": { "key": 1 } });
+    assert_eq!(answer["to_device"]["events"], json!([expected]), "{answer}");
+    assert_eq!(sync(&second, &next(&answer)).await["to_device"], Value::Null);
+}
+
+#[tokio::test]
 async fn nobody_speaks_of_others_devices_and_what_cannot_be_read_is_passed_over() {
     let pair = Pair::new().await;
     upload(&pair.bob).await;
@@ -205,7 +234,7 @@ async fn a_copy_is_dropped_when_nobody_shares_a_room() {
     upload(&pair.bob).await;
     pair.devices().await;
     let since = begin(&pair.alice).await;
-    pair.here.stranger(&pair.room, pair.bob.id(), "leave").await;
+    pair.here.strangers(&pair.room, &[pair.bob.id()], "leave").await;
     let answer = sync(&pair.alice, &since).await;
     assert_eq!(answer["device_lists"]["left"], json!([pair.bob.id()]), "{answer}");
     let since = next(&answer);
@@ -217,7 +246,7 @@ async fn a_copy_is_dropped_when_nobody_shares_a_room() {
     let held = format!("{:?}", pair.here.contents().await);
     assert!(!held.contains(&format!("curve25519:{}", pair.bob.device_id)), "the keys are gone");
     // He comes back: what was known before is not relied upon.
-    pair.here.stranger(&pair.room, pair.bob.id(), "join").await;
+    pair.here.strangers(&pair.room, &[pair.bob.id()], "join").await;
     let answer = sync(&pair.alice, &since).await;
     assert_eq!(answer["device_lists"]["changed"], json!([pair.bob.id()]), "{answer}");
     let changes = pair.alice.get(&format!("{V3}/keys/changes?from={since}&to={}", next(&answer))).await.ok();
@@ -232,8 +261,8 @@ async fn who_went_and_came_back_meanwhile_is_asked_for_anew() {
     upload(&pair.bob).await;
     pair.devices().await;
     pair.hide();
-    pair.here.stranger(&pair.room, pair.bob.id(), "leave").await;
-    pair.here.stranger(&pair.room, pair.bob.id(), "join").await;
+    pair.here.strangers(&pair.room, &[pair.bob.id()], "leave").await;
+    pair.here.strangers(&pair.room, &[pair.bob.id()], "join").await;
     assert_eq!(pair.devices().await, None, "nobody told of changes in between");
     pair.show();
     pair.here.clock.advance(3_600_000);

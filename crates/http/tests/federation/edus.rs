@@ -30,7 +30,7 @@ async fn a_message_goes_to_another_server_once_and_arrives_once() {
         pair.alice.put(&format!("{V3}/sendToDevice/org.example.key/t1"), &body).await.ok();
     }
     assert_eq!(inbox(&pair.alice, &own_since).await.len(), 1);
-    let outgoing = pair.here.outgoing().await;
+    let outgoing = pair.here.outgoing_edus().await;
     assert_eq!(outgoing.len(), 2, "one for each server, once: {outgoing:?}");
     let (_, kind, content) = outgoing.iter().find(|(server, ..)| *server == pair.far()).unwrap();
     assert_eq!(kind, "m.direct_to_device");
@@ -77,7 +77,7 @@ async fn large_requests_are_cut_into_several_and_bounded() {
         (0..5).map(|number| (format!("D{number}"), json!({ "text": text }))).collect();
     let body = json!({ "messages": { pair.bob.id(): devices } });
     pair.alice.put(&format!("{V3}/sendToDevice/org.example.key/t1"), &body).await.ok();
-    let outgoing = pair.here.outgoing().await;
+    let outgoing = pair.here.outgoing_edus().await;
     assert_eq!(outgoing.len(), 3);
     let ids: std::collections::BTreeSet<&str> =
         outgoing.iter().filter_map(|(_, _, content)| content["message_id"].as_str()).collect();
@@ -86,7 +86,7 @@ async fn large_requests_are_cut_into_several_and_bounded() {
         (0..1_001).map(|number| (format!("@eve:s{number}.example"), json!({ "*": {} }))).collect();
     let body = json!({ "messages": servers });
     pair.alice.put(&format!("{V3}/sendToDevice/org.example.key/t2"), &body).await.fails(413, "M_TOO_LARGE");
-    assert_eq!(pair.here.outgoing().await.len(), 3);
+    assert_eq!(pair.here.outgoing_edus().await.len(), 3);
 }
 
 #[tokio::test]

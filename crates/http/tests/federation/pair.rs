@@ -5,7 +5,7 @@ use std::time::Duration;
 use domicile_http::router::{self, Apis};
 use domicile_testkit::{
     identity,
-    server::{TestServer, TestUser},
+    server::{Settings, TestServer, TestUser},
 };
 use serde_json::{Value, json};
 
@@ -22,9 +22,16 @@ pub struct Pair {
 }
 
 impl Pair {
+    /// What one is to tell the other, the test carries.
     pub async fn new() -> Self {
-        let here = TestServer::start_federating().await.with_user("alice").await;
-        let there = TestServer::start_federating().await.with_user("bob").await;
+        Self::with(false).await
+    }
+
+    /// With `tells`, each tells the other by itself.
+    pub async fn with(tells: bool) -> Self {
+        let settings = || Settings { tells, ..Settings::default() };
+        let here = TestServer::federating_with(settings()).await.with_user("alice").await;
+        let there = TestServer::federating_with(settings()).await.with_user("bob").await;
         let (alice, bob) = (here.user("alice"), there.user("bob"));
         let room = room(&alice).await;
         bob.post(&format!("{V3}/join/{room}?via={}", here.name()), &json!({})).await.ok();

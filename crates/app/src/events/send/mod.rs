@@ -8,6 +8,7 @@ mod authorise;
 mod build;
 mod count;
 mod fan_out;
+mod follow;
 mod listing;
 mod message;
 mod persist;
@@ -136,6 +137,8 @@ struct StagedEvent {
     members: Vec<(UserNum, Member)>,
     /// How many members other servers have with it, where that changes.
     destinations: Vec<(DestinationNum, i64)>,
+    /// Other servers that are told this event and no other of the room.
+    told_once: Vec<DestinationNum>,
     related: Option<Related>,
     counted: Counted,
     /// Whether other servers hear of it from here.
@@ -282,6 +285,7 @@ impl Sender {
         self.follow_listing(&mut staging).await?;
         let notifies = staging.notifies;
         let tells = staging.staged.iter().any(|event| event.tell);
+        let gone = staging.gone();
         let (view, stored) = persist::persist(self, staging).await?;
         let room = fan_out::publish(self, room, view, &stored).await?;
         if notifies {
@@ -289,6 +293,10 @@ impl Sender {
         }
         if tells {
             self.outbound.room(room.info.room_num);
+        }
+        // The room does not know them any more, and they are to hear how their last member left.
+        for destination_num in gone {
+            self.outbound.destination(destination_num);
         }
         Ok((room, stored))
     }
@@ -303,6 +311,14 @@ impl Staging {
     /// The room's number.
     pub fn room_num(&self) -> RoomNum {
         self.info.room_num
+    }
+
+    /// The destinations that have no members left, or never had, and are told of an event nevertheless.
+    fn gone(&self) -> Vec<DestinationNum> {
+        let changed = self.staged.iter().flat_map(|event| &event.destinations);
+        let gone = changed.filter(|(num, joined)| *joined == 0 && !self.view.destinations.contains_key(num));
+        let told_once = self.staged.iter().flat_map(|event| event.told_once.iter().copied());
+        gone.map(|(num, _)| *num).chain(told_once).collect()
     }
 
     fn pdu(&self, event_num: EventNum) -> Option<Arc<Pdu>> {
