@@ -12,7 +12,7 @@ mod keys;
 mod pair;
 #[path = "federation/requests.rs"]
 mod requests;
-#[path = "federation/tap.rs"]
-mod tap;
 #[path = "federation/rooms.rs"]
 mod rooms;
+#[path = "federation/tap.rs"]
+mod tap;
