@@ -4,6 +4,7 @@ mod backup;
 mod config;
 mod federation;
 mod report;
+mod terminal;
 mod token;
 mod user;
 

@@ -246,22 +246,32 @@ impl Sender {
 
     /// Builds an event on the copy, checks that it is allowed, and lets the copy show it.
     pub async fn stage(&self, staging: &mut Staging, draft: EventDraft) -> Result<Arc<Pdu>> {
-        let state = authorise::auth_state(self, staging, &draft).await?;
-        let pdu = Arc::new(build::build(self, staging, draft, &state).await?);
-        authorise::authorise(staging, &pdu, &state)?;
+        let (pdu, auths) = match staging.view.allowed_before(&draft).map(<[_]>::to_vec) {
+            Some(auth_events) => (Arc::new(build::build(self, staging, draft, auth_events).await?), Vec::new()),
+            None => self.build_and_authorise(staging, draft).await?,
+        };
         let pdu = self.signed_by_policy_server(staging, pdu).await?;
-        let auths = if pdu.is_state() { self.auth_nums(staging, state.values()).await? } else { Vec::new() };
         self.put(staging, Arc::clone(&pdu), auths).await?;
         Ok(pdu)
     }
 
+    /// The event, and the numbers of those that allow it, if it is a state event.
+    async fn build_and_authorise(&self, staging: &mut Staging, draft: EventDraft) -> Result<(Arc<Pdu>, Vec<EventNum>)> {
+        let state = authorise::auth_state(self, staging, &draft).await?;
+        let auth_events = build::auth_events(staging, &state);
+        let pdu = Arc::new(build::build(self, staging, draft, auth_events.clone()).await?);
+        authorise::authorise(staging, &pdu, &state)?;
+        if let Some(sender_num) = self.users.num(pdu.sender()).await? {
+            staging.view.note_allowed(&pdu, sender_num, &auth_events);
+        }
+        let auths = if pdu.is_state() { self.auth_nums(staging, state.values()).await? } else { Vec::new() };
+        Ok((pdu, auths))
+    }
+
     /// An event as it would be made on the room as it is now, if it is allowed. Hold the room's writer. Nothing is written.
     pub async fn draft(&self, room: &Room, draft: EventDraft) -> Result<Arc<Pdu>> {
-        let staging = self.begin(room);
-        let state = authorise::auth_state(self, &staging, &draft).await?;
-        let pdu = Arc::new(build::build(self, &staging, draft, &state).await?);
-        authorise::authorise(&staging, &pdu, &state)?;
-        Ok(pdu)
+        let mut staging = self.begin(room);
+        Ok(self.build_and_authorise(&mut staging, draft).await?.0)
     }
 
     /// Somebody of this server has come into a room through another server.
