@@ -1,14 +1,24 @@
 //! Servers that talk to each other.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test whose helper fails has failed")]
+
+#[path = "federation/e2ee.rs"]
+mod e2ee;
+#[path = "federation/edus.rs"]
+mod edus;
 #[path = "federation/keys.rs"]
 mod keys;
 #[path = "federation/notary.rs"]
 mod notary;
 #[path = "federation/operator.rs"]
 mod operator;
+#[path = "federation/pair.rs"]
+mod pair;
 #[path = "federation/requests.rs"]
 mod requests;
 #[path = "federation/rooms.rs"]
 mod rooms;
+#[path = "federation/tap.rs"]
+mod tap;
 #[path = "federation/unsigned.rs"]
 mod unsigned;

@@ -41,6 +41,7 @@ use tower::ServiceExt as _;
 
 mod contents;
 mod federating;
+mod heard;
 mod outgoing;
 mod relay;
 mod strangers;

@@ -26,6 +26,7 @@ pub use to_device::{ToDevice, ToDeviceParts};
 
 use std::time::Duration;
 
+use domicile_core::error::ErrorKind;
 use ruma::ServerName;
 use serde_json::{Value, json};
 
@@ -35,15 +36,23 @@ use crate::federation::PeerError;
 const ATTEMPTS: usize = 20;
 /// How long other servers are asked for, where the client does not say (client-server, `/keys/query`), and at most.
 const USUAL_WAIT: Duration = Duration::from_secs(10);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// How long other servers are asked for, by the client's wish.
 fn timeout(wish: Option<Duration>) -> Duration {
     wish.unwrap_or(USUAL_WAIT).min(LONGEST_WAIT)
 }
 
-/// What is told of a server that could not be asked.
-fn failure(error: PeerError, server_name: &ServerName) -> Value {
-    let told = error.told(server_name);
-    json!({ "errcode": told.kind.code(), "error": told.message })
+/// What a server answers, or what is told of it where it could not be asked in time. Finding the server counts, too.
+async fn within<T>(
+    wait: Duration,
+    server_name: &ServerName,
+    asking: impl Future<Output = Result<T, PeerError>>,
+) -> Result<T, Value> {
+    let told = match tokio::time::timeout(wait, asking).await {
+        Ok(Ok(answer)) => return Ok(answer),
+        Ok(Err(error)) => error.told(server_name),
+        Err(_) => ErrorKind::BadGateway.with(format!("{server_name} did not answer in time.")),
+    };
+    Err(json!({ "errcode": told.kind.code(), "error": told.message }))
 }

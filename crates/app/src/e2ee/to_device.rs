@@ -113,7 +113,9 @@ impl ToDevice {
         delivery::put(&mut batch, &deliveries);
         if !outgoing.is_empty() {
             let position = batch.position();
-            outgoing.iter().for_each(|edu| edu.insert(&mut batch, session.user_num, position.clone()));
+            for edu in &outgoing {
+                edu.insert(&mut batch, session.user_num, position.clone());
+            }
         }
         match self.store.write(batch).await {
             // The same request came twice at once, and the other one was first.

@@ -15,7 +15,7 @@ use ruma::{
 use serde_json::Value;
 
 use super::{Before, DeviceListCopies, GRACE_MS, List, News, list};
-use crate::{Result, e2ee::failure, federation::Bounds};
+use crate::{Result, e2ee::within, federation::Bounds};
 
 /// Bytes of one server's answer.
 const ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -43,7 +43,7 @@ impl DeviceListCopies {
         let bounds = Bounds { time: timeout, bytes: ANSWER_BYTES };
         let asks = wanted.into_iter().map(|(server_name, users)| async move {
             let request = Request::new(users.iter().map(|user_id| (user_id.clone(), Vec::new())).collect());
-            let answer = self.peers.ask(&server_name, request, bounds).await;
+            let answer = within(timeout, &server_name, self.peers.ask(&server_name, request, bounds)).await;
             (server_name, users, answer)
         });
         let answers: Vec<_> = stream::iter(asks).buffer_unordered(AT_ONCE).collect().await;
@@ -57,8 +57,8 @@ impl DeviceListCopies {
                         }
                     }
                 }
-                Err(error) => {
-                    fetched.failures.insert(server_name.to_string(), failure(error, &server_name));
+                Err(failure) => {
+                    fetched.failures.insert(server_name.to_string(), failure);
                 }
             }
         }

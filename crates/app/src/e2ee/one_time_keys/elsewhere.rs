@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{CLAIMS, Claimed, KEY_BYTES, KEY_ID_BYTES, OneTimeKeys, Wanted};
 use crate::{
     Result,
-    e2ee::{device_list_copies::AT_ONCE, failure, timeout},
+    e2ee::{device_list_copies::AT_ONCE, timeout, within},
     federation::Bounds,
 };
 
@@ -41,9 +41,11 @@ impl OneTimeKeys {
         for (user_id, devices) in elsewhere {
             by_server.entry(user_id.server_name().to_owned()).or_default().insert(user_id, devices);
         }
-        let bounds = Bounds { time: timeout(wait), bytes: ANSWER_BYTES };
+        let wait = timeout(wait);
+        let bounds = Bounds { time: wait, bytes: ANSWER_BYTES };
         let asks = by_server.into_iter().map(|(server_name, wanted)| async move {
-            let answer = self.peers.ask(&server_name, Request::new(wanted.clone()), bounds).await;
+            let asking = self.peers.ask(&server_name, Request::new(wanted.clone()), bounds);
+            let answer = within(wait, &server_name, asking).await;
             (server_name, wanted, answer)
         });
         let (claimed, answers) =
@@ -52,8 +54,8 @@ impl OneTimeKeys {
         for (server_name, wanted, answer) in answers {
             match answer {
                 Ok(answer) => all.claimed.extend(asked_for(answer, &wanted)),
-                Err(error) => {
-                    all.failures.insert(server_name.to_string(), failure(error, &server_name));
+                Err(failure) => {
+                    all.failures.insert(server_name.to_string(), failure);
                 }
             }
         }
