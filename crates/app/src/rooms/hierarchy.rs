@@ -158,7 +158,8 @@ impl Hierarchies {
             if walk.visited.insert(room_id.clone()).is_some() {
                 continue;
             }
-            let Some(row) = rooms::by_id(snapshot, room_id.as_str()).await? else { continue };
+            let row = rooms::by_id(snapshot, room_id.as_str()).await?;
+            let Some(row) = row.filter(|row| row.has_copy) else { continue };
             let summary = self.summaries.load(snapshot, &row).await?;
             let membership = self.summaries.membership(snapshot, Some(walk.user_num), row.room_num).await?;
             if !self.summaries.may_see(snapshot, Some(walk.user_num), &summary, membership).await? {
@@ -179,6 +180,23 @@ impl Hierarchies {
             found.push(HierarchyRoom { summary, children });
         }
         Ok(found)
+    }
+
+    /// A room of a tree, and the rooms that it names as its children in their order.
+    pub(crate) async fn room(
+        &self,
+        snapshot: &Snapshot,
+        row: &rooms::Room,
+        summary: Summary,
+        suggested_only: bool,
+    ) -> Result<(HierarchyRoom, Vec<OwnedRoomId>)> {
+        let children = match summary.room_type.as_deref() {
+            Some("m.space") => self.children(snapshot, row, suggested_only).await?,
+            _ => Vec::new(),
+        };
+        let named = children.iter().map(|child| child.room_id.clone()).collect();
+        let children = children.into_iter().map(|child| child.stripped).collect();
+        Ok((HierarchyRoom { summary, children }, named))
     }
 
     /// The children of a space in their order.

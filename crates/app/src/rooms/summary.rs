@@ -31,7 +31,7 @@ pub const KINDS: [&str; 9] = [
     "m.room.encryption",
 ];
 /// Rooms of a restricted join rule that are looked at.
-const ALLOWED_LOOKED_AT: usize = 20;
+pub const ALLOWED_LOOKED_AT: usize = 20;
 
 /// A room in short.
 #[derive(Clone, Debug)]
@@ -214,7 +214,7 @@ impl Summaries {
         Self { store, rooms, events, keys, trees }
     }
 
-    pub(super) fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.store
     }
 
@@ -229,7 +229,8 @@ impl Summaries {
             .read(move |snapshot| async move {
                 // What somebody may not see is not told from what is not there.
                 let missing = || not_found("There is no such room, or you may not see it.");
-                let row = rooms::by_id(&snapshot, room_id.as_str()).await?.ok_or_else(missing)?;
+                let row = rooms::by_id(&snapshot, room_id.as_str()).await?;
+                let row = row.filter(|row| row.has_copy).ok_or_else(missing)?;
                 let summary = this.load(&snapshot, &row).await?;
                 let membership = this.membership(&snapshot, by, row.room_num).await?;
                 if this.may_see(&snapshot, by, &summary, membership).await? {
@@ -242,7 +243,7 @@ impl Summaries {
     }
 
     /// The summary of a room. Its cost does not grow with the room's state or members.
-    pub(super) async fn load(&self, snapshot: &Snapshot, row: &rooms::Room) -> Result<Summary> {
+    pub(crate) async fn load(&self, snapshot: &Snapshot, row: &rooms::Room) -> Result<Summary> {
         let info = self.events.room_info(snapshot, row.room_num).await?;
         let mut nums = Vec::with_capacity(KINDS.len());
         for kind in KINDS {
@@ -256,6 +257,19 @@ impl Summaries {
             None => usize::try_from(memberships::joined_count(snapshot, row.room_num).await?).unwrap_or(0),
         };
         Ok(Summary::new(info, joined, events.iter().map(|event| Arc::clone(&event.pdu))))
+    }
+
+    /// A state event of a room with an empty state key.
+    pub(crate) async fn state_event(
+        &self,
+        snapshot: &Snapshot,
+        row: &rooms::Room,
+        kind: &str,
+    ) -> Result<Option<Arc<Pdu>>> {
+        let Some(key_num) = self.keys.load(snapshot, kind, "").await? else { return Ok(None) };
+        let Some(event_num) = self.trees.get(snapshot, row.state_root, key_num).await? else { return Ok(None) };
+        let event = self.events.load(snapshot, &[event_num]).await?.into_iter().next();
+        Ok(event.map(|event| Arc::clone(&event.pdu)))
     }
 
     /// Somebody's membership; nobody has left everything.

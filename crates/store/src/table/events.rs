@@ -107,6 +107,22 @@ pub async fn by_nums(snapshot: &Snapshot, nums: impl IntoIterator<Item = EventNu
     rows.iter().map(event).collect()
 }
 
+/// Events as JSON by their numbers, in the order of the numbers; missing ones are left out.
+pub async fn jsons(snapshot: &Snapshot, nums: impl IntoIterator<Item = EventNum>) -> Result<Vec<Bytes>, StoreError> {
+    let rows = snapshot
+        .query("SELECT json FROM events WHERE event_num IN INTS($1) ORDER BY event_num", &[int_list(nums)])
+        .await?;
+    rows.iter().map(|row| row.blob(0)).collect()
+}
+
+/// The event ids of numbers in stored form, in the order of the numbers; missing ones are left out.
+pub async fn ids(snapshot: &Snapshot, nums: impl IntoIterator<Item = EventNum>) -> Result<Vec<Bytes>, StoreError> {
+    let rows = snapshot
+        .query("SELECT event_id FROM events WHERE event_num IN INTS($1) ORDER BY event_num", &[int_list(nums)])
+        .await?;
+    rows.iter().map(|row| row.blob(0)).collect()
+}
+
 /// The event with a Matrix id.
 pub async fn by_id(snapshot: &Snapshot, id: &EventId) -> Result<Option<Event>, StoreError> {
     let row = snapshot

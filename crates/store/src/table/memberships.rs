@@ -81,6 +81,19 @@ pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<Membe
     rows.iter().map(membership).collect()
 }
 
+/// Whether anybody of another server is invited to a room.
+pub async fn any_invited_of(snapshot: &Snapshot, room_num: RoomNum, server_name: &str) -> Result<bool, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT 1 FROM memberships m JOIN users u ON u.user_num = m.user_num
+             WHERE m.room_num = $1 AND m.membership = 'invite' AND u.user_id LIKE $2 LIMIT 1",
+            // No server's name has a sign that means something in a pattern.
+            &params![room_num, format!("%:{server_name}")],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
 /// How many are joined to a room.
 pub async fn joined_count(snapshot: &Snapshot, room_num: RoomNum) -> Result<i64, StoreError> {
     let row = snapshot

@@ -27,6 +27,7 @@ pub use page::{Page, PageRequest};
 pub use peek::{Peeked, Streamed};
 pub use relations::{DEPTH, RelationsPage, RelationsRequest};
 pub use threads::{ThreadsPage, ThreadsRequest};
+pub use timestamp::Onlooker;
 
 use super::{
     Membership, Room, Rooms, StateKeys, StateTrees,

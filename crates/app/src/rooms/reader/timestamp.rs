@@ -14,7 +14,14 @@ use super::{
     RoomReader, RoomReaderParts,
     page::{LOOKED_AT, LOWEST},
 };
-use crate::{Result, accounts::Session, error::not_found, events::Stored, rooms::Room};
+use crate::{
+    Result,
+    accounts::Session,
+    error::not_found,
+    events::Stored,
+    federation::ServerEyes,
+    rooms::{Room, visibility::Eyes},
+};
 
 /// Events around the place that are compared.
 const AROUND: i64 = 64;
@@ -38,10 +45,30 @@ impl RoomReader {
         let found = self
             .parts
             .store
-            .read(move |snapshot| async move { parts.event_at(&snapshot, &room, &session, ts, backward).await })
+            .read(move |snapshot| async move {
+                let eyes = parts.eyes(&snapshot, &room, &session).await?;
+                parts.nearest(&snapshot, &room, &mut Onlooker::User(Box::new(eyes)), ts, backward).await
+            })
             .await?;
         let event = found.ok_or_else(missing)?;
         Ok((event.event_id().to_owned(), time(&event)))
+    }
+}
+
+/// Who looks for an event: somebody of ours, or another server.
+pub enum Onlooker {
+    /// A user.
+    User(Box<Eyes>),
+    /// A server.
+    Server(Box<ServerEyes>),
+}
+
+impl Onlooker {
+    async fn sees(&mut self, parts: &RoomReaderParts, snapshot: &Snapshot, event: &Stored) -> Result<bool> {
+        match self {
+            Self::User(eyes) => eyes.sees(&parts.sight(), snapshot, event).await,
+            Self::Server(eyes) => eyes.sees(parts, snapshot, event).await,
+        }
     }
 }
 
@@ -64,16 +91,16 @@ async fn place(snapshot: &Snapshot, room_num: RoomNum, ts: i64) -> Result<Positi
 }
 
 impl RoomReaderParts {
-    async fn event_at(
+    /// The event nearest to a time, before it or after it, that the onlooker may see.
+    pub(crate) async fn nearest(
         &self,
         snapshot: &Snapshot,
         room: &Room,
-        session: &Session,
+        eyes: &mut Onlooker,
         ts: i64,
         backward: bool,
     ) -> Result<Option<Arc<Stored>>> {
         let room_num = room.info.room_num;
-        let mut eyes = self.eyes(snapshot, room, session).await?;
         let place = place(snapshot, room_num, ts).await?;
         let highest = Position(i64::MAX);
         // A little before the place, seen in the direction of the search.
@@ -103,7 +130,7 @@ impl RoomReaderParts {
                 let (found, known) = (time(&event), best.as_deref().map(time));
                 let fits = if backward { found <= ts } else { found >= ts };
                 let nearer = known.is_none_or(|known| if backward { found > known } else { found < known });
-                if fits && nearer && eyes.sees(&self.sight(), snapshot, &event).await? {
+                if fits && nearer && eyes.sees(self, snapshot, &event).await? {
                     best = Some(event);
                 }
             }
