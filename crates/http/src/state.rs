@@ -14,6 +14,7 @@ use domicile_app::{
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{PresenceNotices, Receipts, TypingNotices},
     events::send::Sender,
+    federation::{Inbound, Notary, OwnKeys, Peers, ServerKeys},
     media::Media,
     moderation::Reports,
     profile::Profiles,
@@ -59,6 +60,16 @@ macro_rules! services {
 }
 
 services! {
+    /// Requests of other servers.
+    pub inbound: Arc<Inbound>,
+    /// Asks other servers.
+    pub peers: Arc<Peers>,
+    /// Keys of other servers.
+    pub server_keys: Arc<ServerKeys>,
+    /// Tells them to others.
+    pub notary: Arc<Notary>,
+    /// The server's own keys.
+    pub own_keys: Arc<OwnKeys>,
     /// Sessions.
     pub sessions: Arc<Sessions>,
     /// The directory of users.

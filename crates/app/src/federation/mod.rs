@@ -1,19 +1,29 @@
-//! Other servers and other cells.
+//! Other servers and other cells: whom we talk to, asking them, their keys and ours, and what they ask us.
 
 mod bell;
 mod destinations;
+pub mod inbound;
+pub mod own_keys;
+pub mod peers;
+pub mod policy;
 pub mod residents;
 pub mod room_events;
 pub mod room_states;
+pub mod server_keys;
 pub mod sight;
 pub mod spaces;
 pub mod third_party_invites;
 
 pub use bell::OutboundBell;
 pub use destinations::Destinations;
+pub use inbound::Inbound;
+pub use own_keys::OwnKeys;
+pub use peers::{Bounds, PeerError, Peers};
+pub use policy::Policy;
 pub use residents::{Resident, Residents};
 pub use room_events::RoomEvents;
 pub use room_states::RoomStates;
+pub use server_keys::{KeyUse, Notary, ServerKeys};
 pub use sight::{ServerEyes, Sights};
 pub use spaces::Spaces;
 pub use third_party_invites::ThirdPartyInvites;

@@ -41,7 +41,7 @@ pub(super) fn build(sender: &Sender, staging: &Staging, draft: EventDraft, state
         depth: (staging.view.depth + 1).min(MAX_DEPTH),
         origin_server_ts: sender.clock.now_ms(),
     };
-    event::build(draft, place, &staging.info.rules, &sender.signer).map_err(|error| refused(&error))
+    event::build(draft, place, &staging.info.rules, &sender.signer.current()).map_err(|error| refused(&error))
 }
 
 /// The events that a new one names: the newest ends of the graph. Whatever ends are left stay for the next.
@@ -71,7 +71,8 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         depth: 1,
         origin_server_ts: sender.create_ts(),
     };
-    let create = Arc::new(event::build(draft, place, &rules, &sender.signer).map_err(|error| refused(&error))?);
+    let create =
+        Arc::new(event::build(draft, place, &rules, &sender.signer.current()).map_err(|error| refused(&error))?);
     let room_id = match chosen {
         Some(room_id) => room_id,
         None => OwnedRoomId::try_from(create.event_id().as_str().replacen('$', "!", 1)).map_err(Error::internal)?,

@@ -1,0 +1,6 @@
+//! Servers that talk to each other.
+
+#[path = "federation/keys.rs"]
+mod keys;
+#[path = "federation/requests.rs"]
+mod requests;
