@@ -1,5 +1,7 @@
 //! `cargo xtask docs`: writes the documents that are made from the code, so that they cannot say something else.
 
+mod federation;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
@@ -12,9 +14,12 @@ use crate::{command, golden};
 
 const OPERATIONS: &str = "xtask/data/client-server-operations.txt";
 const DOCUMENT: &str = "docs/operations.md";
+const COVERAGE: &str = "docs/federation-coverage.md";
 /// Served operations that the test of missing and foreign tokens leaves out, each with a reason.
 const UNTESTED: &str = "xtask/golden/operations-without-authorisation-test.txt";
 const ENDPOINTS: &str = "crates/http/src";
+/// Those of other servers, which have a document of their own.
+const FEDERATION: &str = "crates/http/src/federation/";
 
 /// Options.
 #[derive(Debug, clap::Args)]
@@ -26,19 +31,23 @@ pub(crate) struct Args {
 
 /// Writes, or with `--check` compares, every generated document.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let made = operations()?;
-    let place = command::root().join(DOCUMENT);
-    if !args.check {
-        fs::write(&place, made).with_context(|| format!("writing {DOCUMENT}"))?;
-        println!("docs: wrote {DOCUMENT}");
-        return Ok(());
+    let served = served()?;
+    for (document, made) in [(DOCUMENT, operations(&served)?), (COVERAGE, federation::document(&served)?)] {
+        let place = command::root().join(document);
+        if !args.check {
+            fs::write(&place, made).with_context(|| format!("writing {document}"))?;
+            println!("docs: wrote {document}");
+        } else if fs::read_to_string(&place).unwrap_or_default() != made {
+            bail!("{document} is not what the code makes of it: run `cargo xtask docs` and commit the file");
+        } else {
+            println!("docs: {document} is up to date");
+        }
     }
-    if fs::read_to_string(&place).unwrap_or_default() != made {
-        bail!("{DOCUMENT} is not what the code makes of it: run `cargo xtask docs` and commit the file");
-    }
-    println!("docs: {DOCUMENT} is up to date");
     Ok(())
 }
+
+/// What endpoint files declare by method and path, and which file does.
+type Served = BTreeMap<(String, String), (Declared, String)>;
 
 /// One operation of the specification.
 struct Operation<'a> {
@@ -51,7 +60,7 @@ struct Operation<'a> {
 }
 
 /// The table of operations: which are served, and by which file.
-fn operations() -> Result<String> {
+fn operations(served: &Served) -> Result<String> {
     let list = fs::read_to_string(command::root().join(OPERATIONS)).with_context(|| format!("reading {OPERATIONS}"))?;
     let operations: Vec<Operation<'_>> = list
         .lines()
@@ -64,14 +73,13 @@ fn operations() -> Result<String> {
             Ok(Operation { area, method, path, name, who, is_deprecated: rest == ["deprecated"] })
         })
         .collect::<Result<_>>()?;
-    let served = served()?;
     let untested = golden::read(UNTESTED)?;
     for name in untested.keys() {
         if !operations.iter().any(|op| op.name == name && served.contains_key(&key(op.method, op.path))) {
             bail!("{UNTESTED}: `{name}` is not an operation that is served; remove its line");
         }
     }
-    Ok(document(&operations, &served, &untested))
+    Ok(document(&operations, served, &untested))
 }
 
 /// Method and path, with parameters' names left out: whoever wrote the file may have called them otherwise.
@@ -81,7 +89,7 @@ fn key(method: &str, path: &str) -> (String, String) {
 }
 
 /// What the endpoint files declare, and which file does.
-fn served() -> Result<BTreeMap<(String, String), (Declared, String)>> {
+fn served() -> Result<Served> {
     let mut served = BTreeMap::new();
     let mut folders = vec![command::root().join(ENDPOINTS)];
     while let Some(folder) = folders.pop() {
@@ -107,11 +115,7 @@ fn served() -> Result<BTreeMap<(String, String), (Declared, String)>> {
     Ok(served)
 }
 
-fn document(
-    operations: &[Operation<'_>],
-    served: &BTreeMap<(String, String), (Declared, String)>,
-    untested: &BTreeMap<String, String>,
-) -> String {
+fn document(operations: &[Operation<'_>], served: &Served, untested: &BTreeMap<String, String>) -> String {
     let find = |op: &Operation<'_>| served.get(&key(op.method, op.path));
     let count = operations.iter().filter(|op| find(op).is_some()).count();
     let mut text = format!(
@@ -135,7 +139,8 @@ fn document(
         let _ = writeln!(text, "| `{} {}` | {}{note} | {} | {by} |", op.method, op.path, op.name, op.who);
     }
     let known: BTreeSet<_> = operations.iter().map(|op| key(op.method, op.path)).collect();
-    let others: Vec<_> = served.iter().filter(|(key, _)| !known.contains(key)).collect();
+    let others: Vec<_> =
+        served.iter().filter(|(key, by)| !known.contains(key) && !by.1.starts_with(FEDERATION)).collect();
     if !others.is_empty() {
         text.push_str("\n## Not of the client-server API 1.19\n\n| operation | served by |\n| --- | --- |\n");
     }

@@ -14,7 +14,7 @@ use domicile_app::{
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{PresenceNotices, Receipts, TypingNotices},
     events::send::Sender,
-    federation::{Inbound, Notary, OwnKeys, Peers, ServerKeys},
+    federation::{Inbound, Notary, OwnKeys, Peers, RoomEvents, RoomStates, ServerKeys, Spaces, ThirdPartyInvites},
     media::Media,
     moderation::Reports,
     profile::Profiles,
@@ -162,4 +162,12 @@ services! {
     pub push_rules: Arc<PushRules>,
     /// Media.
     pub media: Arc<Media>,
+    /// Events of rooms for other servers.
+    pub room_events: Arc<RoomEvents>,
+    /// State of rooms for other servers.
+    pub room_states: Arc<RoomStates>,
+    /// Spaces for other servers.
+    pub spaces: Arc<Spaces>,
+    /// Invitations by addresses outside of Matrix.
+    pub third_party_invites: Arc<ThirdPartyInvites>,
 }

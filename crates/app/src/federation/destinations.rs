@@ -43,7 +43,8 @@ impl Destinations {
             return Ok(Some(destination_num));
         }
         let name = destination.to_string();
-        let found = self.store.read(move |snapshot| async move { destinations::by_name(&snapshot, &name).await }).await?;
+        let found =
+            self.store.read(move |snapshot| async move { destinations::by_name(&snapshot, &name).await }).await?;
         if let Some(destination_num) = found {
             self.remember(destination, destination_num);
         }

@@ -2,10 +2,15 @@
 
 mod bell;
 mod destinations;
+pub mod history;
 pub mod inbound;
+mod kept;
+mod one_at_a_time;
 pub mod own_keys;
 pub mod peers;
 pub mod policy;
+pub mod profiles;
+pub mod remote_spaces;
 pub mod residents;
 pub mod room_events;
 pub mod room_states;
@@ -16,10 +21,15 @@ pub mod third_party_invites;
 
 pub use bell::OutboundBell;
 pub use destinations::Destinations;
+pub use history::History;
 pub use inbound::Inbound;
+pub use kept::Kept;
+pub use one_at_a_time::OneAtATime;
 pub use own_keys::OwnKeys;
 pub use peers::{Bounds, PeerError, Peers};
 pub use policy::Policy;
+pub use profiles::RemoteProfiles;
+pub use remote_spaces::RemoteSpaces;
 pub use residents::{Resident, Residents};
 pub use room_events::RoomEvents;
 pub use room_states::RoomStates;

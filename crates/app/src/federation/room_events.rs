@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{Residents, ServerEyes, Sights};
 use crate::{
-    Error, Result,
+    Result,
     error::not_found,
     events::Stored,
     rooms::reader::{Onlooker, RoomReaderParts},
@@ -202,12 +202,7 @@ async fn walk_back(
     Ok(found)
 }
 
-async fn fill(
-    parts: &RoomReaderParts,
-    snapshot: &Snapshot,
-    room_id: &RoomId,
-    gap: Gap,
-) -> Result<Vec<Arc<Stored>>> {
+async fn fill(parts: &RoomReaderParts, snapshot: &Snapshot, room_id: &RoomId, gap: Gap) -> Result<Vec<Arc<Stored>>> {
     let limit = usize::try_from(gap.limit).unwrap_or(MISSING).min(MISSING);
     let min_depth = i64::try_from(gap.min_depth).unwrap_or(i64::MAX);
     let mut seen: HashSet<OwnedEventId> = gap.earliest.into_iter().collect();
@@ -238,4 +233,3 @@ async fn fill(
     }
     Ok(found)
 }
-

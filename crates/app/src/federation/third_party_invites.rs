@@ -99,10 +99,8 @@ impl ThirdPartyInvites {
         let said = json!({
             "display_name": display_name, "signed": { "mxid": mxid, "token": token, "signatures": signatures },
         });
-        let content = Map::from_iter([
-            ("membership".to_owned(), json!("invite")),
-            ("third_party_invite".to_owned(), said),
-        ]);
+        let content =
+            Map::from_iter([("membership".to_owned(), json!("invite")), ("third_party_invite".to_owned(), said)]);
         let by = Session::without_device(sender_num, invite.sender.to_owned());
         self.members.change(&by, &room, invite.invited, content, MemberExtras::default()).await
     }

@@ -14,6 +14,7 @@ use crate::{
     accounts::{Session, Users},
     error::forbidden,
     events::send::Sender,
+    federation::RemoteProfiles,
 };
 
 /// What a change of membership says beside the membership.
@@ -31,12 +32,19 @@ pub struct Members {
     users: Arc<Users>,
     sender: Arc<Sender>,
     successions: Arc<Successions>,
+    profiles: Arc<RemoteProfiles>,
 }
 
 impl Members {
     /// Over a store and a sender.
-    pub fn new(store: Store, users: Arc<Users>, sender: Arc<Sender>, successions: Arc<Successions>) -> Self {
-        Self { store, users, sender, successions }
+    pub fn new(
+        store: Store,
+        users: Arc<Users>,
+        sender: Arc<Sender>,
+        successions: Arc<Successions>,
+        profiles: Arc<RemoteProfiles>,
+    ) -> Self {
+        Self { store, users, sender, successions, profiles }
     }
 
     /// Makes the events.
@@ -131,7 +139,10 @@ impl Members {
             Membership::Ban => return Err(forbidden(format!("{target} is banned from the room: unban them first."))),
             _ => {}
         }
-        let content = self.content(target_num, "invite").await?;
+        let mut content = self.content(target_num, "invite").await?;
+        if !self.users.is_local(target) {
+            content.extend(self.profiles.shown(target).await);
+        }
         self.change(by, &room, target, content, MemberExtras { reason, ..MemberExtras::default() }).await
     }
 

@@ -64,6 +64,11 @@ impl Status {
         self.0 & other.0 != 0
     }
 
+    /// Whether nobody here is shown the event: it is not part of the room, or nothing is known of the state before it.
+    pub fn is_hidden(self) -> bool {
+        !self.is_accepted()
+    }
+
     /// Whether the event is part of the room.
     pub fn is_accepted(self) -> bool {
         self.0 == 0

@@ -13,8 +13,11 @@ pub const FORGET_ADDRESSES: &str = "forget_addresses";
 /// Removes the transactions of devices that no client repeats any more: once a day.
 pub const FORGET_TRANSACTIONS: &str = "forget_transactions";
 
+/// Removes files of other servers that have been in the cache long enough: once a day.
+pub const FORGET_REMOTE_MEDIA: &str = "forget_remote_media";
+
 /// Work that is done again and again: kind and number. Numbers of other jobs are positive.
-pub const STANDING: [(&str, i64); 2] = [(FORGET_ADDRESSES, -1), (FORGET_TRANSACTIONS, -2)];
+pub const STANDING: [(&str, i64); 3] = [(FORGET_ADDRESSES, -1), (FORGET_TRANSACTIONS, -2), (FORGET_REMOTE_MEDIA, -5)];
 
 /// A row of `jobs`.
 #[derive(Clone, Debug, PartialEq, Eq)]

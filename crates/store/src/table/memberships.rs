@@ -70,6 +70,18 @@ pub async fn one(snapshot: &Snapshot, user_num: UserNum, room_num: RoomNum) -> R
     row.as_ref().map(membership).transpose()
 }
 
+/// The word of a user's membership in the room of a Matrix id.
+pub async fn by_room_id(snapshot: &Snapshot, user_num: UserNum, room_id: &str) -> Result<Option<String>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT membership FROM memberships WHERE user_num = $1
+             AND room_num = (SELECT room_num FROM rooms WHERE room_id = $2)",
+            &params![user_num, room_id],
+        )
+        .await?;
+    row.map(|row| row.text(0).map(str::to_owned)).transpose()
+}
+
 /// Everybody's membership in a room.
 pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<Membership>, StoreError> {
     let rows = snapshot

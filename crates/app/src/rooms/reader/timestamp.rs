@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use domicile_core::ids::{Position, RoomNum};
 use domicile_store::{Snapshot, table::events as event_rows};
-use ruma::{OwnedEventId, RoomId};
+use ruma::{MilliSecondsSinceUnixEpoch, OwnedEventId, RoomId, UInt, api::Direction};
 
 use super::{
     RoomReader, RoomReaderParts,
@@ -19,7 +19,7 @@ use crate::{
     accounts::Session,
     error::not_found,
     events::Stored,
-    federation::ServerEyes,
+    federation::{History, ServerEyes},
     rooms::{Room, visibility::Eyes},
 };
 
@@ -41,18 +41,65 @@ impl RoomReader {
         };
         let Some(room_num) = self.parts.rooms.num(room_id).await? else { return Err(missing()) };
         let room = self.parts.rooms.by_num(room_num).await?;
-        let (parts, session) = (Arc::clone(&self.parts), session.clone());
-        let found = self
-            .parts
+        let here = self.event_here(session, &room, ts, backward).await?;
+        let history = self.history.as_deref().filter(|_| room.view().is_joined(session.user_num));
+        let known = here.as_deref().map(time);
+        if let Some(history) = history
+            && self.may_be_nearer(history, &room, here.as_deref(), backward).await?
+        {
+            fetch_nearer(history, &room, ts, backward, known).await?;
+            if let Some(event) = self.event_here(session, &room, ts, backward).await? {
+                return Ok((event.event_id().to_owned(), time(&event)));
+            }
+        }
+        let event = here.ok_or_else(missing)?;
+        Ok((event.event_id().to_owned(), time(&event)))
+    }
+
+    async fn event_here(
+        &self,
+        session: &Session,
+        room: &Arc<Room>,
+        ts: i64,
+        backward: bool,
+    ) -> Result<Option<Arc<Stored>>> {
+        let (parts, room, session) = (Arc::clone(&self.parts), Arc::clone(room), session.clone());
+        self.parts
             .store
             .read(move |snapshot| async move {
                 let eyes = parts.eyes(&snapshot, &room, &session).await?;
                 parts.nearest(&snapshot, &room, &mut Onlooker::User(Box::new(eyes)), ts, backward).await
             })
-            .await?;
-        let event = found.ok_or_else(missing)?;
-        Ok((event.event_id().to_owned(), time(&event)))
+            .await
     }
+
+    /// Whether what other servers have may be nearer than what was found here: it is nothing, or stands at the beginning of what is here.
+    async fn may_be_nearer(
+        &self,
+        history: &History,
+        room: &Room,
+        found: Option<&Stored>,
+        backward: bool,
+    ) -> Result<bool> {
+        let room_num = room.info.room_num;
+        let ends = self.parts.store.read(move |snapshot| async move { event_rows::ends(&snapshot, room_num).await });
+        let first = ends.await?.map(|(first, _)| first);
+        let at_the_edge = found.is_none_or(|event| !backward && event.position == first);
+        Ok(at_the_edge && history.is_missing(room_num).await?)
+    }
+}
+
+/// Has an event come that is nearer to a time than `known`, if another server in the room has one.
+async fn fetch_nearer(history: &History, room: &Arc<Room>, ts: i64, backward: bool, known: Option<i64>) -> Result<()> {
+    let Ok(wanted) = UInt::try_from(ts) else { return Ok(()) };
+    let direction = if backward { Direction::Backward } else { Direction::Forward };
+    let found = history.nearest(room, MilliSecondsSinceUnixEpoch(wanted), direction).await?;
+    let Some((server, event_id, found_ts)) = found else { return Ok(()) };
+    let distance = |known: i64| known.abs_diff(ts);
+    if known.is_none_or(|known| distance(found_ts) < distance(known)) {
+        history.fetch_event(room, &server, &event_id).await?;
+    }
+    Ok(())
 }
 
 /// Who looks for an event: somebody of ours, or another server.

@@ -23,7 +23,7 @@ pub(super) async fn knock_room(
     Acting(request): Acting<Request>,
 ) -> Reply<Response> {
     limits.check(Limit::Joins, Key::Account(request.session.user_num))?;
-    let room_id = directory.resolve(&request.body.room_id_or_alias).await?;
+    let room_id = directory.resolve(&request.body.room_id_or_alias).await?.room_id;
     members.knock(&request.session, &room_id, request.body.reason).await?;
     Ok(Answer(Response::new(room_id)))
 }

@@ -23,7 +23,7 @@ pub(super) async fn join_room_by_id_or_alias(
     Acting(request): Acting<Request>,
 ) -> Reply<Response> {
     limits.check(Limit::Joins, Key::Account(request.session.user_num))?;
-    let room_id = directory.resolve(&request.body.room_id_or_alias).await?;
+    let room_id = directory.resolve(&request.body.room_id_or_alias).await?.room_id;
     members.join(&request.session, &room_id, request.body.reason).await?;
     Ok(Answer(Response::new(room_id)))
 }
