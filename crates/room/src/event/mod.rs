@@ -2,7 +2,9 @@
 
 pub mod build;
 pub mod client_json;
+pub mod json;
 pub mod pdu;
+pub mod receive;
 pub mod redact;
 pub mod relation;
 pub mod sign;
