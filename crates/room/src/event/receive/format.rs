@@ -1,7 +1,7 @@
 //! The form of an event: which keys there are, and what their values are (each room version, *Event format*).
 
 use ruma::{
-    OwnedEventId, OwnedRoomId, OwnedUserId,
+    OwnedEventId, OwnedRoomId, OwnedUserId, RoomId,
     room_version_rules::{EventsReferenceFormatVersion, RoomVersionRules},
 };
 
@@ -12,9 +12,9 @@ use super::{
 };
 
 /// Entries of `prev_events` at most.
-pub(in crate::event) const PREV_EVENTS: usize = 20;
+const PREV_EVENTS: usize = 20;
 /// Entries of `auth_events` at most.
-pub(in crate::event) const AUTH_EVENTS: usize = 10;
+const AUTH_EVENTS: usize = 10;
 /// The latest time that is understood, in milliseconds since the epoch.
 const LATEST_TS: i64 = (1 << 53) - 1;
 
@@ -47,9 +47,8 @@ pub(super) fn check(event: &Object<'_>, rules: &RoomVersionRules) -> Result<Fiel
     }
     number(event, "depth", i64::MAX)?;
     number(event, "origin_server_ts", LATEST_TS)?;
-    references(event, "prev_events", PREV_EVENTS, rules, None)?;
-    let create = room_id.as_ref().filter(|_| !rules.event_format.allow_room_create_in_auth_events);
-    references(event, "auth_events", AUTH_EVENTS, rules, create)?;
+    references(event, "prev_events", room_id.as_deref(), rules)?;
+    references(event, "auth_events", room_id.as_deref(), rules)?;
     signed(event)?;
     Ok(Fields { event_id, sender })
 }
@@ -92,17 +91,18 @@ fn number(event: &Object<'_>, key: &'static str, most: i64) -> Result<(), Refuse
     }
 }
 
-/// A list of events: ids, or from the time before ids were hashes, pairs of an id and hashes.
-fn references(
+/// A list of events, `prev_events` or `auth_events`: ids, or from the time before ids were hashes, pairs of an id and hashes.
+pub(super) fn references(
     event: &Object<'_>,
     key: &'static str,
-    most: usize,
+    room_id: Option<&RoomId>,
     rules: &RoomVersionRules,
-    create: Option<&OwnedRoomId>,
 ) -> Result<(), Refused> {
     let wrong = || Refused::Format { key, reason: "has something in it that is no event of this version's form" };
     let list = event.get(key).and_then(Json::as_array).ok_or(Refused::Format { key, reason: "is no list" })?;
-    size::bound(key, list.len(), most)?;
+    let is_auth = key == "auth_events";
+    size::bound(key, list.len(), if is_auth { AUTH_EVENTS } else { PREV_EVENTS })?;
+    let create = room_id.filter(|_| is_auth && !rules.event_format.allow_room_create_in_auth_events);
     let pairs = rules.events_reference_format == EventsReferenceFormatVersion::V1;
     for entry in list {
         let id = match entry {

@@ -169,13 +169,23 @@ impl Unverified {
     }
 }
 
+/// Checks a list of events that another server has drafted.
+pub(super) fn references(
+    event: &json::Object<'_>,
+    key: &'static str,
+    room_id: &RoomId,
+    rules: &RoomVersionRules,
+) -> Result<(), Refused> {
+    format::references(event, key, Some(room_id), rules)
+}
+
 fn named_id(text: &str, key: &'static str) -> Result<OwnedEventId, Refused> {
     size::id(key, text)?;
     OwnedEventId::try_from(text).map_err(|_| Refused::Format { key, reason: "has something in it that is no event id" })
 }
 
 /// Whether events of this room version bring their ids along.
-fn brings_id(rules: &RoomVersionRules) -> bool {
+pub(super) fn brings_id(rules: &RoomVersionRules) -> bool {
     rules.event_id_format == EventIdFormatVersion::V1
 }
 
