@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use domicile_core::ids::EventNum;
-use domicile_room::{auth, event::Pdu};
+use domicile_room::{
+    auth,
+    event::{Judged, Pdu},
+};
 use domicile_store::table::events::Status;
 use ruma::{OwnedEventId, room_version_rules::RoomVersionRules};
 
@@ -21,8 +24,11 @@ impl Auths {
 
     /// Whether they allow the event; if not, why.
     pub(super) fn allow(&self, pdu: &Pdu, rules: &RoomVersionRules) -> Result<(), String> {
-        let auths: Vec<(Arc<Pdu>, bool)> =
-            self.0.iter().map(|(_, pdu, rejected)| (Arc::clone(pdu), *rejected)).collect();
+        let auths: Vec<Judged> = self
+            .0
+            .iter()
+            .map(|(_, pdu, rejected)| Judged { pdu: Arc::clone(pdu), rejected: *rejected })
+            .collect();
         auth::allowed_by_auth_events(pdu, rules, &auths).map_err(|error| error.to_string())
     }
 }

@@ -95,7 +95,7 @@ impl Ingest {
     }
 
     /// All that allows an event, and that is not here.
-    async fn fetch_auth_chain(
+    pub(super) async fn fetch_auth_chain(
         &self,
         room: &Arc<Room>,
         event_id: &EventId,

@@ -233,7 +233,7 @@ impl Ingest {
             self.allowed_by(round, pdu, now).await?
         };
         if soft.is_ok() {
-            soft = self.allowed_by_policy_server(round, pdu).await;
+            soft = self.allowed_by_policy_server(round, pdu).await?;
         }
         if let Err(reason) = soft {
             self.put_aside(round, pdu, known, before, auths.nums(), Status::SOFT_FAILED).await?;

@@ -6,7 +6,10 @@ use std::{
 };
 
 use domicile_core::ids::{EventNum, KeyNum, NodeNum, UserNum};
-use domicile_room::{auth, event::Pdu};
+use domicile_room::{
+    auth,
+    event::{Judged, Pdu},
+};
 use domicile_store::{
     Batch, Value, event_id,
     numbers::Sequence,
@@ -47,14 +50,16 @@ impl Ingest {
                 continue;
             }
             let mut nums: Vec<EventNum> = auths.iter().map(|(event_num, ..)| *event_num).collect();
-            let mut allow: Vec<(Arc<Pdu>, bool)> =
-                auths.iter().map(|(_, pdu, status)| (Arc::clone(pdu), status.has(Status::REJECTED))).collect();
+            let mut allow: Vec<Judged> = auths
+                .iter()
+                .map(|(_, pdu, status)| Judged { pdu: Arc::clone(pdu), rejected: status.has(Status::REJECTED) })
+                .collect();
             if info.rules.authorization.room_create_event_id_as_room_id
                 && let Some((event_num, create, _)) = create_of(info, &kept)
                 && create.event_id() != pdu.event_id()
             {
                 nums.push(event_num);
-                allow.push((create, false));
+                allow.push(Judged::accepted(create));
             }
             let allowed = auth::allowed_by_auth_events(pdu, &info.rules, &allow);
             let status = if allowed.is_ok() { Status::OUTLIER } else { Status::OUTLIER.and(Status::REJECTED) };

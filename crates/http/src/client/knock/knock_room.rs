@@ -24,6 +24,6 @@ pub(super) async fn knock_room(
 ) -> Reply<Response> {
     limits.check(Limit::Joins, Key::Account(request.session.user_num))?;
     let room_id = directory.resolve(&request.body.room_id_or_alias).await?;
-    members.knock(&request.session, &room_id, request.body.reason).await?;
+    members.knock(&request.session, &room_id, &request.body.via, request.body.reason).await?;
     Ok(Answer(Response::new(room_id)))
 }
