@@ -1,6 +1,6 @@
 //! What anybody is told who knows just the server's name: where clients find it, and whom to ask for help.
 
-use ruma::OwnedUserId;
+use ruma::{OwnedServerName, OwnedUserId};
 
 /// A way to reach those who run the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Contact {
 pub struct Discovery {
     /// The address that clients use, if it is known.
     pub homeserver: Option<String>,
+    /// Where other servers find this one, if it is not where its name says.
+    pub server: Option<OwnedServerName>,
     /// Ways to reach those who run the server.
     pub contacts: Vec<Contact>,
     /// A page with help.

@@ -33,6 +33,8 @@ kinds! {
     SoftLogout = "M_UNKNOWN_TOKEN", 401;
     /// No access token was given.
     MissingToken = "M_MISSING_TOKEN", 401;
+    /// Another server's request is not signed, or not rightly.
+    Unauthorized = "M_UNAUTHORIZED", 401;
     /// The user is locked.
     UserLocked = "M_USER_LOCKED", 401;
     /// The user is suspended, and may do little but read and leave.

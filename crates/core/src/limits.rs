@@ -10,6 +10,8 @@ pub const JSON_DEPTH: usize = 100;
 pub const BODY_BYTES: usize = 1024 * 1024;
 /// Largest body of a request that carries many keys (key upload, key backup, to-device messages), in bytes.
 pub const KEYS_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// Largest body of another server's request in bytes: a transaction has at most 50 events and 100 ephemeral units.
+pub const FEDERATION_BODY_BYTES: usize = 16 * 1024 * 1024;
 /// Largest page of events that is given at once.
 pub const PAGE_EVENTS: usize = 1_000;
 /// To-device messages that one sync carries.

@@ -2,10 +2,7 @@
 //!
 //! Nothing is followed: an answer that points elsewhere is an answer. Time and size of an answer are bounded by the caller.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::USER_AGENT};
@@ -14,14 +11,10 @@ use hyper_util::{
     client::legacy::Client as Pool,
     rt::{TokioExecutor, TokioTimer},
 };
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
 
 use crate::{
-    connect::{ConnectError, Connector},
-    guard::Guard,
+    connect::{ConnectError, Connector, Locate, SystemHosts},
+    trust::Trust,
 };
 
 /// Idle connections to one host that are kept, and for how long.
@@ -29,24 +22,6 @@ const IDLE_CONNECTIONS: usize = 8;
 const IDLE_TIME: Duration = Duration::from_mins(1);
 /// How long it may take to connect: name, address and encryption together.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
-/// Where systems keep the certificates of those whom everybody trusts, as one file.
-const SYSTEM_ROOTS: [&str; 5] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
-/// What the operator chooses.
-#[derive(Clone, Debug, Default)]
-pub struct ClientSettings {
-    /// Which addresses may be connected to.
-    pub guard: Guard,
-    /// Files with certificates that are trusted beside those of the system, as PEM.
-    pub ca_files: Vec<PathBuf>,
-}
-
 /// What an answer may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -54,14 +29,6 @@ pub struct Bounds {
     pub time: Duration,
     /// Bytes of its body.
     pub bytes: usize,
-}
-
-/// A certificate file of the configuration that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("the certificates of {path} cannot be used: {reason}")]
-pub struct CaError {
-    path: PathBuf,
-    reason: String,
 }
 
 /// Why there is no answer.
@@ -96,36 +63,22 @@ impl ClientError {
 
 /// Asks other people's servers. Cheap to clone; all clones share their connections.
 #[derive(Clone)]
-pub struct Client {
-    pool: Pool<Connector, Full<Bytes>>,
+#[expect(private_bounds, reason = "only this crate finds hosts")]
+pub struct Client<L: Locate = SystemHosts> {
+    pool: Pool<Connector<L>, Full<Bytes>>,
 }
 
 impl Client {
-    /// A client that trusts the system's certificates and those of `ca_files`.
-    pub fn new(settings: ClientSettings) -> Result<Self, CaError> {
-        let mut roots = RootCertStore::empty();
-        if let Some(path) = SYSTEM_ROOTS.iter().map(Path::new).find(|path| path.is_file()) {
-            // Single certificates that rustls does not take (of old kinds) are left out, as browsers do.
-            let (_, left_out) = roots.add_parsable_certificates(pem(path)?);
-            tracing::debug!(left_out, path = %path.display(), "the system's certificates are read");
-        }
-        for path in &settings.ca_files {
-            let wrong = |reason: String| CaError { path: path.clone(), reason };
-            let certificates = pem(path)?;
-            if certificates.is_empty() {
-                return Err(wrong("there is none".to_owned()));
-            }
-            for certificate in certificates {
-                roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-            }
-        }
-        let failed = |error: rustls::Error| CaError { path: PathBuf::from("TLS"), reason: error.to_string() };
-        let mut tls = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .map_err(failed)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    /// A client that finds hosts as every program of this machine does.
+    pub fn new(trust: &Trust) -> Self {
+        Self::over(trust, SystemHosts)
+    }
+}
+
+#[expect(private_bounds, reason = "only this crate finds hosts")]
+impl<L: Locate> Client<L> {
+    /// A client that finds hosts in a way of its own.
+    pub(crate) fn over(trust: &Trust, hosts: L) -> Self {
         let pool = Pool::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -133,8 +86,8 @@ impl Client {
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .http1_max_headers(100)
             .http2_max_header_list_size(64 * 1024)
-            .build(Connector::new(settings.guard, tls, CONNECT_TIME));
-        Ok(Self { pool })
+            .build(Connector::new(trust, hosts, CONNECT_TIME));
+        Self { pool }
     }
 
     /// Asks, and gives the whole answer.
@@ -168,12 +121,4 @@ fn broken(error: &hyper_util::client::legacy::Error) -> ClientError {
         source = inner.source();
     }
     ClientError::Broken(said)
-}
-
-fn pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, CaError> {
-    let wrong = |reason: String| CaError { path: path.to_owned(), reason };
-    CertificateDer::pem_file_iter(path)
-        .map_err(|error| wrong(error.to_string()))?
-        .collect::<Result<_, _>>()
-        .map_err(|error| wrong(error.to_string()))
 }

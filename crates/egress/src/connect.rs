@@ -16,11 +16,11 @@ use hyper_util::{
     client::legacy::connect::{Connected, Connection},
     rt::TokioIo,
 };
-use rustls::{ClientConfig, pki_types::ServerName};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::guard::Guard;
+use crate::{guard::Guard, trust::Trust};
 
 /// Addresses of one name that are tried.
 const TRIED: usize = 4;
@@ -34,6 +34,9 @@ pub enum ConnectError {
     /// The host is no name and no address.
     #[error("the host is no name and no address")]
     NoHost,
+    /// The name system says that there is no such service.
+    #[error("the name system says that there is no Matrix server")]
+    NoService,
     /// The name has no address.
     #[error("the name cannot be resolved: {0}")]
     Unknown(io::Error),
@@ -58,6 +61,7 @@ impl ConnectError {
         match self {
             Self::NotHttps => Self::NotHttps,
             Self::NoHost => Self::NoHost,
+            Self::NoService => Self::NoService,
             Self::Unknown(error) => Self::Unknown(io(error)),
             Self::Refused => Self::Refused,
             Self::Nobody(error) => Self::Nobody(io(error)),
@@ -67,31 +71,74 @@ impl ConnectError {
     }
 }
 
+/// Where a host is, and what its certificate must name.
+pub(crate) struct Located {
+    /// The name or address that the certificate is for.
+    pub(crate) name: ServerName<'static>,
+    /// Its addresses, the best first.
+    pub(crate) addresses: Vec<SocketAddr>,
+}
+
+/// Finds hosts.
+pub(crate) trait Locate: Clone + Send + Sync + 'static {
+    /// Where the host of an address is.
+    fn locate(&self, uri: &Uri) -> impl Future<Output = Result<Located, ConnectError>> + Send;
+}
+
+/// Finds hosts as every program of this machine does.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemHosts;
+
+impl Locate for SystemHosts {
+    async fn locate(&self, uri: &Uri) -> Result<Located, ConnectError> {
+        let (host, port) = host_and_port(uri)?;
+        let name = tls_name(host)?;
+        let addresses = match host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => tokio::net::lookup_host((host, port)).await.map_err(ConnectError::Unknown)?.collect(),
+        };
+        Ok(Located { name, addresses })
+    }
+}
+
+/// The host and the port of an address. A literal address of IPv6 has lost its brackets.
+pub(crate) fn host_and_port(uri: &Uri) -> Result<(&str, u16), ConnectError> {
+    let host = uri.host().ok_or(ConnectError::NoHost)?;
+    let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    Ok((host, uri.port_u16().unwrap_or(443)))
+}
+
+/// What a certificate must be for.
+pub(crate) fn tls_name(host: &str) -> Result<ServerName<'static>, ConnectError> {
+    ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::NoHost)
+}
+
 /// Connects.
 #[derive(Clone)]
-pub(crate) struct Connector {
+pub(crate) struct Connector<L> {
+    hosts: L,
     guard: Arc<Guard>,
     tls: TlsConnector,
     time: Duration,
 }
 
-impl Connector {
-    pub(crate) fn new(guard: Guard, tls: ClientConfig, time: Duration) -> Self {
-        Self { guard: Arc::new(guard), tls: TlsConnector::from(Arc::new(tls)), time }
+impl<L: Locate> Connector<L> {
+    pub(crate) fn new(trust: &Trust, hosts: L, time: Duration) -> Self {
+        let tls = TlsConnector::from(Arc::clone(&trust.tls));
+        Self { hosts, guard: Arc::clone(&trust.guard), tls, time }
     }
 
     async fn connect(self, uri: Uri) -> Result<Wire, ConnectError> {
         if uri.scheme_str() != Some("https") {
             return Err(ConnectError::NotHttps);
         }
-        let host = uri.host().ok_or(ConnectError::NoHost)?;
-        // A literal address of IPv6 stands in brackets.
-        let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::NoHost)?;
-        let port = uri.port_u16().unwrap_or(443);
         let connecting = async {
-            let addresses = self.addresses(host, port).await?;
-            let stream = first_that_answers(&addresses).await?;
+            let Located { name, addresses } = self.hosts.locate(&uri).await?;
+            if addresses.is_empty() {
+                return Err(ConnectError::Unknown(io::Error::other("it has no address")));
+            }
+            let allowed = allowed(&self.guard, addresses)?;
+            let stream = first_that_answers(&allowed).await?;
             // Requests are small and complete: waiting to fill a packet only delays them.
             let _ = stream.set_nodelay(true);
             let stream = self.tls.connect(name, stream).await.map_err(ConnectError::Tls)?;
@@ -99,20 +146,16 @@ impl Connector {
         };
         tokio::time::timeout(self.time, connecting).await.map_err(|_| ConnectError::Slow)?
     }
+}
 
-    /// The addresses of a host that may be connected to.
-    async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
-        let found: Vec<SocketAddr> = match host.parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => tokio::net::lookup_host((host, port)).await.map_err(ConnectError::Unknown)?.collect(),
-        };
-        let allowed: Vec<_> = found.into_iter().filter(|address| self.guard.allows(address.ip())).take(TRIED).collect();
-        if allowed.is_empty() { Err(ConnectError::Refused) } else { Ok(allowed) }
-    }
+/// Those addresses of a host that may be connected to, and are tried.
+pub(crate) fn allowed(guard: &Guard, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, ConnectError> {
+    let allowed: Vec<_> = found.into_iter().filter(|address| guard.allows(*address)).take(TRIED).collect();
+    if allowed.is_empty() { Err(ConnectError::Refused) } else { Ok(allowed) }
 }
 
 /// The addresses one after the other. Whoever does not answer must not use up the time of the next.
-async fn first_that_answers(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
+pub(crate) async fn first_that_answers(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for (index, address) in addresses.iter().enumerate() {
         let connecting = TcpStream::connect(address);
@@ -126,7 +169,7 @@ async fn first_that_answers(addresses: &[SocketAddr]) -> Result<TcpStream, Conne
     Err(ConnectError::Nobody(last))
 }
 
-impl tower::Service<Uri> for Connector {
+impl<L: Locate> tower::Service<Uri> for Connector<L> {
     type Response = Wire;
     type Error = ConnectError;
     type Future = Pin<Box<dyn Future<Output = Result<Wire, ConnectError>> + Send>>;

@@ -3,13 +3,15 @@
 //! Others choose where requests go: a user names a push gateway, a server name leads to a host, a host's name to an address. None of them may
 //! lead into the operator's own network. So every address is judged after the name was resolved, and it is the judged address that is connected to.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// A range of addresses, written as `10.0.0.0/8`, `fd00::/8`, or one address alone.
+/// A range of addresses, written as `10.0.0.0/8`, `fd00::/8`, or one address alone; with a port behind it (`10.0.0.0/8:8448`, `[fd00::/8]:8448`)
+/// only that port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     first: IpAddr,
     bits: u8,
+    port: Option<u16>,
 }
 
 /// Text that is no range of addresses.
@@ -22,19 +24,39 @@ impl std::str::FromStr for Range {
 
     fn from_str(text: &str) -> Result<Self, NoRange> {
         let wrong = || NoRange(text.to_owned());
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let (range, port) = parts(text.trim()).ok_or_else(wrong)?;
+        let port = port.map(str::parse).transpose().map_err(|_| wrong())?;
+        let (address, bits) = range.split_once('/').map_or((range, None), |(address, bits)| (address, Some(bits)));
         let first: IpAddr = address.trim().parse().map_err(|_| wrong())?;
         let most = if first.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
             Some(bits) => bits.trim().parse().ok().filter(|bits| *bits <= most).ok_or_else(wrong)?,
             None => most,
         };
-        Ok(Self { first, bits })
+        Ok(Self { first, bits, port })
+    }
+}
+
+/// A range, and the port behind it.
+fn parts(text: &str) -> Option<(&str, Option<&str>)> {
+    if let Some(text) = text.strip_prefix('[') {
+        let (range, rest) = text.split_once(']')?;
+        return if rest.is_empty() { Some((range, None)) } else { Some((range, Some(rest.strip_prefix(':')?))) };
+    }
+    // An address of IPv6 has at least two colons.
+    match text.split_once(':') {
+        Some((range, port)) if !port.contains(':') => Some((range, Some(port))),
+        _ => Some((text, None)),
     }
 }
 
 impl Range {
-    /// Whether an address lies in it.
+    /// Whether it has an address and its port.
+    fn has(&self, address: IpAddr, port: u16) -> bool {
+        self.port.is_none_or(|only| only == port) && self.contains(address)
+    }
+
+    /// Whether an address lies in it, at whatever port.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.first, address) {
             (IpAddr::V4(first), IpAddr::V4(address)) => {
@@ -63,13 +85,14 @@ impl Guard {
     }
 
     /// Whether an address may be connected to.
-    pub fn allows(&self, address: IpAddr) -> bool {
+    pub fn allows(&self, target: SocketAddr) -> bool {
+        let (address, port) = (target.ip(), target.port());
         // The same address in another dress is judged as the one that packets go to.
         let real = match address {
             IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
             IpAddr::V4(_) => address,
         };
-        self.allowed.iter().any(|range| range.contains(real) || range.contains(address))
+        self.allowed.iter().any(|range| range.has(real, port) || range.has(address, port))
             || match real {
                 IpAddr::V4(v4) => is_public_v4(v4),
                 IpAddr::V6(v6) => is_public_v6(v6),
@@ -98,9 +121,9 @@ const SPECIAL_V4: [([u8; 4], u8); 16] = [
 ];
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    !SPECIAL_V4
-        .iter()
-        .any(|(first, bits)| Range { first: IpAddr::from(*first), bits: *bits }.contains(IpAddr::V4(address)))
+    !SPECIAL_V4.iter().any(|(first, bits)| {
+        Range { first: IpAddr::from(*first), bits: *bits, port: None }.contains(IpAddr::V4(address))
+    })
 }
 
 /// Only global unicast is public (`2000::/3`), less what of it is special, and less what carries an IPv4 address that is not public.
@@ -125,6 +148,10 @@ fn embedded(high: u16, low: u16) -> Ipv4Addr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(address: &str) -> SocketAddr {
+        SocketAddr::new(address.parse().unwrap(), 443)
+    }
 
     #[test]
     fn only_the_public_internet_is_let_through() {
@@ -170,7 +197,7 @@ mod tests {
             "ff02::1",
             "3fff::1",
         ] {
-            assert!(!guard.allows(refused.parse().unwrap()), "{refused}");
+            assert!(!guard.allows(at(refused)), "{refused}");
         }
         for allowed in [
             "1.1.1.1",
@@ -186,7 +213,7 @@ mod tests {
             "2a00:1450::1",
             "2606:4700::1111",
         ] {
-            assert!(guard.allows(allowed.parse().unwrap()), "{allowed}");
+            assert!(guard.allows(at(allowed)), "{allowed}");
         }
     }
 
@@ -195,13 +222,23 @@ mod tests {
         let ranges = ["10.1.0.0/16", "::1", "fd00::/8", "127.0.0.1"].map(|text| text.parse().unwrap());
         let guard = Guard::new(ranges.to_vec());
         for allowed in ["10.1.2.3", "::ffff:10.1.2.3", "::1", "fdff::1", "127.0.0.1", "1.1.1.1"] {
-            assert!(guard.allows(allowed.parse().unwrap()), "{allowed}");
+            assert!(guard.allows(at(allowed)), "{allowed}");
         }
         for refused in ["10.2.0.1", "fc00::1", "127.0.0.2", "::2"] {
-            assert!(!guard.allows(refused.parse().unwrap()), "{refused}");
+            assert!(!guard.allows(at(refused)), "{refused}");
         }
-        for nonsense in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "host", "1.1.1.1/x", "1.1.1.1/-1"] {
+        for nonsense in
+            ["", "10.0.0.0/33", "::/129", "10.0.0/8", "host", "1.1.1.1/x", "1.1.1.1/-1", "1.1.1.1:x", "[::1", "[::1]1"]
+        {
             assert!(nonsense.parse::<Range>().is_err(), "{nonsense}");
+        }
+        let guard =
+            Guard::new(["10.0.0.0/8:8448", "[::1]:80", "[fd00::/8]"].map(|text| text.parse().unwrap()).to_vec());
+        for allowed in ["10.1.2.3:8448", "[::ffff:10.1.2.3]:8448", "[::1]:80", "[fd00::1]:5", "1.1.1.1:5"] {
+            assert!(guard.allows(allowed.parse().unwrap()), "{allowed}");
+        }
+        for refused in ["10.1.2.3:443", "[::1]:443", "127.0.0.1:80"] {
+            assert!(!guard.allows(refused.parse().unwrap()), "{refused}");
         }
         assert!("0.0.0.0/0".parse::<Range>().unwrap().contains("8.8.8.8".parse().unwrap()));
         assert!("::/0".parse::<Range>().unwrap().contains("::1".parse().unwrap()));

@@ -2,10 +2,14 @@
 
 pub mod client;
 mod connect;
+pub mod federation;
 pub mod guard;
 pub mod push_gateway;
+mod trust;
 pub mod unix;
 
-pub use client::{Client, ClientError, ClientSettings};
+pub use client::{Client, ClientError};
 pub use connect::ConnectError;
+pub use federation::FederationClient;
 pub use guard::Guard;
+pub use trust::{CaError, ClientSettings, Trust};

@@ -260,7 +260,7 @@ fn token<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option<&'a str> 
     query?.split('&').find_map(|pair| pair.strip_prefix("access_token="))
 }
 
-async fn read(request: Request) -> Result<(Parts, Bytes), MatrixError> {
+pub(crate) async fn read(request: Request) -> Result<(Parts, Bytes), MatrixError> {
     let (parts, body) = request.into_parts();
     let limit = parts.extensions.get::<BodyLimit>().map_or(limits::BODY_BYTES, |limit| limit.0);
     let time = parts.extensions.get::<BodyTime>().map_or(BODY_TIME, |time| time.0);
@@ -276,7 +276,7 @@ async fn read(request: Request) -> Result<(Parts, Bytes), MatrixError> {
     }
 }
 
-async fn parse<T: IncomingRequest>(mut parts: Parts, raw: &Bytes) -> Result<T, MatrixError> {
+pub(crate) async fn parse<T: IncomingRequest>(mut parts: Parts, raw: &Bytes) -> Result<T, MatrixError> {
     use axum::extract::FromRequestParts;
     let params = RawPathParams::from_request_parts(&mut parts, &())
         .await

@@ -13,6 +13,7 @@ pub mod answer;
 pub mod client;
 pub mod error;
 pub mod extract;
+pub mod federation;
 pub mod forwarded;
 pub mod health;
 pub mod listener;

@@ -10,7 +10,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use domicile_app::push::Gateways;
+use domicile_app::{federation::Peers, push::Gateways};
 use parking_lot::Mutex;
 
 /// Upper bounds of the histogram of latencies, in seconds.
@@ -105,13 +105,22 @@ fn pushes(out: &mut String, gateways: &Gateways) {
     }
 }
 
+/// Requests to other servers by outcome, in Prometheus's text format.
+fn asked(out: &mut String, peers: &Peers) {
+    out.push_str("# HELP domicile_federation_requests_total Requests to other servers, by outcome.\n# TYPE domicile_federation_requests_total counter\n");
+    for (outcome, count) in peers.counts() {
+        let _ = writeln!(out, "domicile_federation_requests_total{{outcome=\"{outcome}\"}} {count}");
+    }
+}
+
 /// The route.
-pub fn routes(metrics: Arc<Metrics>, gateways: Arc<Gateways>) -> Router {
+pub fn routes(metrics: Arc<Metrics>, gateways: Arc<Gateways>, peers: Arc<Peers>) -> Router {
     Router::new().route(
         "/metrics",
         get(move || async move {
             let mut text = metrics.text();
             pushes(&mut text, &gateways);
+            asked(&mut text, &peers);
             ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
         }),
     )

@@ -12,7 +12,7 @@ use domicile_core::error::ErrorKind;
 use ruma::api::{IncomingRequest, path_builder::PathBuilder};
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::{client, error::Failure, state::Services};
+use crate::{client, error::Failure, federation, state::Services};
 
 /// Adds the routes of one endpoint: every path that ruma knows for `T`.
 pub trait Endpoint: Sized {
@@ -37,31 +37,50 @@ impl Endpoint for Router<Services> {
     }
 }
 
-/// The Client-Server API with media.
-pub fn client_api(services: Services) -> Router {
-    api(services, true, true)
+/// Which APIs a listener serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Apis {
+    /// The Client-Server API without media.
+    pub client: bool,
+    /// Media.
+    pub media: bool,
+    /// The Server-Server API.
+    pub federation: bool,
 }
 
-/// What a listener serves of the Client-Server API: media, everything else, or both.
-pub fn api(services: Services, client: bool, media: bool) -> Router {
+impl Apis {
+    /// All of them.
+    pub const ALL: Self = Self { client: true, media: true, federation: true };
+    /// The Client-Server API with media.
+    pub const CLIENT: Self = Self { client: true, media: true, federation: false };
+}
+
+/// The Client-Server API with media.
+pub fn client_api(services: Services) -> Router {
+    api(services, Apis::CLIENT)
+}
+
+/// What a listener serves for clients and for other servers. Where the operator has no federation, its endpoints are unknown ones.
+pub fn api(services: Services, apis: Apis) -> Router {
     let mut routes = Router::new();
-    if client {
+    if apis.client {
         routes = routes.merge(client::routes());
     }
-    if media {
+    if apis.media {
         routes = routes.merge(client::media_routes());
     }
-    routes
-        .fallback(unrecognized)
-        .method_not_allowed_fallback(unrecognized_method)
-        .layer(
-            CorsLayer::new()
-                .allow_origin(Any)
-                .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
-                .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::ACCEPT])
-                .max_age(std::time::Duration::from_hours(24)),
-        )
-        .with_state(services)
+    routes = routes.fallback(unrecognized).method_not_allowed_fallback(unrecognized_method).layer(
+        CorsLayer::new()
+            .allow_origin(Any)
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
+            .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::ACCEPT])
+            .max_age(std::time::Duration::from_hours(24)),
+    );
+    // Behind the layer for browsers: other servers are none.
+    if apis.federation && services.inbound.is_enabled() {
+        routes = routes.merge(federation::routes().method_not_allowed_fallback(unrecognized_method));
+    }
+    routes.with_state(services)
 }
 
 async fn unrecognized(request: Request) -> impl IntoResponse {

@@ -14,6 +14,7 @@ use domicile_app::{
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{PresenceNotices, Receipts, TypingNotices},
     events::send::Sender,
+    federation::{Inbound, Notary, OwnKeys, Peers, Resident, ServerKeys, Transactions},
     media::Media,
     moderation::Reports,
     profile::Profiles,
@@ -59,6 +60,20 @@ macro_rules! services {
 }
 
 services! {
+    /// Requests of other servers.
+    pub inbound: Arc<Inbound>,
+    /// What other servers tell of rooms and people.
+    pub transactions: Arc<Transactions>,
+    /// Comings and goings of other servers' people in rooms that are here.
+    pub resident: Arc<Resident>,
+    /// Asks other servers.
+    pub peers: Arc<Peers>,
+    /// Keys of other servers.
+    pub server_keys: Arc<ServerKeys>,
+    /// Tells them to others.
+    pub notary: Arc<Notary>,
+    /// The server's own keys.
+    pub own_keys: Arc<OwnKeys>,
     /// Sessions.
     pub sessions: Arc<Sessions>,
     /// The directory of users.

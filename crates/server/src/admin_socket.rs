@@ -8,7 +8,10 @@ use axum::{
     http::{Method, Request, StatusCode},
 };
 use domicile_core::{clock::SystemClock, config::Config, rng::OsRng};
-use domicile_egress::unix::{self, UnixError};
+use domicile_egress::{
+    federation::SystemDns,
+    unix::{self, UnixError},
+};
 use domicile_store::Store;
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
@@ -65,6 +68,7 @@ async fn alone(
         stopping: CancellationToken::new(),
         keystore,
         media: wire::media_folder(config),
+        dns: Arc::new(SystemDns::new()),
     };
     let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;
     let response = domicile_http::admin::routes(wired.admin).oneshot(request).await?;

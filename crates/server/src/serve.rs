@@ -10,6 +10,7 @@ use domicile_core::{
     config::{Api, Config, Listener},
     rng::OsRng,
 };
+use domicile_egress::federation::SystemDns;
 use domicile_http::{
     admin,
     forwarded::Proxies,
@@ -80,6 +81,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         stopping: stopping.clone(),
         keystore,
         media: wire::media_folder(config),
+        dns: Arc::new(SystemDns::new()),
     };
     let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;
     let metrics = Arc::new(Metrics::default());
@@ -153,15 +155,20 @@ fn data_folder(data_dir: &Path) -> anyhow::Result<()> {
 /// The APIs of one listener.
 fn apis(wired: &Wired, metrics: &Arc<Metrics>, serve: &[Api]) -> Router {
     let mut router = Router::new();
-    let (client, media) = (serve.contains(&Api::Client), serve.contains(&Api::Media));
-    if client || media {
-        router = router.merge(router::api(wired.services.clone(), client, media));
+    let apis = router::Apis {
+        client: serve.contains(&Api::Client),
+        media: serve.contains(&Api::Media),
+        federation: serve.contains(&Api::Federation),
+    };
+    if apis != router::Apis::default() {
+        router = router.merge(router::api(wired.services.clone(), apis));
     }
     if serve.contains(&Api::Health) {
         router = router.merge(health::routes(Arc::clone(&wired.health)));
     }
     if serve.contains(&Api::Metrics) {
-        router = router.merge(metrics::routes(Arc::clone(metrics), Arc::clone(&wired.gateways)));
+        router =
+            router.merge(metrics::routes(Arc::clone(metrics), Arc::clone(&wired.gateways), Arc::clone(&wired.peers)));
     }
     if serve.contains(&Api::Admin) {
         router = router.merge(admin::routes(wired.admin.clone()));

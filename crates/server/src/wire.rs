@@ -1,11 +1,12 @@
 //! The wiring: the one place that knows every service and what it is made of.
 
+mod federation;
 mod places;
 mod settings;
 
 use std::{path::PathBuf, sync::Arc};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use domicile_app::{
     account_data::{AccountData, Filters, Ignored},
     accounts::{
@@ -17,11 +18,13 @@ use domicile_app::{
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{Presence, PresenceNotices, Receipts, Typing, TypingNotices},
     events::{
-        Events, Presenter,
+        Events, Ingest, IngestParts, Presenter,
         send::{Sender, SenderParts},
         wake::Wakers,
     },
-    federation::{Destinations, OutboundBell},
+    federation::{
+        Destinations, OutboundBell, Peers, RemoteRooms, RemoteRoomsParts, Resident, ResidentParts, Transactions,
+    },
     jobs::Jobs,
     media::{Media, MediaSettings, SealedBlobs},
     moderation::Reports,
@@ -29,27 +32,23 @@ use domicile_app::{
     push::{Delivery, DeliveryParts, Gateways, NewsParts, Notifications, PushBell, PushClasses, PushRules, Pushers},
     residency::Localities,
     rooms::{
-        Directory, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Rooms, StateKeys, StateTrees, Successions,
+        Directory, Graph, Hierarchies, Members, PublicRooms, Resolution, RoomMaker, RoomReader, Rooms, StateKeys, StateTrees, Successions,
         Summaries, Upgrades,
     },
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
 };
-use domicile_core::{
-    clock::Clock,
-    config,
-    rng::{self, Rng},
-};
-use domicile_egress::Client;
+use domicile_core::{clock::Clock, config, rng::Rng};
+use domicile_egress::{Client, Trust, federation::Dns};
 use domicile_http::{
     admin::AdminServices,
     state::{AllServices, Services},
 };
-use domicile_room::event::ServerSigner;
-use domicile_store::{Batch, Blobs, Keystore, Store, table::server_keys};
+use domicile_store::{Blobs, Keystore, Store};
 use ruma::OwnedServerName;
 use tokio_util::sync::CancellationToken;
 
+pub use federation::FederationSettings;
 pub use places::{keystore, keystore_options, media_folder, store_options};
 pub use settings::Settings;
 
@@ -65,6 +64,8 @@ pub struct Surroundings {
     pub keystore: Arc<Keystore>,
     /// The folder of media.
     pub media: PathBuf,
+    /// The name system, for finding other servers.
+    pub dns: Arc<dyn Dns>,
 }
 
 /// Everything, ready to serve.
@@ -81,28 +82,10 @@ pub struct Wired {
     pub delivery: Arc<Delivery>,
     /// Push gateways as they were found.
     pub gateways: Arc<Gateways>,
+    /// Asks other servers.
+    pub peers: Arc<Peers>,
     /// The database.
     pub store: Store,
-}
-
-/// The key with which the server signs; made at the first start.
-async fn signer(
-    store: &Store,
-    surroundings: &Surroundings,
-    server_name: &OwnedServerName,
-) -> anyhow::Result<ServerSigner> {
-    loop {
-        let found = store.read(|snapshot| async move { server_keys::current(&snapshot).await }).await?;
-        if let Some((key_id, seed)) = found {
-            let seed: [u8; 32] = seed.as_ref().try_into().map_err(|_| anyhow!("the stored signing key is damaged"))?;
-            return ServerSigner::from_seed(server_name.clone(), &seed, &key_id).context("the stored signing key");
-        }
-        let seed: [u8; 32] = rng::bytes(&*surroundings.rng);
-        let key_id = format!("a{}", rng::name(&*surroundings.rng, 5));
-        let mut batch = Batch::new();
-        server_keys::insert(&mut batch, &key_id, seed, surroundings.clock.now_ms());
-        store.write(batch).await?;
-    }
 }
 
 async fn media(
@@ -129,7 +112,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let Settings { server_name, passwords, memory, .. } = settings;
     let clock = || Arc::clone(&surroundings.clock);
     let rng = || Arc::clone(&surroundings.rng);
-    let signer = Arc::new(signer(&store, surroundings, &server_name).await?);
+    let trust = Trust::new(settings.egress).context("egress.ca_files")?;
+    let federation = federation::wire(settings.federation, &trust, &store, &server_name, surroundings).await?;
 
     let media = media(&settings.media, store.clone(), server_name.clone(), surroundings).await?;
     let backups = Backups::new(BackupParts {
@@ -202,7 +186,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let rooms = Arc::new(Rooms::new(store.clone(), Arc::clone(&events), Arc::clone(&trees), room_entries));
     let presenter = Arc::new(Presenter::new(Arc::clone(&events), Arc::clone(&keys), Arc::clone(&trees)));
     let push = Arc::new(PushClasses::new(store.clone(), Arc::clone(&users)));
-    let client = Client::new(settings.egress).context("egress.ca_files")?;
+    let client = Client::new(&trust);
     let ignored = Arc::new(Ignored::default());
     let bell = Arc::new(PushBell::default());
     let gateways = Arc::new(Gateways::new(clock()));
@@ -217,7 +201,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         store: store.clone(),
         clock: clock(),
         rng: rng(),
-        signer,
+        signer: Arc::clone(&federation.own_keys),
         users: Arc::clone(&users),
         events: Arc::clone(&events),
         keys: Arc::clone(&keys),
@@ -241,8 +225,67 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&account_data),
         Arc::clone(&push_rules),
     ));
-    let members =
-        Arc::new(Members::new(store.clone(), Arc::clone(&users), Arc::clone(&sender), Arc::clone(&successions)));
+    let graph = Arc::new(Graph::default());
+    let resolution = Arc::new(Resolution::new(
+        store.clone(),
+        Arc::clone(&events),
+        Arc::clone(&keys),
+        Arc::clone(&trees),
+        Arc::clone(&graph),
+    ));
+    let ingest = Arc::new(Ingest::new(IngestParts {
+        store: store.clone(),
+        clock: clock(),
+        sender: Arc::clone(&sender),
+        users: Arc::clone(&users),
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        keys: Arc::clone(&keys),
+        trees: Arc::clone(&trees),
+        graph: Arc::clone(&graph),
+        resolution,
+        peers: Arc::clone(&federation.peers),
+        server_keys: Arc::clone(&federation.server_keys),
+        destinations: Arc::clone(&destinations),
+    }));
+    let remote_rooms = Arc::new(RemoteRooms::new(RemoteRoomsParts {
+        store: store.clone(),
+        clock: clock(),
+        rng: rng(),
+        peers: Arc::clone(&federation.peers),
+        own_keys: Arc::clone(&federation.own_keys),
+        users: Arc::clone(&users),
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        keys: Arc::clone(&keys),
+        trees: Arc::clone(&trees),
+        sender: Arc::clone(&sender),
+        ingest: Arc::clone(&ingest),
+        destinations: Arc::clone(&destinations),
+        wakers: Arc::clone(&wakers),
+    }));
+    let members = Arc::new(Members::new(
+        store.clone(),
+        Arc::clone(&users),
+        Arc::clone(&sender),
+        Arc::clone(&successions),
+        Arc::clone(&remote_rooms),
+    ));
+    let resident = Arc::new(Resident::new(ResidentParts {
+        store: store.clone(),
+        own_keys: Arc::clone(&federation.own_keys),
+        users: Arc::clone(&users),
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        keys: Arc::clone(&keys),
+        trees: Arc::clone(&trees),
+        graph,
+        sender: Arc::clone(&sender),
+        ingest: Arc::clone(&ingest),
+        members: Arc::clone(&members),
+        remote: remote_rooms,
+        wakers: Arc::clone(&wakers),
+    }));
     let typing = Arc::new(Typing::new(clock()));
     let jobs = Arc::new(Jobs::new(
         store.clone(),
@@ -305,6 +348,13 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let reports = Arc::new(Reports::new(store.clone(), clock(), Arc::clone(&users), Arc::clone(&room_reader)));
     let upgrades = Arc::new(Upgrades::new(Arc::clone(&sender), Arc::clone(&members), Arc::clone(&keys), successions));
     let services = Services::new(AllServices {
+        inbound: federation.inbound,
+        transactions: Arc::new(Transactions::new(store.clone(), Arc::clone(&rooms), Arc::clone(&ingest))),
+        resident,
+        peers: Arc::clone(&federation.peers),
+        server_keys: federation.server_keys,
+        notary: federation.notary,
+        own_keys: Arc::clone(&federation.own_keys),
         media: Arc::new(media),
         push_rules,
         pushers: Arc::new(Pushers::new(store.clone(), clock(), Arc::clone(&surroundings.keystore), Arc::clone(&bell))),
@@ -396,6 +446,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         jobs,
         delivery,
         gateways,
+        peers: federation.peers,
         store,
     })
 }

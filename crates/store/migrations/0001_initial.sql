@@ -7,7 +7,10 @@ CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE stream_head (id BIGINT PRIMARY KEY, position BIGINT NOT NULL);
 INSERT INTO stream_head (id, position) VALUES (1, 0);
 CREATE TABLE sequences (name TEXT NOT NULL PRIMARY KEY, next BIGINT NOT NULL);
-CREATE TABLE server_keys (key_id TEXT NOT NULL PRIMARY KEY, seed BLOB NOT NULL, created_ts BIGINT NOT NULL, retired_ts BIGINT);
+-- `seed` is gone once the key is retired: nothing is signed with it any more.
+CREATE TABLE server_keys (
+    key_id TEXT NOT NULL PRIMARY KEY, public_key BLOB NOT NULL, seed BLOB, created_ts BIGINT NOT NULL, retired_ts BIGINT
+);
 CREATE TABLE jobs (
     job_num BIGINT PRIMARY KEY, kind TEXT NOT NULL, subject BIGINT NOT NULL, due_ts BIGINT NOT NULL, attempts BIGINT NOT NULL
 );
@@ -257,3 +260,12 @@ CREATE TABLE inbound_pdus (
     received_ts BIGINT NOT NULL, attempts BIGINT NOT NULL DEFAULT 0, due_ts BIGINT NOT NULL
 );
 CREATE INDEX inbound_pdus_by_room ON inbound_pdus (room_num, pdu_num);
+-- Keys of other servers, those too that they use no more. `expired_ts` is null for a key in use.
+CREATE TABLE remote_keys (
+    server_name TEXT NOT NULL, key_id TEXT NOT NULL, public_key BLOB NOT NULL, valid_until_ts BIGINT NOT NULL, expired_ts BIGINT,
+    fetched_ts BIGINT NOT NULL, PRIMARY KEY (server_name, key_id)
+) WITHOUT ROWID;
+-- Each server's last list of its keys as it signed it, for those who ask us for it.
+CREATE TABLE remote_key_lists (
+    server_name TEXT NOT NULL PRIMARY KEY, list TEXT NOT NULL, valid_until_ts BIGINT NOT NULL, fetched_ts BIGINT NOT NULL
+);

@@ -29,7 +29,7 @@ use domicile_app::{
     push::Gateways,
 };
 use domicile_core::clock::ManualClock;
-use domicile_http::{extract::Client, state::Services};
+use domicile_http::{extract::Client, router::Apis, state::Services};
 use domicile_store::{Keystore, Store};
 use http_body_util::BodyExt as _;
 use ruma::OwnedUserId;
@@ -38,9 +38,12 @@ use tokio_util::sync::DropGuard;
 use tower::ServiceExt as _;
 
 mod contents;
+mod federating;
 mod wire;
 
 pub use contents::Contents;
+use federating::Front;
+pub use federating::{CertificateFiles, certificate};
 pub use wire::Settings;
 
 /// What the clock of a test server shows first: a day in 2026.
@@ -66,6 +69,8 @@ pub struct TestServer {
     /// Ends what runs beside requests.
     stopping: DropGuard,
     settings: Settings,
+    /// Where other servers reach it, if they do.
+    front: Option<Front>,
     /// Removed when the server is dropped.
     folder: tempfile::TempDir,
     /// Dropped with the server.
@@ -103,7 +108,10 @@ impl TestServer {
 
     /// A server with settings of the test's own.
     pub async fn with_settings(settings: Settings) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::begin(settings, tempfile::tempdir().expect("a temporary folder"), None).await
+    }
+
+    async fn begin(settings: Settings, folder: tempfile::TempDir, front: Option<Front>) -> Self {
         let clock = Arc::new(ManualClock::at(START_MS));
         let database = wire::database();
         let (store, keystore) = wire::open(folder.path(), database.as_ref(), &clock).await;
@@ -111,7 +119,10 @@ impl TestServer {
         let (wired, stopping) =
             wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
         let (services, jobs, store) = (wired.services, wired.jobs, wired.store);
-        let router = domicile_http::router::client_api(services.clone());
+        let router = domicile_http::router::api(services.clone(), Apis::ALL);
+        if let Some(front) = &front {
+            front.show(router.clone());
+        }
         Self {
             router,
             services,
@@ -123,6 +134,7 @@ impl TestServer {
             users: BTreeMap::new(),
             stopping,
             settings,
+            front,
             folder,
             database,
         }
@@ -131,18 +143,35 @@ impl TestServer {
     /// The same server after it was stopped and started again: what is on disk is as it was, what was in memory is gone. Users are to be asked
     /// for anew.
     pub async fn restart(self) -> Self {
-        let Self { store, keystore, clock, mut users, stopping, settings, folder, database, .. } = self;
+        let Self { store, keystore, clock, mut users, stopping, settings, front, folder, database, .. } = self;
         drop(stopping);
         let own_clock = Arc::<ManualClock>::clone(&clock);
         let (wired, stopping) =
             wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
         let (services, jobs, store) = (wired.services, wired.jobs, wired.store);
-        let router = domicile_http::router::client_api(services.clone());
+        let router = domicile_http::router::api(services.clone(), Apis::ALL);
         for user in users.values_mut() {
             user.router = router.clone();
         }
+        if let Some(front) = &front {
+            front.show(router.clone());
+        }
         let gateways = wired.gateways;
-        Self { router, services, jobs, store, keystore, clock, gateways, users, stopping, settings, folder, database }
+        Self {
+            router,
+            services,
+            jobs,
+            store,
+            keystore,
+            clock,
+            gateways,
+            users,
+            stopping,
+            settings,
+            front,
+            folder,
+            database,
+        }
     }
 
     /// The same server with one more account, which has a session.

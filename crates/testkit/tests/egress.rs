@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use domicile_egress::{
-    Client, ClientError, ClientSettings, ConnectError,
+    Client, ClientError, ClientSettings, ConnectError, Trust,
     client::Bounds,
     push_gateway::{self, GatewayUrl, PushError},
 };
@@ -16,7 +16,7 @@ use serde_json::json;
 const BOUNDS: Bounds = Bounds { time: Duration::from_millis(500), bytes: 1_000 };
 
 fn client(settings: ClientSettings) -> Client {
-    Client::new(settings).expect("a client")
+    Client::new(&Trust::new(settings).expect("certificates"))
 }
 
 async fn ask(client: &Client, url: &str) -> Result<u16, ClientError> {
@@ -65,7 +65,7 @@ async fn only_named_ranges_of_the_own_network_are_connected_to() {
     let other_name = ask(&client(client_settings()), &gateway.url_at("127.0.0.2")).await;
     assert!(matches!(other_name, Err(ClientError::Connect(_))), "{other_name:?}");
     let missing = ClientSettings { ca_files: vec!["/nowhere.pem".into()], ..ClientSettings::default() };
-    assert!(Client::new(missing).is_err());
+    assert!(Trust::new(missing).is_err());
 }
 
 #[tokio::test]

@@ -1,14 +1,24 @@
-//! Other servers and other cells.
+//! Other servers and other cells: whom we talk to, asking them, their keys and ours, what is told and heard.
 
 mod bell;
 mod destinations;
+pub mod inbound;
+pub mod own_keys;
+pub mod peers;
+pub mod policy;
 pub mod remote_rooms;
 pub mod resident;
+pub mod server_keys;
 pub mod stripped;
 pub mod transactions;
 
 pub use bell::OutboundBell;
 pub use destinations::Destinations;
+pub use inbound::Inbound;
+pub use own_keys::OwnKeys;
+pub use peers::{Bounds, PeerError, Peers};
+pub use policy::Policy;
 pub use remote_rooms::{RemoteRooms, RemoteRoomsParts};
 pub use resident::{Invite, Resident, ResidentParts};
+pub use server_keys::{KeyUse, Notary, ServerKeys};
 pub use transactions::Transactions;

@@ -9,7 +9,6 @@ use futures::{StreamExt, stream};
 use ruma::{OwnedEventId, OwnedRoomId, ServerName, TransactionId};
 use serde_json::value::RawValue;
 
-use super::edus::Edus;
 use crate::{
     Error, Result,
     events::{
@@ -33,7 +32,6 @@ pub struct Transactions {
     store: Store,
     rooms: Arc<Rooms>,
     ingest: Arc<Ingest>,
-    edus: Arc<Edus>,
     /// Transactions that are being worked on: a repeated one waits for the first.
     working: quick_cache::sync::Cache<ruma::OwnedServerName, Arc<tokio::sync::Mutex<()>>>,
 }
@@ -43,8 +41,8 @@ const SERVERS: usize = 10_000;
 
 impl Transactions {
     /// Over a store.
-    pub fn new(store: Store, rooms: Arc<Rooms>, ingest: Arc<Ingest>, edus: Arc<Edus>) -> Self {
-        Self { store, rooms, ingest, edus, working: quick_cache::sync::Cache::new(SERVERS) }
+    pub fn new(store: Store, rooms: Arc<Rooms>, ingest: Arc<Ingest>) -> Self {
+        Self { store, rooms, ingest, working: quick_cache::sync::Cache::new(SERVERS) }
     }
 
     /// Takes a transaction. One that is repeated gets the answer of the first time.
@@ -64,8 +62,6 @@ impl Transactions {
         if let Some(answers) = self.answered_before(origin, txn_id).await? {
             return Ok(answers);
         }
-        // What decrypts a message comes before the message.
-        self.edus.receive(origin, edus).await?;
         let mut by_room: BTreeMap<OwnedRoomId, Vec<Box<RawValue>>> = BTreeMap::new();
         for pdu in pdus {
             // What names no room cannot be answered by its id either: it is dropped.

@@ -9,6 +9,8 @@ super::value::choice! {
         Client = "client",
         /// Media, for clients.
         Media = "media",
+        /// The Server-Server API, for other Matrix servers.
+        Federation = "federation",
         /// `/health`
         Health = "health",
         /// `/metrics` for Prometheus
@@ -40,8 +42,8 @@ section! {
         bind: String = "127.0.0.1:8008".to_owned();
         /// Who may open a unix socket, as file permissions: `0600` is this account only, `0660` also its group, such as a reverse proxy's.
         mode: Mode = Mode(0o600);
-        /// What is served here: client, media, health, metrics, admin.
-        serve: Vec<Api> = vec![Api::Client, Api::Media, Api::Health];
+        /// What is served here: client, media, federation, health, metrics, admin.
+        serve: Vec<Api> = vec![Api::Client, Api::Media, Api::Federation, Api::Health];
         /// The certificate chain (PEM) for TLS. It is read again when it changes.
         certificate: String = String::new();
         /// The certificate's key (PEM).

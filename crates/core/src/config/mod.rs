@@ -6,6 +6,7 @@
 mod accounts;
 mod database;
 mod egress;
+mod federation;
 mod limits;
 mod listeners;
 mod logging;
@@ -24,6 +25,7 @@ use std::fmt::Write;
 pub use accounts::{Accounts, Passwords, Registration, RegistrationMode};
 pub use database::Database;
 pub use egress::Egress;
+pub use federation::Federation;
 pub use limits::RateLimits;
 pub use listeners::{Api, Listener};
 pub use logging::{LogFormat, Logging};
@@ -62,6 +64,8 @@ pub struct Config {
     pub turn: Turn,
     /// Syncing.
     pub sync: Sync,
+    /// Other servers.
+    pub federation: Federation,
     /// Connections to others.
     pub egress: Egress,
     /// What is kept in memory.
@@ -84,6 +88,7 @@ impl Default for Config {
             media: Media::default(),
             turn: Turn::default(),
             sync: Sync::default(),
+            federation: Federation::default(),
             egress: Egress::default(),
             memory: Memory::default(),
             logging: Logging::default(),
@@ -105,6 +110,7 @@ impl Config {
             &self.media,
             &self.turn,
             &self.sync,
+            &self.federation,
             &self.egress,
             &self.memory,
             &self.logging,
@@ -123,6 +129,7 @@ impl Config {
             "media" => &mut self.media,
             "turn" => &mut self.turn,
             "sync" => &mut self.sync,
+            "federation" => &mut self.federation,
             "egress" => &mut self.egress,
             "memory" => &mut self.memory,
             "logging" => &mut self.logging,

@@ -10,11 +10,14 @@ use domicile_app::{
     },
     calls::{TurnProof, TurnSettings},
     discovery::{Contact, Discovery},
+    federation::Policy as FederationPolicy,
     rooms::{CreationSettings, EncryptByDefault},
 };
 use domicile_core::config::{self, Api, Config, Rate};
 use domicile_egress::{ClientSettings, Guard};
 use ruma::{OwnedServerName, OwnedUserId, RoomVersionId};
+
+use super::FederationSettings;
 
 /// The operator's choices, as services understand them.
 #[derive(Clone, Debug)]
@@ -45,6 +48,8 @@ pub struct Settings {
     pub turn: Option<TurnSettings>,
     /// Whether users see who is online.
     pub presence: bool,
+    /// Other servers.
+    pub federation: FederationSettings,
     /// Connections to others.
     pub egress: ClientSettings,
 }
@@ -67,6 +72,7 @@ impl Settings {
             discovery: discovery(config)?,
             turn: turn(&config.turn)?,
             presence: config.sync.presence,
+            federation: federation(&config.federation)?,
             egress: egress(&config.egress)?,
         })
     }
@@ -124,6 +130,19 @@ fn egress(config: &config::Egress) -> anyhow::Result<ClientSettings> {
     Ok(ClientSettings { guard, ca_files: config.ca_files.iter().map(PathBuf::from).collect() })
 }
 
+fn federation(config: &config::Federation) -> anyhow::Result<FederationSettings> {
+    let notaries = config.notaries.iter().map(|name| {
+        OwnedServerName::try_from(name.as_str())
+            .with_context(|| format!("federation.notaries: \"{name}\" is no server name"))
+    });
+    Ok(FederationSettings {
+        policy: FederationPolicy::new(config.enabled, &config.allow_servers, &config.deny_servers),
+        notaries: notaries.collect::<anyhow::Result<_>>()?,
+        key_validity_ms: config.key_validity.0,
+        at_once: usize::try_from(config.requests_at_once).unwrap_or(usize::MAX),
+    })
+}
+
 /// Those who may lock and suspend others.
 fn administrators(config: &Config) -> anyhow::Result<BTreeSet<OwnedUserId>> {
     let named = config.accounts.administrators.iter().map(|name| {
@@ -149,9 +168,14 @@ fn discovery(config: &Config) -> anyhow::Result<Discovery> {
         }
         Ok(Contact::Mail(contact.clone()))
     });
+    let server = (!config.federation.well_known.is_empty())
+        .then(|| OwnedServerName::try_from(config.federation.well_known.as_str()))
+        .transpose()
+        .with_context(|| format!("federation.well_known: \"{}\" is no server name", config.federation.well_known))?;
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Ok(Discovery {
         homeserver: text(&config.server.public_url).or_else(|| first_address(config)),
+        server,
         contacts: contacts.collect::<anyhow::Result<_>>()?,
         support_page: text(&config.server.support_page),
     })

@@ -65,6 +65,7 @@ pub(super) const TABLES: &[Table] = &[
         order: 0,
         columns: &[
             column("key_id", Class::Keys, Holds::Value),
+            column("public_key", Class::Keys, Holds::Value),
             column("seed", Class::Keys, Holds::Value),
             column("created_ts", Class::Operational, Holds::Value),
             column("retired_ts", Class::Operational, Holds::Value),

@@ -27,6 +27,7 @@ pub mod pushers;
 pub mod receipts;
 pub mod registration_tokens;
 pub mod relations;
+pub mod remote_keys;
 pub mod reports;
 pub mod rooms;
 pub mod search;

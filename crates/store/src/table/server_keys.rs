@@ -1,8 +1,18 @@
-//! `server_keys`: the keys with which this server signs its events.
+//! `server_keys`: the keys with which this server signs, and those with which it signed.
 
 use bytes::Bytes;
 
 use crate::{Batch, Snapshot, StoreError, params};
+
+/// A key that is used no more.
+pub struct RetiredKey {
+    /// The part of its id after `ed25519:`.
+    pub key_id: String,
+    /// Its public half.
+    pub public_key: Bytes,
+    /// When its use ended, in milliseconds.
+    pub retired_ts: i64,
+}
 
 /// The key in use: the part of its id after `ed25519:`, and its seed.
 pub async fn current(snapshot: &Snapshot) -> Result<Option<(String, Bytes)>, StoreError> {
@@ -15,10 +25,34 @@ pub async fn current(snapshot: &Snapshot) -> Result<Option<(String, Bytes)>, Sto
     row.map(|row| Ok((row.text(0)?.to_owned(), row.blob(1)?))).transpose()
 }
 
+/// The keys that are used no more, the latest first.
+pub async fn retired(snapshot: &Snapshot) -> Result<Vec<RetiredKey>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT key_id, public_key, retired_ts FROM server_keys WHERE retired_ts IS NOT NULL ORDER BY retired_ts DESC, key_id",
+            &[],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(RetiredKey { key_id: row.text(0)?.to_owned(), public_key: row.blob(1)?, retired_ts: row.int(2)? })
+        })
+        .collect()
+}
+
 /// Adds a key.
-pub fn insert(batch: &mut Batch, key_id: &str, seed: [u8; 32], created_ts: i64) {
+pub fn insert(batch: &mut Batch, key_id: &str, seed: [u8; 32], public_key: [u8; 32], created_ts: i64) {
     batch.push(
-        "INSERT INTO server_keys (key_id, seed, created_ts) VALUES ($1, $2, $3)",
-        params![key_id, seed, created_ts],
+        "INSERT INTO server_keys (key_id, seed, public_key, created_ts) VALUES ($1, $2, $3, $4)",
+        params![key_id, seed, public_key, created_ts],
+    );
+}
+
+/// Ends the use of a key, which must be in use, and forgets its seed.
+pub fn retire(batch: &mut Batch, key_id: &str, retired_ts: i64) {
+    batch.guard(
+        "server_keys.retired_ts",
+        "UPDATE server_keys SET retired_ts = $2, seed = NULL WHERE key_id = $1 AND retired_ts IS NULL",
+        params![key_id, retired_ts],
     );
 }

@@ -11,7 +11,10 @@ use domicile_core::{
     config::{self, ByteSize, Config},
     rng::OsRng,
 };
-use domicile_egress::ClientSettings;
+use domicile_egress::{
+    ClientSettings,
+    federation::{Dns, SystemDns},
+};
 use domicile_server::wire::{self, Surroundings, Wired};
 use domicile_store::{Keystore, KeystoreOptions, KeystorePlace, MasterSource, Store, StoreOptions};
 use ruma::OwnedServerName;
@@ -23,7 +26,7 @@ use crate::postgres::Database;
 const ENGINE_VARIABLE: &str = "DOMICILE_TEST_ENGINE";
 
 /// What a test can set.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// The deployment's name.
     pub server_name: OwnedServerName,
@@ -39,6 +42,8 @@ pub struct Settings {
     pub presence: bool,
     /// Connections to others.
     pub egress: ClientSettings,
+    /// The name system, if it is not the machine's.
+    pub dns: Option<Arc<dyn Dns>>,
 }
 
 impl Default for Settings {
@@ -51,6 +56,7 @@ impl Default for Settings {
             config: Config::default(),
             presence: true,
             egress: ClientSettings::default(),
+            dns: None,
         }
     }
 }
@@ -88,8 +94,14 @@ pub(super) async fn wire(
     settings: Settings,
 ) -> (Wired, DropGuard) {
     let stopping = CancellationToken::new();
-    let surroundings =
-        Surroundings { clock, rng: Arc::new(OsRng), stopping: stopping.clone(), keystore, media: folder.join("media") };
+    let surroundings = Surroundings {
+        clock,
+        rng: Arc::new(OsRng),
+        stopping: stopping.clone(),
+        keystore,
+        media: folder.join("media"),
+        dns: settings.dns.unwrap_or_else(|| Arc::new(SystemDns::new())),
+    };
     let defaults = wire::Settings::new(&settings.config).expect("a configuration");
     let settings = wire::Settings {
         server_name: settings.server_name,

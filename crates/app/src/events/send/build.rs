@@ -52,7 +52,7 @@ pub(super) async fn build(
     if staging.info.rules.event_id_format == EventIdFormatVersion::V1 {
         return build_old(sender, staging, draft, place).await;
     }
-    event::build(draft, place, &staging.info.rules, &sender.signer).map_err(|error| refused(&error))
+    event::build(draft, place, &staging.info.rules, &sender.signer.current()).map_err(|error| refused(&error))
 }
 
 /// The same in room versions 1 and 2, where ids are chosen and events have the hashes of those that they name.
@@ -72,7 +72,7 @@ async fn build_old(sender: &Sender, staging: &Staging, draft: EventDraft, place:
     }
     let opaque = domicile_core::rng::name(&*sender.rng, 18);
     let id = OwnedEventId::try_from(format!("${opaque}:{}", sender.users.server_name())).map_err(Error::internal)?;
-    event::build_old(draft, place, id, &hashes, rules, &sender.signer).map_err(|error| refused(&error))
+    event::build_old(draft, place, id, &hashes, rules, &sender.signer.current()).map_err(|error| refused(&error))
 }
 
 /// The events that a new one names: the newest ends of the graph. Whatever ends are left stay for the next.
@@ -102,7 +102,8 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         depth: 1,
         origin_server_ts: sender.create_ts(),
     };
-    let create = Arc::new(event::build(draft, place, &rules, &sender.signer).map_err(|error| refused(&error))?);
+    let create =
+        Arc::new(event::build(draft, place, &rules, &sender.signer.current()).map_err(|error| refused(&error))?);
     let room_id = match chosen {
         Some(room_id) => room_id,
         None => OwnedRoomId::try_from(create.event_id().as_str().replacen('$', "!", 1)).map_err(Error::internal)?,

@@ -24,7 +24,7 @@ use domicile_core::{
     ids::{DestinationNum, DeviceNum, EventNum, KeyNum, NodeNum, RoomNum, UserNum},
     rng::Rng,
 };
-use domicile_room::event::{Pdu, ServerSigner};
+use domicile_room::event::Pdu;
 pub use domicile_room::{create::raw, event::EventDraft};
 use domicile_store::{Batch, Store, table::events::Status};
 use ruma::RoomVersionId;
@@ -34,12 +34,12 @@ use crate::{
     Result,
     accounts::Users,
     ephemeral::Presence,
-    federation::{Destinations, OutboundBell},
+    federation::{Destinations, OutboundBell, OwnKeys},
     push::{PushBell, PushClasses},
     rooms::{Member, Room, RoomInfo, RoomView, Rooms, StateKeys, StateTrees},
 };
 
-pub use accept::{Accepted, Refused};
+pub use accept::{Accepted, Refused, Resolved};
 use count::Counted;
 pub use message::Transaction;
 use relate::Related;
@@ -49,7 +49,7 @@ pub struct Sender {
     store: Store,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
-    signer: Arc<ServerSigner>,
+    signer: Arc<OwnKeys>,
     users: Arc<Users>,
     events: Arc<Events>,
     keys: Arc<StateKeys>,
@@ -73,8 +73,8 @@ pub struct SenderParts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub rng: Arc<dyn Rng>,
-    /// The server's signature.
-    pub signer: Arc<ServerSigner>,
+    /// The keys with which the server signs.
+    pub signer: Arc<OwnKeys>,
     /// The directory of users.
     pub users: Arc<Users>,
     /// Events in memory.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domicile_core::error::ErrorKind;
 use domicile_room::event::{EventDraft, Pdu};
-use ruma::{OwnedEventId, ServerName, api::federation::membership::create_invite, serde::Raw};
+use ruma::{OwnedEventId, ServerName, api::federation::membership::create_invite};
 use serde_json::value::RawValue;
 
 use super::RemoteRooms;
@@ -58,13 +58,12 @@ impl RemoteRooms {
     ) -> std::result::Result<Box<RawValue>, PeerError> {
         let json = RawValue::from_string(String::from_utf8_lossy(drafted.json()).into_owned())
             .map_err(|error| PeerError::Request(error.to_string()))?;
-        let shown = shown.into_iter().map(|event| Raw::from_json(event).cast_unchecked()).collect();
         let request = create_invite::v2::Request::new(
             room.info.room_id.clone(),
             drafted.event_id().to_owned(),
             room.info.version.clone(),
             json,
-            shown,
+            stripped::as_sent(shown),
         );
         Ok(self.peers.ask(server, request, ORDINARY).await?.event)
     }

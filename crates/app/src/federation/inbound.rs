@@ -1,0 +1,117 @@
+//! Requests of other servers: whose they are, whether they may come, and how many at once.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use domicile_core::error::{ErrorKind, MatrixError};
+use parking_lot::Mutex;
+use ruma::{
+    OwnedServerName, ServerName,
+    api::federation::authentication::{XMatrix, XMatrixVerificationError},
+    signatures::{PublicKeyMap, PublicKeySet, VerificationError},
+};
+
+use super::{KeyUse, OwnKeys, Policy, ServerKeys};
+use crate::Result;
+
+/// How long a server is told to wait that has too many requests in work, in milliseconds.
+const WAIT_MS: u64 = 1_000;
+
+/// Judges the requests of other servers.
+pub struct Inbound {
+    own: Arc<OwnKeys>,
+    policy: Arc<Policy>,
+    keys: ServerKeys,
+    at_once: usize,
+    working: Arc<Mutex<HashMap<OwnedServerName, usize>>>,
+}
+
+/// A request that is in work, for as long as it is held.
+pub struct Turn {
+    origin: OwnedServerName,
+    working: Arc<Mutex<HashMap<OwnedServerName, usize>>>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut working = self.working.lock();
+        if let Some(count) = working.get_mut(&self.origin) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                working.remove(&self.origin);
+            }
+        }
+    }
+}
+
+fn unauthorized(text: String) -> MatrixError {
+    ErrorKind::Unauthorized.with(text)
+}
+
+impl Inbound {
+    /// At most `at_once` requests of one server are in work.
+    pub fn new(own: Arc<OwnKeys>, policy: Arc<Policy>, keys: ServerKeys, at_once: usize) -> Self {
+        Self { own, policy, keys, at_once: at_once.max(1), working: Arc::default() }
+    }
+
+    /// Whether there is any federation.
+    pub fn is_enabled(&self) -> bool {
+        self.policy.is_enabled()
+    }
+
+    /// Our name.
+    pub fn server_name(&self) -> &ServerName {
+        self.own.server_name()
+    }
+
+    /// Whether a request with this header can be one for us at all, and the key with which it says that it is signed. Its body is not looked
+    /// at before that: a stranger would have us read much for nothing.
+    pub async fn key(&self, header: &XMatrix) -> Result<PublicKeySet> {
+        if header.destination.as_deref().is_some_and(|to| to != self.server_name()) {
+            return Err(unauthorized(format!("The request is for another server than {}.", self.server_name())).into());
+        }
+        if header.origin == self.server_name() {
+            return Err(unauthorized("The request says that it comes from this server itself.".to_owned()).into());
+        }
+        self.policy.check(&header.origin)?;
+        let wanted = BTreeSet::from([header.key.to_string()]);
+        let keys = self.keys.get(&header.origin, &wanted, KeyUse::Request).await?;
+        if keys.is_empty() {
+            let text = format!("{} does not say that {} is a key of its own.", header.origin, header.key);
+            return Err(unauthorized(text).into());
+        }
+        Ok(keys)
+    }
+
+    /// Checks the signature of a request.
+    pub fn verify(
+        &self,
+        header: &XMatrix,
+        keys: PublicKeySet,
+        request: &http::Request<&[u8]>,
+    ) -> Result<(), MatrixError> {
+        if request.uri().path_and_query().is_none() {
+            return Err(unauthorized("The request has no path.".to_owned()));
+        }
+        let keys = PublicKeyMap::from([(header.origin.to_string(), keys)]);
+        header.verify_http_request(request, self.server_name(), &keys).map_err(|error| match error {
+            XMatrixVerificationError::Signature(VerificationError::Json(error)) => {
+                ErrorKind::NotJson.with(format!("The request's body is no canonical JSON: {error}"))
+            }
+            error => unauthorized(format!("The request's signature is wrong: {error}")),
+        })
+    }
+
+    /// A turn for a request of a server.
+    pub fn turn(&self, origin: &ServerName) -> Result<Turn, MatrixError> {
+        let mut working = self.working.lock();
+        let count = working.entry(origin.to_owned()).or_default();
+        if *count >= self.at_once {
+            return Err(MatrixError::limit_exceeded(WAIT_MS));
+        }
+        *count += 1;
+        Ok(Turn { origin: origin.to_owned(), working: Arc::clone(&self.working) })
+    }
+}

@@ -1,0 +1,154 @@
+//! The keys with which this server signs its events and requests, and the list of them that others read.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use domicile_core::{
+    clock::{Clock, HOUR_MS},
+    rng::{self, Rng},
+};
+use domicile_room::event::ServerSigner;
+use domicile_store::{Batch, Store, table::server_keys};
+use ruma::{
+    CanonicalJsonObject, CanonicalJsonValue, OwnedServerName, ServerName,
+    api::federation::discovery::ServerSigningKeys, serde::Raw, signatures,
+};
+use serde_json::json;
+
+use crate::{Error, Result};
+
+/// Retired keys that are told: the latest.
+const RETIRED: usize = 50;
+
+/// The server's own keys.
+pub struct OwnKeys {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    server_name: OwnedServerName,
+    validity_ms: i64,
+    state: ArcSwap<State>,
+    /// One rotation at a time.
+    rotating: tokio::sync::Mutex<()>,
+}
+
+struct State {
+    signer: Arc<ServerSigner>,
+    /// `old_verify_keys` of the list.
+    retired: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A change of keys that was made.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// The id of the key that was in use.
+    pub old: String,
+    /// The id of the key that is.
+    pub new: String,
+}
+
+impl OwnKeys {
+    /// Reads the keys; the first is made if there is none.
+    pub async fn open(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+        server_name: OwnedServerName,
+        validity_ms: i64,
+    ) -> Result<Self> {
+        let state = if let Some(state) = read(&store, &server_name).await? {
+            state
+        } else {
+            let mut batch = Batch::new();
+            add(&mut batch, &server_name, &*rng, clock.now_ms())?;
+            store.write(batch).await?;
+            read(&store, &server_name).await?.ok_or_else(|| Error::internal("the new signing key is not there"))?
+        };
+        // A list that is good for less than an hour would be asked for again and again (specification, GET /_matrix/key/v2/server).
+        let validity_ms = validity_ms.max(HOUR_MS);
+        let state = ArcSwap::from_pointee(state);
+        Ok(Self { store, clock, rng, server_name, validity_ms, state, rotating: tokio::sync::Mutex::default() })
+    }
+
+    /// The server's name.
+    pub fn server_name(&self) -> &ServerName {
+        &self.server_name
+    }
+
+    /// The key in use.
+    pub fn current(&self) -> Arc<ServerSigner> {
+        Arc::clone(&self.state.load().signer)
+    }
+
+    /// The list of keys, signed.
+    pub fn list(&self) -> Result<Raw<ServerSigningKeys>> {
+        let state = self.state.load();
+        let list = json!({
+            "server_name": self.server_name,
+            "verify_keys": { state.signer.key_id(): { "key": state.signer.public_key() } },
+            "old_verify_keys": state.retired,
+            "valid_until_ts": self.clock.now_ms().saturating_add(self.validity_ms),
+        });
+        let mut list = object(list)?;
+        self.sign(&mut list)?;
+        let text = serde_json::value::to_raw_value(&list).map_err(Error::internal)?;
+        Ok(Raw::from_json(text))
+    }
+
+    /// Adds our signature to an object.
+    pub fn sign(&self, object: &mut CanonicalJsonObject) -> Result<()> {
+        let signer = self.current();
+        signatures::sign_json(self.server_name.as_str(), signer.key_pair(), object).map_err(Error::internal)
+    }
+
+    /// Makes a new key and signs with it from now on. The old one is told as a key that was.
+    pub async fn rotate(&self) -> Result<Rotation> {
+        let _one = self.rotating.lock().await;
+        let old = self.current();
+        let now_ms = self.clock.now_ms();
+        let mut batch = Batch::new();
+        server_keys::retire(&mut batch, version(old.key_id()), now_ms);
+        add(&mut batch, &self.server_name, &*self.rng, now_ms)?;
+        self.store.write(batch).await?;
+        let state = read(&self.store, &self.server_name).await?;
+        let state = state.ok_or_else(|| Error::internal("the new signing key is not there"))?;
+        let new = state.signer.key_id().to_owned();
+        self.state.store(Arc::new(state));
+        Ok(Rotation { old: old.key_id().to_owned(), new })
+    }
+}
+
+fn version(key_id: &str) -> &str {
+    key_id.strip_prefix("ed25519:").unwrap_or(key_id)
+}
+
+fn add(batch: &mut Batch, server_name: &ServerName, rng: &dyn Rng, now_ms: i64) -> Result<()> {
+    let seed: [u8; 32] = rng::bytes(rng);
+    let key_id = format!("a{}", rng::name(rng, 5));
+    let signer = ServerSigner::from_seed(server_name.to_owned(), &seed, &key_id).map_err(Error::internal)?;
+    server_keys::insert(batch, &key_id, seed, signer.key_pair().public_key(), now_ms);
+    Ok(())
+}
+
+async fn read(store: &Store, server_name: &ServerName) -> Result<Option<State>> {
+    let found = store.read(|snapshot| async move {
+        Ok::<_, Error>((server_keys::current(&snapshot).await?, server_keys::retired(&snapshot).await?))
+    });
+    let (current, retired) = found.await?;
+    let Some((key_id, seed)) = current else { return Ok(None) };
+    let seed: [u8; 32] = seed.as_ref().try_into().map_err(|_| Error::internal("the stored signing key is damaged"))?;
+    let signer = ServerSigner::from_seed(server_name.to_owned(), &seed, &key_id).map_err(Error::internal)?;
+    let retired = retired.into_iter().take(RETIRED).map(|key| {
+        let told = json!({ "key": BASE64_STANDARD_NO_PAD.encode(&key.public_key), "expired_ts": key.retired_ts });
+        (format!("ed25519:{}", key.key_id), told)
+    });
+    Ok(Some(State { signer: Arc::new(signer), retired: retired.collect() }))
+}
+
+fn object(value: serde_json::Value) -> Result<CanonicalJsonObject> {
+    match CanonicalJsonValue::try_from(value).map_err(Error::internal)? {
+        CanonicalJsonValue::Object(object) => Ok(object),
+        _ => Err(Error::internal("a list of keys is an object")),
+    }
+}

@@ -1,0 +1,227 @@
+//! Asking other servers.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use domicile_core::error::{ErrorKind, MatrixError};
+pub use domicile_egress::client::Bounds;
+use domicile_egress::{ClientError, FederationClient};
+use parking_lot::Mutex;
+use ruma::{
+    ServerName,
+    api::{
+        IncomingResponseExt, OutgoingRequest, OutgoingRequestExt,
+        auth_scheme::{AuthScheme, NoAuthentication},
+        error::FromHttpResponseError,
+        federation::authentication::{ServerSignatures, XMatrixSigningInput},
+        path_builder::PathBuilder,
+    },
+};
+use serde_json::Value;
+
+use super::{OwnKeys, Policy};
+
+/// What an ordinary answer may cost.
+pub const ORDINARY: Bounds = Bounds { time: Duration::from_secs(30), bytes: 4 * 1024 * 1024 };
+/// What an answer with a room's state or history may cost.
+pub const LARGE: Bounds = Bounds { time: Duration::from_mins(5), bytes: 256 * 1024 * 1024 };
+
+/// Bytes of another server's text that are passed on.
+const TEXT: usize = 500;
+
+/// Why another server gave no answer that could be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// The operator's lists leave the server out.
+    #[error("this server does not talk to it")]
+    Refused,
+    /// It is this server itself.
+    #[error("it is this server itself")]
+    Ourselves,
+    /// No answer.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// It answered with an error.
+    #[error("it answered {status} {errcode}: {text}")]
+    Matrix {
+        /// The HTTP status.
+        status: u16,
+        /// The error code, `M_UNKNOWN` if there was none.
+        errcode: String,
+        /// What it tells.
+        text: String,
+        /// When to come again, in milliseconds from now.
+        retry_after_ms: Option<u64>,
+    },
+    /// It answered with something else than the specification says.
+    #[error("its answer is not what the specification says: {0}")]
+    Nonsense(String),
+    /// Our request could not be made.
+    #[error("the request could not be made: {0}")]
+    Request(String),
+}
+
+impl PeerError {
+    /// A word for what happened, for counting.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Refused | Self::Ourselves => "refused",
+            Self::Client(error) => error.word(),
+            Self::Matrix { .. } => "error",
+            Self::Nonsense(_) => "nonsense",
+            Self::Request(_) => "request",
+        }
+    }
+
+    /// Whether the server as such does not answer, so that other requests to it would fail, too.
+    pub fn is_down(&self) -> bool {
+        match self {
+            Self::Client(error) => !matches!(error, ClientError::TooLarge(_)),
+            Self::Matrix { status, .. } => matches!(status, 429 | 502 | 503 | 504),
+            _ => false,
+        }
+    }
+
+    /// What a client of ours is told, who asked for something of `server_name`.
+    pub fn told(self, server_name: &ServerName) -> MatrixError {
+        match self {
+            Self::Refused => ErrorKind::Forbidden.with(format!("This server does not talk to {server_name}.")),
+            Self::Matrix { status: 403, text, .. } => {
+                ErrorKind::Forbidden.with(format!("{server_name} refuses it: {text}"))
+            }
+            Self::Matrix { status: 404, text, .. } => {
+                ErrorKind::NotFound.with(format!("{server_name} does not have it: {text}"))
+            }
+            Self::Matrix { status: 429, retry_after_ms, .. } => MatrixError {
+                retry_after_ms: Some(retry_after_ms.unwrap_or(1_000)),
+                ..ErrorKind::LimitExceeded.with(format!("{server_name} has too much to do: try again later."))
+            },
+            other => ErrorKind::BadGateway.with(format!("{server_name} could not be asked: {other}")),
+        }
+    }
+}
+
+/// Asks other servers.
+pub struct Peers {
+    client: FederationClient,
+    own: Arc<OwnKeys>,
+    policy: Arc<Policy>,
+    counts: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl Peers {
+    /// Asks with `client`, in the name of `own`, whom `policy` allows.
+    pub fn new(client: FederationClient, own: Arc<OwnKeys>, policy: Arc<Policy>) -> Self {
+        Self { client, own, policy, counts: Mutex::default() }
+    }
+
+    /// The operator's lists.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Asks a server with our signature.
+    pub async fn ask<R>(&self, to: &ServerName, request: R, bounds: Bounds) -> Result<R::IncomingResponse, PeerError>
+    where
+        R: OutgoingRequest<Authentication = ServerSignatures>,
+        for<'a> R::PathBuilder: PathBuilder<Input<'a> = ()>,
+    {
+        let signer = self.own.current();
+        let input = XMatrixSigningInput::new(self.own.server_name().to_owned(), to.to_owned(), signer.key_pair());
+        let request = made(to, request, input);
+        self.answer::<R>(to, request, bounds).await
+    }
+
+    /// Asks a server without a signature: for its keys, for instance.
+    pub async fn ask_unsigned<R>(
+        &self,
+        to: &ServerName,
+        request: R,
+        bounds: Bounds,
+    ) -> Result<R::IncomingResponse, PeerError>
+    where
+        R: OutgoingRequest<Authentication = NoAuthentication>,
+        for<'a> R::PathBuilder: PathBuilder<Input<'a> = ()>,
+    {
+        let request = made(to, request, ());
+        self.answer::<R>(to, request, bounds).await
+    }
+
+    async fn answer<R: OutgoingRequest>(
+        &self,
+        to: &ServerName,
+        request: Result<http::Request<Bytes>, PeerError>,
+        bounds: Bounds,
+    ) -> Result<R::IncomingResponse, PeerError> {
+        let asking = async {
+            let answer = self.send(to, request?, bounds).await?;
+            if answer.status().as_u16() >= 300 {
+                return Err(refusal(&answer));
+            }
+            read::<R>(&answer)
+        };
+        let answer = asking.await;
+        let word = answer.as_ref().err().map_or("answered", PeerError::word);
+        *self.counts.lock().entry(word).or_default() += 1;
+        answer
+    }
+
+    async fn send(
+        &self,
+        to: &ServerName,
+        request: http::Request<Bytes>,
+        bounds: Bounds,
+    ) -> Result<http::Response<Bytes>, PeerError> {
+        if to == self.own.server_name() {
+            return Err(PeerError::Ourselves);
+        }
+        if !self.policy.allows(to) {
+            return Err(PeerError::Refused);
+        }
+        Ok(self.client.ask(to, request, bounds).await?)
+    }
+
+    /// Requests by outcome, without a name of anybody.
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.counts.lock().clone()
+    }
+}
+
+/// A request of ruma's as HTTP.
+fn made<R>(
+    to: &ServerName,
+    request: R,
+    input: <R::Authentication as AuthScheme>::Input<'_>,
+) -> Result<http::Request<Bytes>, PeerError>
+where
+    R: OutgoingRequest,
+    for<'a> R::PathBuilder: PathBuilder<Input<'a> = ()>,
+{
+    let made = request.try_into_http_request::<BytesMut>(&format!("https://{to}"), input, ());
+    Ok(made.map_err(|error| PeerError::Request(error.to_string()))?.map(BytesMut::freeze))
+}
+
+fn read<R: OutgoingRequest>(answer: &http::Response<Bytes>) -> Result<R::IncomingResponse, PeerError> {
+    let mut lent = http::Response::new(answer.body().as_ref());
+    *lent.status_mut() = answer.status();
+    lent.headers_mut().clone_from(answer.headers());
+    R::IncomingResponse::try_from_http_response(lent).map_err(|error| match error {
+        FromHttpResponseError::Deserialization(error) => PeerError::Nonsense(error.to_string()),
+        other => PeerError::Nonsense(other.to_string()),
+    })
+}
+
+/// An answer that is no success.
+fn refusal(answer: &http::Response<Bytes>) -> PeerError {
+    let said: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let text = |key: &str| said[key].as_str().map(|text| text.chars().take(TEXT).collect::<String>());
+    let header = answer.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    PeerError::Matrix {
+        status: answer.status().as_u16(),
+        errcode: text("errcode").unwrap_or_else(|| "M_UNKNOWN".to_owned()),
+        text: text("error").unwrap_or_default(),
+        retry_after_ms: said["retry_after_ms"]
+            .as_u64()
+            .or_else(|| header.map(|seconds: u64| seconds.saturating_mul(1_000))),
+    }
+}

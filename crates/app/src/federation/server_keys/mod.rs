@@ -1,0 +1,200 @@
+//! The keys with which other servers sign: kept in the database, in memory for those that are in use, and asked for once for all who wait.
+
+mod fetch;
+mod list;
+mod notary;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use domicile_core::clock::{Clock, HOUR_MS, MINUTE_MS, SECOND_MS};
+use domicile_store::{
+    Store,
+    table::remote_keys::{self, RemoteKey},
+};
+use futures::future::try_join_all;
+use quick_cache::sync::Cache;
+use ruma::{
+    CanonicalJsonObject, CanonicalJsonValue, OwnedServerName, ServerName,
+    room_version_rules::RoomVersionRules,
+    serde::Base64,
+    signatures::{PublicKeyMap, PublicKeySet, required_server_signatures_to_verify_event},
+};
+
+pub use list::{BadList, KeyList};
+pub use notary::Notary;
+
+use super::{OwnKeys, Peers};
+use crate::{Error, Result};
+
+/// Servers whose keys are in memory.
+const SERVERS: usize = 5_000;
+/// How long a server is left alone after it told its keys, and after the first failure; that doubles with each further one.
+const PAUSE_MS: i64 = 30 * SECOND_MS;
+const FAILURE_MS: i64 = MINUTE_MS;
+const LONGEST_PAUSE_MS: i64 = HOUR_MS;
+/// Signatures of one server on an event that are looked at.
+const SIGNATURES: usize = 8;
+
+/// What a key is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyUse {
+    /// To check a request now: it must be in use, and the list that says so must still be good.
+    Request,
+    /// To check an event of a room version that enforces the life of keys (5 and later): it must have been in use at this time.
+    Event {
+        /// The event's `origin_server_ts`.
+        sent_ts: i64,
+    },
+    /// To check an event of an older room version: when it was in use plays no part.
+    OldEvent,
+}
+
+impl KeyUse {
+    fn fits(self, key: &RemoteKey, now_ms: i64) -> bool {
+        match self {
+            Self::Request => key.expired_ts.is_none() && key.valid_until_ts >= now_ms,
+            Self::Event { sent_ts } => sent_ts <= key.expired_ts.unwrap_or(key.valid_until_ts),
+            Self::OldEvent => true,
+        }
+    }
+}
+
+/// The keys of other servers. Cheap to clone.
+#[derive(Clone)]
+pub struct ServerKeys(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    own: Arc<OwnKeys>,
+    peers: Arc<Peers>,
+    notaries: Vec<OwnedServerName>,
+    servers: Cache<OwnedServerName, Arc<Server>>,
+}
+
+/// What is known of one server.
+struct Server {
+    keys: ArcSwap<BTreeMap<String, RemoteKey>>,
+    /// Whoever has it asks the server.
+    asking: tokio::sync::Mutex<Asked>,
+}
+
+/// How it went when the server was last asked.
+#[derive(Default)]
+struct Asked {
+    failures: u32,
+    not_before_ms: i64,
+}
+
+impl ServerKeys {
+    /// Asks with `peers`; where a server does not answer, `notaries` in their order.
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        own: Arc<OwnKeys>,
+        peers: Arc<Peers>,
+        notaries: Vec<OwnedServerName>,
+    ) -> Self {
+        Self(Arc::new(Inner { store, clock, own, peers, notaries, servers: Cache::new(SERVERS) }))
+    }
+
+    /// Those of a server's keys that fit the use. If one is missing, the server is asked, or the notaries are; keys that nobody has are
+    /// missing from the answer.
+    pub async fn get(
+        &self,
+        server_name: &ServerName,
+        key_ids: &BTreeSet<String>,
+        wanted: KeyUse,
+    ) -> Result<PublicKeySet> {
+        if server_name == self.0.own.server_name() {
+            return self.own(key_ids, wanted);
+        }
+        let server = self.0.server(server_name).await?;
+        let known = picked(&server, key_ids, wanted, self.0.clock.now_ms());
+        if known.len() == key_ids.len() || !self.0.peers.policy().is_enabled() {
+            return Ok(known);
+        }
+        // In a task of its own: whoever asks may lose patience, and the answer is good for the next one.
+        let (inner, server_name, ids) = (Arc::clone(&self.0), server_name.to_owned(), key_ids.clone());
+        let asking =
+            tokio::spawn(async move { inner.ask(&server_name, &server, &ids, wanted, true).await.map(|()| server) });
+        let server = asking.await.map_err(Error::internal)??;
+        Ok(picked(&server, key_ids, wanted, self.0.clock.now_ms()))
+    }
+
+    /// Those of a server's keys that are known and fit the use. Nobody is asked.
+    pub async fn known(
+        &self,
+        server_name: &ServerName,
+        key_ids: &BTreeSet<String>,
+        wanted: KeyUse,
+    ) -> Result<PublicKeySet> {
+        if server_name == self.0.own.server_name() {
+            return self.own(key_ids, wanted);
+        }
+        let server = self.0.server(server_name).await?;
+        Ok(picked(&server, key_ids, wanted, self.0.clock.now_ms()))
+    }
+
+    /// The keys to check an event with: of each server that must have signed it, those with which it did. What cannot be had is missing.
+    pub async fn for_event(&self, event: &CanonicalJsonObject, rules: &RoomVersionRules) -> Result<PublicKeyMap> {
+        let Ok(servers) = required_server_signatures_to_verify_event(event, &rules.signatures) else {
+            return Ok(PublicKeyMap::new());
+        };
+        let sent_ts = match event.get("origin_server_ts") {
+            Some(CanonicalJsonValue::Integer(number)) => (*number).into(),
+            _ => return Ok(PublicKeyMap::new()),
+        };
+        let wanted = if rules.enforce_key_validity { KeyUse::Event { sent_ts } } else { KeyUse::OldEvent };
+        let signatures = event.get("signatures").and_then(CanonicalJsonValue::as_object);
+        let getting = servers.into_iter().map(|server_name| async move {
+            let of_server = signatures.and_then(|all| all.get(server_name.as_str())?.as_object());
+            let ids = of_server.into_iter().flat_map(BTreeMap::keys).filter(|id| id.starts_with("ed25519:"));
+            let ids: BTreeSet<String> = ids.take(SIGNATURES).cloned().collect();
+            let keys = if ids.is_empty() { PublicKeySet::new() } else { self.get(&server_name, &ids, wanted).await? };
+            Ok::<_, Error>((server_name.to_string(), keys))
+        });
+        let found = try_join_all(getting).await?;
+        Ok(found.into_iter().filter(|(_, keys)| !keys.is_empty()).collect())
+    }
+
+    /// Our own keys, as others would have them of us.
+    fn own(&self, key_ids: &BTreeSet<String>, wanted: KeyUse) -> Result<PublicKeySet> {
+        let now_ms = self.0.clock.now_ms();
+        let text = self.0.own.list()?;
+        let list = KeyList::read(text.json().get(), self.0.own.server_name(), now_ms).map_err(Error::internal)?;
+        let keys = list.keys.iter().filter(|key| key_ids.contains(&key.key_id) && wanted.fits(key, now_ms));
+        Ok(keys.map(as_set_entry).collect())
+    }
+}
+
+impl Inner {
+    /// A server, with what the database knows of it.
+    async fn server(&self, server_name: &ServerName) -> Result<Arc<Server>> {
+        let loading = async {
+            let name = server_name.to_string();
+            let read = self.store.read(|snapshot| async move { remote_keys::of(&snapshot, &name).await });
+            let keys = read.await?.into_iter().map(|key| (key.key_id.clone(), key)).collect::<BTreeMap<_, _>>();
+            Ok::<_, Error>(Arc::new(Server {
+                keys: ArcSwap::from_pointee(keys),
+                asking: tokio::sync::Mutex::default(),
+            }))
+        };
+        self.servers.get_or_insert_async(server_name, loading).await
+    }
+}
+
+/// Those of the keys that are known and fit.
+fn picked(server: &Server, key_ids: &BTreeSet<String>, wanted: KeyUse, now_ms: i64) -> PublicKeySet {
+    let keys = server.keys.load();
+    let fitting = key_ids.iter().filter_map(|key_id| keys.get(key_id)).filter(|key| wanted.fits(key, now_ms));
+    fitting.map(as_set_entry).collect()
+}
+
+fn as_set_entry(key: &RemoteKey) -> (String, Base64) {
+    (key.key_id.clone(), Base64::new(key.public_key.to_vec()))
+}

@@ -1,0 +1,25 @@
+//! Rooms together with other people's servers.
+
+use super::{Duration, section::section};
+
+section! {
+    /// Rooms together with other people's servers.
+    Federation = "federation" {
+        /// Whether this server talks to others at all.
+        enabled: bool = true;
+        /// Servers that it talks to, as globs such as "*.example.org"; none means all. A port plays no part.
+        allow_servers: Vec<String> = Vec::new();
+        /// Servers that it does not talk to, as globs. They win over `allow_servers`.
+        deny_servers: Vec<String> = Vec::new();
+        /// Servers that are believed when they tell another server's keys, for servers that are gone.
+        notaries: Vec<String> = Vec::new();
+        /// How long others may use our list of keys before they ask again. After `domicile federation rotate-key` they may believe the old key
+        /// for so long. Others use it for seven days at most.
+        key_validity: Duration = Duration(24 * 3_600_000);
+        /// Where others find this server, told at `/.well-known/matrix/server`: a host and, unless it is 8448, a port, such as
+        /// "matrix.example.org:443". Empty: nothing is told there.
+        well_known: String = String::new();
+        /// Requests of one server that are in work at once; what comes beyond is refused for the moment.
+        requests_at_once: u32 = 50;
+    }
+}

@@ -1,0 +1,16 @@
+//! The Server-Server API, in areas named as ruma names them.
+
+pub mod discovery;
+pub mod extract;
+mod membership;
+mod transactions;
+mod x_matrix;
+
+use axum::Router;
+
+use crate::state::Services;
+
+/// All of the Server-Server API.
+pub fn routes() -> Router<Services> {
+    Router::new().merge(discovery::routes()).merge(membership::routes()).merge(transactions::routes())
+}

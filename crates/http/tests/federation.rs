@@ -1,0 +1,8 @@
+//! Servers that talk to each other.
+
+#[path = "federation/keys.rs"]
+mod keys;
+#[path = "federation/rooms.rs"]
+mod rooms;
+#[path = "federation/requests.rs"]
+mod requests;
