@@ -2,7 +2,7 @@
 
 #[path = "federation/keys.rs"]
 mod keys;
-#[path = "federation/rooms.rs"]
-mod rooms;
 #[path = "federation/requests.rs"]
 mod requests;
+#[path = "federation/rooms.rs"]
+mod rooms;

@@ -32,8 +32,8 @@ use domicile_app::{
     push::{Delivery, DeliveryParts, Gateways, NewsParts, Notifications, PushBell, PushClasses, PushRules, Pushers},
     residency::Localities,
     rooms::{
-        Directory, Graph, Hierarchies, Members, PublicRooms, Resolution, RoomMaker, RoomReader, Rooms, StateKeys, StateTrees, Successions,
-        Summaries, Upgrades,
+        Directory, Graph, Hierarchies, Members, PublicRooms, Resolution, RoomMaker, RoomReader, Rooms, StateKeys,
+        StateTrees, Successions, Summaries, Upgrades,
     },
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
@@ -242,7 +242,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         events: Arc::clone(&events),
         keys: Arc::clone(&keys),
         trees: Arc::clone(&trees),
-        graph: Arc::clone(&graph),
         resolution,
         peers: Arc::clone(&federation.peers),
         server_keys: Arc::clone(&federation.server_keys),

@@ -137,6 +137,7 @@ CREATE TABLE backward_extremities (
 ) WITHOUT ROWID;
 -- The events that allow a state event: numbers, packed.
 CREATE TABLE auth_edges (event_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, auths BLOB NOT NULL);
+CREATE INDEX auth_edges_by_room ON auth_edges (room_num);
 -- Redactions that came before what they redact.
 CREATE TABLE early_redactions (
     target BLOB NOT NULL, redaction_num BIGINT NOT NULL, room_num BIGINT NOT NULL, PRIMARY KEY (target, redaction_num)

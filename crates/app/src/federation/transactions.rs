@@ -88,8 +88,7 @@ impl Transactions {
         if last != txn_id.as_str() {
             return Ok(None);
         }
-        let answers: BTreeMap<OwnedEventId, Option<String>> =
-            serde_json::from_str(&answer).map_err(Error::internal)?;
+        let answers: BTreeMap<OwnedEventId, Option<String>> = serde_json::from_str(&answer).map_err(Error::internal)?;
         Ok(Some(answers.into_iter().map(|(id, error)| (id, error.map_or(Ok(()), Err))).collect()))
     }
 

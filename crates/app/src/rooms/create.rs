@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use domicile_core::{error::ErrorKind, ids::UserNum, limits};
-use futures::StreamExt;
 pub use domicile_room::create::Preset;
 use domicile_room::{
     create::{self, CreateError, CreateRoom, raw},
     event::EventDraft,
 };
 use domicile_store::table::{aliases, rooms};
+use futures::StreamExt;
 use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomVersionId, events::TimelineEventType};
 use serde_json::{Map, Value, json};
 

@@ -5,22 +5,24 @@
 //! them. A resolved state is on disk before it is given, and kept in memory by the states that it was made of.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use domicile_core::ids::{EventNum, KeyNum, NodeNum};
 use domicile_room::{
-    auth,
-    event::Pdu,
-    state::conflict::{Conflict, Pair},
+    event::{Judged, Pdu},
+    state::resolve::{Citing, Differing, Key, Resolver, Step},
 };
 use domicile_store::{
-    Batch, Snapshot, Store,
-    table::{events::Status, state as state_rows},
+    Batch, Snapshot, Store, event_id,
+    table::{
+        events::{self as event_rows, Status},
+        graph as graph_rows, state as state_rows,
+    },
 };
 use quick_cache::sync::Cache;
-use ruma::events::StateEventType;
+use ruma::OwnedEventId;
 
 use super::{Graph, RoomInfo, StateKeys, StateTrees};
 use crate::{
@@ -45,13 +47,6 @@ pub struct Resolution {
     graph: Arc<Graph>,
     resolved: Cache<Vec<NodeNum>, NodeNum>,
     after: Cache<EventNum, NodeNum>,
-}
-
-/// What is read for a resolution.
-struct Question {
-    conflict: Conflict,
-    nums: HashMap<ruma::OwnedEventId, EventNum>,
-    conflicting: BTreeMap<Pair, KeyNum>,
 }
 
 impl Resolution {
@@ -142,18 +137,21 @@ impl Resolution {
             keys: Arc::clone(&self.keys),
             graph: Arc::clone(&self.graph),
             pending,
+            nums: HashMap::new(),
+            ids: HashMap::new(),
+            citing: None,
         };
-        let Question { conflict, nums, conflicting } =
-            self.store.read(move |snapshot| async move { reading.question(&snapshot, &states).await }).await?;
-        let rules = info.rules.clone();
-        let resolving = tokio::task::spawn_blocking(move || conflict.resolve(&rules));
-        let answer = resolving.await.map_err(Error::internal)?.map_err(Error::internal)?;
-        let event_num = |pair: &Pair| answer.get(pair).and_then(|id| nums.get(id)).copied();
-        Ok(conflicting.iter().map(|(pair, key_num)| (*key_num, event_num(pair))).collect())
+        let resolved =
+            self.store.read(move |snapshot| async move { reading.resolve(&snapshot, &states).await }).await?;
+        let mut changes = Vec::with_capacity(resolved.len());
+        for ((kind, state_key), event_num) in resolved {
+            changes.push((self.keys.intern(&kind.to_string(), &state_key).await?, event_num));
+        }
+        Ok(changes)
     }
 }
 
-/// What a resolution reads with.
+/// What a resolution reads with. Inside events are numbers; the rules know them by their ids.
 struct Reading {
     info: Arc<RoomInfo>,
     events: Arc<Events>,
@@ -161,70 +159,70 @@ struct Reading {
     keys: Arc<StateKeys>,
     graph: Arc<Graph>,
     pending: Pending,
+    nums: HashMap<OwnedEventId, EventNum>,
+    ids: HashMap<EventNum, OwnedEventId>,
+    /// Which state events name which as allowing them, and the events on which all states agree: read when they are first asked for.
+    citing: Option<(HashMap<EventNum, Vec<EventNum>>, HashSet<EventNum>)>,
 }
 
-/// Events by what they are in the states: of each state, in its order, the event of each key in which the states differ.
-type Sides = Vec<HashMap<KeyNum, EventNum>>;
-
 impl Reading {
-    async fn question(self, snapshot: &Snapshot, states: &[NodeNum]) -> Result<Question> {
-        let (keys, sides) = self.sides(snapshot, states).await?;
-        let conflicted: BTreeSet<EventNum> = sides.iter().flat_map(|side| side.values().copied()).collect();
-        let mut chains = Vec::with_capacity(sides.len());
-        for side in &sides {
-            chains.push(self.chain(snapshot, side.values().copied()).await?);
+    async fn resolve(mut self, snapshot: &Snapshot, states: &[NodeNum]) -> Result<Vec<(Key, Option<EventNum>)>> {
+        let (differing, conflicting) = self.differing(snapshot, states).await?;
+        let mut resolver = Resolver::new(&self.info.rules, differing).map_err(Error::internal)?;
+        loop {
+            match resolver.step().map_err(Error::internal)? {
+                Step::AuthOf(ids) => {
+                    for (id, auths) in self.auth_of(snapshot, ids).await? {
+                        resolver.give_auth(id, auths);
+                    }
+                }
+                Step::CitedBy(ids) => {
+                    for id in ids {
+                        let citing = self.cited_by(snapshot, states[0], &conflicting, &id).await?;
+                        resolver.give_cited_by(id, citing);
+                    }
+                }
+                Step::Events(ids) => {
+                    for id in ids {
+                        let event = self.judged(snapshot, &id).await?;
+                        resolver.give_event(id, event);
+                    }
+                }
+                Step::Shared(keys) => {
+                    for key in keys {
+                        let event = self.shared(snapshot, states[0], &key).await?;
+                        resolver.give_shared(key, event);
+                    }
+                }
+                Step::Done(resolved) => {
+                    let num = |id: OwnedEventId| self.nums.get(&id).copied();
+                    return Ok(resolved.into_iter().map(|(key, id)| (key, id.and_then(num))).collect());
+                }
+            }
         }
-        let difference = self.difference(snapshot, states[0], &keys, &chains).await?;
-        let subgraph = if self.asks_for_subgraph() {
-            self.between(snapshot, &conflicted, &chains).await?
-        } else {
-            BTreeSet::new()
-        };
-        let full: BTreeSet<EventNum> = conflicted.iter().chain(&difference).chain(&subgraph).copied().collect();
-        let mut needed: HashSet<EventNum> = self.chain(snapshot, full.iter().copied()).await?;
-        needed.extend(&full);
-        let mut pdus = self.pdus(snapshot, needed).await?;
-        let unconflicted = self.unconflicted(snapshot, states[0], &keys, &full, &mut pdus).await?;
-        self.load_mainline(snapshot, &unconflicted, &mut pdus).await?;
-        let id = |event_num: &EventNum| pdus.get(event_num).map(|pdu| pdu.event_id().to_owned());
-        let ids = |nums: &BTreeSet<EventNum>| nums.iter().filter_map(id).collect::<HashSet<_>>();
-        let mut pairs = HashMap::new();
-        for (key_num, kind, state_key) in state_rows::keys(snapshot, keys.iter().copied()).await? {
-            pairs.insert(key_num, (kind.as_str().into(), state_key));
-        }
-        let sets = sides.iter().map(|side| {
-            let own = side.iter().filter_map(|(key_num, num)| Some((pairs.get(key_num)?.clone(), id(num)?)));
-            unconflicted.iter().map(|(pair, id)| (pair.clone(), id.clone())).chain(own).collect()
-        });
-        let sets = sets.collect();
-        let own_chains = chains.iter().map(|chain| ids(&chain.intersection_with(&difference))).collect();
-        let conflict = Conflict {
-            sets,
-            auth_chains: own_chains,
-            subgraph: ids(&subgraph),
-            events: pdus.values().map(|pdu| (pdu.event_id().to_owned(), Arc::clone(pdu))).collect(),
-        };
-        let nums = pdus.iter().map(|(event_num, pdu)| (pdu.event_id().to_owned(), *event_num)).collect();
-        let conflicting = pairs.into_iter().map(|(key_num, pair)| (pair, key_num)).collect();
-        Ok(Question { conflict, nums, conflicting })
     }
 
-    /// The keys in which the states differ, and what each state has there.
-    async fn sides(&self, snapshot: &Snapshot, states: &[NodeNum]) -> Result<(BTreeSet<KeyNum>, Sides)> {
-        let mut keys = BTreeSet::new();
+    /// What each state has in the keys in which they differ, and these keys.
+    async fn differing(
+        &mut self,
+        snapshot: &Snapshot,
+        states: &[NodeNum],
+    ) -> Result<(Vec<Differing>, BTreeSet<KeyNum>)> {
+        let mut conflicting = BTreeSet::new();
         let mut differences = Vec::with_capacity(states.len());
         for state in states {
             let of_state = self.trees.differences(snapshot, states[0], *state).await?;
-            keys.extend(of_state.iter().map(|(key_num, ..)| *key_num));
+            conflicting.extend(of_state.iter().map(|(key_num, ..)| *key_num));
             differences.push(of_state);
         }
         let mut base = HashMap::new();
-        for key_num in &keys {
+        for key_num in &conflicting {
             if let Some(event_num) = self.trees.get(snapshot, states[0], *key_num).await? {
                 base.insert(*key_num, event_num);
             }
         }
-        let sides = differences.into_iter().map(|of_state| {
+        let mut sides: Vec<HashMap<KeyNum, EventNum>> = Vec::with_capacity(states.len());
+        for of_state in differences {
             let mut side = base.clone();
             for (key_num, _, new) in of_state {
                 match new {
@@ -232,157 +230,130 @@ impl Reading {
                     None => drop(side.remove(&key_num)),
                 }
             }
-            side
+            sides.push(side);
+        }
+        self.learn(snapshot, sides.iter().flat_map(|side| side.values().copied()).collect()).await?;
+        let mut keys: HashMap<KeyNum, Key> = HashMap::new();
+        for (key_num, kind, state_key) in state_rows::keys(snapshot, conflicting.iter().copied()).await? {
+            keys.insert(key_num, (kind.as_str().into(), state_key));
+        }
+        let named = sides.into_iter().map(|side| {
+            let entry = |(key_num, num)| Some((keys.get(&key_num)?.clone(), self.ids.get(&num)?.clone()));
+            side.into_iter().filter_map(entry).collect()
         });
-        Ok((keys, sides.collect()))
+        Ok((named.collect(), conflicting))
     }
 
-    /// What allows events, an event that is not on disk among them.
-    async fn chain(&self, snapshot: &Snapshot, nums: impl Iterator<Item = EventNum>) -> Result<HashSet<EventNum>> {
-        let mut from: HashSet<EventNum> = nums.collect();
-        let mut direct = Vec::new();
-        if let Some((pending_num, pdu)) = &self.pending
-            && from.remove(pending_num)
+    /// Finds out the ids of events.
+    async fn learn(&mut self, snapshot: &Snapshot, mut nums: Vec<EventNum>) -> Result<()> {
+        nums.retain(|num| !self.ids.contains_key(num));
+        if let Some((num, pdu)) = &self.pending
+            && nums.contains(num)
         {
-            for id in pdu.auth_events() {
-                if let Some(event) = self.events.load_by_id(snapshot, id).await? {
-                    direct.push(event.event_num);
-                }
-            }
+            self.ids.insert(*num, pdu.event_id().to_owned());
+            self.nums.insert(pdu.event_id().to_owned(), *num);
         }
-        let mut chain = self.graph.chain(snapshot, from.into_iter().chain(direct.iter().copied())).await?;
-        chain.extend(direct);
-        Ok(chain)
-    }
-
-    /// The events that do not allow every state (*auth difference*). What allows the part on which all agree allows every state.
-    async fn difference(
-        &self,
-        snapshot: &Snapshot,
-        state: NodeNum,
-        conflicting: &BTreeSet<KeyNum>,
-        chains: &[HashSet<EventNum>],
-    ) -> Result<BTreeSet<EventNum>> {
-        let mut difference: BTreeSet<EventNum> = chains
-            .iter()
-            .flatten()
-            .filter(|num| !chains.iter().all(|chain| chain.contains(num)))
-            .copied()
-            .collect();
-        if difference.is_empty() {
-            return Ok(difference);
+        nums.sort_unstable();
+        nums.dedup();
+        for (num, id) in event_rows::ids(snapshot, nums).await? {
+            let id = event_id::from_bytes(&id)?;
+            self.ids.insert(num, id.clone());
+            self.nums.insert(id, num);
         }
-        let agreed = self.trees.all(snapshot, state).await?;
-        let agreed = agreed.into_iter().filter(|(key_num, _)| !conflicting.contains(key_num)).map(|(_, num)| num);
-        for num in self.graph.chain(snapshot, agreed).await? {
-            difference.remove(&num);
-        }
-        Ok(difference)
-    }
-
-    fn asks_for_subgraph(&self) -> bool {
-        self.info.rules.state_res.v2_rules().is_some_and(|rules| rules.consider_conflicted_state_subgraph)
-    }
-
-    /// The events that lie between events in which the states differ: allowed by one of them, and allowing another (*conflicted state subgraph*).
-    async fn between(
-        &self,
-        snapshot: &Snapshot,
-        conflicted: &BTreeSet<EventNum>,
-        chains: &[HashSet<EventNum>],
-    ) -> Result<BTreeSet<EventNum>> {
-        let below: HashSet<EventNum> = chains.iter().flatten().copied().collect();
-        let all: Vec<EventNum> = below.iter().chain(conflicted).copied().collect();
-        let edges = self.graph.auths(snapshot, &all).await?;
-        // From each conflicted event upwards to whatever it allows.
-        let mut allows: HashMap<EventNum, Vec<EventNum>> = HashMap::new();
-        for (num, auths) in &edges {
-            for auth in auths.iter() {
-                allows.entry(*auth).or_default().push(*num);
-            }
-        }
-        let mut above: HashSet<EventNum> = HashSet::new();
-        let mut todo: Vec<EventNum> = conflicted.iter().copied().collect();
-        while let Some(num) = todo.pop() {
-            for next in allows.get(&num).into_iter().flatten() {
-                if above.insert(*next) {
-                    todo.push(*next);
-                }
-            }
-        }
-        Ok(above.intersection(&below).copied().chain(conflicted.iter().copied()).collect())
-    }
-
-    async fn pdus(&self, snapshot: &Snapshot, nums: HashSet<EventNum>) -> Result<HashMap<EventNum, Arc<Pdu>>> {
-        let mut pdus = HashMap::with_capacity(nums.len());
-        let wanted: Vec<EventNum> = nums.iter().copied().collect();
-        for event in self.events.load(snapshot, &wanted).await? {
-            pdus.insert(event.event_num, Arc::clone(&event.pdu));
-        }
-        if let Some((event_num, pdu)) = &self.pending
-            && nums.contains(event_num)
-        {
-            pdus.insert(*event_num, Arc::clone(pdu));
-        }
-        Ok(pdus)
-    }
-
-    /// The power levels before those on which the states agree: the events in question are ordered along them.
-    async fn load_mainline(
-        &self,
-        snapshot: &Snapshot,
-        unconflicted: &HashMap<Pair, ruma::OwnedEventId>,
-        pdus: &mut HashMap<EventNum, Arc<Pdu>>,
-    ) -> Result<()> {
-        let Some(id) = unconflicted.get(&(StateEventType::RoomPowerLevels, String::new())) else { return Ok(()) };
-        let Some(event) = self.events.load_by_id(snapshot, id).await? else { return Ok(()) };
-        let mut chain = self.graph.chain(snapshot, [event.event_num]).await?;
-        chain.retain(|num| !pdus.contains_key(num));
-        pdus.extend(self.pdus(snapshot, chain).await?);
         Ok(())
     }
 
-    /// That part of what the states agree on which the rules can ask for: what may allow one of the events in question.
-    async fn unconflicted(
-        &self,
+    fn is_pending(&self, num: EventNum) -> bool {
+        self.pending.as_ref().is_some_and(|(pending, _)| *pending == num)
+    }
+
+    /// The events that allow each of these.
+    async fn auth_of(
+        &mut self,
+        snapshot: &Snapshot,
+        ids: Vec<OwnedEventId>,
+    ) -> Result<Vec<(OwnedEventId, Vec<OwnedEventId>)>> {
+        let nums: Vec<EventNum> = ids.iter().filter_map(|id| self.nums.get(id).copied()).collect();
+        let edges = self.graph.auths(snapshot, &nums).await?;
+        self.learn(snapshot, edges.values().flat_map(|auths| auths.iter().copied()).collect()).await?;
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let num = self.nums.get(&id).copied();
+            let auths = match (num, &self.pending) {
+                (Some(num), Some((pending, pdu))) if num == *pending => {
+                    let auths = pdu.auth_events().to_vec();
+                    self.learn_ids(snapshot, &auths).await?;
+                    auths
+                }
+                (Some(num), _) => edges
+                    .get(&num)
+                    .map(|auths| auths.iter().filter_map(|auth| self.ids.get(auth).cloned()).collect())
+                    .unwrap_or_default(),
+                (None, _) => Vec::new(),
+            };
+            found.push((id, auths));
+        }
+        Ok(found)
+    }
+
+    /// Finds out the numbers of events.
+    async fn learn_ids(&mut self, snapshot: &Snapshot, ids: &[OwnedEventId]) -> Result<()> {
+        for id in ids {
+            if self.nums.contains_key(id) {
+                continue;
+            }
+            if let Some(event) = self.events.load_by_id(snapshot, id).await? {
+                self.nums.insert(id.clone(), event.event_num);
+                self.ids.insert(event.event_num, id.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The state events that name one as allowing them. One on which all states agree is enough to know.
+    async fn cited_by(
+        &mut self,
         snapshot: &Snapshot,
         state: NodeNum,
         conflicting: &BTreeSet<KeyNum>,
-        full: &BTreeSet<EventNum>,
-        pdus: &mut HashMap<EventNum, Arc<Pdu>>,
-    ) -> Result<HashMap<Pair, ruma::OwnedEventId>> {
-        let mut pairs: HashSet<Pair> = HashSet::new();
-        for pdu in full.iter().filter_map(|num| pdus.get(num)) {
-            let asked =
-                auth::auth_event_keys(pdu.kind(), pdu.sender(), pdu.state_key(), pdu.content(), &self.info.rules);
-            // An event about which nothing can be asked is not allowed whatever the state is.
-            pairs.extend(asked.unwrap_or_default());
-            if let Some(state_key) = pdu.state_key() {
-                pairs.insert((pdu.kind().to_string().into(), state_key.to_owned()));
+        id: &OwnedEventId,
+    ) -> Result<Vec<Citing>> {
+        if self.citing.is_none() {
+            let mut citing: HashMap<EventNum, Vec<EventNum>> = HashMap::new();
+            for (num, auths) in graph_rows::auth_edges_of_room(snapshot, self.info.room_num).await? {
+                for auth in auths {
+                    citing.entry(auth).or_default().push(num);
+                }
             }
+            let agreed = self.trees.all(snapshot, state).await?;
+            let agreed = agreed.into_iter().filter(|(key_num, _)| !conflicting.contains(key_num));
+            self.citing = Some((citing, agreed.map(|(_, num)| num).collect()));
         }
-        let mut agreed = HashMap::with_capacity(pairs.len());
-        for pair in pairs {
-            let Some(key_num) = self.keys.load(snapshot, &pair.0.to_string(), &pair.1).await? else { continue };
-            if conflicting.contains(&key_num) {
-                continue;
-            }
-            let Some(event_num) = self.trees.get(snapshot, state, key_num).await? else { continue };
-            let Some(event) = self.events.load(snapshot, &[event_num]).await?.into_iter().next() else { continue };
-            agreed.insert(pair, event.event_id().to_owned());
-            pdus.entry(event_num).or_insert_with(|| Arc::clone(&event.pdu));
-        }
-        Ok(agreed)
+        let Some((citing, agreed)) = &self.citing else { return Ok(Vec::new()) };
+        let citing = self.nums.get(id).and_then(|num| citing.get(num)).cloned().unwrap_or_default();
+        let one = citing.iter().copied().find(|num| agreed.contains(num));
+        let told = one.map_or(citing, |one| vec![one]);
+        let is_shared = one.is_some();
+        self.learn(snapshot, told.clone()).await?;
+        let ids = told.iter().filter_map(|num| self.ids.get(num).cloned());
+        Ok(ids.map(|event_id| Citing { event_id, is_shared }).collect())
     }
-}
 
-/// The part of a chain that is in a difference.
-trait Within {
-    fn intersection_with(&self, difference: &BTreeSet<EventNum>) -> BTreeSet<EventNum>;
-}
+    async fn judged(&mut self, snapshot: &Snapshot, id: &OwnedEventId) -> Result<Option<Judged>> {
+        self.learn_ids(snapshot, std::slice::from_ref(id)).await?;
+        let Some(num) = self.nums.get(id).copied() else { return Ok(None) };
+        if self.is_pending(num) {
+            return Ok(self.pending.as_ref().map(|(_, pdu)| Judged::accepted(Arc::clone(pdu))));
+        }
+        let event = self.events.load(snapshot, &[num]).await?.into_iter().next();
+        Ok(event.map(|event| Judged { pdu: Arc::clone(&event.pdu), rejected: event.status.has(Status::REJECTED) }))
+    }
 
-impl Within for HashSet<EventNum> {
-    fn intersection_with(&self, difference: &BTreeSet<EventNum>) -> BTreeSet<EventNum> {
-        difference.iter().filter(|num| self.contains(num)).copied().collect()
+    /// What all states have under a key.
+    async fn shared(&mut self, snapshot: &Snapshot, state: NodeNum, key: &Key) -> Result<Option<OwnedEventId>> {
+        let Some(key_num) = self.keys.load(snapshot, &key.0.to_string(), &key.1).await? else { return Ok(None) };
+        let Some(event_num) = self.trees.get(snapshot, state, key_num).await? else { return Ok(None) };
+        self.learn(snapshot, vec![event_num]).await?;
+        Ok(self.ids.get(&event_num).cloned())
     }
 }

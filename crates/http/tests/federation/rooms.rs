@@ -2,14 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use domicile_app::federation::peers::LARGE;
 use domicile_core::ids::Position;
-use domicile_store::table::{destinations, events};
 use domicile_testkit::server::{TestServer, TestUser};
-use ruma::{
-    MilliSecondsSinceUnixEpoch, TransactionId, UInt, api::federation::transactions::send_transaction_message,
-};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 
 const V3: &str = "/_matrix/client/v3";
 
@@ -32,30 +27,6 @@ async fn send(by: &TestUser, room: &str, txn: &str, text: &str) -> String {
 
 async fn join(by: &TestUser, room: &str, via: &TestServer) {
     by.post(&format!("{V3}/join/{room}?via={}", via.name()), &json!({})).await.ok();
-}
-
-/// Tells one server what another has noted for others after a position, in one transaction. Gives where it ends, and what was answered.
-async fn relay(from: &TestServer, to: &TestServer, after: Position) -> (Position, Value) {
-    let read = from.store.read(move |snapshot| async move {
-        let mut pdus = Vec::new();
-        let mut last = after;
-        for (position, event_num) in destinations::told_after(&snapshot, after, 50).await? {
-            pdus.extend(events::by_nums(&snapshot, [event_num]).await?);
-            last = position;
-        }
-        Ok::<_, domicile_store::StoreError>((last, pdus))
-    });
-    let (last, rows) = read.await.unwrap();
-    let now = MilliSecondsSinceUnixEpoch(UInt::from(1_u32));
-    let mut request = send_transaction_message::v1::Request::new(TransactionId::new(), from.name(), now);
-    request.pdus = rows
-        .into_iter()
-        .map(|row| RawValue::from_string(String::from_utf8(row.json.to_vec()).unwrap()).unwrap())
-        .collect();
-    let answer = from.services.peers.ask(&to.name(), request, LARGE).await.unwrap();
-    let answers: BTreeMap<String, Value> =
-        answer.pdus.into_iter().map(|(id, answer)| (id.to_string(), json!(answer.err()))).collect();
-    (last, json!(answers))
 }
 
 async fn synced(user: &TestUser) -> Value {
@@ -86,11 +57,11 @@ async fn people_of_two_servers_talk_in_rooms_of_every_version() {
         join(&bob, &room, &here).await;
         assert_eq!(state(&alice, &room).await, state(&bob, &room).await, "version {version}");
         send(&alice, &room, &format!("a{version}"), "from here").await;
-        (from_here, _) = relay(&here, &there, from_here).await;
+        (from_here, _) = here.relay(&there, from_here).await;
         send(&bob, &room, &format!("b{version}"), "from there").await;
-        let (last, answers) = relay(&there, &here, from_there).await;
+        let (last, answers) = there.relay(&here, from_there).await;
         from_there = last;
-        assert!(answers.as_object().unwrap().values().all(Value::is_null), "{answers}");
+        assert!(answers.values().all(Option::is_none), "{answers:?}");
         for user in [&alice, &bob] {
             let timeline = &synced(user).await["rooms"]["join"][&room]["timeline"]["events"];
             assert_eq!(bodies(timeline), ["from here", "from there"], "version {version}");
@@ -107,8 +78,7 @@ async fn an_invite_is_shown_and_taken_or_refused() {
     let invite = json!({ "user_id": bob.id() });
     alice.post(&format!("{V3}/rooms/{room}/invite"), &invite).await.ok();
     let shown = synced(&bob).await["rooms"]["invite"][&room]["invite_state"]["events"].clone();
-    let names: Vec<&Value> =
-        shown.as_array().unwrap().iter().filter(|event| event["type"] == "m.room.name").collect();
+    let names: Vec<&Value> = shown.as_array().unwrap().iter().filter(|event| event["type"] == "m.room.name").collect();
     assert_eq!(names[0]["content"]["name"], "the den", "{shown}");
     assert!(names[0].get("event_id").is_none(), "clients see the stripped form");
 
@@ -124,7 +94,7 @@ async fn an_invite_is_shown_and_taken_or_refused() {
     assert_eq!(state(&alice, &room).await, state(&bob, &room).await);
     let kick = json!({ "user_id": bob.id(), "reason": "late" });
     alice.post(&format!("{V3}/rooms/{room}/kick"), &kick).await.ok();
-    relay(&here, &there, Position::START).await;
+    here.relay(&there, Position::START).await;
     assert!(synced(&bob).await["rooms"]["join"].get(&room).is_none());
     alice.post(&format!("{V3}/rooms/{room}/invite"), &invite).await.ok();
     bob.post(&format!("{V3}/rooms/{room}/join"), &json!({})).await.ok();
@@ -159,12 +129,16 @@ async fn branches_that_meet_are_one_state_on_both_sides() {
     let (here, there) = pair().await;
     let (alice, bob) = (here.user("alice"), there.user("bob"));
     for version in ["10", "11", "12"] {
-        let levels = json!({ "users": { bob.id(): 50 } });
-        let wanted = json!({ "room_version": version, "preset": "public_chat", "power_level_content_override": levels });
+        let mut levels = json!({ "users": { bob.id(): 50 } });
+        if version != "12" {
+            levels["users"][alice.id()] = 100.into();
+        }
+        let wanted =
+            json!({ "room_version": version, "preset": "public_chat", "power_level_content_override": levels });
         let room = room(&alice, wanted).await;
         join(&bob, &room, &here).await;
         let (mut from_here, mut from_there) = (Position::START, Position::START);
-        (from_here, _) = relay(&here, &there, from_here).await;
+        (from_here, _) = here.relay(&there, from_here).await;
         // Nobody hears the other for a while.
         for round in 0..3 {
             let name = format!("{V3}/rooms/{room}/state/m.room.name/");
@@ -175,8 +149,8 @@ async fn branches_that_meet_are_one_state_on_both_sides() {
             send(&alice, &room, &format!("{version}{round}"), "here").await;
             send(&bob, &room, &format!("{version}{round}"), "there").await;
         }
-        (from_here, _) = relay(&here, &there, from_here).await;
-        (from_there, _) = relay(&there, &here, from_there).await;
+        (from_here, _) = here.relay(&there, from_here).await;
+        (from_there, _) = there.relay(&here, from_there).await;
         assert_eq!(state(&alice, &room).await, state(&bob, &room).await, "version {version}");
         // Alice takes bob's power away while he uses it.
         let path = format!("{V3}/rooms/{room}/state/m.room.power_levels/");
@@ -184,8 +158,8 @@ async fn branches_that_meet_are_one_state_on_both_sides() {
         levels["users"].as_object_mut().unwrap().remove(bob.id());
         alice.put(&path, &levels).await.ok();
         bob.put(&format!("{V3}/rooms/{room}/state/m.room.name/"), &json!({ "name": "too late" })).await.ok();
-        (_, _) = relay(&here, &there, from_here).await;
-        (_, _) = relay(&there, &here, from_there).await;
+        (_, _) = here.relay(&there, from_here).await;
+        (_, _) = there.relay(&here, from_there).await;
         assert_eq!(state(&alice, &room).await, state(&bob, &room).await, "version {version}");
         let name = alice.get(&format!("{V3}/rooms/{room}/state/m.room.name/")).await.ok();
         assert_ne!(name["name"], "too late", "version {version}");

@@ -114,13 +114,13 @@ pub fn build_old(
     if let Some(id) = place.prev_events.iter().chain(&place.auth_events).find(|id| !hashes.contains_key(*id)) {
         return Err(BuildError::Content(format!("the hash of {id} is missing")));
     }
-    make(draft, place, Some(OldForm { event_id, hashes }), rules, signer)
+    make(draft, place, Some(&OldForm { event_id, hashes }), rules, signer)
 }
 
 fn make(
     draft: EventDraft,
     place: Place,
-    old: Option<OldForm<'_>>,
+    old: Option<&OldForm<'_>>,
     rules: &RoomVersionRules,
     signer: &ServerSigner,
 ) -> Result<Pdu, BuildError> {
@@ -139,7 +139,7 @@ fn make(
         kind: &kind,
         draft: &draft,
         place: &place,
-        old: old.as_ref(),
+        old,
         redacts: draft.redacts.as_ref().filter(|_| !redacts_in_content),
     };
 
@@ -149,7 +149,7 @@ fn make(
     let redacted_content = text(|out| redact::write_content(&content, &kind, &rules.redaction, out))?;
     let redacted = outer.write(&redacted_content, Some(&content_hash), false, None);
     let reference_hash = Sha256::digest(redacted.as_bytes());
-    let event_id = match (&old, &rules.event_id_format) {
+    let event_id = match (old, &rules.event_id_format) {
         (Some(old), _) => old.event_id.to_string(),
         (None, EventIdFormatVersion::V2) => format!("${}", BASE64_STANDARD_NO_PAD.encode(reference_hash)),
         (None, _) => format!("${}", BASE64_URL_SAFE_NO_PAD.encode(reference_hash)),

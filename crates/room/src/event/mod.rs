@@ -4,6 +4,7 @@ pub mod acl;
 pub mod build;
 pub mod client_json;
 pub mod json;
+pub mod judged;
 pub mod pdu;
 pub mod policy_server;
 pub mod receive;
@@ -15,5 +16,6 @@ pub mod validate;
 
 pub use build::{BuildError, EventDraft, Place, ReferenceHashes, build, build_old};
 pub use client_json::ClientEvent;
+pub use judged::Judged;
 pub use pdu::{Pdu, PduError, Relation};
 pub use sign::ServerSigner;

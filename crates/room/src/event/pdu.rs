@@ -109,12 +109,16 @@ impl Pdu {
     /// Reads an event of canonical JSON, as it is stored and as other servers get it.
     pub fn parse(event_id: OwnedEventId, json: Bytes, rules: &RoomVersionRules) -> Result<Self, PduError> {
         match serde_json::from_slice::<Fields<'_>>(&json) {
-            Ok(fields) => Ok(Self::from_fields(event_id, fields, json.clone(), rules)),
+            Ok(fields) => {
+                let pdu = Self::from_fields(event_id, fields, rules);
+                Ok(Self { json, ..pdu })
+            }
             Err(error) => Err(PduError { event_id, reason: error.to_string() }),
         }
     }
 
-    fn from_fields(event_id: OwnedEventId, fields: Fields<'_>, json: Bytes, rules: &RoomVersionRules) -> Self {
+    /// The event without its JSON.
+    fn from_fields(event_id: OwnedEventId, fields: Fields<'_>, rules: &RoomVersionRules) -> Self {
         // Only in a redaction does the key mean anything.
         let mut redacts = fields.redacts.and_then(|redacts| serde_json::from_str(redacts.get()).ok());
         if fields.kind == TimelineEventType::RoomRedaction && rules.redaction.content_field_redacts {
@@ -132,7 +136,7 @@ impl Pdu {
             prev_events: ids(fields.prev_events),
             auth_events: ids(fields.auth_events),
             redacts,
-            json,
+            json: Bytes::new(),
         }
     }
 

@@ -251,3 +251,13 @@ pub async fn known(
     }
     Ok(found)
 }
+
+/// The ids of events in stored form.
+pub async fn ids(
+    snapshot: &Snapshot,
+    nums: impl IntoIterator<Item = EventNum>,
+) -> Result<Vec<(EventNum, Bytes)>, StoreError> {
+    let rows =
+        snapshot.query("SELECT event_num, event_id FROM events WHERE event_num IN INTS($1)", &[int_list(nums)]).await?;
+    rows.iter().map(|row| Ok((row.num(0)?, row.blob(1)?))).collect()
+}

@@ -24,11 +24,8 @@ impl Auths {
 
     /// Whether they allow the event; if not, why.
     pub(super) fn allow(&self, pdu: &Pdu, rules: &RoomVersionRules) -> Result<(), String> {
-        let auths: Vec<Judged> = self
-            .0
-            .iter()
-            .map(|(_, pdu, rejected)| Judged { pdu: Arc::clone(pdu), rejected: *rejected })
-            .collect();
+        let auths: Vec<Judged> =
+            self.0.iter().map(|(_, pdu, rejected)| Judged { pdu: Arc::clone(pdu), rejected: *rejected }).collect();
         auth::allowed_by_auth_events(pdu, rules, &auths).map_err(|error| error.to_string())
     }
 }

@@ -41,12 +41,7 @@ struct Past {
 
 impl Ingest {
     /// Takes events of the past as a server told them. Gives how many of them are new and part of the room's history.
-    pub async fn take_history(
-        &self,
-        room: &Arc<Room>,
-        server: &ServerName,
-        raw: Vec<Box<RawValue>>,
-    ) -> Result<usize> {
+    pub async fn take_history(&self, room: &Arc<Room>, server: &ServerName, raw: Vec<Box<RawValue>>) -> Result<usize> {
         let pdus = self.verified(room, raw).await?;
         let here = self.in_graph(room, &pdus).await?;
         let new: HashMap<OwnedEventId, Arc<Pdu>> = pdus

@@ -101,8 +101,7 @@ impl Ingest {
         event_id: &EventId,
         server: &ServerName,
     ) -> std::result::Result<(), FetchError> {
-        let request =
-            get_event_authorization::v1::Request::new(room.info.room_id.clone(), event_id.to_owned());
+        let request = get_event_authorization::v1::Request::new(room.info.room_id.clone(), event_id.to_owned());
         let answer = self.peers.ask(server, request, LARGE).await?;
         let pdus = self.verified(room, answer.auth_chain).await?;
         self.keep_outliers(&room.info, pdus).await?;

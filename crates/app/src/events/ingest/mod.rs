@@ -24,19 +24,19 @@ use domicile_core::{
     clock::Clock,
     ids::{EventNum, NodeNum},
 };
-use domicile_room::event::{Pdu, receive::Received};
+use domicile_room::event::Pdu;
 use domicile_store::{Store, StoreError, table::events::Status};
-use ruma::{OwnedEventId, OwnedServerName, events::TimelineEventType};
+use ruma::{OwnedEventId, events::TimelineEventType};
 
 use super::{
     Events,
-    send::{Accepted, Refused, Sender, Staging},
+    send::{Accepted, Refused, Sender},
 };
 use crate::{
     Error, Result,
     accounts::Users,
     federation::{Destinations, Peers, ServerKeys},
-    rooms::{Graph, Resolution, Room, Rooms, StateKeys, StateTrees},
+    rooms::{Resolution, Room, Rooms, StateKeys, StateTrees},
 };
 
 use round::Round;
@@ -55,7 +55,6 @@ pub struct Ingest {
     events: Arc<Events>,
     keys: Arc<StateKeys>,
     trees: Arc<StateTrees>,
-    graph: Arc<Graph>,
     resolution: Arc<Resolution>,
     peers: Arc<Peers>,
     server_keys: Arc<ServerKeys>,
@@ -81,8 +80,6 @@ pub struct IngestParts {
     pub keys: Arc<StateKeys>,
     /// State trees.
     pub trees: Arc<StateTrees>,
-    /// Auth chains.
-    pub graph: Arc<Graph>,
     /// State resolution.
     pub resolution: Arc<Resolution>,
     /// Asks other servers.
@@ -137,7 +134,6 @@ impl Ingest {
             events,
             keys,
             trees,
-            graph,
             resolution,
             peers,
             server_keys,
@@ -152,7 +148,6 @@ impl Ingest {
             events,
             keys,
             trees,
-            graph,
             resolution,
             peers,
             server_keys,
@@ -285,17 +280,4 @@ impl Ingest {
         }
         Ok(any)
     }
-}
-
-/// The events that are right, of those that were verified.
-pub fn right(verified: Vec<Result<Received, String>>) -> Vec<Arc<Pdu>> {
-    verified.into_iter().filter_map(Result::ok).map(|received| Arc::new(received.pdu)).collect()
-}
-
-/// Servers that may be asked about a room, the likeliest first.
-pub type Sources = Vec<OwnedServerName>;
-
-/// The staging of a round, for what is put on it.
-fn staging<'a>(round: &'a mut Round<'_>) -> &'a mut Staging {
-    &mut round.staging
 }

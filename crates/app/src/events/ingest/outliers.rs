@@ -21,7 +21,7 @@ use domicile_store::{
 use ruma::{EventId, OwnedEventId, OwnedUserId};
 
 use super::Ingest;
-use crate::{Error, Result, rooms::RoomInfo};
+use crate::{Result, rooms::RoomInfo};
 
 /// Events that are written at once, so that others' writes come in between.
 const CHUNK: usize = 250;
@@ -194,9 +194,4 @@ pub(crate) fn sorted(
         }
     }
     order
-}
-
-/// Why a state that another server tells is of no use.
-pub(crate) fn no_create() -> Error {
-    domicile_core::error::ErrorKind::BadGateway.with("The other server told a state without a create event.").into()
 }

@@ -7,10 +7,7 @@ use domicile_room::event::Pdu;
 use domicile_store::{event_id, table::graph};
 
 use super::{Ingest, Round};
-use crate::{
-    Result,
-    events::send::Resolved,
-};
+use crate::{Result, events::send::Resolved};
 
 impl Ingest {
     /// What the room's state is with an event that stands on `before`. The inner none: what it is now, and the event's own. The outer none: what is

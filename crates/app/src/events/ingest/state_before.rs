@@ -57,11 +57,10 @@ impl Ingest {
         root: NodeNum,
     ) -> Result<std::result::Result<(), String>> {
         let rules = &round.room.info.rules;
-        let keys =
-            match auth::auth_event_keys(pdu.kind(), pdu.sender(), pdu.state_key(), pdu.content(), rules) {
-                Ok(keys) => keys,
-                Err(error) => return Ok(Err(error.to_string())),
-            };
+        let keys = match auth::auth_event_keys(pdu.kind(), pdu.sender(), pdu.state_key(), pdu.content(), rules) {
+            Ok(keys) => keys,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
         let facts = &round.staging.view.facts;
         let mut state = StateMap::with_capacity(keys.len() + 1);
         state.insert((StateEventType::RoomCreate, String::new()), Arc::clone(&facts.create));

@@ -34,12 +34,7 @@ pub(super) struct Waiting {
 
 impl Ingest {
     /// Puts verified events on disk whose predecessors are not here, and has them fetched. Says whether there was room for all.
-    pub async fn wait(
-        self: &Arc<Self>,
-        room: &Arc<Room>,
-        pdus: &[Arc<Pdu>],
-        origin: &ServerName,
-    ) -> Result<bool> {
+    pub async fn wait(self: &Arc<Self>, room: &Arc<Room>, pdus: &[Arc<Pdu>], origin: &ServerName) -> Result<bool> {
         let room_num = room.info.room_num;
         let count = self.store.read(move |snapshot| async move { inbound::count(&snapshot, room_num).await }).await?;
         if count + i64::try_from(pdus.len()).unwrap_or(i64::MAX) > WAITING {

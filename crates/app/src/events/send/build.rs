@@ -30,12 +30,7 @@ const PREV_EVENTS: usize = 10;
 pub(super) const MAX_DEPTH: i64 = (1 << 53) - 1;
 
 /// Builds an event at the end of the copy.
-pub(super) async fn build(
-    sender: &Sender,
-    staging: &Staging,
-    draft: EventDraft,
-    state: &AuthState,
-) -> Result<Pdu> {
+pub(super) async fn build(sender: &Sender, staging: &Staging, draft: EventDraft, state: &AuthState) -> Result<Pdu> {
     let names_create = staging.info.rules.authorization.room_create_event_id_as_room_id;
     let auth_events: Vec<OwnedEventId> = state
         .iter()

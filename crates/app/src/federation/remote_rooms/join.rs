@@ -82,8 +82,7 @@ impl RemoteRooms {
             .map_err(PeerError::Nonsense)?;
         let json = RawValue::from_string(String::from_utf8_lossy(event.json()).into_owned())
             .map_err(|error| PeerError::Request(error.to_string()))?;
-        let request =
-            create_join_event::v2::Request::new(room_id.to_owned(), event.event_id().to_owned(), json);
+        let request = create_join_event::v2::Request::new(room_id.to_owned(), event.event_id().to_owned(), json);
         let answer = self.peers.ask(server, request, LARGE).await?;
         Ok(LetIn { version, event, answer: answer.room_state })
     }

@@ -32,9 +32,7 @@ pub struct Invite {
 impl Resident {
     /// Takes an invite: signs it, and shows it to whom it is for. Where this server is in the room already, the invite comes through the room.
     pub async fn take_invite(&self, origin: &ServerName, invite: Invite) -> Result<Box<RawValue>> {
-        let unsupported = || {
-            ErrorKind::IncompatibleRoomVersion.for_room_version(invite.version.as_str())
-        };
+        let unsupported = || ErrorKind::IncompatibleRoomVersion.for_room_version(invite.version.as_str());
         let supported = crate::federation::remote_rooms::SUPPORTED.contains(&invite.version.as_str());
         let rules = invite.version.rules().filter(|_| supported).ok_or_else(unsupported)?;
         let verified = self.ingest.verify_one(&rules, &invite.room_id, invite.event).await?;

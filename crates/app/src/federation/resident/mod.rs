@@ -94,21 +94,7 @@ impl Resident {
             remote,
             wakers,
         } = parts;
-        Self {
-            store,
-            own_keys,
-            users,
-            rooms,
-            events,
-            keys,
-            trees,
-            graph,
-            sender,
-            ingest,
-            members,
-            remote,
-            wakers,
-        }
+        Self { store, own_keys, users, rooms, events, keys, trees, graph, sender, ingest, members, remote, wakers }
     }
 
     /// A room in which somebody of this server is, and whose ACL lets the other server in.
@@ -134,7 +120,8 @@ impl Resident {
         pdu: Box<RawValue>,
     ) -> Result<Arc<Pdu>> {
         let verified = self.ingest.verify_one(&room.info.rules, &room.info.room_id, pdu).await?;
-        let pdu = verified.map_err(|reason| ErrorKind::InvalidParam.with(format!("The event is wrong: {reason}.")))?.pdu;
+        let pdu =
+            verified.map_err(|reason| ErrorKind::InvalidParam.with(format!("The event is wrong: {reason}.")))?.pdu;
         check_member(&pdu, origin, event_id, membership)?;
         let pdu = Arc::new(pdu);
         let way = Way { tell: true, ..Way::default() };
@@ -143,9 +130,9 @@ impl Resident {
             Some(Outcome::Rejected(reason) | Outcome::SoftFailed(reason)) => {
                 Err(forbidden(format!("The room does not allow this: {reason}.")))
             }
-            Some(Outcome::Lacks(_)) => {
-                Err(ErrorKind::InvalidParam.with("The event names others that are not here: ask for a new draft.").into())
-            }
+            Some(Outcome::Lacks(_)) => Err(ErrorKind::InvalidParam
+                .with("The event names others that are not here: ask for a new draft.")
+                .into()),
             None => Err(Error::internal("an event came to nothing")),
         }
     }

@@ -13,7 +13,11 @@ use ruma::{
 use serde::Deserialize;
 
 use super::{ListAnswer, Round};
-use crate::{Result, rooms::Membership, sync::compute::{from_ignored, has_copy}};
+use crate::{
+    Result,
+    rooms::Membership,
+    sync::compute::{from_ignored, has_copy},
+};
 
 /// Lists that one request may name, and windows of a list.
 const LARGEST: usize = 100;

@@ -17,7 +17,7 @@ use ruma::api::federation::membership as api;
 use crate::{router::Endpoint, state::Services};
 
 /// The routes of the area.
-pub fn routes() -> Router<Services> {
+pub(super) fn routes() -> Router<Services> {
     Router::new()
         .endpoint::<api::prepare_join_event::v1::Request, _, _>(prepare_join_event::prepare_join_event)
         .endpoint::<api::create_join_event::v2::Request, _, _>(create_join_event::create_join_event)

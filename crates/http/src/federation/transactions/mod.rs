@@ -8,7 +8,7 @@ use ruma::api::federation::transactions as api;
 use crate::{router::Endpoint, state::Services};
 
 /// The routes of the area.
-pub fn routes() -> Router<Services> {
+pub(super) fn routes() -> Router<Services> {
     Router::new().endpoint::<api::send_transaction_message::v1::Request, _, _>(
         send_transaction_message::send_transaction_message,
     )

@@ -247,16 +247,12 @@ impl<'a> Reader<'a> {
         }
         let text = &self.text[begin..self.at];
         if is_integer {
-            return Ok(match text.parse::<i64>() {
-                Ok(number) => {
-                    self.is_canonical = self.is_canonical && (-LARGEST..=LARGEST).contains(&number);
-                    Json::Integer(number)
-                }
-                Err(_) => {
-                    self.is_canonical = false;
-                    Json::Number(Cow::Borrowed(text))
-                }
-            });
+            let Ok(number) = text.parse::<i64>() else {
+                self.is_canonical = false;
+                return Ok(Json::Number(Cow::Borrowed(text)));
+            };
+            self.is_canonical = self.is_canonical && (-LARGEST..=LARGEST).contains(&number);
+            return Ok(Json::Integer(number));
         }
         self.is_canonical = false;
         match text.parse::<f64>() {
