@@ -158,10 +158,15 @@ async fn branches_that_meet_are_one_state_on_both_sides() {
         levels["users"].as_object_mut().unwrap().remove(bob.id());
         alice.put(&path, &levels).await.ok();
         bob.put(&format!("{V3}/rooms/{room}/state/m.room.name/"), &json!({ "name": "too late" })).await.ok();
-        (_, _) = here.relay(&there, from_here).await;
-        (_, _) = there.relay(&here, from_there).await;
-        assert_eq!(state(&alice, &room).await, state(&bob, &room).await, "version {version}");
+        (from_here, _) = here.relay(&there, from_here).await;
+        (from_there, _) = there.relay(&here, from_there).await;
         let name = alice.get(&format!("{V3}/rooms/{room}/state/m.room.name/")).await.ok();
         assert_ne!(name["name"], "too late", "version {version}");
+        // What alice's server does not show is known on bob's. The next event names both ends, and then they agree.
+        send(&bob, &room, &format!("{version}after"), "after").await;
+        there.relay(&here, from_there).await;
+        send(&alice, &room, &format!("{version}after"), "after").await;
+        here.relay(&there, from_here).await;
+        assert_eq!(state(&alice, &room).await, state(&bob, &room).await, "version {version}");
     }
 }
