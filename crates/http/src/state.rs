@@ -14,7 +14,7 @@ use domicile_app::{
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{PresenceNotices, Receipts, TypingNotices},
     events::send::Sender,
-    federation::{Inbound, Notary, OwnKeys, Peers, Resident, ServerKeys, Transactions},
+    federation::{Edus, Inbound, Notary, OwnKeys, Peers, Resident, ServerKeys, Transactions},
     media::Media,
     moderation::Reports,
     profile::Profiles,
@@ -138,6 +138,8 @@ services! {
     pub presence: Arc<PresenceNotices>,
     /// Typing.
     pub typing: Arc<TypingNotices>,
+    /// What other servers tell beside events.
+    pub edus: Arc<Edus>,
     /// Accounts, from their making to their end.
     pub accounts: Arc<Accounts>,
     /// Devices.

@@ -15,7 +15,10 @@ use domicile_app::{
     },
     admin::{BackupParts, Backups, Health},
     calls::Calls,
-    e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
+    e2ee::{
+        CrossSigning, DehydratedDevices, DeviceKeys, DeviceListCopies, DeviceLists, KeyBackup, KeySignatures,
+        OneTimeKeys, ToDevice, ToDeviceParts,
+    },
     ephemeral::{Presence, PresenceNotices, Receipts, Typing, TypingNotices},
     events::{
         Events, Ingest, IngestParts, Presenter,
@@ -23,7 +26,8 @@ use domicile_app::{
         wake::Wakers,
     },
     federation::{
-        Destinations, OutboundBell, Peers, RemoteRooms, RemoteRoomsParts, Resident, ResidentParts, Transactions,
+        Destinations, Edus, EdusParts, OutboundBell, Peers, RemoteRooms, RemoteRoomsParts, Resident, ResidentParts,
+        Transactions,
     },
     jobs::Jobs,
     media::{Media, MediaSettings, SealedBlobs},
@@ -84,6 +88,8 @@ pub struct Wired {
     pub gateways: Arc<Gateways>,
     /// Asks other servers.
     pub peers: Arc<Peers>,
+    /// Copies of other people's devices.
+    pub copies: Arc<DeviceListCopies>,
     /// The database.
     pub store: Store,
 }
@@ -177,7 +183,21 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&rate_limits),
         settings.registration,
     ));
-    let to_device = Arc::new(ToDevice::new(store.clone(), clock(), Arc::clone(&wakers)));
+    let to_device = Arc::new(ToDevice::new(ToDeviceParts {
+        store: store.clone(),
+        clock: clock(),
+        rng: rng(),
+        wakers: Arc::clone(&wakers),
+        users: Arc::clone(&users),
+        destinations: Arc::clone(&destinations),
+        outbound: Arc::clone(&outbound),
+    }));
+    let copies = Arc::new(DeviceListCopies::new(
+        store.clone(),
+        clock(),
+        Arc::clone(&device_lists),
+        Arc::clone(&federation.peers),
+    ));
 
     let events = Arc::new(Events::new(store.clone(), memory.events.0));
     let keys = Arc::new(StateKeys::new(store.clone()));
@@ -293,6 +313,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&rooms),
         Arc::clone(&members),
         Arc::clone(&devices),
+        Arc::clone(&copies),
     ));
     let news = Arc::new(NewsParts {
         events: Arc::clone(&events),
@@ -346,9 +367,35 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     ));
     let reports = Arc::new(Reports::new(store.clone(), clock(), Arc::clone(&users), Arc::clone(&room_reader)));
     let upgrades = Arc::new(Upgrades::new(Arc::clone(&sender), Arc::clone(&members), Arc::clone(&keys), successions));
+    let presence = Arc::new(PresenceNotices::new(
+        store.clone(),
+        clock(),
+        presence,
+        Arc::clone(&users),
+        Arc::clone(&rooms),
+        presence_watchers,
+    ));
+    let typing = Arc::new(TypingNotices::new(typing, Arc::clone(&rooms), Arc::clone(&wakers)));
+    let edus = Arc::new(Edus::new(EdusParts {
+        store: store.clone(),
+        clock: clock(),
+        users: Arc::clone(&users),
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        typing: Arc::clone(&typing),
+        presence: Arc::clone(&presence),
+        lists: Arc::clone(&device_lists),
+        copies: Arc::clone(&copies),
+        wakers: Arc::clone(&wakers),
+    }));
     let services = Services::new(AllServices {
         inbound: federation.inbound,
-        transactions: Arc::new(Transactions::new(store.clone(), Arc::clone(&rooms), Arc::clone(&ingest))),
+        transactions: Arc::new(Transactions::new(
+            store.clone(),
+            Arc::clone(&rooms),
+            Arc::clone(&ingest),
+            Arc::clone(&edus),
+        )),
         resident,
         peers: Arc::clone(&federation.peers),
         server_keys: federation.server_keys,
@@ -361,8 +408,13 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         account_data,
         filters: Arc::new(Filters::new(store.clone())),
         profiles: Arc::new(Profiles::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms), Arc::clone(&members))),
-        device_keys: Arc::new(DeviceKeys::new(store.clone(), Arc::clone(&users), Arc::clone(&device_lists))),
-        one_time_keys: Arc::new(OneTimeKeys::new(store.clone())),
+        device_keys: Arc::new(DeviceKeys::new(
+            store.clone(),
+            Arc::clone(&users),
+            Arc::clone(&device_lists),
+            Arc::clone(&copies),
+        )),
+        one_time_keys: Arc::new(OneTimeKeys::new(store.clone(), Arc::clone(&users), Arc::clone(&federation.peers))),
         cross_signing: Arc::new(CrossSigning::new(store.clone(), Arc::clone(&device_lists), Arc::clone(&uia))),
         key_signatures: Arc::new(KeySignatures::new(store.clone(), Arc::clone(&device_lists))),
         key_backup: Arc::new(KeyBackup::new(store.clone())),
@@ -408,23 +460,10 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         directory: Arc::new(Directory::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms))),
         sliding_sync: Arc::new(SlidingSync::new(Arc::clone(&sync_parts))),
         sync: Arc::new(Sync::new(sync_parts)),
-        receipts: Arc::new(Receipts::new(
-            store.clone(),
-            clock(),
-            Arc::clone(&rooms),
-            events,
-            Arc::clone(&wakers),
-            bell,
-        )),
-        presence: Arc::new(PresenceNotices::new(
-            store.clone(),
-            clock(),
-            presence,
-            Arc::clone(&users),
-            Arc::clone(&rooms),
-            presence_watchers,
-        )),
-        typing: Arc::new(TypingNotices::new(typing, rooms, Arc::clone(&wakers))),
+        receipts: Arc::new(Receipts::new(store.clone(), clock(), rooms, events, wakers, bell)),
+        presence,
+        typing,
+        edus,
         sender,
         to_device,
         device_lists,
@@ -445,6 +484,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         jobs,
         delivery,
         gateways,
+        copies,
         peers: federation.peers,
         store,
     })

@@ -14,7 +14,10 @@ pub mod transactions;
 
 pub use bell::OutboundBell;
 pub use destinations::Destinations;
-pub use inbound::Inbound;
+pub use inbound::{
+    Inbound,
+    edus::{Edus, EdusParts},
+};
 pub use own_keys::OwnKeys;
 pub use peers::{Bounds, PeerError, Peers};
 pub use policy::Policy;

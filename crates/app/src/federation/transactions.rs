@@ -6,9 +6,10 @@ use domicile_core::error::ErrorKind;
 use domicile_room::event::{Pdu, receive};
 use domicile_store::{Batch, Store, table::inbound};
 use futures::{StreamExt, stream};
-use ruma::{OwnedEventId, OwnedRoomId, ServerName, TransactionId};
+use ruma::{OwnedEventId, OwnedRoomId, ServerName, TransactionId, api::federation::transactions::edu::Edu, serde::Raw};
 use serde_json::value::RawValue;
 
+use super::Edus;
 use crate::{
     Error, Result,
     events::{
@@ -32,6 +33,7 @@ pub struct Transactions {
     store: Store,
     rooms: Arc<Rooms>,
     ingest: Arc<Ingest>,
+    edus: Arc<Edus>,
     /// Transactions that are being worked on: a repeated one waits for the first.
     working: quick_cache::sync::Cache<ruma::OwnedServerName, Arc<tokio::sync::Mutex<()>>>,
 }
@@ -41,8 +43,8 @@ const SERVERS: usize = 10_000;
 
 impl Transactions {
     /// Over a store.
-    pub fn new(store: Store, rooms: Arc<Rooms>, ingest: Arc<Ingest>) -> Self {
-        Self { store, rooms, ingest, working: quick_cache::sync::Cache::new(SERVERS) }
+    pub fn new(store: Store, rooms: Arc<Rooms>, ingest: Arc<Ingest>, edus: Arc<Edus>) -> Self {
+        Self { store, rooms, ingest, edus, working: quick_cache::sync::Cache::new(SERVERS) }
     }
 
     /// Takes a transaction. One that is repeated gets the answer of the first time.
@@ -51,7 +53,7 @@ impl Transactions {
         origin: &ServerName,
         txn_id: &TransactionId,
         pdus: Vec<Box<RawValue>>,
-        edus: Vec<Box<RawValue>>,
+        edus: Vec<Raw<Edu>>,
     ) -> Result<Answers> {
         if pdus.len() > PDUS || edus.len() > EDUS {
             let text = format!("A transaction has at most {PDUS} events and {EDUS} other messages.");
@@ -62,6 +64,8 @@ impl Transactions {
         if let Some(answers) = self.answered_before(origin, txn_id).await? {
             return Ok(answers);
         }
+        // What decrypts a message comes before the message.
+        self.edus.receive(origin, edus).await?;
         let mut by_room: BTreeMap<OwnedRoomId, Vec<Box<RawValue>>> = BTreeMap::new();
         for pdu in pdus {
             // What names no room cannot be answered by its id either: it is dropped.

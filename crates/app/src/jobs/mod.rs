@@ -17,6 +17,7 @@ use serde_json::{Map, json};
 use crate::{
     Result,
     accounts::{Devices, Session, Users},
+    e2ee::DeviceListCopies,
     rooms::{Members, Rooms, members::MemberExtras},
 };
 
@@ -33,6 +34,7 @@ pub struct Jobs {
     rooms: Arc<Rooms>,
     members: Arc<Members>,
     devices: Arc<Devices>,
+    copies: Arc<DeviceListCopies>,
 }
 
 impl Jobs {
@@ -44,8 +46,9 @@ impl Jobs {
         rooms: Arc<Rooms>,
         members: Arc<Members>,
         devices: Arc<Devices>,
+        copies: Arc<DeviceListCopies>,
     ) -> Self {
-        Self { store, clock, users, rooms, members, devices }
+        Self { store, clock, users, rooms, members, devices, copies }
     }
 
     /// Adds the jobs that are done again and again, where they are missing.
@@ -67,6 +70,7 @@ impl Jobs {
             let outcome = match job.kind.as_str() {
                 jobs::FORGET_ADDRESSES => self.devices.forget_addresses().await.map(drop),
                 jobs::FORGET_TRANSACTIONS => transactions::forget(&self.store, now_ms).await,
+                jobs::FORGET_DEVICE_LISTS => self.copies.forget().await,
                 jobs::LEAVE_ALL_ROOMS => self.leave_all_rooms(job.user()).await,
                 other => {
                     tracing::warn!(kind = other, "there is no such job; a newer version left it here");

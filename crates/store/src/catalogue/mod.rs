@@ -153,12 +153,12 @@ pub struct Table {
 pub fn tables() -> Vec<&'static Table> {
     let areas = [
         operational::TABLES,
-        federation::TABLES,
         accounts::TABLES,
         rooms::TABLES,
         reading::TABLES,
         e2ee::TABLES,
         media::TABLES,
+        federation::TABLES,
     ];
     let mut all: Vec<&'static Table> = areas.into_iter().flatten().collect();
     all.sort_by_key(|table| table.order);

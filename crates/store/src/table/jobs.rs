@@ -13,8 +13,11 @@ pub const FORGET_ADDRESSES: &str = "forget_addresses";
 /// Removes the transactions of devices that no client repeats any more: once a day.
 pub const FORGET_TRANSACTIONS: &str = "forget_transactions";
 
+/// Removes the copies of devices of people who share no room with anybody here any more: once a day.
+pub const FORGET_DEVICE_LISTS: &str = "forget_device_lists";
+
 /// Work that is done again and again: kind and number. Numbers of other jobs are positive.
-pub const STANDING: [(&str, i64); 2] = [(FORGET_ADDRESSES, -1), (FORGET_TRANSACTIONS, -2)];
+pub const STANDING: [(&str, i64); 3] = [(FORGET_ADDRESSES, -1), (FORGET_TRANSACTIONS, -2), (FORGET_DEVICE_LISTS, -3)];
 
 /// A row of `jobs`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,7 +17,6 @@ pub(super) async fn send_transaction_message(
     peer: Peer<Request>,
 ) -> Reply<Response> {
     let Request { transaction_id, pdus, edus, .. } = peer.body;
-    let edus = edus.into_iter().map(ruma::serde::Raw::into_json).collect();
     let answers = transactions.take(&peer.origin, &transaction_id, pdus, edus).await?;
     Ok(Answer(Response::new(answers)))
 }
