@@ -131,12 +131,14 @@ pub struct MatrixError {
     pub retry_after_ms: Option<u64>,
     /// With [`ErrorKind::WrongRoomKeysVersion`]: the version that is current.
     pub current_version: Option<String>,
+    /// With [`ErrorKind::IncompatibleRoomVersion`]: the room's version.
+    pub room_version: Option<String>,
 }
 
 impl MatrixError {
     /// An error of `kind` that tells `message`.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), retry_after_ms: None, current_version: None }
+        Self { kind, message: message.into(), retry_after_ms: None, current_version: None, room_version: None }
     }
 
     /// Too many requests: come again in `retry_after_ms` milliseconds.
@@ -146,6 +148,7 @@ impl MatrixError {
             message: Cow::Borrowed("Too many requests: wait before the next one."),
             retry_after_ms: Some(retry_after_ms),
             current_version: None,
+            room_version: None,
         }
     }
 }
@@ -154,5 +157,12 @@ impl ErrorKind {
     /// An error of this kind that tells `message`.
     pub fn with(self, message: impl Into<Cow<'static, str>>) -> MatrixError {
         MatrixError::new(self, message)
+    }
+
+    /// An error of this kind about a room of a version that the other side does not know.
+    pub fn for_room_version(self, version: &str) -> MatrixError {
+        let mut error = self.with(format!("The room's version is {version}, which the other side does not know."));
+        error.room_version = Some(version.to_owned());
+        error
     }
 }

@@ -44,6 +44,9 @@ fn matrix(error: &MatrixError) -> Response {
     if let Some(version) = &error.current_version {
         body["current_version"] = version.as_str().into();
     }
+    if let Some(version) = &error.room_version {
+        body["room_version"] = version.as_str().into();
+    }
     if matches!(error.kind, ErrorKind::SoftLogout | ErrorKind::UserLocked) {
         body["soft_logout"] = true.into();
     }

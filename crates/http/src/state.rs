@@ -14,7 +14,10 @@ use domicile_app::{
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{PresenceNotices, Receipts, TypingNotices},
     events::send::Sender,
-    federation::{Inbound, Notary, OwnKeys, Peers, RoomEvents, RoomStates, ServerKeys, Spaces, ThirdPartyInvites},
+    federation::{
+        Edus, Inbound, Notary, OwnKeys, Peers, Resident, RoomEvents, RoomStates, ServerKeys, Spaces, ThirdPartyInvites,
+        Transactions,
+    },
     media::Media,
     moderation::Reports,
     profile::Profiles,
@@ -62,6 +65,10 @@ macro_rules! services {
 services! {
     /// Requests of other servers.
     pub inbound: Arc<Inbound>,
+    /// What other servers tell of rooms and people.
+    pub transactions: Arc<Transactions>,
+    /// Comings and goings of other servers' people in rooms that are here.
+    pub resident: Arc<Resident>,
     /// Asks other servers.
     pub peers: Arc<Peers>,
     /// Keys of other servers.
@@ -134,6 +141,8 @@ services! {
     pub presence: Arc<PresenceNotices>,
     /// Typing.
     pub typing: Arc<TypingNotices>,
+    /// What other servers tell beside events.
+    pub edus: Arc<Edus>,
     /// Accounts, from their making to their end.
     pub accounts: Arc<Accounts>,
     /// Devices.

@@ -10,5 +10,7 @@ mod operations;
 mod reading;
 #[path = "federation/requests.rs"]
 mod requests;
+#[path = "federation/rooms.rs"]
+mod rooms;
 #[path = "federation/together.rs"]
 mod together;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use ruma::{
-    EventId, OwnedUserId, UserId,
+    EventId, OwnedUserId, RoomVersionId, UserId,
     events::{
         StateEventType, TimelineEventType,
         room::power_levels::{RoomPowerLevelsEventContent, RoomPowerLevelsSource},
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 pub use ruma::events::room::power_levels::RoomPowerLevels as PowerLevels;
 
-use crate::event::Pdu;
+use crate::event::{Judged, Pdu};
 
 /// State by type and state key.
 pub type StateMap = HashMap<(StateEventType, String), Arc<Pdu>>;
@@ -41,14 +41,50 @@ pub fn auth_event_keys(
 pub fn authorise(pdu: &Pdu, rules: &RoomVersionRules, state: &StateMap) -> Result<(), AuthError> {
     let by_id = |id: &EventId| state.values().find(|pdu| pdu.event_id() == id).map(AsRef::<Pdu>::as_ref);
     check_state_independent_auth_rules(&rules.authorization, pdu, by_id).map_err(AuthError)?;
+    allowed_by_state(pdu, rules, state)
+}
+
+/// Check 4 on receipt of an event: whether the events that it names as its reasons are those that the room version wants, and whether they
+/// allow it. `auth_events` are those events, all of them, and in versions from 12 on the create event besides.
+pub fn allowed_by_auth_events(pdu: &Pdu, rules: &RoomVersionRules, auth_events: &[Judged]) -> Result<(), AuthError> {
+    let by_id = |id: &EventId| auth_events.iter().find(|judged| judged.pdu.event_id() == id);
+    check_state_independent_auth_rules(&rules.authorization, pdu, by_id).map_err(AuthError)?;
+    // The create event need not be named where the room's id names it.
+    let is_create = |named: &Pdu| {
+        rules.authorization.room_create_event_id_as_room_id
+            && *named.kind() == TimelineEventType::RoomCreate
+            && pdu.room_id().is_some_and(|room_id| room_id.as_str().get(1..) == named.event_id().as_str().get(1..))
+    };
     check_state_dependent_auth_rules(&rules.authorization, pdu, |kind: &StateEventType, state_key: &str| {
-        // The map has a handful of entries: a walk is cheaper than an owned key.
+        auth_events.iter().map(|judged| &*judged.pdu).find(|named| {
+            named.state_key() == Some(state_key)
+                && StateEventType::from(named.kind().to_string()) == *kind
+                && (is_create(named) || pdu.auth_events().iter().any(|id| id == named.event_id()))
+        })
+    })
+    .map_err(AuthError)
+}
+
+/// Checks 5 and 6 on receipt of an event: whether `state`, that before the event or the room's current one, allows it. Needed are the entries
+/// that [`auth_event_keys`] names and the create event.
+pub fn allowed_by_state(pdu: &Pdu, rules: &RoomVersionRules, state: &StateMap) -> Result<(), AuthError> {
+    check_state_dependent_auth_rules(&rules.authorization, pdu, |kind: &StateEventType, state_key: &str| {
         state
             .iter()
             .find(|((known, key), _)| known == kind && key == state_key)
             .map(|(_, pdu)| AsRef::<Pdu>::as_ref(pdu))
     })
     .map_err(AuthError)
+}
+
+/// The version that a create event says its room has; none if it is none that anybody could know.
+pub fn room_version(create: &Pdu) -> Option<RoomVersionId> {
+    #[derive(Deserialize)]
+    struct Content {
+        room_version: Option<RoomVersionId>,
+    }
+    let content: Content = create.content_as()?;
+    Some(content.room_version.unwrap_or(RoomVersionId::V1))
 }
 
 /// Those who made the room, as its version understands it.
@@ -80,3 +116,7 @@ pub fn power_levels(create: &Pdu, power_levels: Option<&Pdu>, rules: &RoomVersio
     };
     PowerLevels::new(source, &rules.authorization, creators(create, rules))
 }
+
+#[cfg(test)]
+#[path = "auth/tests.rs"]
+mod tests;

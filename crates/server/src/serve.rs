@@ -121,6 +121,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     }
     wired.jobs.begin().await?;
     tasks.spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
+    tasks.spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     tasks.spawn(tick(wired.services.clone(), Arc::clone(&wired.jobs), stopping.clone()));
     tasks.spawn(index_words(Arc::clone(&wired.services.search), stopping.clone()));
     tasks.spawn(note_uses(Arc::clone(&wired.services.devices), stopping.clone()));

@@ -17,20 +17,26 @@ use domicile_app::{
     },
     admin::{BackupParts, Backups, Health},
     calls::Calls,
-    e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
+    e2ee::{
+        CrossSigning, DehydratedDevices, DeviceKeys, DeviceListCopies, DeviceLists, KeyBackup, KeySignatures,
+        OneTimeKeys, ToDevice, ToDeviceParts,
+    },
     ephemeral::{Presence, PresenceNotices, Receipts, Typing, TypingNotices},
     events::{
-        Events, Presenter,
+        Events, Ingest, IngestParts, Presenter,
         send::{Sender, SenderParts},
         wake::Wakers,
     },
-    federation::{Destinations, OutboundBell, Peers, RemoteProfiles},
+    federation::{
+        Destinations, Edus, EdusParts, OutboundBell, Peers, RemoteProfiles, RemoteRooms, RemoteRoomsParts, Resident,
+        ResidentParts, Transactions,
+    },
     jobs::Jobs,
     moderation::Reports,
     profile::Profiles,
     push::{Delivery, DeliveryParts, Gateways, NewsParts, Notifications, PushBell, PushClasses, PushRules, Pushers},
     residency::Localities,
-    rooms::{Graph, Members, RoomMaker, Rooms, StateKeys, StateTrees, Successions, Upgrades},
+    rooms::{Graph, Members, Resolution, RoomMaker, Rooms, StateKeys, StateTrees, Successions, Upgrades},
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
 };
@@ -81,6 +87,8 @@ pub struct Wired {
     pub gateways: Arc<Gateways>,
     /// Asks other servers.
     pub peers: Arc<Peers>,
+    /// Copies of other people's devices.
+    pub copies: Arc<DeviceListCopies>,
     /// The database.
     pub store: Store,
 }
@@ -158,7 +166,21 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&rate_limits),
         settings.registration,
     ));
-    let to_device = Arc::new(ToDevice::new(store.clone(), clock(), Arc::clone(&wakers)));
+    let to_device = Arc::new(ToDevice::new(ToDeviceParts {
+        store: store.clone(),
+        clock: clock(),
+        rng: rng(),
+        wakers: Arc::clone(&wakers),
+        users: Arc::clone(&users),
+        destinations: Arc::clone(&destinations),
+        outbound: Arc::clone(&outbound),
+    }));
+    let copies = Arc::new(DeviceListCopies::new(
+        store.clone(),
+        clock(),
+        Arc::clone(&device_lists),
+        Arc::clone(&federation.peers),
+    ));
 
     let events = Arc::new(Events::new(store.clone(), memory.events.0));
     let keys = Arc::new(StateKeys::new(store.clone()));
@@ -206,13 +228,67 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&push_rules),
     ));
     let remote_profiles = Arc::new(RemoteProfiles::new(Arc::clone(&federation.peers), clock()));
+    let graph = Arc::new(Graph::default());
+    let resolution = Arc::new(Resolution::new(
+        store.clone(),
+        Arc::clone(&events),
+        Arc::clone(&keys),
+        Arc::clone(&trees),
+        Arc::clone(&graph),
+    ));
+    let ingest = Arc::new(Ingest::new(IngestParts {
+        store: store.clone(),
+        clock: clock(),
+        sender: Arc::clone(&sender),
+        users: Arc::clone(&users),
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        keys: Arc::clone(&keys),
+        trees: Arc::clone(&trees),
+        resolution,
+        peers: Arc::clone(&federation.peers),
+        server_keys: Arc::clone(&federation.server_keys),
+        destinations: Arc::clone(&destinations),
+    }));
+    let remote_rooms = Arc::new(RemoteRooms::new(RemoteRoomsParts {
+        store: store.clone(),
+        clock: clock(),
+        rng: rng(),
+        peers: Arc::clone(&federation.peers),
+        own_keys: Arc::clone(&federation.own_keys),
+        users: Arc::clone(&users),
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        keys: Arc::clone(&keys),
+        trees: Arc::clone(&trees),
+        sender: Arc::clone(&sender),
+        ingest: Arc::clone(&ingest),
+        destinations: Arc::clone(&destinations),
+        wakers: Arc::clone(&wakers),
+    }));
     let members = Arc::new(Members::new(
         store.clone(),
         Arc::clone(&users),
         Arc::clone(&sender),
         Arc::clone(&successions),
+        Arc::clone(&remote_rooms),
         Arc::clone(&remote_profiles),
     ));
+    let resident = Arc::new(Resident::new(ResidentParts {
+        store: store.clone(),
+        own_keys: Arc::clone(&federation.own_keys),
+        users: Arc::clone(&users),
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        keys: Arc::clone(&keys),
+        trees: Arc::clone(&trees),
+        graph: Arc::clone(&graph),
+        sender: Arc::clone(&sender),
+        ingest: Arc::clone(&ingest),
+        members: Arc::clone(&members),
+        remote: Arc::clone(&remote_rooms),
+        wakers: Arc::clone(&wakers),
+    }));
     let typing = Arc::new(Typing::new(clock()));
     let jobs = Arc::new(Jobs::new(
         store.clone(),
@@ -221,6 +297,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&rooms),
         Arc::clone(&members),
         Arc::clone(&devices),
+        Arc::clone(&copies),
         Arc::clone(&media),
     ));
     let news = Arc::new(NewsParts {
@@ -263,8 +340,9 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             parts: sync_parts.for_reading(),
             destinations,
             sender: Arc::clone(&sender),
-            members: Arc::clone(&members),
-            graph: Arc::new(Graph::default()),
+            graph,
+            ingest: Arc::clone(&ingest),
+            remote_rooms: Arc::clone(&remote_rooms),
             peers: Arc::clone(&federation.peers),
         },
         surroundings,
@@ -279,8 +357,36 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     ));
     let reports = Arc::new(Reports::new(store.clone(), clock(), Arc::clone(&users), Arc::clone(&room_reader)));
     let upgrades = Arc::new(Upgrades::new(Arc::clone(&sender), Arc::clone(&members), Arc::clone(&keys), successions));
+    let presence = Arc::new(PresenceNotices::new(
+        store.clone(),
+        clock(),
+        presence,
+        Arc::clone(&users),
+        Arc::clone(&rooms),
+        presence_watchers,
+    ));
+    let typing = Arc::new(TypingNotices::new(typing, Arc::clone(&rooms), Arc::clone(&wakers)));
+    let edus = Arc::new(Edus::new(EdusParts {
+        store: store.clone(),
+        clock: clock(),
+        users: Arc::clone(&users),
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        typing: Arc::clone(&typing),
+        presence: Arc::clone(&presence),
+        lists: Arc::clone(&device_lists),
+        copies: Arc::clone(&copies),
+        wakers: Arc::clone(&wakers),
+    }));
     let services = Services::new(AllServices {
         inbound: federation.inbound,
+        transactions: Arc::new(Transactions::new(
+            store.clone(),
+            Arc::clone(&rooms),
+            Arc::clone(&ingest),
+            Arc::clone(&edus),
+        )),
+        resident,
         peers: Arc::clone(&federation.peers),
         server_keys: federation.server_keys,
         notary: federation.notary,
@@ -298,8 +404,13 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             Arc::clone(&members),
             remote_profiles,
         )),
-        device_keys: Arc::new(DeviceKeys::new(store.clone(), Arc::clone(&users), Arc::clone(&device_lists))),
-        one_time_keys: Arc::new(OneTimeKeys::new(store.clone())),
+        device_keys: Arc::new(DeviceKeys::new(
+            store.clone(),
+            Arc::clone(&users),
+            Arc::clone(&device_lists),
+            Arc::clone(&copies),
+        )),
+        one_time_keys: Arc::new(OneTimeKeys::new(store.clone(), Arc::clone(&users), Arc::clone(&federation.peers))),
         cross_signing: Arc::new(CrossSigning::new(store.clone(), Arc::clone(&device_lists), Arc::clone(&uia))),
         key_signatures: Arc::new(KeySignatures::new(store.clone(), Arc::clone(&device_lists))),
         key_backup: Arc::new(KeyBackup::new(store.clone())),
@@ -344,23 +455,10 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         directory: reading.directory,
         sliding_sync: Arc::new(SlidingSync::new(Arc::clone(&sync_parts))),
         sync: Arc::new(Sync::new(sync_parts)),
-        receipts: Arc::new(Receipts::new(
-            store.clone(),
-            clock(),
-            Arc::clone(&rooms),
-            events,
-            Arc::clone(&wakers),
-            bell,
-        )),
-        presence: Arc::new(PresenceNotices::new(
-            store.clone(),
-            clock(),
-            presence,
-            Arc::clone(&users),
-            Arc::clone(&rooms),
-            presence_watchers,
-        )),
-        typing: Arc::new(TypingNotices::new(typing, rooms, Arc::clone(&wakers))),
+        receipts: Arc::new(Receipts::new(store.clone(), clock(), rooms, events, wakers, bell)),
+        presence,
+        typing,
+        edus,
         sender,
         to_device,
         device_lists,
@@ -381,6 +479,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         jobs,
         delivery,
         gateways,
+        copies,
         peers: federation.peers,
         store,
     })

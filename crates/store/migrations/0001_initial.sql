@@ -137,6 +137,7 @@ CREATE TABLE backward_extremities (
 ) WITHOUT ROWID;
 -- The events that allow a state event: numbers, packed.
 CREATE TABLE auth_edges (event_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, auths BLOB NOT NULL);
+CREATE INDEX auth_edges_by_room ON auth_edges (room_num);
 -- Redactions that came before what they redact.
 CREATE TABLE early_redactions (
     target BLOB NOT NULL, redaction_num BIGINT NOT NULL, room_num BIGINT NOT NULL, PRIMARY KEY (target, redaction_num)
@@ -173,6 +174,7 @@ CREATE INDEX pushers_by_device ON pushers (device_num);
 CREATE TABLE push_classes (class_num BIGINT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, rules TEXT NOT NULL);
 
 -- End-to-end encryption's server half -----------------------------------------------------------------------------
+-- `device_keys` and `cross_signing_keys` hold copies of other people's keys, too: those of `device_list_copies`.
 CREATE TABLE device_keys (
     user_num BIGINT NOT NULL, device_id TEXT NOT NULL, keys TEXT NOT NULL, PRIMARY KEY (user_num, device_id)
 ) WITHOUT ROWID;
@@ -201,6 +203,13 @@ CREATE TABLE device_list_changes (
     user_num BIGINT NOT NULL, viewer_num BIGINT NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (user_num, viewer_num)
 ) WITHOUT ROWID;
 CREATE INDEX device_list_changes_by_position ON device_list_changes (position);
+-- What is known of other people's devices, for as long as they share a room with somebody here. `stream_id` is their server's name for the
+-- version, `position` is where our stream stood when it was asked for. `revision` grows with each word that changes the copy.
+CREATE TABLE device_list_copies (
+    user_num BIGINT PRIMARY KEY, stream_id BIGINT, position BIGINT, fetched_ts BIGINT, is_stale BIGINT NOT NULL, revision BIGINT NOT NULL,
+    attempts BIGINT NOT NULL, retry_ts BIGINT NOT NULL
+);
+CREATE INDEX device_list_copies_stale ON device_list_copies (retry_ts) WHERE is_stale = 1;
 CREATE TABLE to_device_messages (
     device_num BIGINT NOT NULL, position BIGINT NOT NULL, part BIGINT NOT NULL, content TEXT NOT NULL, PRIMARY KEY (device_num, position, part)
 ) WITHOUT ROWID;
@@ -256,7 +265,8 @@ CREATE TABLE outgoing_events (position BIGINT PRIMARY KEY, room_num BIGINT NOT N
 CREATE INDEX outgoing_events_by_room ON outgoing_events (room_num, position);
 -- What goes to one destination only, such as a message to a device: gone when it was taken.
 CREATE TABLE outgoing_edus (
-    edu_num BIGINT PRIMARY KEY, destination_num BIGINT NOT NULL, user_num BIGINT NOT NULL, kind TEXT NOT NULL, content TEXT NOT NULL
+    edu_num BIGINT PRIMARY KEY, destination_num BIGINT NOT NULL, user_num BIGINT NOT NULL, kind TEXT NOT NULL, content TEXT NOT NULL,
+    position BIGINT NOT NULL
 );
 CREATE INDEX outgoing_edus_by_destination ON outgoing_edus (destination_num, edu_num);
 -- The last transaction of each origin with what was answered: it is repeated until the origin has heard.
@@ -267,6 +277,10 @@ CREATE TABLE inbound_pdus (
     received_ts BIGINT NOT NULL, attempts BIGINT NOT NULL DEFAULT 0, due_ts BIGINT NOT NULL
 );
 CREATE INDEX inbound_pdus_by_room ON inbound_pdus (room_num, pdu_num);
+-- Messages to devices that other servers brought, by the hash of their ids, so that each comes once.
+CREATE TABLE inbound_messages (
+    origin TEXT NOT NULL, message_hash BLOB NOT NULL, created_day BIGINT NOT NULL, PRIMARY KEY (origin, message_hash)
+) WITHOUT ROWID;
 -- Keys of other servers, those too that they use no more. `expired_ts` is null for a key in use.
 CREATE TABLE remote_keys (
     server_name TEXT NOT NULL, key_id TEXT NOT NULL, public_key BLOB NOT NULL, valid_until_ts BIGINT NOT NULL, expired_ts BIGINT,

@@ -39,6 +39,7 @@ use tower::ServiceExt as _;
 
 mod contents;
 mod federating;
+mod relay;
 mod wire;
 
 pub use contents::Contents;

@@ -46,7 +46,7 @@ pub struct CrossSigning {
 
 /// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Usage {
+pub(super) enum Usage {
     Master,
     SelfSigning,
     UserSigning,
@@ -55,7 +55,7 @@ enum Usage {
 impl Usage {
     const ALL: [Self; 3] = [Self::Master, Self::SelfSigning, Self::UserSigning];
 
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Master => "master",
             Self::SelfSigning => "self_signing",
@@ -70,9 +70,9 @@ impl Usage {
 
 /// A key that was checked for its shape.
 #[derive(Clone)]
-struct Key {
+pub(super) struct Key {
     public: String,
-    object: CanonicalJsonObject,
+    pub(super) object: CanonicalJsonObject,
 }
 
 /// The keys that a user has: public half and stored text.
@@ -227,7 +227,8 @@ fn check(user_id: &UserId, upload: &Upload) -> Result<BTreeMap<Usage, Key>> {
     Ok(keys)
 }
 
-fn check_one(user_id: &UserId, usage: Usage, raw: &Raw<CrossSigningKey>) -> Result<Key> {
+/// Checks the shape of a key and that it is the user's.
+pub(super) fn check_one(user_id: &UserId, usage: Usage, raw: &Raw<CrossSigningKey>) -> Result<Key> {
     let name = usage.as_str();
     let refused = |why: &str| Error::from(ErrorKind::InvalidParam.with(format!("The {name} key {why}.")));
     let key =

@@ -1,26 +1,23 @@
 //! Device keys: uploaded by the device, asked for by everybody who wants to write to it.
 
+mod query;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use domicile_core::{error::ErrorKind, ids::UserNum};
 use domicile_store::{
     Batch, Store,
     table::{
-        cross_signing, device_keys, devices,
-        key_signatures::{self, KeySignature},
+        device_keys, devices,
         one_time_keys::{self, Key},
-        users,
     },
 };
-use ruma::{
-    DeviceId, OneTimeKeyAlgorithm, OwnedDeviceId, OwnedUserId, UInt, UserId,
-    encryption::{CrossSigningKey, DeviceKeys as Keys},
-    serde::Raw,
-};
-use serde_json::value::RawValue;
+use ruma::{DeviceId, OneTimeKeyAlgorithm, UInt, UserId, encryption::DeviceKeys as Keys, serde::Raw};
+
+pub use query::{DeviceList, Found, Wanted};
 
 use super::{
-    ATTEMPTS, DeviceLists,
+    ATTEMPTS, DeviceListCopies, DeviceLists,
     one_time_keys::{Uploaded, fresh, fresh_fallback, insert, one_time_key_counts, parse},
     signed,
 };
@@ -31,8 +28,6 @@ use crate::{
 
 /// Largest device keys in bytes.
 const DEVICE_KEYS_BYTES: usize = 32_768;
-/// Users in one query.
-const QUERIED: usize = 10_000;
 
 /// What a device uploads.
 #[derive(Debug, Default)]
@@ -45,26 +40,12 @@ pub struct Upload {
     pub fallback_keys: Uploaded,
 }
 
-/// The answer to a query.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// Servers that could not be asked, with why.
-    pub failures: BTreeMap<String, serde_json::Value>,
-    /// Keys of devices.
-    pub device_keys: BTreeMap<OwnedUserId, BTreeMap<OwnedDeviceId, Raw<Keys>>>,
-    /// Master keys.
-    pub master_keys: BTreeMap<OwnedUserId, Raw<CrossSigningKey>>,
-    /// Self-signing keys.
-    pub self_signing_keys: BTreeMap<OwnedUserId, Raw<CrossSigningKey>>,
-    /// The user-signing key of who asks.
-    pub user_signing_keys: BTreeMap<OwnedUserId, Raw<CrossSigningKey>>,
-}
-
 /// Keeps device keys.
 pub struct DeviceKeys {
     store: Store,
     users: Arc<Users>,
     lists: Arc<DeviceLists>,
+    copies: Arc<DeviceListCopies>,
 }
 
 /// An upload that was checked for its shape.
@@ -88,7 +69,8 @@ pub(super) fn check(user_id: &UserId, device_id: &DeviceId, upload: &Upload) -> 
     Ok(Checked { keys, one_time, fallback })
 }
 
-fn check_keys(user_id: &UserId, device_id: &DeviceId, raw: &Raw<Keys>) -> Result<String> {
+/// Checks the shape of a device's keys and that they are its own. Gives them in stored form.
+pub(super) fn check_keys(user_id: &UserId, device_id: &DeviceId, raw: &Raw<Keys>) -> Result<String> {
     let keys =
         raw.deserialize().map_err(|error| ErrorKind::BadJson.with(format!("The device keys do not fit: {error}")))?;
     if keys.user_id != user_id || keys.device_id != device_id {
@@ -107,8 +89,8 @@ fn check_keys(user_id: &UserId, device_id: &DeviceId, raw: &Raw<Keys>) -> Result
 
 impl DeviceKeys {
     /// Device keys over a store.
-    pub fn new(store: Store, users: Arc<Users>, lists: Arc<DeviceLists>) -> Self {
-        Self { store, users, lists }
+    pub fn new(store: Store, users: Arc<Users>, lists: Arc<DeviceLists>, copies: Arc<DeviceListCopies>) -> Self {
+        Self { store, users, lists, copies }
     }
 
     /// Takes what a device uploads, and tells how many one-time keys it has now.
@@ -164,21 +146,6 @@ impl DeviceKeys {
         }
         Ok(changed)
     }
-
-    /// Keys of users and some of their devices (none named: all), as `reader` may see them.
-    pub async fn query(&self, reader: UserNum, wanted: BTreeMap<OwnedUserId, Vec<OwnedDeviceId>>) -> Result<Found> {
-        if wanted.len() > QUERIED {
-            return Err(ErrorKind::TooLarge.with(format!("A query asks for at most {QUERIED} users.")).into());
-        }
-        let mut failures = BTreeMap::new();
-        for user_id in wanted.keys().filter(|user_id| !self.users.is_local(user_id)) {
-            let failure = serde_json::json!({ "errcode": "M_UNREACHABLE", "error": "This server does not federate." });
-            failures.insert(user_id.server_name().to_string(), failure);
-        }
-        let mut found = self.store.read(move |snapshot| async move { query(&snapshot, reader, &wanted).await }).await?;
-        found.failures = failures;
-        Ok(found)
-    }
 }
 
 impl Checked {
@@ -206,90 +173,4 @@ pub(super) async fn add(
         one_time_keys::set_fallback(batch, user_num, device_id, key);
     }
     Ok(())
-}
-
-async fn query(
-    snapshot: &domicile_store::Snapshot,
-    reader: UserNum,
-    wanted: &BTreeMap<OwnedUserId, Vec<OwnedDeviceId>>,
-) -> Result<Found> {
-    let mut found = Found::default();
-    let mut ids = BTreeMap::new();
-    for (user_num, user_id) in users::local_by_ids(snapshot, wanted.keys().map(|user_id| user_id.as_str())).await? {
-        let user_id = OwnedUserId::try_from(user_id).map_err(Error::internal)?;
-        found.device_keys.insert(user_id.clone(), BTreeMap::new());
-        ids.insert(user_num, user_id);
-    }
-    let mut signatures = Signatures::new(key_signatures::visible(snapshot, reader, ids.keys().copied()).await?);
-    signatures.name_signers(&ids, reader, snapshot).await?;
-    for device in device_keys::of_users(snapshot, ids.keys().copied()).await? {
-        let Some(user_id) = ids.get(&device.user_num) else { continue };
-        let named = wanted.get(user_id).map_or(&[][..], Vec::as_slice);
-        if !named.is_empty() && !named.iter().any(|device_id| device_id.as_str() == device.device_id) {
-            continue;
-        }
-        let keys = signatures.merge(device.user_num, &device.device_id, device.keys)?;
-        found.device_keys.entry(user_id.clone()).or_default().insert(device.device_id.into(), Raw::from_json(keys));
-    }
-    for key in cross_signing::of_users(snapshot, ids.keys().copied()).await? {
-        let Some(user_id) = ids.get(&key.user_num) else { continue };
-        let target = super::cross_signing::public_key(&key.key_data).unwrap_or_default();
-        let json = signatures.merge(key.user_num, &target, key.key_data)?;
-        match key.usage.as_str() {
-            "master" => found.master_keys.insert(user_id.clone(), Raw::from_json(json)),
-            "self_signing" => found.self_signing_keys.insert(user_id.clone(), Raw::from_json(json)),
-            // Who verified whom is nobody else's business.
-            "user_signing" if key.user_num == reader => {
-                found.user_signing_keys.insert(user_id.clone(), Raw::from_json(json))
-            }
-            _ => None,
-        };
-    }
-    Ok(found)
-}
-
-/// Signatures that were uploaded over keys, by the key they are over.
-struct Signatures {
-    by_key: BTreeMap<(UserNum, String), Vec<KeySignature>>,
-    signers: BTreeMap<UserNum, OwnedUserId>,
-}
-
-impl Signatures {
-    fn new(signatures: Vec<KeySignature>) -> Self {
-        let mut by_key: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for signature in signatures {
-            by_key.entry((signature.target_num, signature.target_key.clone())).or_default().push(signature);
-        }
-        Self { by_key, signers: BTreeMap::new() }
-    }
-
-    /// The signers are the owners themselves and the reader.
-    async fn name_signers(
-        &mut self,
-        owners: &BTreeMap<UserNum, OwnedUserId>,
-        reader: UserNum,
-        snapshot: &domicile_store::Snapshot,
-    ) -> Result<()> {
-        self.signers.clone_from(owners);
-        if !self.by_key.is_empty()
-            && !owners.contains_key(&reader)
-            && let Some(user) = users::by_num(snapshot, reader).await?
-        {
-            self.signers.insert(reader, OwnedUserId::try_from(user.user_id).map_err(Error::internal)?);
-        }
-        Ok(())
-    }
-
-    /// A key with the signatures over it.
-    fn merge(&self, owner: UserNum, key: &str, json: String) -> Result<Box<RawValue>> {
-        let Some(signatures) = self.by_key.get(&(owner, key.to_owned())) else {
-            return RawValue::from_string(json).map_err(Error::internal);
-        };
-        let mut value: serde_json::Value = serde_json::from_str(&json).map_err(Error::internal)?;
-        for signature in signatures {
-            let Some(signer) = self.signers.get(&signature.signer_num) else { continue };
-            value["signatures"][signer.as_str()][signature.signer_key.as_str()] = signature.signature.as_str().into();
-        }
-        serde_json::value::to_raw_value(&value).map_err(Error::internal)
-    }
 }

@@ -129,7 +129,8 @@ impl KeySignatures {
         let (users, devices, cross) = self
             .store
             .read(move |snapshot| async move {
-                let users = users::local_by_ids(&snapshot, user_ids.iter().map(|id| id.as_str())).await?;
+                // Of others there are copies: those with whom somebody here shares a room.
+                let users = users::by_ids(&snapshot, user_ids.iter().map(|id| id.as_str())).await?;
                 let nums: Vec<UserNum> = users.iter().map(|(user_num, _)| *user_num).collect();
                 let devices = device_keys::of_users(&snapshot, nums.iter().copied()).await?;
                 Ok::<_, Error>((users, devices, cross_signing::of_users(&snapshot, nums).await?))

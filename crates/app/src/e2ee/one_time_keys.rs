@@ -4,7 +4,12 @@
 //! back when its upload is repeated. When a device
 //! has none left, its fallback key is handed out, which stays.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod elsewhere;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use domicile_core::{error::ErrorKind, ids::UserNum};
 use domicile_store::{
@@ -17,8 +22,10 @@ use ruma::{
 };
 use tokio::sync::Mutex;
 
+pub use elsewhere::FromAll;
+
 use super::ATTEMPTS;
-use crate::{Error, Result};
+use crate::{Error, Result, accounts::Users, federation::Peers};
 
 /// One-time keys of one device.
 const KEYS_OF_DEVICE: usize = 1_000;
@@ -39,6 +46,8 @@ pub type Claimed = BTreeMap<OwnedUserId, BTreeMap<OwnedDeviceId, Uploaded>>;
 /// Hands out one-time keys.
 pub struct OneTimeKeys {
     store: Store,
+    users: Arc<Users>,
+    peers: Arc<Peers>,
     /// Claims that met another one wait here in line, so that many claims of one device's keys do not fail each other again and again.
     /// Correctness does not rest on it.
     contended: Mutex<()>,
@@ -58,16 +67,16 @@ struct Used(bool);
 
 impl OneTimeKeys {
     /// One-time keys over a store.
-    pub fn new(store: Store) -> Self {
-        Self { store, contended: Mutex::new(()) }
+    pub fn new(store: Store, users: Arc<Users>, peers: Arc<Peers>) -> Self {
+        Self { store, users, peers, contended: Mutex::new(()) }
     }
 
-    /// Hands out a key for each wanted device that has one.
+    /// Hands out a key for each wanted device of a local user that has one.
     pub async fn claim(&self, wanted: Wanted) -> Result<Claimed> {
         if wanted.values().map(BTreeMap::len).sum::<usize>() > CLAIMS {
             return Err(ErrorKind::TooLarge.with(format!("A claim asks for at most {CLAIMS} devices.")).into());
         }
-        let wanted = std::sync::Arc::new(wanted);
+        let wanted = Arc::new(wanted);
         if let Some(claimed) = self.try_claim(&wanted).await? {
             return Ok(claimed);
         }
@@ -81,8 +90,8 @@ impl OneTimeKeys {
     }
 
     /// One attempt; nothing if somebody else took one of the keys in between.
-    async fn try_claim(&self, wanted: &std::sync::Arc<Wanted>) -> Result<Option<Claimed>> {
-        let theirs = std::sync::Arc::clone(wanted);
+    async fn try_claim(&self, wanted: &Arc<Wanted>) -> Result<Option<Claimed>> {
+        let theirs = Arc::clone(wanted);
         let picks = self.store.read(move |snapshot| async move { pick(&snapshot, &theirs).await }).await?;
         let mut batch = Batch::new();
         for pick in &picks {

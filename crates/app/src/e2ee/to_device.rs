@@ -1,34 +1,38 @@
 //! Messages from device to device: into an inbox once, out of it once.
 //!
 //! A message is put into the inbox in the batch that notes the sender's transaction, so a repeated request adds nothing. It stays until the
-//! device syncs with a token that lies after it, which proves that the message arrived.
+//! device syncs with a token that lies after it, which proves that the message arrived. What goes to other servers is put into the same batch,
+//! and delivered from there.
+
+pub(crate) mod delivery;
+mod outgoing;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use domicile_core::{
     clock::{Clock, DAY_MS},
-    error::ErrorKind,
-    ids::{DeviceNum, Position, UserNum},
-    limits,
+    ids::{DeviceNum, Position},
+    rng::{self, Rng},
 };
-use domicile_store::{
-    Batch, Snapshot, Store,
-    table::{to_device, users},
-};
+use domicile_store::{Batch, Snapshot, Store, table::to_device};
 use ruma::{
-    OwnedUserId, TransactionId, UserId,
+    OwnedUserId, TransactionId,
     events::{AnyToDeviceEvent, AnyToDeviceEventContent, ToDeviceEventType},
     serde::Raw,
     to_device::DeviceIdOrAllDevices,
 };
-use serde::Serialize;
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result, accounts::Session, events::wake::Wakers};
+use crate::{
+    Error, Result,
+    accounts::{Session, Users},
+    events::wake::Wakers,
+    federation::{Destinations, OutboundBell},
+};
 
-/// Messages that one request may put into inboxes, every device counted.
-const MESSAGES: usize = 10_000;
+/// Letters of the name of this run of the server, which stands in the ids of messages to other servers: numbers may come again after a backup
+/// was restored.
+const INCARNATION: usize = 12;
 
 /// Messages by user and device.
 pub type Messages = BTreeMap<OwnedUserId, BTreeMap<DeviceIdOrAllDevices, Raw<AnyToDeviceEventContent>>>;
@@ -38,6 +42,28 @@ pub struct ToDevice {
     store: Store,
     clock: Arc<dyn Clock>,
     wakers: Arc<Wakers>,
+    users: Arc<Users>,
+    destinations: Arc<Destinations>,
+    outbound: Arc<OutboundBell>,
+    incarnation: String,
+}
+
+/// What sending to devices is made of.
+pub struct ToDeviceParts {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Who waits.
+    pub wakers: Arc<Wakers>,
+    /// The directory of users.
+    pub users: Arc<Users>,
+    /// Other servers.
+    pub destinations: Arc<Destinations>,
+    /// Told what is to be delivered to them.
+    pub outbound: Arc<OutboundBell>,
 }
 
 /// Part of an inbox.
@@ -52,29 +78,16 @@ pub struct Page {
     pub cut: bool,
 }
 
-/// An event as it lies in the inbox.
-#[derive(Serialize)]
-struct Event<'a> {
-    content: &'a RawValue,
-    sender: &'a UserId,
-    #[serde(rename = "type")]
-    kind: &'a str,
-}
-
-/// One message on its way.
-struct Delivery {
-    user_num: UserNum,
-    device_num: DeviceNum,
-    event: Arc<str>,
-}
-
 impl ToDevice {
     /// Inboxes over a store.
-    pub fn new(store: Store, clock: Arc<dyn Clock>, wakers: Arc<Wakers>) -> Self {
-        Self { store, clock, wakers }
+    pub fn new(parts: ToDeviceParts) -> Self {
+        let ToDeviceParts { store, clock, rng, wakers, users, destinations, outbound } = parts;
+        let incarnation = rng::name(&*rng, INCARNATION);
+        Self { store, clock, wakers, users, destinations, outbound, incarnation }
     }
 
-    /// Puts messages into inboxes. Devices that are not there are passed over; the same transaction again does nothing.
+    /// Puts messages into inboxes, and those for other servers' users on their way. Devices that are not here are passed over; the same
+    /// transaction again does nothing.
     pub async fn send(
         &self,
         session: &Session,
@@ -83,20 +96,24 @@ impl ToDevice {
         messages: &Messages,
     ) -> Result<()> {
         let scope = scope(kind, transaction);
-        let events = events(&session.user_id, kind, messages)?;
+        let (here, elsewhere): (Vec<_>, Vec<_>) =
+            messages.iter().partition(|(user_id, _)| self.users.is_local(user_id));
+        let events = delivery::events(&session.user_id, kind, here.into_iter().chain(elsewhere.iter().copied()))?;
         let sender = session.device_num;
-        let deliveries =
-            self.store.read(move |snapshot| async move { deliveries(&snapshot, sender, scope, events).await });
+        let deliveries = self.store.read(move |snapshot| async move {
+            if to_device::is_sent(&snapshot, sender, &scope).await? {
+                return Ok(None);
+            }
+            delivery::deliveries(&snapshot, events).await.map(Some)
+        });
         let Some(deliveries) = deliveries.await? else { return Ok(()) };
+        let outgoing = self.outgoing(session, kind, elsewhere).await?;
         let mut batch = Batch::new();
         to_device::insert_transaction(&mut batch, sender, &scope, self.clock.now_ms().div_euclid(DAY_MS));
-        let position = if deliveries.is_empty() { None } else { Some(batch.position()) };
-        let mut parts: BTreeMap<DeviceNum, i64> = BTreeMap::new();
-        for delivery in &deliveries {
-            let Some(position) = position.clone() else { break };
-            let part = parts.entry(delivery.device_num).or_default();
-            to_device::insert(&mut batch, delivery.device_num, position, *part, &delivery.event);
-            *part += 1;
+        delivery::put(&mut batch, &deliveries);
+        if !outgoing.is_empty() {
+            let position = batch.position();
+            outgoing.iter().for_each(|edu| edu.insert(&mut batch, session.user_num, position.clone()));
         }
         match self.store.write(batch).await {
             // The same request came twice at once, and the other one was first.
@@ -105,6 +122,9 @@ impl ToDevice {
         };
         for delivery in deliveries {
             self.wakers.wake(delivery.user_num);
+        }
+        for edu in outgoing {
+            self.outbound.destination(edu.destination_num);
         }
         Ok(())
     }
@@ -161,78 +181,4 @@ pub async fn page(
 fn scope(kind: &ToDeviceEventType, transaction: &TransactionId) -> [u8; 32] {
     let hash = Sha256::new().chain_update(kind.to_string()).chain_update([0]).chain_update(transaction.as_str());
     hash.finalize().into()
-}
-
-/// The events as they will lie in the inboxes.
-type Events = Vec<(OwnedUserId, Vec<(DeviceIdOrAllDevices, Arc<str>)>)>;
-
-fn events(sender: &UserId, kind: &ToDeviceEventType, messages: &Messages) -> Result<Events> {
-    let kind = kind.to_string();
-    if kind.len() > limits::ID_BYTES {
-        return Err(ErrorKind::InvalidParam.with("The event type is too long.").into());
-    }
-    if messages.values().map(BTreeMap::len).sum::<usize>() > MESSAGES {
-        return Err(too_many());
-    }
-    let mut events = Vec::with_capacity(messages.len());
-    for (user_id, devices) in messages {
-        let mut of_user = Vec::with_capacity(devices.len());
-        for (device, content) in devices {
-            let content = content.json();
-            if !content.get().trim_start().starts_with('{') {
-                return Err(ErrorKind::BadJson.with("The content of a message to a device is an object.").into());
-            }
-            let event = serde_json::to_string(&Event { content, sender, kind: &kind }).map_err(Error::internal)?;
-            if event.len() > limits::EVENT_BYTES {
-                let text = format!("A message to a device has at most {} bytes.", limits::EVENT_BYTES);
-                return Err(ErrorKind::TooLarge.with(text).into());
-            }
-            of_user.push((device.clone(), event.into()));
-        }
-        events.push((user_id.clone(), of_user));
-    }
-    Ok(events)
-}
-
-/// Which device gets what; nothing at all if the transaction was made before.
-async fn deliveries(
-    snapshot: &Snapshot,
-    sender: DeviceNum,
-    scope: [u8; 32],
-    events: Events,
-) -> Result<Option<Vec<Delivery>>> {
-    if to_device::is_sent(snapshot, sender, &scope).await? {
-        return Ok(None);
-    }
-    let ids: BTreeMap<String, UserNum> =
-        users::local_by_ids(snapshot, events.iter().map(|(user_id, _)| user_id.as_str()))
-            .await?
-            .into_iter()
-            .map(|(user_num, user_id)| (user_id, user_num))
-            .collect();
-    let mut devices: BTreeMap<UserNum, Vec<(String, DeviceNum)>> = BTreeMap::new();
-    for (user_num, device_num, device_id) in to_device::devices_of(snapshot, ids.values().copied()).await? {
-        devices.entry(user_num).or_default().push((device_id, device_num));
-    }
-    let mut deliveries = Vec::new();
-    for (user_id, of_user) in events {
-        let Some(user_num) = ids.get(user_id.as_str()).copied() else { continue };
-        let known = devices.get(&user_num).map_or(&[][..], Vec::as_slice);
-        for (target, event) in of_user {
-            let wanted = known.iter().filter(|(device_id, _)| match &target {
-                DeviceIdOrAllDevices::AllDevices => true,
-                DeviceIdOrAllDevices::DeviceId(target) => target.as_str() == device_id,
-            });
-            deliveries.extend(wanted.map(|(_, device_num)| Delivery {
-                user_num,
-                device_num: *device_num,
-                event: Arc::clone(&event),
-            }));
-        }
-    }
-    if deliveries.len() > MESSAGES { Err(too_many()) } else { Ok(Some(deliveries)) }
-}
-
-fn too_many() -> Error {
-    ErrorKind::TooLarge.with(format!("A request reaches at most {MESSAGES} devices.")).into()
 }

@@ -22,6 +22,8 @@ use crate::{
 
 /// Longest time that one request lets a user type, in milliseconds.
 pub const LONGEST_MS: i64 = 120_000;
+/// How long another server is believed that a user types, if it says nothing more, in milliseconds.
+const ELSEWHERE_MS: i64 = 60_000;
 
 #[derive(Default)]
 struct RoomTyping {
@@ -132,6 +134,13 @@ impl TypingNotices {
             self.wake(&room);
         }
         Ok(())
+    }
+
+    /// Notes what another server says of the typing of a user of its own, who is in the room.
+    pub fn hear(&self, room: &Room, user_num: UserNum, types: bool) {
+        if self.typing.set(room.info.room_num, user_num, types.then_some(ELSEWHERE_MS)) {
+            self.wake(room);
+        }
     }
 
     fn wake(&self, room: &Room) {

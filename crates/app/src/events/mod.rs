@@ -2,10 +2,12 @@
 
 pub mod aggregate;
 pub mod cache;
+pub mod ingest;
 pub mod present;
 pub mod send;
 pub mod wake;
 
 pub use aggregate::Bundles;
 pub use cache::{Events, Stored};
+pub use ingest::{Ingest, IngestParts};
 pub use present::{Form, Presenter, Reader};

@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use domicile_core::ids::RoomNum;
 use domicile_store::{Store, event_id, table::graph};
-use futures::future::BoxFuture;
 use ruma::{
-    EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedServerName, ServerName, UInt,
+    EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedServerName, UInt,
     api::federation::{
         backfill::get_backfill,
         event::{get_event, get_event_by_timestamp},
@@ -15,8 +14,8 @@ use ruma::{
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::{Bounds, OneAtATime, Peers, Residents};
-use crate::{Error, Result, rooms::Room};
+use super::{Bounds, OneAtATime, Peers, Readers};
+use crate::{Error, Result, events::ingest::Ingest, rooms::Room};
 
 /// Longest wait of somebody who asks for the event of a time.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,23 +32,12 @@ const EVENTS: u32 = 100;
 /// An attempt that brought nothing takes at least this long, so that nobody asks in a tight circle.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Puts events before a room's timeline, once they are checked.
-pub trait Historian: Send + Sync + 'static {
-    /// Takes events of another server into a room's past. Gives how many of them were new.
-    fn take<'a>(
-        &'a self,
-        room: &'a Arc<Room>,
-        from: &'a ServerName,
-        pdus: Vec<Box<RawValue>>,
-    ) -> BoxFuture<'a, Result<usize>>;
-}
-
 /// Fetches what lies before a room's timeline.
 pub struct History {
     store: Store,
-    residents: Arc<Residents>,
+    readers: Arc<Readers>,
     peers: Arc<Peers>,
-    historian: Arc<dyn Historian>,
+    ingest: Arc<Ingest>,
     /// One fetch of a room at a time: who comes meanwhile finds what it brought.
     fetching: OneAtATime<RoomNum>,
 }
@@ -66,9 +54,9 @@ pub enum Fetched {
 }
 
 impl History {
-    /// Fetches through `peers`, and hands what comes to `historian`.
-    pub fn new(store: Store, residents: Arc<Residents>, peers: Arc<Peers>, historian: Arc<dyn Historian>) -> Self {
-        Self { store, residents, peers, historian, fetching: OneAtATime::default() }
+    /// Fetches through `peers`, and hands what comes to `ingest`.
+    pub fn new(store: Store, readers: Arc<Readers>, peers: Arc<Peers>, ingest: Arc<Ingest>) -> Self {
+        Self { store, readers, peers, ingest, fetching: OneAtATime::default() }
     }
 
     /// Whether something lies before a room's timeline that is not here.
@@ -114,7 +102,7 @@ impl History {
     }
 
     async fn ask_all(&self, room: &Arc<Room>, missing: &[OwnedEventId]) -> Result<bool> {
-        for server_name in self.residents.servers(room, SERVERS).await? {
+        for server_name in self.readers.servers(room, SERVERS).await? {
             let request =
                 get_backfill::v1::Request::new(room.info.room_id.clone(), missing.to_vec(), UInt::from(EVENTS));
             let answer = match self.peers.ask(&server_name, request, BOUNDS).await {
@@ -137,7 +125,7 @@ impl History {
         if pdus.is_empty() {
             return Ok(false);
         }
-        Ok(self.historian.take(room, from, pdus).await? > 0)
+        Ok(self.ingest.take_history(room, from, pdus).await? > 0)
     }
 
     /// The event nearest to a time of which servers in the room know: its id and its own time.
@@ -148,7 +136,7 @@ impl History {
         direction: ruma::api::Direction,
     ) -> Result<Option<(OwnedServerName, OwnedEventId, i64)>> {
         let asking = async {
-            for server_name in self.residents.servers(room, SERVERS).await? {
+            for server_name in self.readers.servers(room, SERVERS).await? {
                 let request = get_event_by_timestamp::v1::Request::new(room.info.room_id.clone(), ts, direction);
                 if let Ok(answer) = self.peers.ask(&server_name, request, SMALL).await {
                     return Ok(Some((server_name, answer.event_id, i64::from(answer.origin_server_ts.0))));

@@ -1,4 +1,6 @@
-//! Requests of other servers: whose they are, whether they may come, and how many at once.
+//! Requests of other servers: whose they are, whether they may come, and how many at once. What they tell beside events: [`edus`].
+
+pub mod edus;
 
 use std::{
     collections::{BTreeSet, HashMap},

@@ -10,7 +10,7 @@ use domicile_store::{Snapshot, table::events::Status};
 use ruma::{EventId, OwnedEventId, OwnedServerName, RoomId, ServerName};
 use serde_json::value::RawValue;
 
-use super::{Residents, ServerEyes, Sights};
+use super::{Readers, ServerEyes, Sights};
 use crate::{
     Result,
     error::not_found,
@@ -43,19 +43,19 @@ pub struct Gap {
 /// Reads events for other servers.
 pub struct RoomEvents {
     parts: Arc<RoomReaderParts>,
-    residents: Arc<Residents>,
+    readers: Arc<Readers>,
     sights: Arc<Sights>,
 }
 
 impl RoomEvents {
     /// Over what reads rooms.
-    pub fn new(parts: Arc<RoomReaderParts>, residents: Arc<Residents>, sights: Arc<Sights>) -> Self {
-        Self { parts, residents, sights }
+    pub fn new(parts: Arc<RoomReaderParts>, readers: Arc<Readers>, sights: Arc<Sights>) -> Self {
+        Self { parts, readers, sights }
     }
 
     /// This deployment's name, which answers carry.
     pub fn server_name(&self) -> &ServerName {
-        self.residents.server_name()
+        self.readers.server_name()
     }
 
     /// Now, in milliseconds since the epoch.
@@ -64,8 +64,8 @@ impl RoomEvents {
     }
 
     async fn eyes(&self, origin: &ServerName, room_id: &RoomId) -> Result<ServerEyes> {
-        let resident = self.residents.check(origin, room_id).await?;
-        Ok(ServerEyes::new(Arc::clone(&self.sights), OwnedServerName::from(origin), resident))
+        let reader = self.readers.check(origin, room_id).await?;
+        Ok(ServerEyes::new(Arc::clone(&self.sights), OwnedServerName::from(origin), reader))
     }
 
     /// One event.
@@ -122,9 +122,9 @@ impl RoomEvents {
         ts: i64,
         backward: bool,
     ) -> Result<(OwnedEventId, i64)> {
-        let resident = self.residents.check(origin, room_id).await?;
-        let room = Arc::clone(&resident.room);
-        let eyes = ServerEyes::new(Arc::clone(&self.sights), OwnedServerName::from(origin), resident);
+        let reader = self.readers.check(origin, room_id).await?;
+        let room = Arc::clone(&reader.room);
+        let eyes = ServerEyes::new(Arc::clone(&self.sights), OwnedServerName::from(origin), reader);
         let parts = Arc::clone(&self.parts);
         let found = self
             .parts

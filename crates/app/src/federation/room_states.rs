@@ -11,7 +11,7 @@ use domicile_store::{
 use futures::{StreamExt, stream};
 use ruma::{EventId, OwnedEventId, RoomId, ServerName};
 
-use super::Residents;
+use super::Readers;
 use crate::{
     Error, Result,
     error::not_found,
@@ -34,19 +34,19 @@ pub struct StateAt {
 /// Reads state for other servers.
 pub struct RoomStates {
     parts: Arc<RoomReaderParts>,
-    residents: Arc<Residents>,
+    readers: Arc<Readers>,
     graph: Arc<Graph>,
 }
 
 impl RoomStates {
     /// Over what reads rooms.
-    pub fn new(parts: Arc<RoomReaderParts>, residents: Arc<Residents>, graph: Arc<Graph>) -> Self {
-        Self { parts, residents, graph }
+    pub fn new(parts: Arc<RoomReaderParts>, readers: Arc<Readers>, graph: Arc<Graph>) -> Self {
+        Self { parts, readers, graph }
     }
 
     /// The state before an event, by the events that it names.
     async fn before(&self, origin: &ServerName, room_id: &RoomId, event_id: &EventId) -> Result<StateAt> {
-        self.residents.check(origin, room_id).await?;
+        self.readers.check(origin, room_id).await?;
         let missing = || not_found(format!("The state at {event_id} is not known here."));
         let event = self.parts.events.by_id(event_id).await?.ok_or_else(missing)?;
         if event.room.room_id != room_id || event.status.has(Status::OUTLIER) {
@@ -87,7 +87,7 @@ impl RoomStates {
                 let mut lists = [Vec::with_capacity(state.len()), Vec::with_capacity(auth_chain.len())];
                 for (list, nums) in lists.iter_mut().zip([state, auth_chain]) {
                     for chunk in nums.chunks(PIECE) {
-                        for id in events::ids(&snapshot, chunk.iter().copied()).await? {
+                        for id in events::ids_in_order(&snapshot, chunk.iter().copied()).await? {
                             list.push(event_id::from_bytes(&id)?);
                         }
                     }
@@ -100,7 +100,7 @@ impl RoomStates {
 
     /// Everything that allows an event, as the body of an answer.
     pub async fn auth_chain(&self, origin: &ServerName, room_id: &RoomId, event_id: &EventId) -> Result<ByteStream> {
-        self.residents.check(origin, room_id).await?;
+        self.readers.check(origin, room_id).await?;
         let missing = || not_found(format!("There is no event {event_id} in this room."));
         let event = self.parts.events.by_id(event_id).await?.ok_or_else(missing)?;
         if event.room.room_id != room_id || event.status.has(Status::REJECTED) {

@@ -10,7 +10,7 @@ use quick_cache::sync::Cache;
 use ruma::{OwnedServerName, UserId, events::TimelineEventType};
 use serde_json::value::RawValue;
 
-use super::Resident;
+use super::ServerReader;
 use crate::{
     Error, Result,
     events::Stored,
@@ -43,15 +43,15 @@ impl Default for Sights {
 pub struct ServerEyes {
     sights: Arc<Sights>,
     origin: OwnedServerName,
-    resident: Resident,
+    reader: ServerReader,
     view: Arc<RoomView>,
 }
 
 impl ServerEyes {
     /// Of a server that may read a room.
-    pub fn new(sights: Arc<Sights>, origin: OwnedServerName, resident: Resident) -> Self {
-        let view = resident.room.view();
-        Self { sights, origin, resident, view }
+    pub fn new(sights: Arc<Sights>, origin: OwnedServerName, reader: ServerReader) -> Self {
+        let view = reader.room.view();
+        Self { sights, origin, reader, view }
     }
 
     /// An event as the server gets it: whole, or what a redaction would leave of it.
@@ -85,7 +85,7 @@ impl ServerEyes {
     }
 
     async fn at(&self, parts: &RoomReaderParts, snapshot: &Snapshot, root: NodeNum) -> Result<Seen> {
-        let key = (self.resident.destination_num, root);
+        let key = (self.reader.destination_num, root);
         if let Some(seen) = self.sights.seen.get(&key) {
             return Ok(seen);
         }
@@ -137,7 +137,7 @@ impl ServerEyes {
                 _ => {}
             }
         }
-        let joined = self.view.destinations.get(&self.resident.destination_num).copied().unwrap_or_default();
+        let joined = self.view.destinations.get(&self.reader.destination_num).copied().unwrap_or_default();
         // Whoever is joined, and whose membership is the same in both states, was joined then.
         Ok(if joined > came_later { Membership::Join } else { best })
     }

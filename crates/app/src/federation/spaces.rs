@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use domicile_core::ids::DestinationNum;
+use domicile_room::event::acl::ServerAcl;
 use domicile_store::{
     Snapshot,
     table::{memberships, rooms},
 };
-use ruma::{OwnedRoomId, OwnedServerName, RoomId, ServerName, events::room::server_acl::RoomServerAclEventContent};
+use ruma::{OwnedRoomId, OwnedServerName, RoomId, ServerName};
 
-use super::Residents;
+use super::Readers;
 use crate::{
     Error, Result,
     error::not_found,
@@ -38,7 +39,7 @@ pub struct Space {
 pub struct Spaces {
     summaries: Arc<Summaries>,
     hierarchies: Arc<Hierarchies>,
-    residents: Arc<Residents>,
+    readers: Arc<Readers>,
 }
 
 /// Another server that looks at rooms in which it may have nobody.
@@ -49,13 +50,13 @@ struct Visitor {
 
 impl Spaces {
     /// Over summaries.
-    pub fn new(summaries: Arc<Summaries>, hierarchies: Arc<Hierarchies>, residents: Arc<Residents>) -> Self {
-        Self { summaries, hierarchies, residents }
+    pub fn new(summaries: Arc<Summaries>, hierarchies: Arc<Hierarchies>, readers: Arc<Readers>) -> Self {
+        Self { summaries, hierarchies, readers }
     }
 
     /// A space with its children.
     pub async fn get(self: &Arc<Self>, origin: &ServerName, room_id: &RoomId, suggested_only: bool) -> Result<Space> {
-        let destination_num = self.residents.num(origin).await?;
+        let destination_num = self.readers.num(origin).await?;
         let visitor = Visitor { name: origin.to_owned(), destination_num };
         let (this, room_id) = (Arc::clone(self), room_id.to_owned());
         self.summaries
@@ -88,7 +89,7 @@ impl Spaces {
             return Ok(None);
         }
         let open = summary.world_readable || summary.join_rule == "public" || summary.is_knockable();
-        let mut accessible = open || Residents::joined(snapshot, by.destination_num, row.room_num).await? > 0;
+        let mut accessible = open || Readers::joined(snapshot, by.destination_num, row.room_num).await? > 0;
         if !accessible {
             accessible = memberships::any_invited_of(snapshot, row.room_num, by.name.as_str()).await?;
         }
@@ -97,7 +98,7 @@ impl Spaces {
                 break;
             }
             if let Some(other) = rooms::by_id(snapshot, room_id.as_str()).await? {
-                accessible = Residents::joined(snapshot, by.destination_num, other.room_num).await? > 0;
+                accessible = Readers::joined(snapshot, by.destination_num, other.room_num).await? > 0;
             }
         }
         Ok(accessible.then_some(summary))
@@ -106,6 +107,6 @@ impl Spaces {
     async fn is_let_in(&self, snapshot: &Snapshot, by: &Visitor, row: &rooms::Room) -> Result<bool> {
         let acl = self.summaries.state_event(snapshot, row, "m.room.server_acl").await?;
         let Some(acl) = acl else { return Ok(true) };
-        Ok(acl.content_as::<RoomServerAclEventContent>().is_some_and(|acl| acl.is_allowed(&by.name)))
+        Ok(ServerAcl::of(&acl).allows(&by.name))
     }
 }

@@ -4,16 +4,20 @@
 use std::sync::Arc;
 
 use domicile_core::error::ErrorKind;
-use ruma::{RoomId, ServerName, UserId};
+use ruma::{RoomId, ServerName, UserId, events::TimelineEventType};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Residents;
+use super::{Readers, RemoteRooms};
 use crate::{
     Result,
-    accounts::{Session, Users},
+    accounts::Users,
     error::forbidden,
-    rooms::{Members, Rooms, members::MemberExtras},
+    events::{
+        ingest::Ingest,
+        send::{EventDraft, raw},
+    },
+    rooms::Rooms,
 };
 
 /// An invite as another server proposes it.
@@ -52,14 +56,14 @@ struct Signed {
 pub struct ThirdPartyInvites {
     users: Arc<Users>,
     rooms: Arc<Rooms>,
-    residents: Arc<Residents>,
-    members: Arc<Members>,
+    readers: Arc<Readers>,
+    remote: Arc<RemoteRooms>,
 }
 
 impl ThirdPartyInvites {
-    /// Over rooms and who comes and goes in them.
-    pub fn new(users: Arc<Users>, rooms: Arc<Rooms>, residents: Arc<Residents>, members: Arc<Members>) -> Self {
-        Self { users, rooms, residents, members }
+    /// Over rooms; `remote` hands invites to the servers of the invited.
+    pub fn new(users: Arc<Users>, rooms: Arc<Rooms>, readers: Arc<Readers>, remote: Arc<RemoteRooms>) -> Self {
+        Self { users, rooms, readers, remote }
     }
 
     /// Invites the owner of an address in the name of who invited the address. The rules of authorisation find the keys in the room's state and
@@ -82,12 +86,12 @@ impl ThirdPartyInvites {
             return Err(forbidden("There is no such room here, or you may not get into it."));
         };
         let room = self.rooms.by_num(room_num).await?;
-        if !super::residents::is_let_in(&room.view(), origin) {
+        if !Ingest::is_let_in(&room.view(), origin) {
             return Err(forbidden(format!("{origin} is shut out of this room.")));
         }
-        let ours = self.residents.localities().is_ours(invite.sender.server_name());
+        let ours = self.readers.localities().is_ours(invite.sender.server_name());
         let sender_num = if ours { self.users.num(invite.sender).await? } else { None };
-        let Some(sender_num) = sender_num.filter(|num| room.view().is_joined(*num)) else {
+        let Some(_) = sender_num.filter(|num| room.view().is_joined(*num)) else {
             return Err(forbidden(format!("{} is no member of this room from here.", invite.sender)));
         };
         let invited = self.users.num(invite.invited).await?;
@@ -101,7 +105,13 @@ impl ThirdPartyInvites {
         });
         let content =
             Map::from_iter([("membership".to_owned(), json!("invite")), ("third_party_invite".to_owned(), said)]);
-        let by = Session::without_device(sender_num, invite.sender.to_owned());
-        self.members.change(&by, &room, invite.invited, content, MemberExtras::default()).await
+        let draft = EventDraft {
+            kind: TimelineEventType::RoomMember,
+            sender: invite.sender.to_owned(),
+            state_key: Some(invite.invited.to_string()),
+            content: raw(&Value::Object(content)),
+            redacts: None,
+        };
+        self.remote.invite(&room, draft, origin).await.map(drop)
     }
 }

@@ -17,6 +17,7 @@ use serde_json::{Map, json};
 use crate::{
     Result,
     accounts::{Devices, Session, Users},
+    e2ee::DeviceListCopies,
     media::Media,
     rooms::{Members, Rooms, members::MemberExtras},
 };
@@ -35,10 +36,12 @@ pub struct Jobs {
     members: Arc<Members>,
     devices: Arc<Devices>,
     media: Arc<Media>,
+    copies: Arc<DeviceListCopies>,
 }
 
 impl Jobs {
     /// Over a store.
+    #[expect(clippy::too_many_arguments, reason = "each job has a service of its own")]
     pub fn new(
         store: Store,
         clock: Arc<dyn Clock>,
@@ -46,9 +49,10 @@ impl Jobs {
         rooms: Arc<Rooms>,
         members: Arc<Members>,
         devices: Arc<Devices>,
+        copies: Arc<DeviceListCopies>,
         media: Arc<Media>,
     ) -> Self {
-        Self { store, clock, users, rooms, members, devices, media }
+        Self { store, clock, users, rooms, members, devices, copies, media }
     }
 
     /// Adds the jobs that are done again and again, where they are missing.
@@ -71,6 +75,7 @@ impl Jobs {
                 jobs::FORGET_ADDRESSES => self.devices.forget_addresses().await.map(drop),
                 jobs::FORGET_TRANSACTIONS => transactions::forget(&self.store, now_ms).await,
                 jobs::FORGET_REMOTE_MEDIA => self.media.forget_remote().await.map(drop),
+                jobs::FORGET_DEVICE_LISTS => self.copies.forget().await,
                 jobs::LEAVE_ALL_ROOMS => self.leave_all_rooms(job.user()).await,
                 other => {
                     tracing::warn!(kind = other, "there is no such job; a newer version left it here");

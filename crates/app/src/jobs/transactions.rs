@@ -5,7 +5,7 @@
 use domicile_core::{clock::DAY_MS, ids::DeviceNum};
 use domicile_store::{
     Batch, Store,
-    table::{devices, to_device, transactions},
+    table::{devices, inbound_messages, to_device, transactions},
 };
 
 use crate::Result;
@@ -18,6 +18,10 @@ const DEVICES: i64 = 50;
 /// Removes the transactions that are too old to be repeated, of each device after the other.
 pub(super) async fn forget(store: &Store, now_ms: i64) -> Result<()> {
     let day = now_ms.div_euclid(DAY_MS) - KEPT_DAYS;
+    let mut batch = Batch::new();
+    batch.low_priority();
+    inbound_messages::remove_before(&mut batch, day);
+    store.write(batch).await?;
     let mut after = DeviceNum(0);
     loop {
         let page = store.read(move |snapshot| async move { devices::page(&snapshot, after, DEVICES).await }).await?;

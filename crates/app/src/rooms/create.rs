@@ -9,6 +9,7 @@ use domicile_room::{
     event::EventDraft,
 };
 use domicile_store::table::{aliases, rooms};
+use futures::StreamExt;
 use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomVersionId, events::TimelineEventType};
 use serde_json::{Map, Value, json};
 
@@ -32,6 +33,9 @@ pub enum EncryptByDefault {
     /// All.
     All,
 }
+
+/// Servers that are asked at once to take an invite.
+const INVITED_AT_ONCE: usize = 8;
 
 /// The operator's choices about new rooms.
 #[derive(Clone, Debug)]
@@ -128,6 +132,7 @@ impl RoomMaker {
         for draft in first_events {
             self.sender.stage(&mut staging, draft).await.map_err(invalid_state)?;
         }
+        let mut elsewhere = Vec::new();
         for (user_id, user_num) in invite {
             let mut content = self.members.content(user_num, "invite").await?;
             if request.is_direct {
@@ -140,7 +145,11 @@ impl RoomMaker {
                 content: raw(&Value::Object(content)),
                 redacts: None,
             };
-            self.sender.stage(&mut staging, draft).await?;
+            if self.users.is_local(&user_id) {
+                self.sender.stage(&mut staging, draft).await?;
+            } else {
+                elsewhere.push((user_id, draft));
+            }
         }
         let room_num = staging.room_num();
         if let Some(alias) = &alias {
@@ -149,11 +158,25 @@ impl RoomMaker {
         staging.view.is_public = request.public;
         rooms::set_public(&mut staging.batch, room_num, request.public);
         match self.sender.commit(None, staging).await {
-            Ok((room, _)) => Ok(room),
+            Ok((room, _)) => {
+                self.invite_elsewhere(by, &room, elsewhere).await;
+                Ok(room)
+            }
             // Everything in the batch is new but the alias.
             Err(error) if error.is_conflict() && alias.is_some() => Err(taken(alias.as_ref())),
             Err(error) => Err(error),
         }
+    }
+
+    /// Invites people of other servers to a room that was just made. That one of them cannot be reached does not unmake the room.
+    async fn invite_elsewhere(&self, by: &Session, room: &Arc<Room>, invites: Vec<(OwnedUserId, EventDraft)>) {
+        let inviting = invites.into_iter().map(|(user_id, draft)| async move {
+            let invited = self.members.invite_elsewhere(by, &room.info.room_id, draft, user_id.server_name()).await;
+            if let Err(error) = invited {
+                tracing::info!(%error, "somebody could not be invited to a new room");
+            }
+        });
+        futures::stream::iter(inviting).buffer_unordered(INVITED_AT_ONCE).collect::<()>().await;
     }
 
     fn encrypts(&self, preset: Preset) -> bool {

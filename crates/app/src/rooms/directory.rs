@@ -14,7 +14,7 @@ use crate::{
     Error, Result,
     accounts::{Session, Users},
     error::{forbidden, not_found},
-    federation::{Bounds, Peers, Residents},
+    federation::{Bounds, Peers, Readers},
 };
 
 /// What the answer of another server about an alias may cost.
@@ -36,20 +36,14 @@ pub struct Directory {
     store: Store,
     users: Arc<Users>,
     rooms: Arc<Rooms>,
-    residents: Arc<Residents>,
+    readers: Arc<Readers>,
     peers: Arc<Peers>,
 }
 
 impl Directory {
     /// Over a store; aliases of other servers are asked of them.
-    pub fn new(
-        store: Store,
-        users: Arc<Users>,
-        rooms: Arc<Rooms>,
-        residents: Arc<Residents>,
-        peers: Arc<Peers>,
-    ) -> Self {
-        Self { store, users, rooms, residents, peers }
+    pub fn new(store: Store, users: Arc<Users>, rooms: Arc<Rooms>, readers: Arc<Readers>, peers: Arc<Peers>) -> Self {
+        Self { store, users, rooms, readers, peers }
     }
 
     /// The room of an id or an alias.
@@ -86,7 +80,7 @@ impl Directory {
         let (room_num, _) = found.ok_or_else(missing)?;
         let room = self.rooms.by_num(room_num).await?;
         let mut servers = vec![self.users.server_name().to_owned()];
-        servers.extend(self.residents.servers(&room, SERVERS - 1).await?);
+        servers.extend(self.readers.servers(&room, SERVERS - 1).await?);
         Ok(Named { room_id: room.info.room_id.clone(), servers })
     }
 

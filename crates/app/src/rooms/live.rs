@@ -135,6 +135,12 @@ impl RoomView {
         self.membership(user_num) == Membership::Join
     }
 
+    /// Whether anybody of this cell is joined.
+    pub fn has_local_members(&self) -> bool {
+        let elsewhere: i64 = self.destinations.values().sum();
+        i64::try_from(self.joined).unwrap_or(i64::MAX) > elsewhere
+    }
+
     /// The joined members.
     pub fn joined_members(&self) -> impl Iterator<Item = UserNum> + '_ {
         self.members.iter().filter(|(_, member)| member.membership == Membership::Join).map(|(user_num, _)| *user_num)

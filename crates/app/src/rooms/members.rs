@@ -5,16 +5,18 @@ use std::sync::Arc;
 use domicile_core::{error::ErrorKind, ids::UserNum};
 use domicile_room::{create::raw, event::EventDraft};
 use domicile_store::{Batch, Store, table::memberships, table::profile_fields};
-use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId, events::TimelineEventType};
+use ruma::{
+    OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomId, ServerName, UserId, events::TimelineEventType,
+};
 use serde_json::{Map, Value, json};
 
 use super::{Membership, Room, Successions};
 use crate::{
-    Result,
+    Error, Result,
     accounts::{Session, Users},
     error::forbidden,
     events::send::Sender,
-    federation::RemoteProfiles,
+    federation::{RemoteProfiles, RemoteRooms},
 };
 
 /// What a change of membership says beside the membership.
@@ -33,6 +35,7 @@ pub struct Members {
     sender: Arc<Sender>,
     successions: Arc<Successions>,
     profiles: Arc<RemoteProfiles>,
+    remote: Arc<RemoteRooms>,
 }
 
 impl Members {
@@ -42,9 +45,10 @@ impl Members {
         users: Arc<Users>,
         sender: Arc<Sender>,
         successions: Arc<Successions>,
+        remote: Arc<RemoteRooms>,
         profiles: Arc<RemoteProfiles>,
     ) -> Self {
-        Self { store, users, sender, successions, profiles }
+        Self { store, users, sender, successions, remote, profiles }
     }
 
     /// Makes the events.
@@ -66,27 +70,75 @@ impl Members {
         Ok(content)
     }
 
-    /// Joins a room as its rules allow.
-    pub async fn join(&self, by: &Session, room_id: &RoomId, reason: Option<String>) -> Result<()> {
-        let room = self.sender.rooms().get(room_id).await?;
+    /// Joins a room as its rules allow: here, if this server is in it, else through one of the servers `via` which it may be had.
+    pub async fn join(
+        &self,
+        by: &Session,
+        room_id: &RoomId,
+        via: &[OwnedServerName],
+        reason: Option<String>,
+    ) -> Result<()> {
+        let Some(room) = self.held(room_id).await? else {
+            return self.join_elsewhere(by, room_id, via, reason).await;
+        };
         let view = room.view();
         if view.is_joined(by.user_num) {
             return Ok(());
         }
-        let authorised_via = self.restricted_join(&room, by).await?;
+        let authorised_via = match self.restricted_join(&room, by.user_num).await {
+            Ok(authorised_via) => authorised_via,
+            // Somebody of another server may let them in.
+            Err(Error::Matrix(error)) if error.kind == ErrorKind::UnableToAuthoriseJoin && !via.is_empty() => {
+                return self.join_elsewhere(by, room_id, via, reason).await;
+            }
+            Err(error) => return Err(error),
+        };
         let content = self.content(by.user_num, "join").await?;
         self.change(by, &room, &by.user_id, content, MemberExtras { reason, authorised_via }).await?;
         self.sender.presence().introduce(by.user_num);
-        if let Err(error) = self.successions.carry_over(by, &room).await {
-            tracing::warn!(%error, "somebody's settings did not follow them to an upgraded room");
-        }
+        self.carry_over(by, &room).await;
         Ok(())
     }
 
+    /// Joins through another server.
+    async fn join_elsewhere(
+        &self,
+        by: &Session,
+        room_id: &RoomId,
+        via: &[OwnedServerName],
+        reason: Option<String>,
+    ) -> Result<()> {
+        let mut content = self.content(by.user_num, "join").await?;
+        if let Some(reason) = reason {
+            content.insert("reason".to_owned(), reason.into());
+        }
+        let inviting = self.remote.inviting_server(by, room_id).await?;
+        let via: Vec<OwnedServerName> = inviting.into_iter().chain(via.iter().cloned()).collect();
+        let room = self.remote.join(by, room_id, &via, content).await?;
+        self.carry_over(by, &room).await;
+        Ok(())
+    }
+
+    /// A room that this server is in.
+    async fn held(&self, room_id: &RoomId) -> Result<Option<Arc<Room>>> {
+        match self.sender.rooms().get(room_id).await {
+            Ok(room) if room.view().has_local_members() => Ok(Some(room)),
+            Ok(_) => Ok(None),
+            Err(Error::Matrix(error)) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn carry_over(&self, by: &Session, room: &Arc<Room>) {
+        if let Err(error) = self.successions.carry_over(by, room).await {
+            tracing::warn!(%error, "somebody's settings did not follow them to an upgraded room");
+        }
+    }
+
     /// Who lets `by` join a restricted room without an invite: a member with the power to invite, if `by` is in an allowed room.
-    pub(super) async fn restricted_join(&self, room: &Room, by: &Session) -> Result<Option<OwnedUserId>> {
+    pub(super) async fn restricted_join(&self, room: &Room, user_num: UserNum) -> Result<Option<OwnedUserId>> {
         let view = room.view();
-        if view.membership(by.user_num) == Membership::Invite {
+        if matches!(view.membership(user_num), Membership::Invite | Membership::Join) {
             return Ok(None);
         }
         let Some(rule) = view.facts.join_rules.as_ref().and_then(|pdu| pdu.content_as::<JoinRule>()) else {
@@ -101,11 +153,17 @@ impl Members {
                 continue;
             };
             let Ok(other) = self.sender.rooms().get(room_id).await else { continue };
-            if other.view().is_joined(by.user_num) {
+            if other.view().is_joined(user_num) {
                 return Ok(Some(self.someone_who_may_invite(room).await?));
             }
         }
         Err(forbidden("This room is for members of certain other rooms, and you are in none of them."))
+    }
+
+    /// The same for somebody of another server.
+    pub async fn who_lets_in(&self, room: &Room, user_id: &UserId) -> Result<Option<OwnedUserId>> {
+        let user_num = self.target(user_id).await?;
+        self.restricted_join(room, user_num).await
     }
 
     async fn someone_who_may_invite(&self, room: &Room) -> Result<OwnedUserId> {
@@ -140,22 +198,61 @@ impl Members {
             _ => {}
         }
         let mut content = self.content(target_num, "invite").await?;
-        if !self.users.is_local(target) {
-            content.extend(self.profiles.shown(target).await);
+        if self.users.is_local(target) {
+            return self.change(by, &room, target, content, MemberExtras { reason, ..MemberExtras::default() }).await;
         }
-        self.change(by, &room, target, content, MemberExtras { reason, ..MemberExtras::default() }).await
+        content.extend(self.profiles.shown(target).await);
+        if let Some(reason) = reason {
+            content.insert("reason".to_owned(), reason.into());
+        }
+        let draft = EventDraft {
+            kind: TimelineEventType::RoomMember,
+            sender: by.user_id.clone(),
+            state_key: Some(target.to_string()),
+            content: raw(&Value::Object(content)),
+            redacts: None,
+        };
+        self.remote.invite(&room, draft, target.server_name()).await.map(drop)
+    }
+
+    /// Whether a user is of this cell.
+    pub(super) fn is_local(&self, user_id: &UserId) -> bool {
+        self.users.is_local(user_id)
+    }
+
+    /// An invite of somebody of another server that is made already.
+    pub(super) async fn invite_elsewhere(
+        &self,
+        by: &Session,
+        room_id: &RoomId,
+        draft: EventDraft,
+        server: &ServerName,
+    ) -> Result<OwnedEventId> {
+        let room = self.member_room(by, room_id).await?;
+        self.remote.invite(&room, draft, server).await
     }
 
     /// Asks to come.
-    pub async fn knock(&self, by: &Session, room_id: &RoomId, reason: Option<String>) -> Result<()> {
-        let room = self.sender.rooms().get(room_id).await?;
-        let content = self.content(by.user_num, "knock").await?;
+    pub async fn knock(
+        &self,
+        by: &Session,
+        room_id: &RoomId,
+        via: &[OwnedServerName],
+        reason: Option<String>,
+    ) -> Result<()> {
+        let mut content = self.content(by.user_num, "knock").await?;
+        let Some(room) = self.held(room_id).await? else {
+            if let Some(reason) = reason {
+                content.insert("reason".to_owned(), reason.into());
+            }
+            return self.remote.knock(by, room_id, via, content).await;
+        };
         self.change(by, &room, &by.user_id, content, MemberExtras { reason, ..MemberExtras::default() }).await
     }
 
     /// Leaves, or refuses an invite, or takes a knock back. Whoever has left has nothing to do.
     pub async fn leave(&self, by: &Session, room_id: &RoomId, reason: Option<String>) -> Result<()> {
-        let room = self.sender.rooms().get(room_id).await?;
+        let Some(room) = self.held(room_id).await? else { return self.remote.leave(by, room_id, reason).await };
         let view = room.view();
         match view.members.get(&by.user_num).map(|member| member.membership) {
             None => return Err(forbidden("You were never in this room.")),
@@ -199,14 +296,14 @@ impl Members {
 
     /// Forgets a room that the user has left.
     pub async fn forget(&self, by: &Session, room_id: &RoomId) -> Result<()> {
-        let room = self.sender.rooms().get(room_id).await?;
-        match room.view().members.get(&by.user_num).map(|member| member.membership) {
-            Some(Membership::Leave | Membership::Ban) => {}
-            Some(_) => return Err(ErrorKind::BadRequest.with("Leave the room before you forget it.").into()),
-            None => return Err(forbidden("You were never in this room.")),
+        let Some((room_num, membership)) = self.remote.membership(by, room_id).await? else {
+            return Err(forbidden("You were never in this room."));
+        };
+        if !matches!(membership.membership.as_str(), "leave" | "ban") {
+            return Err(ErrorKind::BadRequest.with("Leave the room before you forget it.").into());
         }
         let mut batch = Batch::new();
-        memberships::forget(&mut batch, by.user_num, room.info.room_num);
+        memberships::forget(&mut batch, by.user_num, room_num);
         self.store.write(batch).await?;
         Ok(())
     }

@@ -26,7 +26,14 @@ impl Members {
             _ => content,
         };
         let sender = by.user_id.clone();
+        let elsewhere = <&UserId>::try_from(state_key.as_str())
+            .ok()
+            .filter(|target| kind == TimelineEventType::RoomMember && is_invite(&content) && !self.is_local(target))
+            .map(|target| target.server_name().to_owned());
         let draft = EventDraft { kind, sender, state_key: Some(state_key), content, redacts: None };
+        if let Some(server) = elsewhere {
+            return self.invite_elsewhere(by, room_id, draft, &server).await;
+        }
         self.sender().send(room_id, (by.user_num, &by.user_id), draft, None).await
     }
 
@@ -47,7 +54,7 @@ impl Members {
             (Some("join"), Ok(target)) if *target == by.user_id => {
                 let room = self.sender().rooms().get(room_id).await?;
                 if !room.view().is_joined(by.user_num)
-                    && let Some(authorised_via) = self.restricted_join(&room, by).await?
+                    && let Some(authorised_via) = self.restricted_join(&room, by.user_num).await?
                 {
                     content.insert(AUTHORISED_VIA.to_owned(), authorised_via.as_str().into());
                 }
@@ -59,4 +66,12 @@ impl Members {
         }
         Ok(raw(&Value::Object(content)))
     }
+}
+
+fn is_invite(content: &RawValue) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Content {
+        membership: String,
+    }
+    serde_json::from_str::<Content>(content.get()).is_ok_and(|content| content.membership == "invite")
 }

@@ -1,7 +1,7 @@
 //! Interned state keys: a pair of state event type and state key is a number everywhere inside.
 
 use domicile_core::ids::KeyNum;
-use domicile_store::{Batch, Snapshot, Store, numbers::Sequence, table::state};
+use domicile_store::{Batch, Snapshot, Store, StoreError, numbers::Sequence, table::state};
 use quick_cache::sync::Cache;
 
 use crate::Result;
@@ -56,6 +56,57 @@ impl StateKeys {
             self.cache.insert((kind.to_owned(), state_key.to_owned()), key_num);
         }
         Ok(found)
+    }
+
+    /// Sees to it that many pairs have numbers, in one write.
+    pub async fn intern_many(&self, pairs: &[(String, String)]) -> Result<()> {
+        let mut missing: Vec<&(String, String)> = Vec::new();
+        for pair in pairs {
+            if self.cache.get(&Pair(&pair.0, &pair.1)).is_none() {
+                missing.push(pair);
+            }
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let asked: Vec<(String, String)> = missing.iter().map(|pair| (*pair).clone()).collect();
+        let read = self.store.read(move |snapshot| async move {
+            let mut found = Vec::with_capacity(asked.len());
+            for (kind, state_key) in asked {
+                found.push(state::key(&snapshot, &kind, &state_key).await?);
+            }
+            Ok::<_, StoreError>(found)
+        });
+        let found = read.await?;
+        let mut new = Vec::new();
+        for (pair, key_num) in missing.into_iter().zip(found) {
+            match key_num {
+                Some(key_num) => drop(self.cache.insert(pair.clone(), key_num)),
+                None => new.push(pair),
+            }
+        }
+        if new.is_empty() {
+            return Ok(());
+        }
+        let first = self.store.numbers_in_a_row(Sequence::Key, new.len()).await?;
+        let mut batch = Batch::new();
+        batch.low_priority();
+        for (key_num, (kind, state_key)) in (first..).zip(&new) {
+            state::insert_key(&mut batch, KeyNum(key_num), kind, state_key);
+        }
+        match self.store.write(batch).await {
+            Ok(_) => {
+                for (key_num, pair) in (first..).zip(new) {
+                    self.cache.insert(pair.clone(), KeyNum(key_num));
+                }
+                Ok(())
+            }
+            // Somebody else added one of them: each is looked up when it is needed.
+            Err(error) if error.is_conflict() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The number of a pair, new if need be.

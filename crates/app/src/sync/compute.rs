@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domicile_core::{
-    ids::{Position, RoomNum},
+    ids::{NodeNum, Position, RoomNum},
     limits,
 };
 use domicile_room::event::client_json;
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::{
     SyncAnswer, SyncParts, SyncRequest, SyncToken,
-    answer::{EventList, InvitedRoom, KnockedRoom, Ready},
+    answer::{EventList, InvitedRoom, KnockedRoom, LeftRoom, Ready},
     filter::{EventChoice, fits},
     presence, room,
 };
@@ -213,7 +213,10 @@ async fn one_room(context: &Context<'_>, answer: &mut SyncAnswer, row: &RoomOfUs
         }
         Membership::Leave | Membership::Ban if row.position <= context.upto => {
             let asked = context.request.since.is_some() || context.request.filter.room.include_leave;
-            if asked && let Some(room) = room::left(context, &info, row, data).await? {
+            if asked && !has_copy(row) {
+                // Of a room that was never here there is nothing to show but that it is gone.
+                answer.rooms.leave.insert(room_id, LeftRoom::default());
+            } else if asked && let Some(room) = room::left(context, &info, row, data).await? {
                 answer.rooms.leave.insert(room_id, room);
             }
         }
@@ -252,8 +255,26 @@ pub(super) const STRIPPED: [&str; 7] = [
     "m.room.encryption",
 ];
 
+/// Whether there is a copy of the room here; a room that is known by an invite or a knock only has no state.
+pub(super) fn has_copy(row: &RoomOfUser) -> bool {
+    row.state_root != NodeNum(0)
+}
+
+/// What the inviting server, or the one that was knocked at, shows of a room.
+async fn elsewhere(snapshot: &Snapshot, row: &RoomOfUser) -> Result<EventList> {
+    let shown = table::stripped_states::get(snapshot, row.user_num, row.room_num).await?;
+    let events: Vec<Box<RawValue>> = match shown {
+        Some(shown) => serde_json::from_str(&shown).map_err(Error::internal)?,
+        None => Vec::new(),
+    };
+    Ok(EventList { events: events.into_iter().map(Ready::from).collect() })
+}
+
 /// A room as whoever is invited or knocks sees it: a few types of state, the inviter's member event and the user's own.
 pub(super) async fn stripped(parts: &SyncParts, snapshot: &Snapshot, row: &RoomOfUser) -> Result<EventList> {
+    if !has_copy(row) {
+        return elsewhere(snapshot, row).await;
+    }
     let own = parts.events.load(snapshot, &[row.event_num]).await?;
     let Some(own) = own.into_iter().next() else { return Ok(EventList::default()) };
     let mut nums = Vec::with_capacity(STRIPPED.len() + 1);

@@ -48,6 +48,13 @@ pub(super) async fn events(
         let start = state_at(&context.snapshot, request.row, request.since).await?;
         let added = context.parts.trees.added(&context.snapshot, start, end).await?;
         added.into_iter().map(|(_, event_num)| event_num).collect()
+    } else if request.timeline.iter().any(|event| event.graph_state.is_some()) {
+        // Branches met: the state changed in more than what the timeline says.
+        let start = state_at(&context.snapshot, request.row, request.since).await?;
+        let now = state_at(&context.snapshot, request.row, request.upto).await?;
+        let added = context.parts.trees.added(&context.snapshot, start, now).await?;
+        let told: HashSet<EventNum> = request.timeline.iter().map(|event| event.event_num).collect();
+        added.into_iter().map(|(_, event_num)| event_num).filter(|event_num| !told.contains(event_num)).collect()
     } else {
         Vec::new()
     };

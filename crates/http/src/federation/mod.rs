@@ -3,14 +3,18 @@
 pub mod authenticated_media;
 pub mod authorization;
 pub mod backfill;
+mod device;
 pub mod directory;
 pub mod discovery;
 pub mod event;
 pub mod extract;
+mod keys;
+mod membership;
 pub mod openid;
 pub mod query;
 pub mod space;
 pub mod thirdparty;
+mod transactions;
 mod x_matrix;
 
 use axum::{
@@ -29,13 +33,17 @@ pub fn routes() -> Router<Services> {
         .merge(authenticated_media::routes())
         .merge(authorization::routes())
         .merge(backfill::routes())
+        .merge(device::routes())
         .merge(directory::routes())
         .merge(discovery::routes())
         .merge(event::routes())
+        .merge(keys::routes())
+        .merge(membership::routes())
         .merge(openid::routes())
         .merge(query::routes())
         .merge(space::routes())
         .merge(thirdparty::routes())
+        .merge(transactions::routes())
 }
 
 /// JSON that is written while it goes out.

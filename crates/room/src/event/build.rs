@@ -3,6 +3,8 @@
 //! The redacted form is signed, and its hash is the event id; both are made from the same bytes. The keys of the outer object are written in
 //! their canonical order here, only the content goes through a map.
 
+use std::collections::HashMap;
+
 use base64::{
     Engine,
     prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
@@ -10,15 +12,18 @@ use base64::{
 use bytes::Bytes;
 use domicile_core::limits;
 use ruma::{
-    CanonicalJsonObject, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedUserId, UInt,
-    canonical_json::redact_content_in_place,
+    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedUserId, UInt,
     events::TimelineEventType,
     room_version_rules::{EventIdFormatVersion, RoomVersionRules},
 };
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::{Pdu, ServerSigner, validate};
+use super::{
+    Pdu, ServerSigner,
+    json::{self, Json, Object},
+    redact, validate,
+};
 
 /// An event that is to be made.
 #[derive(Clone, Debug)]
@@ -71,10 +76,51 @@ pub enum BuildError {
     Invalid(#[from] validate::Invalid),
 }
 
-/// Makes an event.
+/// Reference hashes of events by their ids, in unpadded base64 ([`super::receive::reference_hash`]).
+pub type ReferenceHashes = HashMap<OwnedEventId, String>;
+
+/// What an event of room versions 1 and 2 has that later ones have not.
+struct OldForm<'a> {
+    event_id: OwnedEventId,
+    hashes: &'a ReferenceHashes,
+}
+
+/// Makes an event of a room version from 3 on.
 pub fn build(
     draft: EventDraft,
     place: Place,
+    rules: &RoomVersionRules,
+    signer: &ServerSigner,
+) -> Result<Pdu, BuildError> {
+    if rules.event_id_format == EventIdFormatVersion::V1 {
+        return Err(BuildError::Content("an event of this room version needs an id of its own".to_owned()));
+    }
+    make(draft, place, None, rules, signer)
+}
+
+/// Makes an event of room version 1 or 2, whose id is chosen (`$opaque:server`) and which has the hashes of the events that it names.
+pub fn build_old(
+    draft: EventDraft,
+    place: Place,
+    event_id: OwnedEventId,
+    hashes: &ReferenceHashes,
+    rules: &RoomVersionRules,
+    signer: &ServerSigner,
+) -> Result<Pdu, BuildError> {
+    if rules.event_id_format != EventIdFormatVersion::V1 {
+        return Err(BuildError::Content("an event of this room version gets its id from its hash".to_owned()));
+    }
+    check_length("the event's id", event_id.as_str())?;
+    if let Some(id) = place.prev_events.iter().chain(&place.auth_events).find(|id| !hashes.contains_key(*id)) {
+        return Err(BuildError::Content(format!("the hash of {id} is missing")));
+    }
+    make(draft, place, Some(&OldForm { event_id, hashes }), rules, signer)
+}
+
+fn make(
+    draft: EventDraft,
+    place: Place,
+    old: Option<&OldForm<'_>>,
     rules: &RoomVersionRules,
     signer: &ServerSigner,
 ) -> Result<Pdu, BuildError> {
@@ -83,29 +129,30 @@ pub fn build(
     check_length("the state key", draft.state_key.as_deref().unwrap_or_default())?;
     check_length("the sender", draft.sender.as_str())?;
     validate::depth(draft.content.get())?;
-    let mut content: CanonicalJsonObject =
-        serde_json::from_str(draft.content.get()).map_err(|error| BuildError::Content(error.to_string()))?;
+    let mut content = content(draft.content.get())?;
     let redacts_in_content = rules.redaction.content_field_redacts;
     if let (Some(redacts), true) = (&draft.redacts, redacts_in_content) {
-        content.insert("redacts".into(), redacts.as_str().into());
+        content.insert("redacts", Json::String(redacts.as_str().into()));
     }
-    let content_json = canonical(&content)?;
+    let content_json = text(|out| content.write_some(out, |_| true))?;
     let outer = Outer {
         kind: &kind,
         draft: &draft,
         place: &place,
+        old,
         redacts: draft.redacts.as_ref().filter(|_| !redacts_in_content),
     };
 
     let unsigned = outer.write(&content_json, None, true, None);
     let content_hash = BASE64_STANDARD_NO_PAD.encode(Sha256::digest(unsigned.as_bytes()));
 
-    redact_content_in_place(&mut content, &rules.redaction, &kind);
-    let redacted = outer.write(&canonical(&content)?, Some(&content_hash), false, None);
+    let redacted_content = text(|out| redact::write_content(&content, &kind, &rules.redaction, out))?;
+    let redacted = outer.write(&redacted_content, Some(&content_hash), false, None);
     let reference_hash = Sha256::digest(redacted.as_bytes());
-    let event_id = match rules.event_id_format {
-        EventIdFormatVersion::V2 => format!("${}", BASE64_STANDARD_NO_PAD.encode(reference_hash)),
-        _ => format!("${}", BASE64_URL_SAFE_NO_PAD.encode(reference_hash)),
+    let event_id = match (old, &rules.event_id_format) {
+        (Some(old), _) => old.event_id.to_string(),
+        (None, EventIdFormatVersion::V2) => format!("${}", BASE64_STANDARD_NO_PAD.encode(reference_hash)),
+        (None, _) => format!("${}", BASE64_URL_SAFE_NO_PAD.encode(reference_hash)),
     };
     let signature = signer.sign(redacted.as_bytes());
     let json = outer.write(
@@ -146,14 +193,29 @@ fn check_length(what: &'static str, text: &str) -> Result<(), BuildError> {
     Ok(())
 }
 
-fn canonical(content: &CanonicalJsonObject) -> Result<String, BuildError> {
-    serde_json::to_string(content).map_err(|error| BuildError::Content(error.to_string()))
+/// The content as an object of canonical JSON.
+fn content(json: &str) -> Result<Object<'_>, BuildError> {
+    let document = json::read(json.as_bytes()).map_err(|error| BuildError::Content(error.to_string()))?;
+    if !document.is_canonical {
+        return Err(BuildError::Content("it has a number that canonical JSON does not know".to_owned()));
+    }
+    match document.value {
+        Json::Object(content) => Ok(content),
+        _ => Err(BuildError::Content("it is no object".to_owned())),
+    }
+}
+
+fn text(write: impl FnOnce(&mut Vec<u8>)) -> Result<String, BuildError> {
+    let mut out = Vec::with_capacity(256);
+    write(&mut out);
+    String::from_utf8(out).map_err(|error| BuildError::Content(error.to_string()))
 }
 
 struct Outer<'a> {
     kind: &'a str,
     draft: &'a EventDraft,
     place: &'a Place,
+    old: Option<&'a OldForm<'a>>,
     redacts: Option<&'a OwnedEventId>,
 }
 
@@ -169,11 +231,15 @@ impl Outer<'_> {
         let place = self.place;
         let mut out = String::with_capacity(content.len() + 700);
         out.push_str("{\"auth_events\":");
-        ids(&mut out, &place.auth_events);
+        self.references(&mut out, &place.auth_events);
         out.push_str(",\"content\":");
         out.push_str(content);
         out.push_str(",\"depth\":");
         out.push_str(&place.depth.to_string());
+        if let Some(old) = self.old {
+            out.push_str(",\"event_id\":");
+            string(&mut out, old.event_id.as_str());
+        }
         if let Some(hash) = hash {
             out.push_str(",\"hashes\":{\"sha256\":\"");
             out.push_str(hash);
@@ -182,7 +248,7 @@ impl Outer<'_> {
         out.push_str(",\"origin_server_ts\":");
         out.push_str(&place.origin_server_ts.to_string());
         out.push_str(",\"prev_events\":");
-        ids(&mut out, &place.prev_events);
+        self.references(&mut out, &place.prev_events);
         if let Some(redacts) = self.redacts.filter(|_| with_redacts) {
             out.push_str(",\"redacts\":");
             string(&mut out, redacts.as_str());
@@ -211,17 +277,27 @@ impl Outer<'_> {
         out.push('}');
         out
     }
-}
 
-fn ids(out: &mut String, ids: &[OwnedEventId]) {
-    out.push('[');
-    for (index, id) in ids.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
+    /// The events that it names: their ids, or pairs of an id and hashes.
+    fn references(&self, out: &mut String, ids: &[OwnedEventId]) {
+        out.push('[');
+        for (index, id) in ids.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            match self.old {
+                None => string(out, id.as_str()),
+                Some(old) => {
+                    out.push('[');
+                    string(out, id.as_str());
+                    out.push_str(",{\"sha256\":");
+                    string(out, old.hashes.get(id).map(String::as_str).unwrap_or_default());
+                    out.push_str("}]");
+                }
+            }
         }
-        string(out, id.as_str());
+        out.push(']');
     }
-    out.push(']');
 }
 
 /// A string as JSON writes it, in its shortest form, which is the canonical one.
@@ -237,94 +313,5 @@ pub(super) fn string(out: &mut String, text: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use ruma::{
-        RoomVersionId, owned_server_name,
-        signatures::{hash_and_sign_event, reference_hash},
-        user_id,
-    };
-
-    use super::*;
-
-    fn signer() -> ServerSigner {
-        ServerSigner::from_seed(owned_server_name!("example.org"), &[7; 32], "a1").unwrap()
-    }
-
-    fn draft(kind: &str, state_key: Option<&str>, content: &str) -> EventDraft {
-        EventDraft {
-            kind: kind.into(),
-            sender: user_id!("@alice:example.org").to_owned(),
-            state_key: state_key.map(str::to_owned),
-            content: RawValue::from_string(content.to_owned()).unwrap(),
-            redacts: None,
-        }
-    }
-
-    fn place() -> Place {
-        Place {
-            room_id: Some(ruma::room_id!("!r:example.org").to_owned()),
-            prev_events: vec![ruma::event_id!("$acR1l0raoZnm60CBwAVgqbZqoO-mYU81xysh1u7XcJk").to_owned()],
-            auth_events: vec![],
-            depth: 12,
-            origin_server_ts: 1_700_000_000_000,
-        }
-    }
-
-    /// What we make in one pass is what ruma makes in several.
-    #[test]
-    fn hashes_signatures_and_ids_are_those_of_ruma() {
-        let signer = signer();
-        for version in ["3", "4", "6", "8", "9", "10", "11", "12"] {
-            let rules = RoomVersionId::try_from(version).unwrap().rules().unwrap();
-            for draft in [
-                draft(
-                    "m.room.message",
-                    None,
-                    r#"{"body":"Grüße \u0007 \"x\"","msgtype":"m.text","z":1,"a":[{"b":null}]}"#,
-                ),
-                draft(
-                    "m.room.member",
-                    Some("@alice:example.org"),
-                    r#"{"membership":"join","displayname":"A","join_authorised_via_users_server":"@b:c"}"#,
-                ),
-                draft(
-                    "m.room.power_levels",
-                    Some(""),
-                    r#"{"users":{"@alice:example.org":100},"invite":3,"extra":true}"#,
-                ),
-                draft("m.room.join_rules", Some(""), r#"{"join_rule":"restricted","allow":[],"x":1}"#),
-            ] {
-                let pdu = build(draft, place(), &rules, &signer).unwrap();
-                let mut theirs: CanonicalJsonObject = serde_json::from_slice(pdu.json()).unwrap();
-                assert_eq!(serde_json::to_string(&theirs).unwrap().as_bytes(), &pdu.json()[..], "canonical order");
-                theirs.remove("hashes");
-                theirs.remove("signatures");
-                hash_and_sign_event("example.org", signer.key_pair(), &mut theirs, &rules.redaction).unwrap();
-                assert_eq!(serde_json::to_string(&theirs).unwrap().as_bytes(), &pdu.json()[..], "version {version}");
-                let id = format!("${}", reference_hash(&theirs, &rules).unwrap());
-                assert_eq!(pdu.event_id().as_str(), id, "version {version}");
-                let again = Pdu::parse(pdu.event_id().to_owned(), pdu.json().clone(), &rules).unwrap();
-                assert_eq!(again.sender(), pdu.sender());
-                assert_eq!(again.content().get(), pdu.content().get());
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_too_large_or_no_canonical_json_is_refused() {
-        let rules = RoomVersionId::V11.rules().unwrap();
-        let large = format!(r#"{{"body":"{}"}}"#, "x".repeat(65_535));
-        for (content, told) in [
-            (large.as_str(), "at most 65535"),
-            (r#"{"a":1.5}"#, "canonical"),
-            (r#"{"a":9007199254740993}"#, "canonical"),
-            ("[]", "canonical"),
-        ] {
-            let error = build(draft("m.x", None, content), place(), &rules, &signer()).unwrap_err();
-            assert!(error.to_string().contains(told), "{error}");
-        }
-        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(101), "]".repeat(101));
-        assert!(build(draft("m.x", None, &deep), place(), &rules, &signer()).is_err());
-        assert!(build(draft(&"t".repeat(256), None, "{}"), place(), &rules, &signer()).is_err());
-    }
-}
+#[path = "build/tests.rs"]
+mod tests;

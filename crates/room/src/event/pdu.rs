@@ -1,11 +1,16 @@
 //! An event, parsed once and shared by all who read it.
 
+use std::fmt;
+
 use bytes::Bytes;
 use ruma::{
     EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UInt, UserId,
     events::TimelineEventType, room_version_rules::RoomVersionRules, state_res::Event,
 };
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 /// An event that cannot be read.
@@ -51,7 +56,7 @@ pub struct Relation {
 }
 
 #[derive(Deserialize)]
-struct Fields {
+struct Fields<'a> {
     room_id: Option<OwnedRoomId>,
     sender: OwnedUserId,
     #[serde(rename = "type")]
@@ -62,23 +67,60 @@ struct Fields {
     #[serde(default)]
     depth: i64,
     #[serde(default)]
-    prev_events: Vec<OwnedEventId>,
+    prev_events: Vec<Reference>,
     #[serde(default)]
-    auth_events: Vec<OwnedEventId>,
-    redacts: Option<OwnedEventId>,
+    auth_events: Vec<Reference>,
+    #[serde(borrow)]
+    redacts: Option<&'a RawValue>,
+}
+
+/// How an event names another: by its id, or in room versions 1 and 2 by a pair of its id and hashes, which nobody checks.
+struct Reference(OwnedEventId);
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> Visitor<'de> for Visit {
+            type Value = Reference;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an event id or a pair of one and hashes")
+            }
+
+            fn visit_str<E: de::Error>(self, id: &str) -> Result<Reference, E> {
+                OwnedEventId::try_from(id).map(Reference).map_err(E::custom)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut pair: A) -> Result<Reference, A::Error> {
+                let id = pair.next_element()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
+                while pair.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Reference(id))
+            }
+        }
+        deserializer.deserialize_any(Visit)
+    }
+}
+
+fn ids(references: Vec<Reference>) -> Vec<OwnedEventId> {
+    references.into_iter().map(|reference| reference.0).collect()
 }
 
 impl Pdu {
     /// Reads an event of canonical JSON, as it is stored and as other servers get it.
     pub fn parse(event_id: OwnedEventId, json: Bytes, rules: &RoomVersionRules) -> Result<Self, PduError> {
-        match serde_json::from_slice::<Fields>(&json) {
-            Ok(fields) => Ok(Self::from_fields(event_id, fields, json, rules)),
+        match serde_json::from_slice::<Fields<'_>>(&json) {
+            Ok(fields) => {
+                let pdu = Self::from_fields(event_id, fields, rules);
+                Ok(Self { json, ..pdu })
+            }
             Err(error) => Err(PduError { event_id, reason: error.to_string() }),
         }
     }
 
-    fn from_fields(event_id: OwnedEventId, fields: Fields, json: Bytes, rules: &RoomVersionRules) -> Self {
-        let mut redacts = fields.redacts;
+    /// The event without its JSON.
+    fn from_fields(event_id: OwnedEventId, fields: Fields<'_>, rules: &RoomVersionRules) -> Self {
+        // Only in a redaction does the key mean anything.
+        let mut redacts = fields.redacts.and_then(|redacts| serde_json::from_str(redacts.get()).ok());
         if fields.kind == TimelineEventType::RoomRedaction && rules.redaction.content_field_redacts {
             redacts = content_field(&fields.content, |content: Redacts| content.redacts);
         }
@@ -91,10 +133,10 @@ impl Pdu {
             content: fields.content,
             origin_server_ts: MilliSecondsSinceUnixEpoch(fields.origin_server_ts),
             depth: fields.depth,
-            prev_events: fields.prev_events,
-            auth_events: fields.auth_events,
+            prev_events: ids(fields.prev_events),
+            auth_events: ids(fields.auth_events),
             redacts,
-            json,
+            json: Bytes::new(),
         }
     }
 

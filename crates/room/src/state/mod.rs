@@ -1,4 +1,5 @@
-//! State: the shared trees that hold it, and its resolution.
+//! A room's state: stored as a tree of shared nodes, and what it is where branches meet.
 
 pub mod change;
+pub mod resolve;
 pub mod tree;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use domicile_app::{
-    events::send::Sender,
+    events::{ingest::Ingest, send::Sender},
     federation::{
-        Destinations, Peers, RemoteSpaces, Residents, RoomEvents, RoomStates, Sights, Spaces, ThirdPartyInvites,
+        Destinations, History, Peers, Readers, RemoteRooms, RemoteSpaces, RoomEvents, RoomStates, Sights, Spaces,
+        ThirdPartyInvites,
     },
-    rooms::{Directory, Graph, Hierarchies, Members, PublicRooms, RoomReader, Summaries, reader::RoomReaderParts},
+    rooms::{Directory, Graph, Hierarchies, PublicRooms, RoomReader, Summaries, reader::RoomReaderParts},
 };
 
 use super::Surroundings;
@@ -29,16 +30,19 @@ pub(super) struct Ground {
     pub(super) parts: RoomReaderParts,
     pub(super) destinations: Arc<Destinations>,
     pub(super) sender: Arc<Sender>,
-    pub(super) members: Arc<Members>,
     pub(super) graph: Arc<Graph>,
+    pub(super) ingest: Arc<Ingest>,
+    pub(super) remote_rooms: Arc<RemoteRooms>,
     pub(super) peers: Arc<Peers>,
 }
 
 pub(super) fn wire(ground: Ground, surroundings: &Surroundings) -> Reading {
-    let Ground { parts, destinations, sender, members, graph, peers } = ground;
+    let Ground { parts, destinations, sender, graph, ingest, remote_rooms, peers } = ground;
     let parts = Arc::new(parts);
     let (store, users, rooms) = (&parts.store, &parts.users, &parts.rooms);
-    let residents = Arc::new(Residents::new(users.localities_shared(), destinations, Arc::clone(rooms)));
+    let readers = Arc::new(Readers::new(users.localities_shared(), destinations, Arc::clone(rooms)));
+    let history = History::new(store.clone(), Arc::clone(&readers), Arc::clone(&peers), ingest);
+    let history = Arc::new(history);
     let remote = Arc::new(RemoteSpaces::new(Arc::clone(&peers), Arc::clone(&surroundings.clock)));
     let summaries = Arc::new(Summaries::new(
         store.clone(),
@@ -50,14 +54,14 @@ pub(super) fn wire(ground: Ground, surroundings: &Surroundings) -> Reading {
     ));
     let hierarchies = Arc::new(Hierarchies::new(Arc::clone(&summaries), Arc::clone(&surroundings.rng), remote));
     Reading {
-        room_events: Arc::new(RoomEvents::new(Arc::clone(&parts), Arc::clone(&residents), Arc::new(Sights::default()))),
-        room_states: Arc::new(RoomStates::new(Arc::clone(&parts), Arc::clone(&residents), graph)),
-        spaces: Arc::new(Spaces::new(Arc::clone(&summaries), Arc::clone(&hierarchies), Arc::clone(&residents))),
+        room_events: Arc::new(RoomEvents::new(Arc::clone(&parts), Arc::clone(&readers), Arc::new(Sights::default()))),
+        room_states: Arc::new(RoomStates::new(Arc::clone(&parts), Arc::clone(&readers), graph)),
+        spaces: Arc::new(Spaces::new(Arc::clone(&summaries), Arc::clone(&hierarchies), Arc::clone(&readers))),
         third_party_invites: Arc::new(ThirdPartyInvites::new(
             Arc::clone(users),
             Arc::clone(rooms),
-            Arc::clone(&residents),
-            members,
+            Arc::clone(&readers),
+            remote_rooms,
         )),
         public_rooms: Arc::new(PublicRooms::new(
             store.clone(),
@@ -66,9 +70,9 @@ pub(super) fn wire(ground: Ground, surroundings: &Surroundings) -> Reading {
             sender,
             Arc::clone(&peers),
         )),
-        directory: Arc::new(Directory::new(store.clone(), Arc::clone(users), Arc::clone(rooms), residents, peers)),
+        directory: Arc::new(Directory::new(store.clone(), Arc::clone(users), Arc::clone(rooms), readers, peers)),
         hierarchies,
         summaries,
-        room_reader: Arc::new(RoomReader::new(parts, None)),
+        room_reader: Arc::new(RoomReader::new(parts, history)),
     }
 }

@@ -129,6 +129,7 @@ pub(super) const TABLES: &[Table] = &[
             column("user_num", Class::Operational, Holds::UserNum),
             column("kind", Class::Operational, Holds::Value),
             column("content", Class::Content, Holds::Value),
+            column("position", Class::Operational, Holds::Position),
         ],
     },
     Table {
@@ -164,6 +165,21 @@ pub(super) const TABLES: &[Table] = &[
             column("received_ts", Class::Operational, Holds::Value),
             column("attempts", Class::Operational, Holds::Value),
             column("due_ts", Class::Operational, Holds::Value),
+        ],
+    },
+    Table {
+        name: "inbound_messages",
+        about: "A message to devices that another server brought, so that its repetition does nothing",
+        class: Class::Operational,
+        owner: Owner::Cell,
+        second: None,
+        key: &["origin", "message_hash"],
+        merge: Merge::StaysHere,
+        order: 22,
+        columns: &[
+            column("origin", Class::Operational, Holds::Value),
+            column("message_hash", Class::Operational, Holds::Value),
+            column("created_day", Class::Operational, Holds::Value),
         ],
     },
     Table {

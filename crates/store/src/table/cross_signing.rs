@@ -62,3 +62,17 @@ pub fn remove(batch: &mut Batch, user_num: UserNum, usage: &str, old: &str) {
         params![user_num, usage, old],
     );
 }
+
+/// Sets a key of which this is a copy.
+pub fn set(batch: &mut Batch, user_num: UserNum, usage: &str, key_data: &str) {
+    batch.push(
+        "INSERT INTO cross_signing_keys (user_num, usage, key_data) VALUES ($1, $2, $3)
+         ON CONFLICT (user_num, usage) DO UPDATE SET key_data = excluded.key_data",
+        params![user_num, usage, key_data],
+    );
+}
+
+/// Removes a key of which this is a copy.
+pub fn unset(batch: &mut Batch, user_num: UserNum, usage: &str) {
+    batch.push("DELETE FROM cross_signing_keys WHERE user_num = $1 AND usage = $2", params![user_num, usage]);
+}

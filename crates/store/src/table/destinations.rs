@@ -100,3 +100,18 @@ pub fn tell(batch: &mut Batch, position: Value, room_num: RoomNum, event_num: Ev
         params![position, room_num, event_num],
     );
 }
+
+/// At most `limit` events that destinations are to be told, after a position: position and number, in their order.
+pub async fn told_after(
+    snapshot: &Snapshot,
+    after: Position,
+    limit: i64,
+) -> Result<Vec<(Position, EventNum)>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT position, event_num FROM outgoing_events WHERE position > $1 ORDER BY position LIMIT $2",
+            &params![after, limit],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.num(0)?, row.num(1)?))).collect()
+}

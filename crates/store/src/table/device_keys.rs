@@ -49,3 +49,8 @@ pub fn set(batch: &mut Batch, user_num: UserNum, device_id: &str, keys: &str) {
         params![user_num, device_id, keys],
     );
 }
+
+/// Removes the keys of a device.
+pub fn remove(batch: &mut Batch, user_num: UserNum, device_id: &str) {
+    batch.push("DELETE FROM device_keys WHERE user_num = $1 AND device_id = $2", params![user_num, device_id]);
+}

@@ -115,3 +115,27 @@ pub async fn audience(snapshot: &Snapshot, user_num: UserNum) -> Result<Vec<User
         .await?;
     rows.iter().map(|row| row.num(0)).collect()
 }
+
+/// Whether a user is joined to a room together with any local user.
+pub async fn is_shared(snapshot: &Snapshot, user_num: UserNum) -> Result<bool, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT 1 FROM memberships theirs JOIN memberships ours ON ours.room_num = theirs.room_num AND ours.membership = 'join'
+             JOIN users u ON u.user_num = ours.user_num AND u.is_local = 1
+             WHERE theirs.user_num = $1 AND theirs.membership = 'join' LIMIT 1",
+            &params![user_num],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Where a user's devices or keys last changed for everybody; the start if they never did.
+pub async fn last_change(snapshot: &Snapshot, user_num: UserNum) -> Result<Position, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT position FROM device_list_changes WHERE user_num = $1 AND viewer_num = 0",
+            &params![user_num],
+        )
+        .await?;
+    row.map_or(Ok(Position::START), |row| row.num(0))
+}

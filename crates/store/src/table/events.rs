@@ -121,7 +121,10 @@ pub async fn jsons(snapshot: &Snapshot, nums: impl IntoIterator<Item = EventNum>
 }
 
 /// The event ids of numbers in stored form, in the order of the numbers; missing ones are left out.
-pub async fn ids(snapshot: &Snapshot, nums: impl IntoIterator<Item = EventNum>) -> Result<Vec<Bytes>, StoreError> {
+pub async fn ids_in_order(
+    snapshot: &Snapshot,
+    nums: impl IntoIterator<Item = EventNum>,
+) -> Result<Vec<Bytes>, StoreError> {
     let rows = snapshot
         .query("SELECT event_id FROM events WHERE event_num IN INTS($1) ORDER BY event_num", &[int_list(nums)])
         .await?;
@@ -271,4 +274,14 @@ pub async fn known(
         }
     }
     Ok(found)
+}
+
+/// The ids of events in stored form.
+pub async fn ids(
+    snapshot: &Snapshot,
+    nums: impl IntoIterator<Item = EventNum>,
+) -> Result<Vec<(EventNum, Bytes)>, StoreError> {
+    let rows =
+        snapshot.query("SELECT event_num, event_id FROM events WHERE event_num IN INTS($1)", &[int_list(nums)]).await?;
+    rows.iter().map(|row| Ok((row.num(0)?, row.blob(1)?))).collect()
 }

@@ -44,6 +44,16 @@ pub async fn auth_edges(
     rows.iter().map(|row| Ok((row.num(0)?, unpack(&row.blob(1)?)))).collect()
 }
 
+/// The events that allow each of a room's state events.
+pub async fn auth_edges_of_room(
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+) -> Result<Vec<(EventNum, Vec<EventNum>)>, StoreError> {
+    let rows =
+        snapshot.query("SELECT event_num, auths FROM auth_edges WHERE room_num = $1", &params![room_num]).await?;
+    rows.iter().map(|row| Ok((row.num(0)?, unpack(&row.blob(1)?)))).collect()
+}
+
 /// Notes the events that allow a state event.
 pub fn add_auth_edges(batch: &mut Batch, room_num: RoomNum, event_num: EventNum, auths: &[EventNum]) {
     batch.push(

@@ -189,3 +189,12 @@ pub fn take_copy(batch: &mut Batch, room: &Room, last_position: Value) {
 pub async fn copies(snapshot: &Snapshot) -> Result<i64, StoreError> {
     snapshot.query_one("SELECT COUNT(*) FROM rooms WHERE has_copy = 1", &[]).await?.int(0)
 }
+
+/// Holds a write to a room that changes nothing of its row to the revision that was read.
+pub fn touch(batch: &mut Batch, room_num: RoomNum, revision: i64) {
+    batch.guard(
+        "rooms.revision",
+        "UPDATE rooms SET revision = $2 + 1 WHERE room_num = $1 AND revision = $2",
+        params![room_num, revision],
+    );
+}

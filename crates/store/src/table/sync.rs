@@ -7,6 +7,8 @@ use crate::{Snapshot, StoreError, params};
 /// A user's membership with the newest position of its room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomOfUser {
+    /// The user.
+    pub user_num: UserNum,
     /// The room.
     pub room_num: RoomNum,
     /// `join`, `invite`, `knock`, `leave` or `ban`.
@@ -42,6 +44,7 @@ pub async fn rooms_of_user(
     rows.iter()
         .map(|row| {
             Ok(RoomOfUser {
+                user_num,
                 room_num: row.num(0)?,
                 membership: row.text(1)?.to_owned(),
                 event_num: row.num(2)?,
@@ -70,6 +73,7 @@ pub async fn joined_room(
         .await?;
     row.map(|row| {
         Ok(RoomOfUser {
+            user_num,
             room_num: row.num(0)?,
             membership: row.text(1)?.to_owned(),
             event_num: row.num(2)?,

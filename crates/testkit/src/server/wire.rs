@@ -115,5 +115,6 @@ pub(super) async fn wire(
     };
     let wired = wire::wire(settings, store, &surroundings).await.expect("the wiring");
     tokio::spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
+    tokio::spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     (wired, stopping.drop_guard())
 }

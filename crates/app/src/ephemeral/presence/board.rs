@@ -17,7 +17,7 @@ use domicile_core::{
 use parking_lot::Mutex;
 use ruma::presence::PresenceState;
 
-use super::person::{FORGET_MS, GRACE_MS, Person, Shown, TOLD_MS, share};
+use super::person::{ELSEWHERE, FORGET_MS, GRACE_MS, HEARD_MS, Person, Shown, TOLD_MS, share};
 
 /// A change that others can see.
 #[derive(Clone, Debug)]
@@ -222,6 +222,25 @@ impl Presence {
         let device = person.device(device_num, now_ms);
         (device.wish, device.wished_ms) = (wish, now_ms);
         device.until_ms = device.until_ms.max(now_ms + TOLD_MS);
+        inner.settle(user_num, now_ms, status_changed);
+    }
+
+    /// Another server says how a user of its own is, and for how many milliseconds they did nothing.
+    pub fn hear(&self, user_num: UserNum, state: PresenceState, status: Option<&str>, idle_ms: i64) {
+        if !self.enabled {
+            return;
+        }
+        let now_ms = self.clock.now_ms();
+        let mut inner = self.inner.lock();
+        let person = inner.person(user_num, now_ms);
+        let status_changed = person.status.as_deref() != status;
+        if status_changed {
+            person.status = status.map(Arc::from);
+        }
+        person.active_ms = now_ms.saturating_sub(idle_ms.max(0));
+        let device = person.device(ELSEWHERE, now_ms);
+        device.until_ms = if state == PresenceState::Offline { now_ms } else { now_ms + HEARD_MS };
+        (device.wish, device.wished_ms) = (state, now_ms);
         inner.settle(user_num, now_ms, status_changed);
     }
 

@@ -23,7 +23,7 @@ use domicile_store::{
     Snapshot, Store,
     table::{device_lists, memberships},
 };
-use ruma::{UserId, presence::PresenceState};
+use ruma::{OwnedUserId, UserId, presence::PresenceState};
 
 pub use board::{Change, Changes, Connected, Presence, Seen};
 pub use person::Shown;
@@ -48,6 +48,19 @@ pub(crate) async fn rooms_of(snapshot: &Snapshot, users: Vec<UserNum>) -> Result
         rooms.entry(user_num).or_default().push(room_num);
     }
     Ok(rooms)
+}
+
+/// What another server says of one of its users.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// The user.
+    pub user_id: OwnedUserId,
+    /// Online, unavailable or offline.
+    pub state: PresenceState,
+    /// What they say of themselves.
+    pub status: Option<String>,
+    /// For how many milliseconds they did nothing.
+    pub idle_ms: i64,
 }
 
 /// Presence as clients tell it and ask for it.
@@ -88,6 +101,28 @@ impl PresenceNotices {
             return Err(ErrorKind::TooLarge.with(format!("`status_msg` has at most {STATUS_BYTES} bytes.")).into());
         }
         self.presence.set(by.user_num, by.device_num, state, status);
+        Ok(())
+    }
+
+    /// Notes what another server says of users of its own. Of those who are in no room here nothing is noted.
+    pub async fn hear(&self, people: Vec<Heard>) -> Result<()> {
+        if !self.presence.is_enabled() {
+            return Ok(());
+        }
+        let mut known = Vec::with_capacity(people.len());
+        for heard in people {
+            if let Some(user_num) = self.users.num(&heard.user_id).await? {
+                known.push((user_num, heard));
+            }
+        }
+        let nums: Vec<UserNum> = known.iter().map(|(user_num, _)| *user_num).collect();
+        let rooms = self.store.read(move |snapshot| async move { rooms_of(&snapshot, nums).await }).await?;
+        for (user_num, heard) in known {
+            if rooms.get(&user_num).is_some_and(|rooms| !rooms.is_empty()) {
+                let status = heard.status.as_deref().filter(|status| status.len() <= STATUS_BYTES);
+                self.presence.hear(user_num, heard.state, status, heard.idle_ms);
+            }
+        }
         Ok(())
     }
 

@@ -13,6 +13,10 @@ use smallvec::SmallVec;
 pub(super) const GRACE_MS: i64 = 30 * SECOND_MS;
 /// How long a device that says what it is, but never syncs, is believed.
 pub(super) const TOLD_MS: i64 = 5 * MINUTE_MS;
+/// How long another server is believed about a user of its own, if it says nothing more.
+pub(super) const HEARD_MS: i64 = 30 * MINUTE_MS;
+/// What stands for all devices of another server's user.
+pub(super) const ELSEWHERE: DeviceNum = DeviceNum(0);
 /// How long somebody who does nothing counts as online.
 pub(super) const IDLE_MS: i64 = 5 * MINUTE_MS;
 /// How long it is remembered that somebody has gone, and what they said of themselves.
@@ -94,6 +98,9 @@ impl Person {
         let mut best = PresenceState::Offline;
         for device in self.devices.iter().filter(|device| device.is_there(now_ms)) {
             match device.wish {
+                // Their own server knows when they fall idle.
+                PresenceState::Online if device.num == ELSEWHERE => return PresenceState::Online,
+                PresenceState::Unavailable if device.num == ELSEWHERE => best = PresenceState::Unavailable,
                 PresenceState::Online if !idle => return PresenceState::Online,
                 // Whoever does something is there again, whatever their client thinks.
                 PresenceState::Unavailable if !idle && self.active_ms > device.wished_ms => {

@@ -168,7 +168,7 @@ impl Sender {
     }
 
     /// An event of the copy or one that is on disk.
-    pub(super) async fn event_on(&self, staging: &Staging, event_num: EventNum) -> Result<Arc<Pdu>> {
+    pub(crate) async fn event_on(&self, staging: &Staging, event_num: EventNum) -> Result<Arc<Pdu>> {
         match staging.pdu(event_num) {
             Some(pdu) => Ok(pdu),
             None => self.events.get(event_num).await.map(|event| Arc::clone(&event.pdu)).map_err(Error::internal),

@@ -8,11 +8,14 @@ use domicile_core::{
 };
 use domicile_room::{
     auth,
-    event::{self, BuildError, EventDraft, Pdu, Place},
+    event::{self, BuildError, EventDraft, Pdu, Place, ReferenceHashes},
 };
 use domicile_store::{Batch, numbers::Sequence};
 use imbl::{HashMap, Vector};
-use ruma::{OwnedEventId, OwnedRoomId, RoomVersionId, room_version_rules::RoomIdFormatVersion};
+use ruma::{
+    OwnedEventId, OwnedRoomId, RoomVersionId,
+    room_version_rules::{EventIdFormatVersion, RoomIdFormatVersion},
+};
 
 use super::{AuthState, Sender, Staging};
 use crate::{
@@ -27,7 +30,7 @@ const PREV_EVENTS: usize = 10;
 pub(super) const MAX_DEPTH: i64 = (1 << 53) - 1;
 
 /// Builds an event at the end of the copy.
-pub(super) fn build(sender: &Sender, staging: &Staging, draft: EventDraft, state: &AuthState) -> Result<Pdu> {
+pub(super) async fn build(sender: &Sender, staging: &Staging, draft: EventDraft, state: &AuthState) -> Result<Pdu> {
     let names_create = staging.info.rules.authorization.room_create_event_id_as_room_id;
     let auth_events: Vec<OwnedEventId> = state
         .iter()
@@ -41,7 +44,30 @@ pub(super) fn build(sender: &Sender, staging: &Staging, draft: EventDraft, state
         depth: (staging.view.depth + 1).min(MAX_DEPTH),
         origin_server_ts: sender.clock.now_ms(),
     };
+    if staging.info.rules.event_id_format == EventIdFormatVersion::V1 {
+        return build_old(sender, staging, draft, place).await;
+    }
     event::build(draft, place, &staging.info.rules, &sender.signer.current()).map_err(|error| refused(&error))
+}
+
+/// The same in room versions 1 and 2, where ids are chosen and events have the hashes of those that they name.
+async fn build_old(sender: &Sender, staging: &Staging, draft: EventDraft, place: Place) -> Result<Pdu> {
+    let rules = &staging.info.rules;
+    let mut hashes = ReferenceHashes::new();
+    for id in place.prev_events.iter().chain(&place.auth_events) {
+        let named = staging.staged.iter().find(|staged| staged.pdu.event_id() == id);
+        let pdu = match named {
+            Some(staged) => Arc::clone(&staged.pdu),
+            None => match sender.events.by_id(id).await? {
+                Some(event) => Arc::clone(&event.pdu),
+                None => return Err(Error::internal(format!("the event {id}, which a new one names, is not here"))),
+            },
+        };
+        hashes.insert(id.clone(), event::receive::reference_hash(&pdu, rules).map_err(Error::internal)?);
+    }
+    let opaque = domicile_core::rng::name(&*sender.rng, 18);
+    let id = OwnedEventId::try_from(format!("${opaque}:{}", sender.users.server_name())).map_err(Error::internal)?;
+    event::build_old(draft, place, id, &hashes, rules, &sender.signer.current()).map_err(|error| refused(&error))
 }
 
 /// The events that a new one names: the newest ends of the graph. Whatever ends are left stay for the next.

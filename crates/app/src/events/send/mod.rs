@@ -39,7 +39,7 @@ use crate::{
     rooms::{Member, Room, RoomInfo, RoomView, Rooms, StateKeys, StateTrees},
 };
 
-pub use accept::{Accepted, Refused};
+pub use accept::{Accepted, Refused, Resolved};
 use count::Counted;
 pub use message::Transaction;
 use relate::Related;
@@ -240,11 +240,32 @@ impl Sender {
     /// Builds an event on the copy, checks that it is allowed, and lets the copy show it.
     pub async fn stage(&self, staging: &mut Staging, draft: EventDraft) -> Result<Arc<Pdu>> {
         let state = authorise::auth_state(self, staging, &draft).await?;
-        let pdu = Arc::new(build::build(self, staging, draft, &state)?);
+        let pdu = Arc::new(build::build(self, staging, draft, &state).await?);
         authorise::authorise(staging, &pdu, &state)?;
         let auths = if pdu.is_state() { self.auth_nums(staging, state.values()).await? } else { Vec::new() };
         self.put(staging, Arc::clone(&pdu), auths).await?;
         Ok(pdu)
+    }
+
+    /// An event as it would be made on the room as it is now, if it is allowed. Hold the room's writer. Nothing is written.
+    pub async fn draft(&self, room: &Room, draft: EventDraft) -> Result<Arc<Pdu>> {
+        let staging = self.begin(room);
+        let state = authorise::auth_state(self, &staging, &draft).await?;
+        let pdu = Arc::new(build::build(self, &staging, draft, &state).await?);
+        authorise::authorise(&staging, &pdu, &state)?;
+        Ok(pdu)
+    }
+
+    /// Somebody of this server has come into a room through another server.
+    pub fn joined_elsewhere(&self, room: &Room, user_num: UserNum) {
+        self.push.forget(room.info.room_num);
+        self.presence.introduce(user_num);
+        self.bell.user(user_num);
+    }
+
+    /// Something came for a user that may notify them.
+    pub fn ring_for(&self, user_num: UserNum) {
+        self.bell.user(user_num);
     }
 
     /// Writes what is staged, shows it and wakes who waits for it. Gives the events as they are stored.

@@ -1,11 +1,14 @@
 //! Redactions: what was said is gone from disk and memory in the same batch that says so.
 
-use domicile_core::error::ErrorKind;
+use domicile_core::{error::ErrorKind, ids::EventNum};
 use domicile_room::{
-    event::{EventDraft, redact},
+    event::{EventDraft, Pdu, redact},
     words,
 };
-use domicile_store::table::{events, relations, search, threads};
+use domicile_store::{
+    event_id,
+    table::{events, graph, relations, search, threads},
+};
 use ruma::{EventId, OwnedEventId, UserId, events::TimelineEventType};
 use serde::Deserialize;
 
@@ -13,6 +16,7 @@ use super::{Sender, Staging};
 use crate::{
     Error, Result,
     error::{forbidden, not_found},
+    events::Stored,
 };
 
 #[derive(Deserialize)]
@@ -50,10 +54,45 @@ impl Sender {
         if !may_redact(staging, sender, event.pdu.sender()) {
             return Err(forbidden("You may not redact what others sent here."));
         }
+        let Some(redaction_num) = staging.staged.last().map(|event| event.event_num) else { return Ok(false) };
+        self.empty(staging, &event, redaction_num)
+    }
+
+    /// Lets a redaction of another server take effect, as far as its sender may redact; if its target is not here, once that comes. Tells whether
+    /// the room must be read again.
+    pub async fn follow_redaction(
+        &self,
+        staging: &mut Staging,
+        redaction: &Pdu,
+        redaction_num: EventNum,
+    ) -> Result<bool> {
+        let Some(target) = redaction.redacts() else { return Ok(false) };
+        if let Some(staged) = staging.staged.iter().find(|staged| staged.pdu.event_id() == target) {
+            // It is not on disk yet: its redaction follows when it is.
+            let target = event_id::to_bytes(staged.pdu.event_id());
+            graph::add_early_redaction(&mut staging.batch, staging.info.room_num, target, redaction_num);
+            return Ok(false);
+        }
+        let found = self.events.by_id(target).await?.filter(|event| event.room.room_num == staging.room_num());
+        let Some(event) = found else {
+            let target = event_id::to_bytes(target);
+            graph::add_early_redaction(&mut staging.batch, staging.info.room_num, target, redaction_num);
+            return Ok(false);
+        };
+        let same_server = redaction.sender().server_name() == event.pdu.sender().server_name();
+        let powerful = staging.view.facts.power_levels.user_can_redact_event_of_other(redaction.sender());
+        if !same_server && !powerful {
+            return Ok(false);
+        }
+        graph::remove_early_redactions(&mut staging.batch, event_id::to_bytes(target));
+        self.empty(staging, &event, redaction_num)
+    }
+
+    /// Takes away what an event says. Tells whether the room must be read again.
+    fn empty(&self, staging: &mut Staging, event: &Stored, redaction_num: EventNum) -> Result<bool> {
         if event.redacted_by.is_some() {
             return Ok(false);
         }
-        let Some(redaction_num) = staging.staged.last().map(|event| event.event_num) else { return Ok(false) };
         let emptied = redact::redact(&event.pdu, &staging.info.rules).map_err(Error::internal)?;
         events::redact(&mut staging.batch, event.event_num, redaction_num, emptied.json().clone());
         relations::remove(&mut staging.batch, event.event_num);

@@ -126,6 +126,20 @@ impl ServerKeys {
         Ok(picked(&server, key_ids, wanted, self.0.clock.now_ms()))
     }
 
+    /// Those of a server's keys that are known and fit the use. Nobody is asked.
+    pub async fn known(
+        &self,
+        server_name: &ServerName,
+        key_ids: &BTreeSet<String>,
+        wanted: KeyUse,
+    ) -> Result<PublicKeySet> {
+        if server_name == self.0.own.server_name() {
+            return self.own(key_ids, wanted);
+        }
+        let server = self.0.server(server_name).await?;
+        Ok(picked(&server, key_ids, wanted, self.0.clock.now_ms()))
+    }
+
     /// The keys to check an event with: of each server that must have signed it, those with which it did. What cannot be had is missing.
     pub async fn for_event(&self, event: &CanonicalJsonObject, rules: &RoomVersionRules) -> Result<PublicKeyMap> {
         let Ok(servers) = required_server_signatures_to_verify_event(event, &rules.signatures) else {

@@ -71,7 +71,7 @@ pub struct RoomReaderParts {
 pub struct RoomReader {
     parts: Arc<RoomReaderParts>,
     /// Fetches what is not here.
-    history: Option<Arc<History>>,
+    history: Arc<History>,
 }
 
 impl RoomReaderParts {
@@ -117,7 +117,7 @@ fn visibility_word(pdu: &domicile_room::event::Pdu) -> HistoryVisibility {
 
 impl RoomReader {
     /// Over its parts; what is not here is fetched by `history`.
-    pub fn new(parts: Arc<RoomReaderParts>, history: Option<Arc<History>>) -> Self {
+    pub fn new(parts: Arc<RoomReaderParts>, history: Arc<History>) -> Self {
         Self { parts, history }
     }
 

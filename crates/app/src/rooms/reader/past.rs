@@ -38,8 +38,7 @@ impl RoomReader {
     /// Fetches what lies before everything that is here, for a member who may see where it begins.
     pub(super) async fn beyond(&self, session: &Session, room: &Arc<Room>, past: &Past) -> Result<Beyond> {
         let room_num = room.info.room_num;
-        let Some(history) = &self.history else { return Ok(Beyond::Nothing) };
-        if !room.view().is_joined(session.user_num) || !history.is_missing(room_num).await? {
+        if !room.view().is_joined(session.user_num) || !self.history.is_missing(room_num).await? {
             return Ok(Beyond::Nothing);
         }
         let (parts, session, seen) = (Arc::clone(&self.parts), session.clone(), Arc::clone(room));
@@ -61,7 +60,7 @@ impl RoomReader {
         if left.is_zero() {
             return Ok(Beyond::Later(before));
         }
-        Ok(match history.fetch(room, left).await? {
+        Ok(match self.history.fetch(room, left).await? {
             Fetched::More => Beyond::More,
             Fetched::NotNow => Beyond::Later(before),
             Fetched::Everything => Beyond::Nothing,

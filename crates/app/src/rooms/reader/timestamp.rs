@@ -42,12 +42,10 @@ impl RoomReader {
         let Some(room_num) = self.parts.rooms.num(room_id).await? else { return Err(missing()) };
         let room = self.parts.rooms.by_num(room_num).await?;
         let here = self.event_here(session, &room, ts, backward).await?;
-        let history = self.history.as_deref().filter(|_| room.view().is_joined(session.user_num));
+        let is_member = room.view().is_joined(session.user_num);
         let known = here.as_deref().map(time);
-        if let Some(history) = history
-            && self.may_be_nearer(history, &room, here.as_deref(), backward).await?
-        {
-            fetch_nearer(history, &room, ts, backward, known).await?;
+        if is_member && self.may_be_nearer(&room, here.as_deref(), backward).await? {
+            fetch_nearer(&self.history, &room, ts, backward, known).await?;
             if let Some(event) = self.event_here(session, &room, ts, backward).await? {
                 return Ok((event.event_id().to_owned(), time(&event)));
             }
@@ -74,18 +72,12 @@ impl RoomReader {
     }
 
     /// Whether what other servers have may be nearer than what was found here: it is nothing, or stands at the beginning of what is here.
-    async fn may_be_nearer(
-        &self,
-        history: &History,
-        room: &Room,
-        found: Option<&Stored>,
-        backward: bool,
-    ) -> Result<bool> {
+    async fn may_be_nearer(&self, room: &Room, found: Option<&Stored>, backward: bool) -> Result<bool> {
         let room_num = room.info.room_num;
         let ends = self.parts.store.read(move |snapshot| async move { event_rows::ends(&snapshot, room_num).await });
         let first = ends.await?.map(|(first, _)| first);
         let at_the_edge = found.is_none_or(|event| !backward && event.position == first);
-        Ok(at_the_edge && history.is_missing(room_num).await?)
+        Ok(at_the_edge && self.history.is_missing(room_num).await?)
     }
 }
 

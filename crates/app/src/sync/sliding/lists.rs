@@ -13,7 +13,11 @@ use ruma::{
 use serde::Deserialize;
 
 use super::{ListAnswer, Round};
-use crate::{Result, rooms::Membership, sync::compute::from_ignored};
+use crate::{
+    Result,
+    rooms::Membership,
+    sync::compute::{from_ignored, has_copy},
+};
 
 /// Lists that one request may name, and windows of a list.
 const LARGEST: usize = 100;
@@ -104,6 +108,10 @@ async fn fits(
     }
     if filters.is_encrypted.is_none() && filters.room_types.is_empty() && filters.not_room_types.is_empty() {
         return Ok(true);
+    }
+    if !has_copy(row) {
+        // What is known is what the inviting server shows, and that is for people.
+        return Ok(filters.is_encrypted != Some(true) && filters.room_types.is_empty());
     }
     let view = round.parts.rooms.load(&round.snapshot, row.room_num).await?.view();
     if filters.is_encrypted.is_some_and(|wanted| wanted != view.facts.encrypted) {

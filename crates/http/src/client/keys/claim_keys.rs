@@ -16,6 +16,9 @@ pub(super) async fn claim_keys(
     State(one_time_keys): State<Arc<OneTimeKeys>>,
     request: Authed<Request>,
 ) -> Reply<Response> {
-    let claimed = one_time_keys.claim(request.body.one_time_keys).await?;
-    Ok(Answer(Response::new(claimed)))
+    let Request { one_time_keys: wanted, timeout, .. } = request.body;
+    let all = one_time_keys.claim_from_all(wanted, timeout).await?;
+    let mut response = Response::new(all.claimed);
+    response.failures = all.failures;
+    Ok(Answer(response))
 }

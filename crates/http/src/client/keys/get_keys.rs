@@ -13,7 +13,8 @@ use crate::{
 
 /// Tells the keys of users and their devices.
 pub(super) async fn get_keys(State(device_keys): State<Arc<DeviceKeys>>, request: Authed<Request>) -> Reply<Response> {
-    let found = device_keys.query(request.session.user_num, request.body.device_keys).await?;
+    let Request { device_keys: wanted, timeout, .. } = request.body;
+    let found = device_keys.query(request.session.user_num, wanted, timeout).await?;
     let mut response = Response::new();
     response.failures = found.failures;
     response.device_keys = found.device_keys;

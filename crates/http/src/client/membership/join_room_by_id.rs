@@ -24,6 +24,6 @@ pub(super) async fn join_room_by_id(
     limits.check(Limit::Joins, Key::Account(request.session.user_num))?;
     let body = request.body;
     let room_id = body.room_id.clone();
-    members.join(&request.session, &body.room_id, body.reason).await?;
+    members.join(&request.session, &body.room_id, &[], body.reason).await?;
     Ok(Answer(Response::new(room_id)))
 }

@@ -7,18 +7,19 @@ use domicile_core::{
     locality::{Destination, Locality},
 };
 use domicile_store::{Snapshot, table::destinations};
-use ruma::{RoomId, ServerName, events::room::server_acl::RoomServerAclEventContent};
+use ruma::{RoomId, ServerName};
 
 use super::Destinations;
 use crate::{
     Error, Result,
     error::forbidden,
+    events::ingest::Ingest,
     residency::Localities,
-    rooms::{Room, RoomView, Rooms},
+    rooms::{Room, Rooms},
 };
 
 /// Knows whom a room is told to.
-pub struct Residents {
+pub struct Readers {
     localities: Arc<Localities>,
     destinations: Arc<Destinations>,
     rooms: Arc<Rooms>,
@@ -26,36 +27,36 @@ pub struct Residents {
 
 /// Another server that reads a room.
 #[derive(Clone)]
-pub struct Resident {
+pub struct ServerReader {
     /// The room.
     pub room: Arc<Room>,
     /// The server's number.
     pub destination_num: DestinationNum,
 }
 
-impl Residents {
+impl Readers {
     /// Over the rooms in memory.
     pub fn new(localities: Arc<Localities>, destinations: Arc<Destinations>, rooms: Arc<Rooms>) -> Self {
         Self { localities, destinations, rooms }
     }
 
     /// A room that a server asks for. Whoever may not read it is not told whether there is such a room.
-    pub async fn check(&self, origin: &ServerName, room_id: &RoomId) -> Result<Resident> {
+    pub async fn check(&self, origin: &ServerName, room_id: &RoomId) -> Result<ServerReader> {
         let Some(room_num) = self.rooms.num(room_id).await? else { return Err(stranger(origin)) };
         self.check_room(origin, self.rooms.by_num(room_num).await?).await
     }
 
     /// The same with a room that is known.
-    pub async fn check_room(&self, origin: &ServerName, room: Arc<Room>) -> Result<Resident> {
+    pub async fn check_room(&self, origin: &ServerName, room: Arc<Room>) -> Result<ServerReader> {
         let view = room.view();
-        if !is_let_in(&view, origin) {
+        if !Ingest::is_let_in(&view, origin) {
             return Err(forbidden(format!("{origin} is shut out of this room.")));
         }
         let Some(destination_num) = self.num(origin).await? else { return Err(stranger(origin)) };
         if view.destinations.get(&destination_num).is_none_or(|joined| *joined < 1) {
             return Err(stranger(origin));
         }
-        Ok(Resident { room, destination_num })
+        Ok(ServerReader { room, destination_num })
     }
 
     /// The number of a server, if it ever had anything to do with this cell. Asking writes nothing.
@@ -78,7 +79,7 @@ impl Residents {
                 break;
             }
             if let Destination::Server(name) = self.destinations.name(destination_num).await?
-                && is_let_in(&view, &name)
+                && Ingest::is_let_in(&view, &name)
             {
                 servers.push(name);
             }
@@ -106,13 +107,6 @@ impl Residents {
         let all = destinations::of_room(snapshot, room_num).await.map_err(Error::from)?;
         Ok(all.into_iter().find(|(num, _)| *num == destination_num).map_or(0, |(_, joined)| joined))
     }
-}
-
-/// Whether a room's access list lets a server in (client-server, *Server Access Control Lists*). Without one, everybody is.
-pub fn is_let_in(view: &RoomView, server_name: &ServerName) -> bool {
-    let Some(acl) = &view.facts.server_acl else { return true };
-    // A list that cannot be read names nobody who is let in.
-    acl.content_as::<RoomServerAclEventContent>().is_some_and(|acl| acl.is_allowed(server_name))
 }
 
 fn stranger(origin: &ServerName) -> Error {

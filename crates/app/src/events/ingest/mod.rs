@@ -1,0 +1,283 @@
+//! Events of other servers, from the wire into the room. Each check of the specification (server-server, *Checks performed on receipt of a
+//! PDU*) is a file; [`Ingest::take`] asks them in its order.
+//!
+//! 1 to 3 (form, signatures, hashes) need no room: `domicile_room::event::receive`, with the keys that [`verify`] fetches. 4: [`auth_events`].
+//! 5: [`state_before`]. 6: [`room_state`], which also says what the room's state is with the event.
+//!
+//! An event whose predecessors are not here waits on disk; [`missing`] fetches them.
+
+mod acl;
+mod auth_events;
+mod history;
+mod missing;
+mod outliers;
+mod policy;
+mod room_state;
+mod round;
+mod state_before;
+mod verify;
+mod waiting;
+
+use std::{collections::HashMap, sync::Arc};
+
+use domicile_core::{
+    clock::Clock,
+    ids::{EventNum, NodeNum},
+};
+use domicile_room::event::Pdu;
+use domicile_store::{Store, StoreError, table::events::Status};
+use ruma::{OwnedEventId, events::TimelineEventType};
+
+use super::{
+    Events,
+    send::{Accepted, Refused, Sender},
+};
+use crate::{
+    Error, Result,
+    accounts::Users,
+    federation::{Destinations, Peers, ServerKeys},
+    rooms::{Resolution, Room, Rooms, StateKeys, StateTrees},
+};
+
+use round::Round;
+pub use verify::Verified;
+
+/// How often a write is tried again that somebody else's write to the room made void.
+const TRIES: usize = 5;
+
+/// Takes events of other servers.
+pub struct Ingest {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    sender: Arc<Sender>,
+    users: Arc<Users>,
+    rooms: Arc<Rooms>,
+    events: Arc<Events>,
+    keys: Arc<StateKeys>,
+    trees: Arc<StateTrees>,
+    resolution: Arc<Resolution>,
+    peers: Arc<Peers>,
+    server_keys: Arc<ServerKeys>,
+    destinations: Arc<Destinations>,
+    waiting: waiting::Waiting,
+}
+
+/// What it is made of.
+pub struct IngestParts {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Puts events on rooms.
+    pub sender: Arc<Sender>,
+    /// The directory of users.
+    pub users: Arc<Users>,
+    /// Rooms in memory.
+    pub rooms: Arc<Rooms>,
+    /// Events in memory.
+    pub events: Arc<Events>,
+    /// Interned state keys.
+    pub keys: Arc<StateKeys>,
+    /// State trees.
+    pub trees: Arc<StateTrees>,
+    /// State resolution.
+    pub resolution: Arc<Resolution>,
+    /// Asks other servers.
+    pub peers: Arc<Peers>,
+    /// Keys of other servers.
+    pub server_keys: Arc<ServerKeys>,
+    /// Other servers and cells.
+    pub destinations: Arc<Destinations>,
+}
+
+/// What became of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is part of the room.
+    Accepted,
+    /// It was here before.
+    Known,
+    /// It is kept, but not shown.
+    SoftFailed(String),
+    /// It is not allowed. What depends on it is not either.
+    Rejected(String),
+    /// Events that it names are not here.
+    Lacks(Vec<OwnedEventId>),
+}
+
+/// How events come.
+#[derive(Clone, Debug, Default)]
+pub struct Way {
+    /// Whether other servers hear of them from here: they came to this server alone.
+    pub tell: bool,
+    /// The state after events that are not here and that these name, as another server tells it.
+    pub states: HashMap<OwnedEventId, NodeNum>,
+}
+
+/// What is to be done with an event.
+enum Step {
+    /// It is on the copy of the room.
+    Done(Outcome),
+    /// What is on the copy has to be written first.
+    WriteFirst,
+}
+
+impl Ingest {
+    /// Of its parts.
+    pub fn new(parts: IngestParts) -> Self {
+        let IngestParts {
+            store,
+            clock,
+            sender,
+            users,
+            rooms,
+            events,
+            keys,
+            trees,
+            resolution,
+            peers,
+            server_keys,
+            destinations,
+        } = parts;
+        Self {
+            store,
+            clock,
+            sender,
+            users,
+            rooms,
+            events,
+            keys,
+            trees,
+            resolution,
+            peers,
+            server_keys,
+            destinations,
+            waiting: waiting::Waiting::default(),
+        }
+    }
+
+    /// Takes events of one room, in an order in which each comes after those that it names. Says what became of each.
+    pub async fn take(&self, room: &Arc<Room>, events: &[Arc<Pdu>], way: &Way) -> Result<Vec<Outcome>> {
+        let mut outcomes: Vec<Outcome> = Vec::with_capacity(events.len());
+        let mut tries = 0;
+        while outcomes.len() < events.len() {
+            let _writer = room.writer().await;
+            let from = outcomes.len();
+            match self.take_some(room, &events[from..], way).await {
+                Ok(more) => outcomes.extend(more),
+                Err(Error::Store(StoreError::Conflict(_))) if tries < TRIES => {
+                    tries += 1;
+                    self.rooms.reload(room).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// As many of the events as can be written at once, at least one.
+    async fn take_some(&self, room: &Arc<Room>, events: &[Arc<Pdu>], way: &Way) -> Result<Vec<Outcome>> {
+        let mut round = Round::begin(self, room, events).await?;
+        let mut outcomes = Vec::with_capacity(events.len());
+        for pdu in events {
+            match self.one(&mut round, pdu, way).await? {
+                Step::Done(outcome) => outcomes.push(outcome),
+                Step::WriteFirst => break,
+            }
+        }
+        let reload = round.reload;
+        if round.wrote {
+            self.sender.commit(Some(room), round.staging).await?;
+        }
+        if reload {
+            self.rooms.reload(room).await?;
+        }
+        Ok(outcomes)
+    }
+
+    /// All checks of one event that need its room.
+    async fn one(&self, round: &mut Round<'_>, pdu: &Arc<Pdu>, way: &Way) -> Result<Step> {
+        let known = round.known(pdu.event_id());
+        if let Some((_, status)) = known
+            && !status.has(Status::OUTLIER)
+        {
+            return Ok(Step::Done(Outcome::Known));
+        }
+        let known = known.map(|(event_num, _)| event_num);
+        let auths = match self.auth_events(round, pdu).await? {
+            Ok(auths) => auths,
+            Err(missing) => return Ok(Step::Done(Outcome::Lacks(missing))),
+        };
+        let Some(before) = self.state_before(round, pdu, way).await? else { return Ok(Step::WriteFirst) };
+        let before = match before {
+            Ok(before) => before,
+            Err(missing) => return Ok(Step::Done(Outcome::Lacks(missing))),
+        };
+        let allowed = match auths.allow(pdu, &round.room.info.rules) {
+            Ok(()) => self.allowed_by(round, pdu, before).await?,
+            Err(reason) => Err(reason),
+        };
+        if let Err(reason) = allowed {
+            self.put_aside(round, pdu, known, before, auths.nums(), Status::REJECTED).await?;
+            return Ok(Step::Done(Outcome::Rejected(reason)));
+        }
+        let mut soft = if before == round.staging.view.state_root {
+            Ok(())
+        } else {
+            let now = round.staging.view.state_root;
+            self.allowed_by(round, pdu, now).await?
+        };
+        if soft.is_ok() {
+            soft = self.allowed_by_policy_server(round, pdu).await?;
+        }
+        if let Err(reason) = soft {
+            self.put_aside(round, pdu, known, before, auths.nums(), Status::SOFT_FAILED).await?;
+            return Ok(Step::Done(Outcome::SoftFailed(reason)));
+        }
+        let Some(resolved) = self.room_state_with(round, pdu, known, before).await? else {
+            return Ok(Step::WriteFirst);
+        };
+        let accepted = Accepted {
+            pdu: Arc::clone(pdu),
+            known,
+            graph_state: before,
+            auths: auths.nums(),
+            resolved,
+            tell: way.tell,
+        };
+        let event_num = self.sender.accept(&mut round.staging, accepted).await?;
+        round.added(pdu.event_id(), event_num, Status::ACCEPTED);
+        self.note_what_is_missing(round, pdu, event_num);
+        if *pdu.kind() == TimelineEventType::RoomRedaction {
+            round.reload |= self.sender.follow_redaction(&mut round.staging, pdu, event_num).await?;
+        }
+        round.reload |= self.follow_early_redactions(round, pdu).await?;
+        Ok(Step::Done(Outcome::Accepted))
+    }
+
+    async fn put_aside(
+        &self,
+        round: &mut Round<'_>,
+        pdu: &Arc<Pdu>,
+        known: Option<EventNum>,
+        graph_state: NodeNum,
+        auths: Vec<EventNum>,
+        status: Status,
+    ) -> Result<()> {
+        let refused = Refused { pdu: Arc::clone(pdu), known, graph_state, auths, status };
+        let event_num = self.sender.refuse(&mut round.staging, refused).await?;
+        round.added(pdu.event_id(), event_num, status);
+        Ok(())
+    }
+
+    /// Redactions that came before the event that they redact.
+    async fn follow_early_redactions(&self, round: &mut Round<'_>, pdu: &Arc<Pdu>) -> Result<bool> {
+        let Some(redactions) = round.early.remove(pdu.event_id()) else { return Ok(false) };
+        let mut any = false;
+        for event_num in redactions {
+            let redaction = Arc::clone(&self.events.get(event_num).await?.pdu);
+            any |= self.sender.follow_redaction(&mut round.staging, &redaction, event_num).await?;
+        }
+        Ok(any)
+    }
+}

@@ -1,0 +1,80 @@
+//! One write to a room: the copy on which events are put, and what is known of the events that they name.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use domicile_core::ids::EventNum;
+use domicile_room::event::Pdu;
+use domicile_store::{
+    event_id,
+    table::{
+        events::{self, Status},
+        graph,
+    },
+};
+use ruma::{EventId, OwnedEventId};
+
+use super::Ingest;
+use crate::{Result, events::send::Staging, rooms::Room};
+
+/// A round.
+pub(super) struct Round<'a> {
+    pub(super) room: &'a Arc<Room>,
+    pub(super) staging: Staging,
+    /// Whether there is anything to write.
+    pub(super) wrote: bool,
+    /// Whether the room must be read again after the write.
+    pub(super) reload: bool,
+    /// Redactions that came before the event that they redact.
+    pub(super) early: HashMap<OwnedEventId, Vec<EventNum>>,
+    known: HashMap<OwnedEventId, (EventNum, Status)>,
+}
+
+impl<'a> Round<'a> {
+    /// A copy of the room, and one read for all that the events name.
+    pub(super) async fn begin(ingest: &Ingest, room: &'a Arc<Room>, pdus: &[Arc<Pdu>]) -> Result<Self> {
+        let mut named: HashSet<&EventId> = HashSet::new();
+        for pdu in pdus {
+            named.insert(pdu.event_id());
+            named.extend(pdu.prev_events().iter().map(|id| &**id));
+            named.extend(pdu.auth_events().iter().map(|id| &**id));
+        }
+        let ids: Vec<_> = named.into_iter().map(event_id::to_bytes).collect();
+        let own: Vec<_> = pdus.iter().map(|pdu| event_id::to_bytes(pdu.event_id())).collect();
+        let room_num = room.info.room_num;
+        let read = ingest.store.read(move |snapshot| async move {
+            let known = events::known(&snapshot, room_num, ids).await?;
+            let mut early = Vec::new();
+            for id in own {
+                let redactions = graph::early_redactions(&snapshot, id.clone()).await?;
+                if !redactions.is_empty() {
+                    early.push((id, redactions));
+                }
+            }
+            Ok::<_, crate::Error>((known, early))
+        });
+        let (found, redactions) = read.await?;
+        let mut known = HashMap::with_capacity(found.len());
+        for (id, event_num, status) in found {
+            known.insert(event_id::from_bytes(&id)?, (event_num, status));
+        }
+        let mut early = HashMap::new();
+        for (id, nums) in redactions {
+            early.insert(event_id::from_bytes(&id)?, nums);
+        }
+        Ok(Self { room, staging: ingest.sender.begin(room), wrote: false, reload: false, early, known })
+    }
+
+    /// An event that is here, as far as it was asked for.
+    pub(super) fn known(&self, id: &EventId) -> Option<(EventNum, Status)> {
+        self.known.get(id).copied()
+    }
+
+    /// Notes an event that is on the copy.
+    pub(super) fn added(&mut self, id: &EventId, event_num: EventNum, status: Status) {
+        self.known.insert(id.to_owned(), (event_num, status));
+        self.wrote = true;
+    }
+}

@@ -1,0 +1,83 @@
+//! Check 5: the event is allowed by the state before it, which its predecessors give.
+
+use std::sync::Arc;
+
+use domicile_core::ids::NodeNum;
+use domicile_room::{
+    auth::{self, StateMap},
+    event::Pdu,
+};
+use domicile_store::table::events::Status;
+use ruma::{OwnedEventId, events::StateEventType};
+
+use super::{Ingest, Round, Way};
+use crate::Result;
+
+/// A state, or the events that are not here and without which it is not known.
+type Found = std::result::Result<NodeNum, Vec<OwnedEventId>>;
+
+impl Ingest {
+    /// The state before an event. `None`: what is on the copy has to be written first.
+    pub(super) async fn state_before(&self, round: &Round<'_>, pdu: &Pdu, way: &Way) -> Result<Option<Found>> {
+        let view = &round.staging.view;
+        let prevs = pdu.prev_events();
+        // The event comes after everything that is here: nearly always.
+        let is_next = prevs.len() == view.extremities.len()
+            && view.extremities.iter().all(|(_, end)| prevs.iter().any(|id| id == end));
+        if is_next {
+            return Ok(Some(Ok(view.state_root)));
+        }
+        if round.wrote {
+            return Ok(None);
+        }
+        let mut missing = Vec::new();
+        let mut states = Vec::with_capacity(prevs.len());
+        for id in prevs {
+            match (round.known(id), way.states.get(id)) {
+                (Some((event_num, status)), _) if !status.has(Status::OUTLIER) => {
+                    let event = self.events.get(event_num).await?;
+                    states.push(self.resolution.state_after(&event).await?);
+                }
+                (_, Some(state)) => states.push(*state),
+                _ => missing.push(id.clone()),
+            }
+        }
+        if !missing.is_empty() {
+            return Ok(Some(Err(missing)));
+        }
+        let state = self.resolution.resolve(&round.room.info, states).await?;
+        Ok(Some(Ok(state)))
+    }
+
+    /// Whether a state allows an event; if not, why.
+    pub(super) async fn allowed_by(
+        &self,
+        round: &Round<'_>,
+        pdu: &Pdu,
+        root: NodeNum,
+    ) -> Result<std::result::Result<(), String>> {
+        let rules = &round.room.info.rules;
+        let keys = match auth::auth_event_keys(pdu.kind(), pdu.sender(), pdu.state_key(), pdu.content(), rules) {
+            Ok(keys) => keys,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let facts = &round.staging.view.facts;
+        let mut state = StateMap::with_capacity(keys.len() + 1);
+        state.insert((StateEventType::RoomCreate, String::new()), Arc::clone(&facts.create));
+        for (kind, state_key) in keys {
+            if kind == StateEventType::RoomCreate {
+                continue;
+            }
+            let Some(key_num) = self.keys.find(&kind.to_string(), &state_key).await? else { continue };
+            let event_num = if root == round.staging.view.state_root {
+                round.staging.view.state.get(&key_num).copied()
+            } else {
+                self.resolution.event_in(root, key_num).await?
+            };
+            if let Some(event_num) = event_num {
+                state.insert((kind, state_key), self.sender.event_on(&round.staging, event_num).await?);
+            }
+        }
+        Ok(auth::allowed_by_state(pdu, rules, &state).map_err(|error| error.to_string()))
+    }
+}

@@ -1,0 +1,172 @@
+//! Checks 1 to 3: form and size, signatures, hashes. Nothing of the room is needed for them but its version.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
+
+use domicile_room::event::receive::{self, KeyMap, PublicKey, Received, Required, Unverified};
+use futures::{StreamExt, stream};
+use ruma::{
+    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedServerName, RoomId, UInt, room_version_rules::RoomVersionRules,
+};
+use serde_json::value::RawValue;
+
+use super::Ingest;
+use crate::{Error, Result, federation::KeyUse};
+
+/// Events that one thread checks in a row.
+const CHUNK: usize = 500;
+/// Events that are checked where they are: fewer cost less than another thread.
+const FEW: usize = 4;
+/// Servers whose keys are asked for at once, and for how long at most. What is not here then is missing.
+const ASKED_AT_ONCE: usize = 64;
+const ASKING_TIME: Duration = Duration::from_secs(60);
+
+/// An event that is right so far, or its id, as far as it has one, and what is wrong with it.
+pub type Verified = std::result::Result<Received, (Option<OwnedEventId>, String)>;
+type Read = std::result::Result<Unverified, (Option<OwnedEventId>, String)>;
+
+/// What a server's key is needed for: the ids with which it signed, by server, and the latest time of an event.
+type Wanted = BTreeMap<OwnedServerName, (BTreeSet<String>, i64)>;
+
+impl Ingest {
+    /// Checks events of a room as they came, in their order.
+    pub async fn verify(
+        &self,
+        rules: &RoomVersionRules,
+        room_id: &RoomId,
+        raw: Vec<Box<RawValue>>,
+    ) -> Result<Vec<Verified>> {
+        let (form, room) = (rules.clone(), room_id.to_owned());
+        let read = in_parallel(raw, move |json| {
+            let event = receive::read(json.get().as_bytes(), &form).map_err(|refused| (None, refused.to_string()))?;
+            if event.is_of(&room) {
+                Ok(event)
+            } else {
+                Err((Some(event.event_id().to_owned()), format!("the event is not of the room {room}")))
+            }
+        })
+        .await?;
+        let keys = self.keys_of(&read, rules).await?;
+        let keys = std::sync::Arc::new(keys);
+        in_parallel(read, move |event: Read| {
+            let event = event?;
+            let id = event.event_id().to_owned();
+            event.verify(&*keys).map_err(|refused| (Some(id), refused.to_string()))
+        })
+        .await
+    }
+
+    /// One event.
+    pub async fn verify_one(
+        &self,
+        rules: &RoomVersionRules,
+        room_id: &RoomId,
+        raw: Box<RawValue>,
+    ) -> Result<std::result::Result<Received, String>> {
+        let verified = self.verify(rules, room_id, vec![raw]).await?;
+        let missing = || Error::internal("one event was asked about, and none was answered");
+        Ok(verified.into_iter().next().ok_or_else(missing)?.map_err(|(_, reason)| reason))
+    }
+
+    /// The keys with which the events say that they are signed. Those that cannot be had are missing.
+    async fn keys_of(&self, events: &[Read], rules: &RoomVersionRules) -> Result<KeyMap> {
+        let mut wanted = Wanted::new();
+        for event in events.iter().flatten() {
+            let sent_ts = i64::from(event.pdu().origin_server_ts().0);
+            for Required { server, signatures } in event.required() {
+                let (ids, latest) = wanted.entry(server.clone()).or_insert_with(|| (BTreeSet::new(), i64::MIN));
+                ids.extend(signatures.iter().map(|(key_id, _)| key_id.clone()));
+                *latest = sent_ts.max(*latest);
+            }
+        }
+        let enforced = rules.enforce_key_validity;
+        let mut keys = KeyMap::new();
+        let asking = stream::iter(wanted)
+            .map(|(server, (ids, latest))| async move {
+                let wanted = if enforced { KeyUse::Event { sent_ts: latest } } else { KeyUse::OldEvent };
+                let set = self.server_keys.get(&server, &ids, wanted).await;
+                (server, latest, set)
+            })
+            .buffer_unordered(ASKED_AT_ONCE);
+        tokio::pin!(asking);
+        let deadline = tokio::time::sleep(ASKING_TIME);
+        tokio::pin!(deadline);
+        loop {
+            let next = tokio::select! {
+                next = asking.next() => next,
+                () = &mut deadline => None,
+            };
+            let Some((server, latest, set)) = next else { break };
+            // A key that fits the latest of a server's events fits all of them.
+            let until = UInt::try_from(latest.max(0)).unwrap_or(UInt::MAX);
+            for (key_id, bytes) in set? {
+                if let Ok(key) = PublicKey::new(bytes.as_bytes(), MilliSecondsSinceUnixEpoch(until)) {
+                    keys.entry(server.clone()).or_default().insert(key_id, key);
+                }
+            }
+        }
+        drop(asking);
+        if enforced {
+            self.keys_of_the_past(events, &mut keys).await?;
+        }
+        Ok(keys)
+    }
+
+    /// Keys that are too old for the latest of a server's events, but not for others.
+    async fn keys_of_the_past(&self, events: &[Read], keys: &mut KeyMap) -> Result<()> {
+        let mut looked: HashMap<(OwnedServerName, String), i64> = HashMap::new();
+        for event in events.iter().flatten() {
+            let sent_ts = i64::from(event.pdu().origin_server_ts().0);
+            for Required { server, signatures } in event.required() {
+                for (key_id, _) in signatures {
+                    if keys.get(server).is_some_and(|of_server| {
+                        of_server.get(key_id).is_some_and(|key| i64::from(key.valid_until().0) >= sent_ts)
+                    }) {
+                        continue;
+                    }
+                    // A key that did not fit an earlier event does not fit a later one.
+                    let known = looked.get(&(server.clone(), key_id.clone()));
+                    if known.is_some_and(|failed_ts| *failed_ts <= sent_ts) {
+                        continue;
+                    }
+                    let wanted = KeyUse::Event { sent_ts };
+                    let set = self.server_keys.known(server, &BTreeSet::from([key_id.clone()]), wanted).await?;
+                    let key = set.get(key_id).and_then(|bytes| {
+                        let until = UInt::try_from(sent_ts.max(0)).unwrap_or(UInt::MAX);
+                        PublicKey::new(bytes.as_bytes(), MilliSecondsSinceUnixEpoch(until)).ok()
+                    });
+                    match key {
+                        Some(key) => drop(keys.entry(server.clone()).or_default().insert(key_id.clone(), key)),
+                        None => drop(looked.insert((server.clone(), key_id.clone()), sent_ts)),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Does the same with many things on the threads for work that takes long, in their order.
+async fn in_parallel<T, R>(things: Vec<T>, work: impl Fn(T) -> R + Clone + Send + 'static) -> Result<Vec<R>>
+where
+    T: Send + 'static,
+    R: Send + 'static,
+{
+    if things.len() <= FEW {
+        return Ok(things.into_iter().map(work).collect());
+    }
+    let mut tasks = Vec::new();
+    let mut things = things.into_iter().peekable();
+    while things.peek().is_some() {
+        let chunk: Vec<T> = things.by_ref().take(CHUNK).collect();
+        let work = work.clone();
+        tasks.push(tokio::task::spawn_blocking(move || chunk.into_iter().map(work).collect::<Vec<R>>()));
+    }
+    let mut done = Vec::new();
+    for task in tasks {
+        done.extend(task.await.map_err(Error::internal)?);
+    }
+    Ok(done)
+}

@@ -1,0 +1,132 @@
+//! Events that were taken and wait for others that they name. They are on disk, and are worked off room by room, so that a slow server holds up
+//! nobody but its own.
+
+use std::{collections::HashSet, sync::Arc};
+
+use domicile_core::{
+    clock::{HOUR_MS, MINUTE_MS, SECOND_MS},
+    ids::RoomNum,
+};
+use domicile_room::event::Pdu;
+use domicile_store::{Batch, event_id, numbers::Sequence, table::inbound};
+use parking_lot::Mutex;
+use ruma::{OwnedServerName, ServerName};
+
+use super::{Ingest, Way, missing::FetchError};
+use crate::{Error, Result, rooms::Room};
+
+/// Events that wait in one room at most. What comes beyond is refused; whoever names it later has it fetched.
+const WAITING: i64 = 1_000;
+/// Events that are looked at together.
+const ROUND: i64 = 100;
+/// Rooms that are looked at when the server starts, or when time has passed.
+const ROOMS: i64 = 200;
+/// How often an event's predecessors are asked for before it is given up.
+const ATTEMPTS: i64 = 8;
+/// How long an event rests after the first attempt; it doubles.
+const PAUSE_MS: i64 = 10 * SECOND_MS;
+
+/// The rooms in which somebody works.
+#[derive(Default)]
+pub(super) struct Waiting {
+    working: Mutex<HashSet<RoomNum>>,
+}
+
+impl Ingest {
+    /// Puts verified events on disk whose predecessors are not here, and has them fetched. Says whether there was room for all.
+    pub async fn wait(self: &Arc<Self>, room: &Arc<Room>, pdus: &[Arc<Pdu>], origin: &ServerName) -> Result<bool> {
+        let room_num = room.info.room_num;
+        let count = self.store.read(move |snapshot| async move { inbound::count(&snapshot, room_num).await }).await?;
+        if count + i64::try_from(pdus.len()).unwrap_or(i64::MAX) > WAITING {
+            return Ok(false);
+        }
+        let first = self.store.numbers_in_a_row(Sequence::InboundPdu, pdus.len()).await?;
+        let now_ms = self.clock.now_ms();
+        let mut batch = Batch::new();
+        for (pdu_num, pdu) in (first..).zip(pdus) {
+            let row = inbound::Waiting {
+                pdu_num,
+                room_num,
+                origin: origin.to_string(),
+                event_id: event_id::to_bytes(pdu.event_id()),
+                json: pdu.json().clone(),
+                received_ts: now_ms,
+                attempts: 0,
+                due_ts: now_ms,
+            };
+            inbound::add(&mut batch, &row);
+        }
+        self.store.write(batch).await?;
+        self.begin_work(room_num);
+        Ok(true)
+    }
+
+    /// Begins to work off what waits and whose time has come: at the start, and now and then.
+    pub async fn work_off_due(self: &Arc<Self>) -> Result<()> {
+        let now_ms = self.clock.now_ms();
+        let read = self.store.read(move |snapshot| async move { inbound::rooms(&snapshot, now_ms, ROOMS).await });
+        for room_num in read.await? {
+            self.begin_work(room_num);
+        }
+        Ok(())
+    }
+
+    /// One task a room.
+    fn begin_work(self: &Arc<Self>, room_num: RoomNum) {
+        if !self.waiting.working.lock().insert(room_num) {
+            return;
+        }
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            let worked = this.work_off(room_num).await;
+            this.waiting.working.lock().remove(&room_num);
+            match worked {
+                // Something may have come between the last look and the end.
+                Ok(true) => this.begin_work(room_num),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "events that wait could not be worked off"),
+            }
+        });
+    }
+
+    /// Works off what waits in a room. Says whether anything was done.
+    async fn work_off(self: &Arc<Self>, room_num: RoomNum) -> Result<bool> {
+        let now_ms = self.clock.now_ms();
+        let rows =
+            self.store.read(move |snapshot| async move { inbound::of_room(&snapshot, room_num, ROUND).await }).await?;
+        let room = self.rooms.by_num(room_num).await?;
+        let mut any = false;
+        for row in rows.into_iter().filter(|row| row.due_ts <= now_ms) {
+            any = true;
+            let id = event_id::from_bytes(&row.event_id)?;
+            let pdu = Pdu::parse(id, row.json, &room.info.rules).map_err(Error::internal)?;
+            let origin = OwnedServerName::try_from(row.origin).map_err(Error::internal)?;
+            let taken = self.take_with_missing(&room, &Arc::new(pdu), &origin, &Way::default()).await;
+            let mut batch = Batch::new();
+            match taken {
+                Ok(super::Outcome::Lacks(_)) | Err(FetchError::Peer(_)) if row.attempts + 1 < ATTEMPTS => {
+                    if let Err(error) = &taken {
+                        tracing::debug!(%error, attempts = row.attempts, "an event's predecessors could not be fetched");
+                    }
+                    let pause = (PAUSE_MS << row.attempts.clamp(0, 16)).min(HOUR_MS);
+                    inbound::postpone(&mut batch, row.pdu_num, self.clock.now_ms() + pause);
+                }
+                Ok(outcome) => {
+                    tracing::debug!(?outcome, "an event that waited was worked off");
+                    inbound::remove(&mut batch, row.pdu_num);
+                }
+                Err(FetchError::Peer(error)) => {
+                    tracing::info!(%error, "an event is given up: its predecessors cannot be had");
+                    inbound::remove(&mut batch, row.pdu_num);
+                }
+                Err(FetchError::Here(error)) => {
+                    inbound::postpone(&mut batch, row.pdu_num, self.clock.now_ms() + MINUTE_MS);
+                    self.store.write(batch).await?;
+                    return Err(error);
+                }
+            }
+            self.store.write(batch).await?;
+        }
+        Ok(any)
+    }
+}

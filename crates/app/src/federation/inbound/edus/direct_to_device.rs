@@ -1,0 +1,72 @@
+//! `m.direct_to_device` (server-server, *Send-to-device messaging*)
+//!
+//! A message goes into inboxes in the batch that notes its id, so one that comes twice adds nothing.
+
+use domicile_core::clock::DAY_MS;
+use domicile_store::table::inbound_messages;
+use ruma::{ServerName, api::federation::transactions::edu::DirectDeviceContent};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use super::{Edus, Plan, is_of};
+use crate::{
+    Error, Result,
+    e2ee::to_device::delivery::{self, Delivery, Events},
+};
+
+/// A message as it was told.
+pub(super) struct Message {
+    hash: [u8; 32],
+    events: Events,
+}
+
+/// Reads the message of an EDU, if it can be delivered at all.
+pub(super) fn read(origin: &ServerName, content: &RawValue) -> Option<Message> {
+    let content: DirectDeviceContent = serde_json::from_str(content.get()).ok()?;
+    if !is_of(origin, &content.sender) {
+        return None;
+    }
+    let events = delivery::events(&content.sender, &content.ev_type, &content.messages).ok()?;
+    Some(Message { hash: Sha256::digest(content.message_id.as_str()).into(), events })
+}
+
+impl Edus {
+    /// Adds messages to a plan that did not come before.
+    pub(super) async fn messages(&self, origin: &ServerName, messages: &[Message], plan: &mut Plan) -> Result<()> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<([u8; 32], Events)> =
+            messages.iter().map(|message| (message.hash, message.events.clone())).collect();
+        let from = origin.to_string();
+        let deliveries = self.0.store.read(move |snapshot| async move {
+            let mut found: Vec<([u8; 32], Vec<Delivery>)> = Vec::new();
+            for (hash, events) in wanted {
+                let is_known = found.iter().any(|(known, _)| *known == hash)
+                    || inbound_messages::is_known(&snapshot, &from, &hash).await?;
+                if is_known {
+                    continue;
+                }
+                match delivery::deliveries(&snapshot, events).await {
+                    Ok(deliveries) => found.push((hash, deliveries)),
+                    // It is for more devices than a message may be.
+                    Err(Error::Matrix(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok::<_, Error>(found)
+        });
+        let day = self.0.clock.now_ms().div_euclid(DAY_MS);
+        let mut count = 0;
+        for (hash, deliveries) in deliveries.await?.into_iter().filter(|(_, deliveries)| !deliveries.is_empty()) {
+            count += deliveries.len();
+            if count > delivery::MESSAGES {
+                break;
+            }
+            inbound_messages::insert(&mut plan.batch, origin.as_str(), &hash, day);
+            delivery::put(&mut plan.batch, &deliveries);
+            plan.inboxes.extend(delivery::owners(&deliveries));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! A copy of a room, from a state that another server told and that is checked.
+
+use std::{collections::HashMap, sync::Arc};
+
+use domicile_core::ids::{DestinationNum, EventNum, NodeNum, Position, RoomNum, UserNum};
+use domicile_room::event::Pdu;
+use domicile_store::{
+    Batch, StoreError, Value, event_id,
+    numbers::Sequence,
+    table::{
+        destinations,
+        events::{self, Status},
+        graph, memberships, rooms, stripped_states,
+    },
+};
+use ruma::{OwnedUserId, RoomId, RoomVersionId, events::TimelineEventType};
+
+use super::RemoteRooms;
+use crate::{
+    Result,
+    accounts::Session,
+    rooms::{Membership, Room, RoomInfo},
+};
+
+/// Members that are written at once, so that others' writes come in between.
+const CHUNK: usize = 500;
+
+/// A join and the state on which it stands, all of it here as outliers but for the join.
+pub(super) struct Joining {
+    pub(super) event: Arc<Pdu>,
+    pub(super) state: Vec<(EventNum, Arc<Pdu>)>,
+    pub(super) auths: Vec<EventNum>,
+}
+
+impl RemoteRooms {
+    /// What never changes about a room, which gets a number if it has none.
+    pub(crate) async fn known(&self, room_id: &RoomId, version: &RoomVersionId) -> Result<Arc<RoomInfo>> {
+        loop {
+            let wanted = room_id.to_string();
+            let found = self.store.read(move |snapshot| async move { rooms::by_id(&snapshot, &wanted).await }).await?;
+            if let Some(room) = found {
+                return self.events.remember_room(room.room_num, room.room_id, version.as_str());
+            }
+            let room_num: RoomNum = self.store.number(Sequence::Room).await?;
+            let row = rooms::Room {
+                room_num,
+                room_id: room_id.to_string(),
+                room_version: version.to_string(),
+                revision: 0,
+                state_root: NodeNum(0),
+                last_position: Position::START,
+                end_num: EventNum(0),
+                depth: 0,
+                totals: bytes::Bytes::new(),
+                is_public: false,
+                has_copy: false,
+            };
+            let mut batch = Batch::new();
+            rooms::insert(&mut batch, &row, Position::START.into(), self.clock.now_ms());
+            match self.store.write(batch).await {
+                // The next look finds it, ours or somebody else's.
+                Ok(_) => {}
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Makes the copy. Nothing of it is seen before its last write.
+    pub(super) async fn take_copy(&self, by: &Session, info: Arc<RoomInfo>, joining: Joining) -> Result<Arc<Room>> {
+        let Joining { event, state, auths } = joining;
+        let before = self.ingest.state_of(&state).await?;
+        let members = self.members(&state, by.user_num).await?;
+        let event_num = self.event_num(&event).await?;
+        let key_num = self.keys.intern("m.room.member", by.user_id.as_str()).await?;
+        let mut tries = 0;
+        loop {
+            let held = self.rooms.in_memory(info.room_num);
+            let _writer = match &held {
+                Some(room) => Some(room.writer().await),
+                None => None,
+            };
+            let room_num = info.room_num;
+            let read = self.store.read(move |snapshot| async move {
+                let row = rooms::by_num(&snapshot, room_num).await?;
+                let old = memberships::of_room(&snapshot, room_num).await?;
+                let known = destinations::of_room(&snapshot, room_num).await?;
+                Ok::<_, StoreError>((row, old, known))
+            });
+            let (row, old, known) = read.await?;
+            let row = row.ok_or_else(|| StoreError::Corrupt(format!("room number {room_num} is no room")))?;
+            self.write_members(room_num, &members, &old, by.user_num).await?;
+
+            let mut batch = Batch::new();
+            let position = batch.position();
+            let after = self.trees.change(&mut batch, before, &[(key_num, Some(event_num.0))]).await?;
+            let copy = rooms::Room {
+                revision: row.revision + 1,
+                room_version: info.version.to_string(),
+                state_root: after,
+                end_num: event_num.0,
+                depth: event.depth(),
+                ..row
+            };
+            rooms::take_copy(&mut batch, &copy, position.clone());
+            rooms::remove_further_extremities(&mut batch, room_num);
+            let stored = events::Event {
+                event_num: event_num.0,
+                room_num,
+                position: None,
+                event_id: event_id::to_bytes(event.event_id()),
+                sender_num: by.user_num,
+                origin_server_ts: i64::from(event.origin_server_ts().0),
+                state_before: before,
+                graph_state: None,
+                status: Status::ACCEPTED,
+                key_num: Some(key_num),
+                thread_num: None,
+                redacted_by: None,
+                totals: None,
+                json: event.json().clone(),
+            };
+            if event_num.1 {
+                events::place(&mut batch, &stored, position.clone());
+            } else {
+                events::insert(&mut batch, &stored, position.clone());
+                graph::add_auth_edges(&mut batch, room_num, event_num.0, &auths);
+            }
+            for id in event.prev_events() {
+                graph::add_backward_extremity(&mut batch, room_num, event_id::to_bytes(id), event_num.0);
+            }
+            memberships::set(&mut batch, by.user_num, room_num, "join", event_num.0, position.clone());
+            self.write_destinations(&mut batch, room_num, &state, &known, &position).await?;
+            rooms::set_open(&mut batch, room_num, is_open(&state));
+            stripped_states::remove_of_room(&mut batch, room_num);
+            match self.store.write(batch).await {
+                Ok(_) => break,
+                Err(error) if error.is_conflict() && tries < 5 => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.events.forget(event_num.0);
+        let room = self.rooms.by_num(info.room_num).await?;
+        {
+            let _writer = room.writer().await;
+            self.rooms.reload(&room).await?;
+        }
+        self.sender.joined_elsewhere(&room, by.user_num);
+        self.wakers.wake(by.user_num);
+        Ok(room)
+    }
+
+    /// The number of our join, and whether it came back to us as a part of the state.
+    async fn event_num(&self, event: &Pdu) -> Result<(EventNum, bool)> {
+        match self.events.by_id(event.event_id()).await? {
+            Some(stored) => Ok((stored.event_num, true)),
+            None => Ok((self.sender.new_event_num().await?, false)),
+        }
+    }
+
+    /// Everybody's membership in the state but the joining user's.
+    async fn members(&self, state: &[(EventNum, Arc<Pdu>)], me: UserNum) -> Result<Vec<(UserNum, String, EventNum)>> {
+        let mut of = Vec::new();
+        for (event_num, pdu) in state {
+            if let Some(membership) = pdu.membership()
+                && let Some(user_id) = pdu.state_key().and_then(|user_id| OwnedUserId::try_from(user_id).ok())
+            {
+                of.push((user_id, Membership::parse(&membership).as_str().to_owned(), *event_num));
+            }
+        }
+        let ids: Vec<OwnedUserId> = of.iter().map(|(user_id, ..)| user_id.clone()).collect();
+        let nums = self.users.nums_or_new(&ids).await?;
+        let found = nums.into_iter().zip(of);
+        Ok(found
+            .filter_map(|(user_num, (_, membership, event_num))| Some((user_num?, membership, event_num)))
+            .filter(|(user_num, ..)| *user_num != me)
+            .collect())
+    }
+
+    /// Writes the members in parts; who had a membership in an older copy and has none now has left.
+    async fn write_members(
+        &self,
+        room_num: RoomNum,
+        members: &[(UserNum, String, EventNum)],
+        old: &[memberships::Membership],
+        me: UserNum,
+    ) -> Result<()> {
+        let before: HashMap<UserNum, &memberships::Membership> = old.iter().map(|row| (row.user_num, row)).collect();
+        let now: HashMap<UserNum, ()> = members.iter().map(|(user_num, ..)| (*user_num, ())).collect();
+        let gone = old
+            .iter()
+            .filter(|row| row.user_num != me && row.membership != "leave" && !now.contains_key(&row.user_num))
+            .map(|row| (row.user_num, "leave".to_owned(), row.event_num));
+        let changed = members
+            .iter()
+            .filter(|(user_num, membership, event_num)| {
+                before.get(user_num).is_none_or(|row| row.membership != *membership || row.event_num != *event_num)
+            })
+            .cloned();
+        let rows: Vec<_> = changed.chain(gone).collect();
+        for chunk in rows.chunks(CHUNK) {
+            let mut batch = Batch::new();
+            batch.low_priority();
+            for (user_num, membership, event_num) in chunk {
+                memberships::set(&mut batch, *user_num, room_num, membership, *event_num, Position::START.into());
+            }
+            self.store.write(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Which servers have how many members.
+    async fn write_destinations(
+        &self,
+        batch: &mut Batch,
+        room_num: RoomNum,
+        state: &[(EventNum, Arc<Pdu>)],
+        known: &[(DestinationNum, i64)],
+        position: &Value,
+    ) -> Result<()> {
+        let mut joined: HashMap<DestinationNum, i64> = known.iter().map(|(num, _)| (*num, 0)).collect();
+        for (_, pdu) in state {
+            if pdu.membership().as_deref() == Some("join")
+                && let Some(user_id) = pdu.state_key().and_then(|user_id| OwnedUserId::try_from(user_id).ok())
+                && let Some(destination_num) = self.destinations.of_user(&user_id).await?
+            {
+                *joined.entry(destination_num).or_default() += 1;
+            }
+        }
+        for (destination_num, joined) in joined {
+            destinations::set_joined(batch, room_num, destination_num, joined, position.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Whether anybody may join or read.
+fn is_open(state: &[(EventNum, Arc<Pdu>)]) -> bool {
+    let says = |kind: &TimelineEventType, field: &str, word: &str| {
+        state.iter().any(|(_, pdu)| {
+            pdu.kind() == kind
+                && pdu.state_key() == Some("")
+                && pdu.content_as::<serde_json::Value>().is_some_and(|content| content[field] == word)
+        })
+    };
+    says(&TimelineEventType::RoomJoinRules, "join_rule", "public")
+        || says(&TimelineEventType::RoomHistoryVisibility, "history_visibility", "world_readable")
+}

@@ -1,0 +1,160 @@
+//! Joining a room through a server that is in it (server-server, *Joining Rooms*).
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use domicile_core::error::ErrorKind;
+use domicile_room::{auth, event::Pdu};
+use domicile_store::table::events::Status;
+use ruma::{
+    OwnedEventId, OwnedServerName, RoomId, RoomVersionId, ServerName,
+    api::federation::membership::{create_join_event, prepare_join_event},
+    events::{StateEventType, TimelineEventType, room::member::MembershipState},
+};
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{Failures, RemoteRooms, TIME, copy::Joining, rules_of, supported};
+use crate::{
+    Result,
+    accounts::Session,
+    federation::{
+        PeerError,
+        peers::{LARGE, ORDINARY},
+    },
+    rooms::{Room, RoomInfo},
+};
+
+/// A join that a server has let in, with what it tells of the room.
+struct LetIn {
+    version: RoomVersionId,
+    event: Pdu,
+    answer: create_join_event::v2::RoomState,
+}
+
+impl RemoteRooms {
+    /// Joins a room through one of the servers that may be in it. `content` is what the member event says.
+    pub async fn join(
+        &self,
+        by: &Session,
+        room_id: &RoomId,
+        via: &[OwnedServerName],
+        content: Map<String, Value>,
+    ) -> Result<Arc<Room>> {
+        let mut failures = Failures::none();
+        let joining = async {
+            for server in self.sources(room_id, via) {
+                match self.join_through(by, room_id, &server, &content).await {
+                    Ok(let_in) => match self.enter(by, room_id, &server, let_in).await {
+                        Ok(Ok(room)) => return Ok(Some(room)),
+                        Ok(Err(reason)) => failures.nonsense(&server, reason),
+                        Err(error) => return Err(error),
+                    },
+                    Err(error) => failures.add(&server, error),
+                }
+            }
+            Ok(None)
+        };
+        match tokio::time::timeout(TIME, joining).await {
+            Ok(Ok(Some(room))) => Ok(room),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(None)) => Err(failures.told(room_id)),
+            Err(_) => Err(ErrorKind::BadGateway.with("The servers of the room took too long: try again.").into()),
+        }
+    }
+
+    /// One server: its draft, our signature, its answer.
+    async fn join_through(
+        &self,
+        by: &Session,
+        room_id: &RoomId,
+        server: &ServerName,
+        content: &Map<String, Value>,
+    ) -> std::result::Result<LetIn, PeerError> {
+        let mut request = prepare_join_event::v1::Request::new(room_id.to_owned(), by.user_id.clone());
+        request.ver = supported();
+        let draft = self.peers.ask(server, request, ORDINARY).await?;
+        let version = draft.room_version.unwrap_or(RoomVersionId::V1);
+        let rules = rules_of(&version).map_err(|error| PeerError::Nonsense(error.to_string()))?;
+        let event = self
+            .from_template(&draft.event, &rules, room_id, &by.user_id, MembershipState::Join, content.clone())
+            .map_err(PeerError::Nonsense)?;
+        let json = RawValue::from_string(String::from_utf8_lossy(event.json()).into_owned())
+            .map_err(|error| PeerError::Request(error.to_string()))?;
+        let request = create_join_event::v2::Request::new(room_id.to_owned(), event.event_id().to_owned(), json);
+        let answer = self.peers.ask(server, request, LARGE).await?;
+        Ok(LetIn { version, event, answer: answer.room_state })
+    }
+
+    /// Checks what a server tells of a room, and takes a copy. The inner error: what the server told is of no use.
+    async fn enter(
+        &self,
+        by: &Session,
+        room_id: &RoomId,
+        server: &ServerName,
+        let_in: LetIn,
+    ) -> Result<std::result::Result<Arc<Room>, String>> {
+        let LetIn { version, event, answer } = let_in;
+        let info = self.known(room_id, &version).await?;
+        let event = match answer.event {
+            // With the signature of who let the user in, if the room is restricted.
+            Some(signed) => match self.ingest.verify_one(&info.rules, room_id, signed).await? {
+                Ok(received) if received.pdu.event_id() == event.event_id() => received.pdu,
+                Ok(_) => return Ok(Err("it answered with another event than ours".to_owned())),
+                Err(reason) => return Ok(Err(format!("the event that it signed is wrong: {reason}"))),
+            },
+            None => event,
+        };
+        let event = Arc::new(event);
+        let state = self.ingest.verify(&info.rules, room_id, answer.state).await?;
+        let chain = self.ingest.verify(&info.rules, room_id, answer.auth_chain).await?;
+        let told = state.len();
+        let state: Vec<Arc<Pdu>> =
+            state.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu))).collect();
+        if state.len() < told {
+            tracing::info!(%server, %room_id, wrong = told - state.len(), "a room's state has events that are wrong");
+        }
+        let ids: Vec<OwnedEventId> = state.iter().map(|pdu| pdu.event_id().to_owned()).collect();
+        let chain = chain.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu)));
+        let kept = self.ingest.keep_outliers(&info, chain.chain(state).collect()).await?;
+        let mut by_pair: HashMap<(StateEventType, String), Arc<Pdu>> = HashMap::with_capacity(ids.len());
+        let mut state = Vec::with_capacity(ids.len());
+        let mut seen = HashSet::new();
+        for (event_num, pdu, status) in ids.iter().filter_map(|id| kept.get(id)) {
+            let Some(state_key) = pdu.state_key() else { continue };
+            if status.has(Status::REJECTED) || !seen.insert(pdu.event_id().to_owned()) {
+                continue;
+            }
+            let pair = (pdu.kind().to_string().into(), state_key.to_owned());
+            if by_pair.insert(pair, Arc::clone(pdu)).is_some() {
+                return Ok(Err(format!("its state has {} {state_key:?} twice", pdu.kind())));
+            }
+            state.push((*event_num, Arc::clone(pdu)));
+        }
+        if let Err(reason) = check(&info, &event, &by_pair) {
+            return Ok(Err(reason));
+        }
+        let auths = event.auth_events().iter().filter_map(|id| kept.get(id).map(|(event_num, ..)| *event_num));
+        let joining = Joining { auths: auths.collect(), event, state };
+        self.take_copy(by, info, joining).await.map(Ok)
+    }
+}
+
+/// Whether the state that a server tells is one on which our join stands.
+fn check(
+    info: &RoomInfo,
+    event: &Pdu,
+    state: &HashMap<(StateEventType, String), Arc<Pdu>>,
+) -> std::result::Result<(), String> {
+    let create = state.get(&(StateEventType::RoomCreate, String::new()));
+    let create = create.ok_or("its state has no create event")?;
+    if *create.kind() != TimelineEventType::RoomCreate {
+        return Err("its state has no create event".to_owned());
+    }
+    let version = auth::room_version(create).unwrap_or(RoomVersionId::V1);
+    if version != info.version {
+        return Err(format!("the room's version is {version}, and it said {}", info.version));
+    }
+    auth::allowed_by_state(event, &info.rules, state).map_err(|error| format!("our join does not stand: {error}"))
+}

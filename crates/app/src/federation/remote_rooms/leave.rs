@@ -1,0 +1,159 @@
+//! Refusing an invite to a room that is not here, or taking back a knock (server-server, *Leaving Rooms (Rejecting Invites)*).
+
+use std::sync::Arc;
+
+use domicile_core::ids::{EventNum, NodeNum, RoomNum};
+use domicile_room::event::Pdu;
+use domicile_store::{
+    Batch, StoreError, event_id,
+    table::{
+        events::{self, Status},
+        memberships, stripped_states,
+    },
+};
+use ruma::{
+    OwnedServerName, RoomId, RoomVersionId, ServerName,
+    api::federation::membership::{create_leave_event, prepare_leave_event},
+    events::room::member::MembershipState,
+};
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{RemoteRooms, rules_of};
+use crate::{
+    Result,
+    accounts::Session,
+    error::forbidden,
+    federation::{PeerError, peers::ORDINARY},
+};
+
+impl RemoteRooms {
+    /// Refuses an invite or takes a knock back. If no server of the room answers, the user has left nevertheless: nobody is held in a room by
+    /// servers that are gone.
+    pub async fn leave(&self, by: &Session, room_id: &RoomId, reason: Option<String>) -> Result<()> {
+        let Some((room_num, membership)) = self.membership(by, room_id).await? else {
+            return Err(forbidden("You are not in this room."));
+        };
+        if !matches!(membership.membership.as_str(), "invite" | "knock") {
+            return Ok(());
+        }
+        let last = self.events.get(membership.event_num).await?;
+        let inviter = last.pdu.sender().server_name().to_owned();
+        let mut content = Map::new();
+        content.insert("membership".to_owned(), "leave".into());
+        if let Some(reason) = reason {
+            content.insert("reason".to_owned(), reason.into());
+        }
+        let mut left = None;
+        for server in self.sources(room_id, &[inviter]) {
+            match self.leave_through(by, room_id, &server, &content).await {
+                Ok(pdu) => {
+                    left = Some(Arc::new(pdu));
+                    break;
+                }
+                Err(error) => tracing::debug!(%server, %error, "a server did not take a leave"),
+            }
+        }
+        self.write_outside(by, room_num, "leave", left, membership.event_num).await
+    }
+
+    async fn leave_through(
+        &self,
+        by: &Session,
+        room_id: &RoomId,
+        server: &ServerName,
+        content: &Map<String, Value>,
+    ) -> std::result::Result<Pdu, PeerError> {
+        let request = prepare_leave_event::v1::Request::new(room_id.to_owned(), by.user_id.clone());
+        let draft = self.peers.ask(server, request, ORDINARY).await?;
+        let version = draft.room_version.unwrap_or(RoomVersionId::V1);
+        let rules = rules_of(&version).map_err(|error| PeerError::Nonsense(error.to_string()))?;
+        let event = self
+            .from_template(&draft.event, &rules, room_id, &by.user_id, MembershipState::Leave, content.clone())
+            .map_err(PeerError::Nonsense)?;
+        let json = RawValue::from_string(String::from_utf8_lossy(event.json()).into_owned())
+            .map_err(|error| PeerError::Request(error.to_string()))?;
+        let request = create_leave_event::v2::Request::new(room_id.to_owned(), event.event_id().to_owned(), json);
+        self.peers.ask(server, request, ORDINARY).await?;
+        Ok(event)
+    }
+
+    /// A user's membership in a room, held or not.
+    pub async fn membership(
+        &self,
+        by: &Session,
+        room_id: &RoomId,
+    ) -> Result<Option<(RoomNum, memberships::Membership)>> {
+        let (wanted, user_num) = (room_id.to_string(), by.user_num);
+        let read = self.store.read(move |snapshot| async move {
+            let Some(room) = domicile_store::table::rooms::by_id(&snapshot, &wanted).await? else { return Ok(None) };
+            let membership = memberships::one(&snapshot, user_num, room.room_num).await?;
+            Ok::<_, StoreError>(membership.map(|membership| (room.room_num, membership)))
+        });
+        Ok(read.await?)
+    }
+
+    /// Writes a user's membership in a room of which there is no copy. `event` is the event that says so, if there is one.
+    pub(super) async fn write_outside(
+        &self,
+        by: &Session,
+        room_num: RoomNum,
+        membership: &str,
+        event: Option<Arc<Pdu>>,
+        before: EventNum,
+    ) -> Result<()> {
+        let mut batch = Batch::new();
+        let position = batch.position();
+        let mut event_num = before;
+        if let Some(event) = event {
+            event_num = self.put_outlier(&mut batch, room_num, by, &event).await?;
+        }
+        memberships::set(&mut batch, by.user_num, room_num, membership, event_num, position);
+        if membership == "leave" {
+            stripped_states::remove(&mut batch, by.user_num, room_num);
+        }
+        self.store.write(batch).await?;
+        self.wakers.wake(by.user_num);
+        Ok(())
+    }
+
+    /// Adds a member event that stands by itself.
+    pub(super) async fn put_outlier(
+        &self,
+        batch: &mut Batch,
+        room_num: RoomNum,
+        by: &Session,
+        pdu: &Pdu,
+    ) -> Result<EventNum> {
+        let event_num = self.sender.new_event_num().await?;
+        let key_num = self.keys.intern("m.room.member", by.user_id.as_str()).await?;
+        let row = events::Event {
+            event_num,
+            room_num,
+            position: None,
+            event_id: event_id::to_bytes(pdu.event_id()),
+            sender_num: by.user_num,
+            origin_server_ts: i64::from(pdu.origin_server_ts().0),
+            state_before: NodeNum(0),
+            graph_state: None,
+            status: Status::OUTLIER,
+            key_num: Some(key_num),
+            thread_num: None,
+            redacted_by: None,
+            totals: None,
+            json: pdu.json().clone(),
+        };
+        events::insert(batch, &row, domicile_store::Value::Null);
+        Ok(event_num)
+    }
+
+    /// The room of an invite, for what has to be asked of who sent it.
+    pub async fn inviting_server(&self, by: &Session, room_id: &RoomId) -> Result<Option<OwnedServerName>> {
+        let Some((_, membership)) = self.membership(by, room_id).await? else { return Ok(None) };
+        if membership.membership != "invite" {
+            return Ok(None);
+        }
+        let event = self.events.get(membership.event_num).await?;
+        let server = event.pdu.sender().server_name().to_owned();
+        Ok((server != *self.users.server_name()).then_some(server))
+    }
+}

@@ -1,0 +1,178 @@
+//! Transactions of other servers (server-server, *Transactions*): acknowledged when each event is in its room, or waits on disk for others.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use domicile_core::error::ErrorKind;
+use domicile_room::event::{Pdu, receive};
+use domicile_store::{Batch, Store, table::inbound};
+use futures::{StreamExt, stream};
+use ruma::{OwnedEventId, OwnedRoomId, ServerName, TransactionId, api::federation::transactions::edu::Edu, serde::Raw};
+use serde_json::value::RawValue;
+
+use super::Edus;
+use crate::{
+    Error, Result,
+    events::{
+        Ingest,
+        ingest::{Outcome, Way},
+    },
+    rooms::{Room, Rooms},
+};
+
+/// Events and other messages of one transaction (server-server, `PUT /send/{txnId}`).
+const PDUS: usize = 50;
+const EDUS: usize = 100;
+/// Rooms of one transaction that are worked on at once.
+const ROOMS_AT_ONCE: usize = 4;
+
+/// What became of each event: nothing, or what is wrong with it.
+pub type Answers = BTreeMap<OwnedEventId, std::result::Result<(), String>>;
+
+/// Takes transactions.
+pub struct Transactions {
+    store: Store,
+    rooms: Arc<Rooms>,
+    ingest: Arc<Ingest>,
+    edus: Arc<Edus>,
+    /// Transactions that are being worked on: a repeated one waits for the first.
+    working: quick_cache::sync::Cache<ruma::OwnedServerName, Arc<tokio::sync::Mutex<()>>>,
+}
+
+/// Servers whose turns are kept in memory.
+const SERVERS: usize = 10_000;
+
+impl Transactions {
+    /// Over a store.
+    pub fn new(store: Store, rooms: Arc<Rooms>, ingest: Arc<Ingest>, edus: Arc<Edus>) -> Self {
+        Self { store, rooms, ingest, edus, working: quick_cache::sync::Cache::new(SERVERS) }
+    }
+
+    /// Takes a transaction. One that is repeated gets the answer of the first time.
+    pub async fn take(
+        &self,
+        origin: &ServerName,
+        txn_id: &TransactionId,
+        pdus: Vec<Box<RawValue>>,
+        edus: Vec<Raw<Edu>>,
+    ) -> Result<Answers> {
+        if pdus.len() > PDUS || edus.len() > EDUS {
+            let text = format!("A transaction has at most {PDUS} events and {EDUS} other messages.");
+            return Err(ErrorKind::TooLarge.with(text).into());
+        }
+        let turn = self.working.get_or_insert_with(origin, || Ok::<_, Error>(Arc::default()))?;
+        let _turn = turn.lock().await;
+        if let Some(answers) = self.answered_before(origin, txn_id).await? {
+            return Ok(answers);
+        }
+        // What decrypts a message comes before the message.
+        self.edus.receive(origin, edus).await?;
+        let mut by_room: BTreeMap<OwnedRoomId, Vec<Box<RawValue>>> = BTreeMap::new();
+        for pdu in pdus {
+            // What names no room cannot be answered by its id either: it is dropped.
+            if let Some(room_id) = receive::room_of(pdu.get().as_bytes()) {
+                by_room.entry(room_id).or_default().push(pdu);
+            }
+        }
+        let mut answers = Answers::new();
+        let taking = stream::iter(by_room)
+            .map(|(room_id, pdus)| async move { self.take_room(origin, &room_id, pdus).await })
+            .buffer_unordered(ROOMS_AT_ONCE);
+        let taken: Vec<Result<Answers>> = taking.collect().await;
+        for more in taken {
+            answers.extend(more?);
+        }
+        self.note(origin, txn_id, &answers).await?;
+        Ok(answers)
+    }
+
+    async fn answered_before(&self, origin: &ServerName, txn_id: &TransactionId) -> Result<Option<Answers>> {
+        let asked = origin.to_string();
+        let read = self.store.read(move |snapshot| async move { inbound::last_transaction(&snapshot, &asked).await });
+        let Some((last, answer)) = read.await? else { return Ok(None) };
+        if last != txn_id.as_str() {
+            return Ok(None);
+        }
+        let answers: BTreeMap<OwnedEventId, Option<String>> = serde_json::from_str(&answer).map_err(Error::internal)?;
+        Ok(Some(answers.into_iter().map(|(id, error)| (id, error.map_or(Ok(()), Err))).collect()))
+    }
+
+    async fn note(&self, origin: &ServerName, txn_id: &TransactionId, answers: &Answers) -> Result<()> {
+        let answers: BTreeMap<&OwnedEventId, Option<&String>> =
+            answers.iter().map(|(id, answer)| (id, answer.as_ref().err())).collect();
+        let mut batch = Batch::new();
+        let answer = serde_json::to_string(&answers).map_err(Error::internal)?;
+        inbound::set_transaction(&mut batch, origin.as_str(), txn_id.as_str(), answer);
+        self.store.write(batch).await?;
+        Ok(())
+    }
+
+    /// The events of one room.
+    async fn take_room(&self, origin: &ServerName, room_id: &OwnedRoomId, raw: Vec<Box<RawValue>>) -> Result<Answers> {
+        let room = match self.rooms.get(room_id).await {
+            Ok(room) if room.view().has_local_members() => room,
+            // Nobody here is in the room any more, or ever was. Nothing is kept, and nothing told but that.
+            Ok(_) => return Ok(Answers::new()),
+            Err(Error::Matrix(error)) if error.kind == ErrorKind::NotFound => return Ok(Answers::new()),
+            Err(error) => return Err(error),
+        };
+        let mut answers = Answers::new();
+        let mut right: Vec<Arc<Pdu>> = Vec::with_capacity(raw.len());
+        let view = room.view();
+        let is_let_in = Ingest::is_let_in(&view, origin);
+        for event in self.ingest.verify(&room.info.rules, room_id, raw).await? {
+            match event {
+                Ok(received) => {
+                    let id = received.pdu.event_id().to_owned();
+                    if is_let_in && Ingest::is_let_in(&view, received.pdu.sender().server_name()) {
+                        right.push(Arc::new(received.pdu));
+                    } else {
+                        answers.insert(id, Err("the room's access list does not let the server in".to_owned()));
+                    }
+                }
+                Err((Some(id), reason)) => {
+                    tracing::info!(%origin, event_id = %id, %reason, "an event of another server is dropped");
+                    answers.insert(id, Err(reason));
+                }
+                Err((None, reason)) => {
+                    tracing::info!(%origin, %reason, "an event of another server is dropped");
+                }
+            }
+        }
+        let right = self.ingest.with_policy_signatures(&room, right).await?;
+        self.take_right(origin, &room, &right, &mut answers).await?;
+        Ok(answers)
+    }
+
+    async fn take_right(
+        &self,
+        origin: &ServerName,
+        room: &Arc<Room>,
+        pdus: &[Arc<Pdu>],
+        answers: &mut Answers,
+    ) -> Result<()> {
+        let outcomes = self.ingest.take(room, pdus, &Way::default()).await?;
+        let mut waiting = Vec::new();
+        for (pdu, outcome) in pdus.iter().zip(outcomes) {
+            let answer = match outcome {
+                Outcome::Accepted | Outcome::Known => Ok(()),
+                Outcome::SoftFailed(reason) => {
+                    tracing::info!(event_id = %pdu.event_id(), %reason, "an event of another server is not shown");
+                    Ok(())
+                }
+                Outcome::Rejected(reason) => Err(reason),
+                Outcome::Lacks(_) => {
+                    waiting.push(Arc::clone(pdu));
+                    Ok(())
+                }
+            };
+            answers.insert(pdu.event_id().to_owned(), answer);
+        }
+        if !waiting.is_empty() && !self.ingest.wait(room, &waiting, origin).await? {
+            for pdu in waiting {
+                let told = Err("too many events of this room wait for others already".to_owned());
+                answers.insert(pdu.event_id().to_owned(), told);
+            }
+        }
+        Ok(())
+    }
+}
