@@ -1,4 +1,4 @@
-//! The operations that the server answers, read from the first lines of the endpoint files, with a request for each that fits.
+//! The operations of clients that the server answers, read from the first lines of the endpoint files, with a request for each that fits.
 //!
 //! Tests go through them, so that an operation that is added tomorrow is tested today.
 
@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 
 /// Every operation of the specification: area, method, path, name, who may call it.
 const SPECIFIED: &str = include_str!("../../../xtask/data/client-server-operations.txt");
-const ENDPOINTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../http/src");
+const ENDPOINTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../http/src/client");
+/// Endpoints for other servers, which are tested by themselves.
+const FEDERATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../http/src/federation");
 
 /// Who may call an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,15 @@ pub fn served() -> Vec<Operation> {
     });
     served.sort_by(|a, b| a.name.cmp(&b.name));
     assert!(served.len() > 90, "only {} endpoint files were found", served.len());
+    served
+}
+
+/// Method and path of all operations for other servers that are served.
+pub fn for_servers() -> Vec<(Method, String)> {
+    let mut served = Vec::new();
+    declared(Path::new(FEDERATION), &mut |method, path| {
+        served.push((method.parse().unwrap_or_else(|_| panic!("{method} is no method")), path.to_owned()));
+    });
     served
 }
 
