@@ -59,6 +59,51 @@ async fn a_transaction_is_one_event() {
 }
 
 #[tokio::test]
+async fn what_was_allowed_is_refused_once_the_room_forbids_it() {
+    let server = TestServer::start().await.with_user("alice").await.with_user("bob").await;
+    let (alice, bob) = (server.user("alice"), server.user("bob"));
+    for version in ["3", "10", "12"] {
+        let wanted = json!({ "room_version": version, "invite": ["@bob:localhost"] });
+        let room = room(&alice, wanted).await;
+        let rooms = format!("{V3}/rooms/{room}");
+        bob.post(&format!("{V3}/join/{room}"), &json!({})).await.ok();
+        let levels = alice.get(&format!("{rooms}/state/m.room.power_levels")).await.ok();
+        let mut txn = 0;
+        let mut tries = async |kind: &str| {
+            txn += 1;
+            bob.put(&format!("{rooms}/send/{kind}/{txn}"), &json!({ "body": "x" })).await
+        };
+        let set = async |key: &str, level: Value| {
+            let mut levels = levels.clone();
+            levels[key] = level;
+            alice.put(&format!("{rooms}/state/m.room.power_levels"), &levels).await.ok();
+        };
+        for kind in ["m.room.message", "m.room.message", "org.example.x", "org.example.x"] {
+            tries(kind).await.ok();
+        }
+        set("events", json!({ "m.room.message": 50 })).await;
+        tries("m.room.message").await.fails(403, "M_FORBIDDEN");
+        tries("org.example.x").await.ok();
+        set("events_default", json!(50)).await;
+        tries("m.room.message").await.fails(403, "M_FORBIDDEN");
+        tries("org.example.x").await.fails(403, "M_FORBIDDEN");
+        set("events_default", json!(0)).await;
+        tries("m.room.message").await.ok();
+        // State is not allowed because a message of the same type was.
+        bob.put(&format!("{rooms}/state/org.example.x"), &json!({})).await.fails(403, "M_FORBIDDEN");
+        alice.post(&format!("{rooms}/kick"), &json!({ "user_id": "@bob:localhost" })).await.ok();
+        tries("m.room.message").await.fails(403, "M_FORBIDDEN");
+        alice.post(&format!("{rooms}/invite"), &json!({ "user_id": "@bob:localhost" })).await.ok();
+        tries("m.room.message").await.fails(403, "M_FORBIDDEN");
+        bob.post(&format!("{rooms}/join"), &json!({})).await.ok();
+        tries("m.room.message").await.ok();
+        // The events that allow one are those that the room has now.
+        let event = tries("m.room.message").await.ok()["event_id"].as_str().unwrap().replace('/', "%2F");
+        alice.get(&format!("{rooms}/event/{event}")).await.ok();
+    }
+}
+
+#[tokio::test]
 async fn strangers_and_the_banned_get_nothing() {
     let server = TestServer::start().await.with_user("alice").await.with_user("mallory").await;
     let (alice, mallory) = (server.user("alice"), server.user("mallory"));

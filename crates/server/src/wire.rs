@@ -28,8 +28,9 @@ use domicile_app::{
         wake::Wakers,
     },
     federation::{
-        Destinations, Edus, EdusParts, OutboundBell, Peers, RemoteProfiles, RemoteRooms, RemoteRoomsParts, Resident,
-        ResidentParts, Transactions,
+        Destinations, Edus, EdusParts, Outbound, OutboundBell, Peers, RemoteProfiles, RemoteRooms, RemoteRoomsParts,
+        Resident, ResidentParts, Transactions,
+        outbound::{Carrier, Network, OutboundParts},
     },
     jobs::Jobs,
     moderation::Reports,
@@ -67,6 +68,8 @@ pub struct Surroundings {
     pub keystore: Arc<Keystore>,
     /// The folder of media.
     pub media: PathBuf,
+    /// Carries what other servers are told, if it is not the network.
+    pub carrier: Option<Arc<dyn Carrier>>,
     /// The name system, for finding other servers.
     pub dns: Arc<dyn Dns>,
 }
@@ -85,8 +88,12 @@ pub struct Wired {
     pub delivery: Arc<Delivery>,
     /// Push gateways as they were found.
     pub gateways: Arc<Gateways>,
+    /// What other servers are told.
+    pub outbound: Arc<Outbound>,
     /// Asks other servers.
     pub peers: Arc<Peers>,
+    /// Takes events of other servers.
+    pub ingest: Arc<Ingest>,
     /// Copies of other people's devices.
     pub copies: Arc<DeviceListCopies>,
     /// The database.
@@ -100,7 +107,12 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let clock = || Arc::clone(&surroundings.clock);
     let rng = || Arc::clone(&surroundings.rng);
     let trust = Trust::new(settings.egress).context("egress.ca_files")?;
-    let federation = federation::wire(settings.federation, &trust, &store, &server_name, surroundings).await?;
+    let outbound_bell = Arc::new(OutboundBell::default());
+    let federation =
+        federation::wire(settings.federation, &trust, &store, &server_name, surroundings, &outbound_bell).await?;
+    let carrier = surroundings.carrier.clone().unwrap_or_else(|| {
+        Arc::new(Network::new(Arc::clone(&federation.peers), server_name.clone())) as Arc<dyn Carrier>
+    });
 
     let client = Client::new(&trust);
     let asking = (Arc::clone(&federation.peers), client.clone());
@@ -116,7 +128,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     });
     let localities = Arc::new(Localities::new(server_name));
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
-    let outbound = Arc::new(OutboundBell::default());
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
     let sessions = Arc::new(Sessions::new(store.clone(), clock(), rng(), settings.access_token_life_ms));
     let memory_kib = u32::try_from(passwords.memory.0 / 1_024).unwrap_or(u32::MAX);
@@ -124,7 +135,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let passwords = Arc::new(Passwords::new(memory_kib, passwords.iterations, at_once));
     let rate_limits = Arc::new(RateLimits::new(clock(), settings.rate_limits));
     let wakers = Arc::new(Wakers::new(clock()));
-    let device_lists = Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers)));
+    let device_lists =
+        Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers), Arc::clone(&outbound_bell)));
     let devices = Arc::new(Devices::new(
         store.clone(),
         clock(),
@@ -173,7 +185,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         wakers: Arc::clone(&wakers),
         users: Arc::clone(&users),
         destinations: Arc::clone(&destinations),
-        outbound: Arc::clone(&outbound),
+        outbound: Arc::clone(&outbound_bell),
     }));
     let copies = Arc::new(DeviceListCopies::new(
         store.clone(),
@@ -198,7 +210,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         presence: Arc::clone(&presence),
         bell: Arc::clone(&bell),
         destinations: Arc::clone(&destinations),
-        outbound: Arc::clone(&outbound),
+        outbound: Arc::clone(&outbound_bell),
         push: Arc::clone(&push),
         store: store.clone(),
         clock: clock(),
@@ -210,6 +222,20 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         trees: Arc::clone(&trees),
         rooms: Arc::clone(&rooms),
         wakers: Arc::clone(&wakers),
+    }));
+    let outbound = Arc::new(Outbound::new(OutboundParts {
+        store: store.clone(),
+        clock: clock(),
+        rng: rng(),
+        destinations: Arc::clone(&destinations),
+        bell: Arc::clone(&outbound_bell),
+        carrier,
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        users: Arc::clone(&users),
+        devices: Arc::clone(&devices),
+        presence: Arc::clone(&presence),
+        settings: settings.outbound,
     }));
     let account_data = Arc::new(AccountData::new(
         store.clone(),
@@ -250,6 +276,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         server_keys: Arc::clone(&federation.server_keys),
         destinations: Arc::clone(&destinations),
     }));
+    sender.sign_with(Arc::<Ingest>::clone(&ingest));
     let remote_rooms = Arc::new(RemoteRooms::new(RemoteRoomsParts {
         store: store.clone(),
         clock: clock(),
@@ -364,8 +391,15 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&users),
         Arc::clone(&rooms),
         presence_watchers,
+        Arc::clone(&outbound_bell),
     ));
-    let typing = Arc::new(TypingNotices::new(typing, Arc::clone(&rooms), Arc::clone(&wakers)));
+    let typing = Arc::new(TypingNotices::new(
+        clock(),
+        typing,
+        Arc::clone(&rooms),
+        Arc::clone(&wakers),
+        Arc::clone(&outbound_bell),
+    ));
     let edus = Arc::new(Edus::new(EdusParts {
         store: store.clone(),
         clock: clock(),
@@ -385,6 +419,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             Arc::clone(&rooms),
             Arc::clone(&ingest),
             Arc::clone(&edus),
+            Arc::clone(&remote_rooms),
         )),
         resident,
         peers: Arc::clone(&federation.peers),
@@ -455,7 +490,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         directory: reading.directory,
         sliding_sync: Arc::new(SlidingSync::new(Arc::clone(&sync_parts))),
         sync: Arc::new(Sync::new(sync_parts)),
-        receipts: Arc::new(Receipts::new(store.clone(), clock(), rooms, events, wakers, bell)),
+        receipts: Arc::new(Receipts::new(store.clone(), clock(), rooms, events, wakers, bell, outbound_bell)),
         presence,
         typing,
         edus,
@@ -474,12 +509,21 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     });
     Ok(Wired {
         services,
-        admin: AdminServices { accounts, registration_tokens, backups: Arc::new(backups), reports, standings },
+        admin: AdminServices {
+            accounts,
+            registration_tokens,
+            backups: Arc::new(backups),
+            reports,
+            standings,
+            outbound: Arc::clone(&outbound),
+        },
         health: Arc::new(Health::new(store.clone())),
         jobs,
         delivery,
         gateways,
+        outbound,
         copies,
+        ingest,
         peers: federation.peers,
         store,
     })

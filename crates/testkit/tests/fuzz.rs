@@ -16,6 +16,15 @@ mod event_validation;
 #[path = "../../../fuzz/checks/filters.rs"]
 #[expect(unreachable_pub, reason = "the file is a module of the fuzz targets, too")]
 mod filters;
+#[path = "../../../fuzz/checks/join_answer.rs"]
+#[expect(unreachable_pub, reason = "the file is a module of the fuzz targets, too")]
+mod join_answer;
+#[path = "../../../fuzz/checks/pdu_receive.rs"]
+#[expect(unreachable_pub, reason = "the file is a module of the fuzz targets, too")]
+mod pdu_receive;
+#[path = "../../../fuzz/checks/transaction.rs"]
+#[expect(unreachable_pub, reason = "the file is a module of the fuzz targets, too")]
+mod transaction;
 
 /// What JSON is made of, and what readers of it stumble over.
 const PIECES: &[&str] = &[
@@ -81,6 +90,21 @@ fn event_validation_never_panics() -> Result<()> {
 #[test]
 fn filters_never_panic() -> Result<()> {
     mutate("filters", filters::run)
+}
+
+#[test]
+fn events_of_other_servers_never_panic() -> Result<()> {
+    mutate("pdu_receive", pdu_receive::run)
+}
+
+#[test]
+fn transactions_never_panic() -> Result<()> {
+    mutate("transaction", transaction::run)
+}
+
+#[test]
+fn answers_to_joins_never_panic() -> Result<()> {
+    mutate("join_answer", join_answer::run)
 }
 
 /// One change of some bytes, at a place that is given as a fraction of their length.

@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use ruma::{OwnedEventId, OwnedRoomId, ServerName, TransactionId, api::federation::transactions::edu::Edu, serde::Raw};
 use serde_json::value::RawValue;
 
-use super::Edus;
+use super::{Edus, RemoteRooms};
 use crate::{
     Error, Result,
     events::{
@@ -34,6 +34,7 @@ pub struct Transactions {
     rooms: Arc<Rooms>,
     ingest: Arc<Ingest>,
     edus: Arc<Edus>,
+    remote_rooms: Arc<RemoteRooms>,
     /// Transactions that are being worked on: a repeated one waits for the first.
     working: quick_cache::sync::Cache<ruma::OwnedServerName, Arc<tokio::sync::Mutex<()>>>,
 }
@@ -43,8 +44,14 @@ const SERVERS: usize = 10_000;
 
 impl Transactions {
     /// Over a store.
-    pub fn new(store: Store, rooms: Arc<Rooms>, ingest: Arc<Ingest>, edus: Arc<Edus>) -> Self {
-        Self { store, rooms, ingest, edus, working: quick_cache::sync::Cache::new(SERVERS) }
+    pub fn new(
+        store: Store,
+        rooms: Arc<Rooms>,
+        ingest: Arc<Ingest>,
+        edus: Arc<Edus>,
+        remote_rooms: Arc<RemoteRooms>,
+    ) -> Self {
+        Self { store, rooms, ingest, edus, remote_rooms, working: quick_cache::sync::Cache::new(SERVERS) }
     }
 
     /// Takes a transaction. One that is repeated gets the answer of the first time.
@@ -110,9 +117,11 @@ impl Transactions {
     async fn take_room(&self, origin: &ServerName, room_id: &OwnedRoomId, raw: Vec<Box<RawValue>>) -> Result<Answers> {
         let room = match self.rooms.get(room_id).await {
             Ok(room) if room.view().has_local_members() => room,
-            // Nobody here is in the room any more, or ever was. Nothing is kept, and nothing told but that.
-            Ok(_) => return Ok(Answers::new()),
-            Err(Error::Matrix(error)) if error.kind == ErrorKind::NotFound => return Ok(Answers::new()),
+            // Nobody here is in the room any more, or ever was. Only what takes an invite back is heard.
+            Ok(_) => return self.take_outside(origin, room_id, raw).await,
+            Err(Error::Matrix(error)) if error.kind == ErrorKind::NotFound => {
+                return self.take_outside(origin, room_id, raw).await;
+            }
             Err(error) => return Err(error),
         };
         let mut answers = Answers::new();
@@ -140,6 +149,22 @@ impl Transactions {
         }
         let right = self.ingest.with_policy_signatures(&room, right).await?;
         self.take_right(origin, &room, &right, &mut answers).await?;
+        Ok(answers)
+    }
+
+    /// Events of a room that is not here: an invite of somebody here may be taken back.
+    async fn take_outside(
+        &self,
+        origin: &ServerName,
+        room_id: &OwnedRoomId,
+        raw: Vec<Box<RawValue>>,
+    ) -> Result<Answers> {
+        let mut answers = Answers::new();
+        for pdu in raw {
+            if let Some(id) = self.remote_rooms.take_back(origin, room_id, pdu).await? {
+                answers.insert(id, Ok(()));
+            }
+        }
         Ok(answers)
     }
 

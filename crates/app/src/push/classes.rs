@@ -3,8 +3,12 @@
 use std::{collections::HashMap, sync::Arc};
 
 use domicile_core::ids::{RoomNum, UserNum};
-use domicile_room::push_rules::{Class, ClassKey, Personal, split};
+use domicile_room::{
+    event::Pdu,
+    push_rules::{Asked, Class, ClassKey, Outcomes, Personal, QuietOutcomes, split},
+};
 use domicile_store::{Batch, Snapshot, Store, numbers::Sequence, table::push};
+use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use ruma::{OwnedUserId, RoomId, UserId, push::Ruleset};
 
@@ -35,6 +39,11 @@ pub struct RoomClasses {
     pub own: HashMap<UserNum, OwnRules>,
     /// By whom somebody is ignored: nothing of theirs counts there.
     pub ignored_by: HashMap<OwnedUserId, Vec<UserNum>>,
+    /// What their rules ask about an event.
+    asked: Arc<Asked>,
+    /// Whether somebody's own rules may speak of events that address nobody.
+    watched: bool,
+    quiet: Mutex<QuietOutcomes>,
 }
 
 impl RoomClasses {
@@ -43,6 +52,22 @@ impl RoomClasses {
         let default = self.classes.first().map_or(0, |class| class.0);
         self.own.get(&user_num).map_or(default, |own| own.class_num)
     }
+
+    /// Whether nobody's rules ask about the content of an event. It addresses nobody, and what the classes say about it is the same for all
+    /// such events of its type.
+    pub fn is_quiet(&self, pdu: &Pdu) -> bool {
+        !self.watched && self.asked.is_quiet(pdu)
+    }
+
+    /// What the classes said about another quiet event like this one, in a room with so many joined members.
+    pub fn remembered(&self, pdu: &Pdu, joined: u64) -> Option<Outcomes> {
+        self.quiet.lock().get(pdu.kind(), joined)
+    }
+
+    /// Remembers what the classes say about a quiet event.
+    pub fn remember(&self, pdu: &Pdu, joined: u64, outcomes: &Outcomes) {
+        self.quiet.lock().remember(pdu.kind(), joined, outcomes);
+    }
 }
 
 /// The classes.
@@ -50,6 +75,8 @@ pub struct PushClasses {
     store: Store,
     users: Arc<Users>,
     default: Arc<Class>,
+    /// What the default rules ask, for the many rooms that have no others.
+    default_asked: Arc<Asked>,
     nums: Cache<ClassKey, i64>,
     rooms: Cache<RoomNum, Arc<RoomClasses>>,
 }
@@ -58,7 +85,8 @@ impl PushClasses {
     /// Over a store.
     pub fn new(store: Store, users: Arc<Users>) -> Self {
         let default = Arc::new(Class::server_default());
-        Self { store, users, default, nums: Cache::new(CLASSES), rooms: Cache::new(ROOMS) }
+        let default_asked = Arc::new(Asked::by([&*default]));
+        Self { store, users, default, default_asked, nums: Cache::new(CLASSES), rooms: Cache::new(ROOMS) }
     }
 
     /// Forgets what is known of all rooms: somebody changed their rules.
@@ -98,7 +126,12 @@ impl PushClasses {
                 ignored_by.entry(user_id.clone()).or_default().push(user_num);
             }
         }
-        let classes = Arc::new(RoomClasses { classes, own, ignored_by });
+        let asked = match &classes[..] {
+            [_] => Arc::clone(&self.default_asked),
+            _ => Arc::new(Asked::by(classes.iter().map(|(_, class)| &**class))),
+        };
+        let watched = own.values().any(|own| own.personal.watchful());
+        let classes = Arc::new(RoomClasses { classes, own, ignored_by, asked, watched, quiet: Mutex::default() });
         self.rooms.insert(room_num, Arc::clone(&classes));
         Ok(classes)
     }

@@ -11,6 +11,7 @@ use imbl::{HashMap, Vector};
 use ruma::{OwnedEventId, OwnedRoomId, RoomVersionId, room_version_rules::RoomVersionRules};
 use tokio::sync::Mutex;
 
+use super::AllowedMessages;
 use crate::{events::Stored, push::Totals, rooms::Membership};
 
 /// Events of the timeline's end that a room keeps in memory, so that a `/sync` that is nearly up to date reads nothing from disk.
@@ -61,6 +62,8 @@ pub struct Facts {
     pub history_visibility: Option<Arc<Pdu>>,
     /// `m.room.server_acl`
     pub server_acl: Option<Arc<Pdu>>,
+    /// `m.room.policy`
+    pub policy: Option<Arc<Pdu>>,
     /// Whether `m.room.encryption` is set.
     pub encrypted: bool,
 }
@@ -96,6 +99,8 @@ pub struct RoomView {
     pub has_relations: bool,
     /// Running totals of threads that were written to lately.
     pub threads: HashMap<EventNum, Totals>,
+    /// Messages that the state as it is allows.
+    pub allowed: AllowedMessages,
     /// Whether the room is in the public directory.
     pub is_public: bool,
     /// The other servers and cells that have members in the room, and how many are joined from each.

@@ -1,5 +1,6 @@
 //! Rooms: their state in memory, their making, who is in them.
 
+mod allowed;
 mod authorship;
 pub mod create;
 pub mod directory;
@@ -21,6 +22,7 @@ pub mod summary;
 pub mod upgrade;
 pub mod visibility;
 
+pub use allowed::AllowedMessages;
 pub use create::{CreationSettings, EncryptByDefault, Preset, RoomMaker, RoomRequest};
 pub use directory::Directory;
 pub use graph::Graph;

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use quick_cache::{Weighter, sync::Cache};
 use ruma::{OwnedRoomId, RoomId};
 
-use super::{Facts, Member, Membership, Room, RoomInfo, RoomView, StateTrees, live::RECENT};
+use super::{AllowedMessages, Facts, Member, Membership, Room, RoomInfo, RoomView, StateTrees, live::RECENT};
 use crate::{Error, Result, error::not_found, events::Events, push::Totals};
 
 /// Ids whose numbers are kept.
@@ -185,6 +185,7 @@ async fn load(
         recent,
         has_relations: relations::any(snapshot, room_num).await?,
         threads: imbl::HashMap::new(),
+        allowed: AllowedMessages::default(),
         is_public: row.is_public,
         destinations: destinations::of_room(snapshot, room_num).await?.into_iter().collect(),
     };
@@ -218,6 +219,7 @@ async fn facts(
         join_rules: find("m.room.join_rules").await?,
         history_visibility: find("m.room.history_visibility").await?,
         server_acl: find("m.room.server_acl").await?,
+        policy: find("m.room.policy").await?,
         encrypted: find("m.room.encryption").await?.is_some(),
     })
 }

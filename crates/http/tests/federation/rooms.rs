@@ -102,6 +102,21 @@ async fn an_invite_is_shown_and_taken_or_refused() {
 }
 
 #[tokio::test]
+async fn an_invite_is_taken_back() {
+    let (here, there) = pair().await;
+    let (alice, bob) = (here.user("alice"), there.user("bob"));
+    for how in ["kick", "ban"] {
+        let room = room(&alice, json!({ "preset": "private_chat" })).await;
+        let bob_id = json!({ "user_id": bob.id() });
+        alice.post(&format!("{V3}/rooms/{room}/invite"), &bob_id).await.ok();
+        assert!(synced(&bob).await["rooms"]["invite"].get(&room).is_some());
+        alice.post(&format!("{V3}/rooms/{room}/{how}"), &bob_id).await.ok();
+        here.relay(&there, Position::START).await;
+        assert!(synced(&bob).await["rooms"]["invite"].get(&room).is_none(), "{how}");
+    }
+}
+
+#[tokio::test]
 async fn who_knocks_is_let_in_and_who_is_in_an_allowed_room_comes_in() {
     let (here, there) = pair().await;
     let (alice, bob) = (here.user("alice"), there.user("bob"));

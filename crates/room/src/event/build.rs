@@ -135,6 +135,7 @@ fn make(
         content.insert("redacts", Json::String(redacts.as_str().into()));
     }
     let content_json = text(|out| content.write_some(out, |_| true))?;
+    let content_json = RawValue::from_string(content_json).map_err(|error| BuildError::Content(error.to_string()))?;
     let outer = Outer {
         kind: &kind,
         draft: &draft,
@@ -143,7 +144,7 @@ fn make(
         redacts: draft.redacts.as_ref().filter(|_| !redacts_in_content),
     };
 
-    let unsigned = outer.write(&content_json, None, true, None);
+    let unsigned = outer.write(content_json.get(), None, true, None);
     let content_hash = BASE64_STANDARD_NO_PAD.encode(Sha256::digest(unsigned.as_bytes()));
 
     let redacted_content = text(|out| redact::write_content(&content, &kind, &rules.redaction, out))?;
@@ -156,7 +157,7 @@ fn make(
     };
     let signature = signer.sign(redacted.as_bytes());
     let json = outer.write(
-        &content_json,
+        content_json.get(),
         Some(&content_hash),
         true,
         Some((signer.server_name().as_str(), signer.key_id(), &signature)),
@@ -165,7 +166,6 @@ fn make(
         return Err(BuildError::TooLarge { what: "the event", length: json.len(), limit: limits::EVENT_BYTES });
     }
     let event_id = OwnedEventId::try_from(event_id).map_err(|error| BuildError::Content(error.to_string()))?;
-    let content = RawValue::from_string(content_json).map_err(|error| BuildError::Content(error.to_string()))?;
     let ts = UInt::try_from(place.origin_server_ts).unwrap_or_default();
     Ok(Pdu::built(
         event_id,
@@ -173,7 +173,7 @@ fn make(
         draft.sender,
         draft.kind,
         draft.state_key,
-        content,
+        content_json,
         MilliSecondsSinceUnixEpoch(ts),
         place.depth,
         place.prev_events,

@@ -80,6 +80,11 @@ impl Class {
         key
     }
 
+    /// The conditions of each rule.
+    pub(super) fn conditions(&self) -> impl Iterator<Item = &[PushCondition]> {
+        self.rules.iter().map(|rule| &rule.conditions[..])
+    }
+
     /// What the class says about an event. It is the outcome of each member but the sender, and but those whose own rules may match.
     pub fn evaluate(&self, event: &PushEvent, facts: &RoomFacts) -> Outcome {
         let found = self.rules.iter().find(|rule| rule.matches(event, facts.of_class()));

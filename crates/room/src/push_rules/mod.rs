@@ -6,10 +6,13 @@
 //!
 //! Who must be asked for an event: the users whom it addresses ([`PushEvent::addressed`]) and the few members whose [`Personal::watchful`]
 //! is true, and of these those whose [`Personal::may_match`] is true.
+//!
+//! Of a quiet event ([`Asked::is_quiet`]) nothing needs to be evaluated at all, once another one like it was.
 
 mod class;
 mod event;
 mod personal;
+mod quiet;
 
 use std::{
     collections::BTreeMap,
@@ -28,6 +31,7 @@ pub use self::{
     class::{Class, ClassKey, Split, split},
     event::{PushEvent, RoomFacts},
     personal::Personal,
+    quiet::{Asked, Outcomes, QuietOutcomes},
 };
 
 /// What the rules say about an event.

@@ -1,6 +1,6 @@
 //! `domicile user`: add, passwd, deactivate, list, devices.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 
 use anyhow::{Context, bail};
 use axum::http::Method;
@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use domicile_core::{config::Config, rng};
 use serde_json::{Value, json};
 
-use super::{date, say};
+use super::{date, say, terminal::ask_hidden};
 use crate::admin_socket::ask;
 
 const PATH: &str = "/_domicile/admin/v1/users";
@@ -187,8 +187,7 @@ impl PasswordFrom {
         if self.password_stdin {
             std::io::stdin().lock().read_line(&mut line).context("cannot read the password")?;
         } else if std::io::stdin().is_terminal() {
-            write!(std::io::stderr(), "Password (empty: one is made up): ")?;
-            std::io::stdin().lock().read_line(&mut line).context("cannot read the password")?;
+            line = ask_hidden("Password (empty: one is made up): ")?;
         }
         let password = line.trim_end_matches(['\r', '\n']);
         if self.password_stdin && password.is_empty() {

@@ -129,3 +129,47 @@ fn the_configuration_says_where_each_value_comes_from() {
     std::fs::write(place.folder.path().join("domicile.toml"), default).unwrap();
     assert_eq!(place.json(&["config", "check", "--json"], ""), json!({ "ok": true, "problems": [] }));
 }
+
+#[test]
+fn a_password_that_is_typed_is_not_shown() {
+    use std::io::{Read as _, Write as _};
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    let place = Place::new(false);
+    let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&keyboard).unwrap();
+    unlockpt(&keyboard).unwrap();
+    let name = ptsname(&keyboard, Vec::new()).unwrap().into_string().unwrap();
+    let terminal = std::fs::File::options().read(true).write(true).open(name).unwrap();
+    let shown = terminal.try_clone().unwrap();
+    let mut process = place
+        .command(&["user", "add", "alice", "--json"])
+        .stdin(terminal)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The question comes when the terminal is ready for the answer.
+    let mut asked = [0; 8];
+    process.stderr.as_mut().unwrap().read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"Password");
+    let mut keyboard = std::fs::File::from(keyboard);
+    keyboard.write_all(b"typed in secret\n").unwrap();
+    let output = process.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // After the end the terminal shows again what is typed.
+    keyboard.write_all(b"and this is shown\n").unwrap();
+    let mut screen = Vec::new();
+    while !screen.ends_with(b"shown\r\n") {
+        let mut byte = [0];
+        keyboard.read_exact(&mut byte).unwrap();
+        screen.extend(byte);
+    }
+    drop(shown);
+    assert_eq!(String::from_utf8_lossy(&screen), "\r\nand this is shown\r\n");
+
+    let server = place.serve(&place.folder.path().join("log"));
+    let session = server.login("alice", "typed in secret");
+    assert_eq!(session["user_id"], "@alice:localhost");
+}

@@ -1,32 +1,35 @@
 //! The check by the room's policy server (server-server, *Policy servers*): an event that it has not signed is kept, but not shown.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use domicile_core::{error::ErrorKind, locality::Locality};
 use domicile_room::event::{
     Pdu,
     policy_server::{KEY_ID, PolicyServer},
 };
-use ruma::{api::federation::policy::sign_event, events::StateEventType};
+use futures::future::BoxFuture;
+use ruma::api::federation::policy::sign_event;
 use serde_json::value::RawValue;
 
 use super::{Ingest, Round};
 use crate::{
     Result,
-    federation::peers::ORDINARY,
-    rooms::{Room, RoomView},
+    events::send::PolicySigner,
+    federation::Bounds,
+    rooms::{Room, RoomInfo, RoomView},
 };
+
+/// What a policy server's answer may cost: a room waits for it.
+const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 64 * 1024 };
 
 impl Ingest {
     /// The room's policy server: it counts while somebody of it is in the room.
     async fn policy_server(&self, view: &RoomView) -> Result<Option<PolicyServer>> {
-        let kind = StateEventType::from("m.room.policy").to_string();
-        let Some(key_num) = self.keys.find(&kind, "").await? else { return Ok(None) };
-        let Some(event_num) = view.state.get(&key_num).copied() else { return Ok(None) };
-        let Some(policy) = PolicyServer::of(&self.events.get(event_num).await?.pdu) else { return Ok(None) };
+        let Some(policy) = view.facts.policy.as_deref().and_then(PolicyServer::of) else { return Ok(None) };
         let locality = self.users.localities().of_server(policy.via());
         let there = match locality {
-            domicile_core::locality::Locality::Here => view.has_local_members(),
-            domicile_core::locality::Locality::Elsewhere(destination) => {
+            Locality::Here => view.has_local_members(),
+            Locality::Elsewhere(destination) => {
                 let destination_num = self.destinations.num(&destination).await?;
                 view.destinations.contains_key(&destination_num)
             }
@@ -66,7 +69,7 @@ impl Ingest {
 
     async fn ask_policy_server(&self, policy: &PolicyServer, pdu: &Pdu) -> Option<String> {
         let json = RawValue::from_string(String::from_utf8_lossy(pdu.json()).into_owned()).ok()?;
-        let asked = self.peers.ask(policy.via(), sign_event::v1::Request::new(json), ORDINARY).await;
+        let asked = self.peers.ask(policy.via(), sign_event::v1::Request::new(json), BOUNDS).await;
         match asked {
             Ok(answer) => {
                 let of_server = answer.signatures.get(policy.via())?;
@@ -77,5 +80,23 @@ impl Ingest {
                 None
             }
         }
+    }
+}
+
+impl PolicySigner for Ingest {
+    fn sign<'a>(&'a self, info: &'a RoomInfo, view: &'a RoomView, pdu: Arc<Pdu>) -> BoxFuture<'a, Result<Arc<Pdu>>> {
+        Box::pin(async move {
+            let Some(policy) = self.policy_server(view).await? else { return Ok(pdu) };
+            if *policy.via() == *self.users.server_name() || policy.recommends(&pdu, &info.rules) {
+                return Ok(pdu);
+            }
+            let signature = self.ask_policy_server(&policy, &pdu).await;
+            let signed = signature.and_then(|signature| policy.add(&pdu, &info.rules, &signature).ok().flatten());
+            let refused = || {
+                ErrorKind::Forbidden
+                    .with(format!("The room's policy server {} does not let this through.", policy.via()))
+            };
+            Ok(Arc::new(signed.ok_or_else(refused)?))
+        })
     }
 }

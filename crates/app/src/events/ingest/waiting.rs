@@ -1,7 +1,7 @@
 //! Events that were taken and wait for others that they name. They are on disk, and are worked off room by room, so that a slow server holds up
 //! nobody but its own.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use domicile_core::{
     clock::{HOUR_MS, MINUTE_MS, SECOND_MS},
@@ -11,6 +11,7 @@ use domicile_room::event::Pdu;
 use domicile_store::{Batch, event_id, numbers::Sequence, table::inbound};
 use parking_lot::Mutex;
 use ruma::{OwnedServerName, ServerName};
+use tokio_util::sync::CancellationToken;
 
 use super::{Ingest, Way, missing::FetchError};
 use crate::{Error, Result, rooms::Room};
@@ -23,6 +24,8 @@ const ROUND: i64 = 100;
 const ROOMS: i64 = 200;
 /// How often an event's predecessors are asked for before it is given up.
 const ATTEMPTS: i64 = 8;
+/// How often it is looked for events whose time has come.
+const LOOK: Duration = Duration::from_secs(10);
 /// How long an event rests after the first attempt; it doubles.
 const PAUSE_MS: i64 = 10 * SECOND_MS;
 
@@ -69,6 +72,19 @@ impl Ingest {
             self.begin_work(room_num);
         }
         Ok(())
+    }
+
+    /// Works off what waits, now and again, until the server stops.
+    pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
+        loop {
+            if let Err(error) = self.work_off_due().await {
+                tracing::warn!(%error, "it could not be read which events wait");
+            }
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
     }
 
     /// One task a room.

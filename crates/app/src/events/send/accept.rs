@@ -9,7 +9,8 @@ use ruma::UserId;
 
 use super::{
     Aside, Sender, Staging,
-    persist::{Changes, Placed},
+    follow::{Changes, remove_fact},
+    persist::Placed,
 };
 use crate::{
     Error, Result,
@@ -88,7 +89,7 @@ impl Sender {
                 }
             }
         }
-        let tell = tell && (had_destinations || !changes.destinations.is_empty());
+        let tell = tell && (had_destinations || changes.concern_others());
         let graph_state = (graph_state != state_before).then_some(graph_state);
         let place = Placed { event_num, state_before, graph_state, key_num, auths, tell, known: known.is_some() };
         self.add(staging, pdu, place, changes).await?;
@@ -139,7 +140,7 @@ impl Sender {
         let state_key = gone.state_key().unwrap_or_default();
         if state_key.is_empty() {
             staging.resolved.push(gone.kind().to_string());
-            super::persist::remove_fact(staging, gone.kind());
+            remove_fact(staging, gone.kind());
         }
         if gone.membership().is_some()
             && let Ok(user_id) = <&UserId>::try_from(state_key)

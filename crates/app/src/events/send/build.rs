@@ -21,7 +21,7 @@ use super::{AuthState, Sender, Staging};
 use crate::{
     Error, Result,
     push::Totals,
-    rooms::{Facts, RoomView},
+    rooms::{AllowedMessages, Facts, RoomView},
 };
 
 /// Events that a new one names at most. Others refuse more than 20.
@@ -29,14 +29,23 @@ const PREV_EVENTS: usize = 10;
 /// The greatest depth (server-server, *PDUs*: what canonical JSON can hold).
 pub(super) const MAX_DEPTH: i64 = (1 << 53) - 1;
 
-/// Builds an event at the end of the copy.
-pub(super) async fn build(sender: &Sender, staging: &Staging, draft: EventDraft, state: &AuthState) -> Result<Pdu> {
+/// The names of the events that allow one.
+pub(super) fn auth_events(staging: &Staging, state: &AuthState) -> Vec<OwnedEventId> {
     let names_create = staging.info.rules.authorization.room_create_event_id_as_room_id;
-    let auth_events: Vec<OwnedEventId> = state
+    state
         .iter()
         .filter(|((kind, _), _)| !(names_create && *kind == ruma::events::StateEventType::RoomCreate))
         .map(|(_, pdu)| pdu.event_id().to_owned())
-        .collect();
+        .collect()
+}
+
+/// Builds an event at the end of the copy.
+pub(super) async fn build(
+    sender: &Sender,
+    staging: &Staging,
+    draft: EventDraft,
+    auth_events: Vec<OwnedEventId>,
+) -> Result<Pdu> {
     let place = Place {
         room_id: Some(staging.info.room_id.clone()),
         prev_events: ends(&staging.view),
@@ -112,6 +121,7 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         join_rules: None,
         history_visibility: None,
         server_acl: None,
+        policy: None,
         encrypted: false,
     };
     let view = RoomView {
@@ -129,6 +139,7 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         recent: Vector::new(),
         has_relations: false,
         threads: HashMap::new(),
+        allowed: AllowedMessages::default(),
         is_public: false,
         destinations: HashMap::new(),
     };

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use domicile_core::ids::{EventNum, Position, UserNum};
 use domicile_room::{
     event::Pdu,
-    push_rules::{Outcome, PushEvent, RoomFacts, evaluate_user, split},
+    push_rules::{Outcome, Outcomes, PushEvent, RoomFacts, evaluate_user, split},
 };
 use domicile_store::table::threads;
-use ruma::push::Ruleset;
+use ruma::{UserId, push::Ruleset};
 
 use super::{Sender, Staging};
 use crate::{
@@ -50,18 +50,13 @@ impl Sender {
             None => Totals::default(),
         };
         // An event that cannot be asked about notifies nobody.
-        let Ok(event) = PushEvent::new(pdu, &info.room_id) else {
+        let Some((outcomes, own)) = self.judge(staging, &classes, pdu).await? else {
             return Ok(Counted { thread_totals: in_thread.encode(), ..Counted::default() });
         };
-        let joined = u64::try_from(staging.view.joined).unwrap_or(u64::MAX);
-        let facts = RoomFacts::new(&info.room_id, joined, pdu.sender(), &staging.view.facts.power_levels);
-        let outcomes: Vec<(i64, Outcome)> =
-            classes.classes.iter().map(|(class_num, class)| (*class_num, class.evaluate(&event, &facts))).collect();
         for (class_num, outcome) in outcomes.iter().filter(|(_, outcome)| outcome.notify) {
             staging.view.totals.add(*class_num, outcome.highlight, thread_num.is_some());
             in_thread.add(*class_num, outcome.highlight, true);
         }
-        let own = self.own_counts(staging, &classes, &outcomes, &event, &facts).await?;
         staging.notifies |=
             own.iter().any(|(_, notify, _)| *notify > 0) || outcomes.iter().any(|(_, outcome)| outcome.notify);
         let totals = staging.view.totals.encode();
@@ -73,6 +68,31 @@ impl Sender {
             staging.view.threads.insert(root_num, in_thread);
         }
         Ok(Counted { totals: (!totals.is_empty()).then_some(totals), thread_totals, own })
+    }
+
+    /// What each class says about an event, and whose own rules say something else; none for an event that cannot be asked about.
+    async fn judge(
+        &self,
+        staging: &Staging,
+        classes: &RoomClasses,
+        pdu: &Pdu,
+    ) -> Result<Option<(Outcomes, Vec<OwnCount>)>> {
+        let joined = u64::try_from(staging.view.joined).unwrap_or(u64::MAX);
+        let quiet = classes.is_quiet(pdu);
+        if quiet && let Some(outcomes) = classes.remembered(pdu, joined) {
+            let own = ignoring(classes, &outcomes, pdu.sender());
+            return Ok(Some((outcomes, own)));
+        }
+        let info = &staging.info;
+        let Ok(event) = PushEvent::new(pdu, &info.room_id) else { return Ok(None) };
+        let facts = RoomFacts::new(&info.room_id, joined, pdu.sender(), &staging.view.facts.power_levels);
+        let outcomes: Outcomes =
+            classes.classes.iter().map(|(class_num, class)| (*class_num, class.evaluate(&event, &facts))).collect();
+        if quiet {
+            classes.remember(pdu, joined, &outcomes);
+        }
+        let own = self.own_counts(staging, classes, &outcomes, &event, &facts).await?;
+        Ok(Some((outcomes, own)))
     }
 
     /// The totals of a thread before its next reply: from the copy, or once from disk.
@@ -94,22 +114,8 @@ impl Sender {
         event: &PushEvent,
         facts: &RoomFacts,
     ) -> Result<Vec<OwnCount>> {
-        let mut own = Vec::new();
-        let mut judge = |user_num: UserNum, exact: &Outcome| {
-            let class_num = classes.class_of(user_num);
-            let class = outcomes.iter().find(|(known, _)| *known == class_num).map(|(_, outcome)| outcome);
-            let (notify, highlight) = class.map_or((false, false), |class| (class.notify, class.highlight));
-            let difference =
-                (i64::from(exact.notify) - i64::from(notify), i64::from(exact.highlight) - i64::from(highlight));
-            if difference != (0, 0) {
-                own.push((user_num, difference.0, difference.1));
-            }
-        };
-        // Whoever ignores the sender is not notified, whatever their rules say.
+        let mut own = ignoring(classes, outcomes, event.sender());
         let ignoring = classes.ignored_by.get(event.sender()).map(Vec::as_slice).unwrap_or_default();
-        for user_num in ignoring {
-            judge(*user_num, &Outcome::default());
-        }
         for user_id in event.addressed() {
             if !self.users.is_local(user_id) || user_id == event.sender() {
                 continue;
@@ -121,15 +127,36 @@ impl Sender {
             }
             let rules = Ruleset::server_default(user_id);
             if split(&rules, user_id, &staging.info.room_id).personal.may_match(event, "") {
-                judge(user_num, &evaluate_user(&rules, user_id, "", event, facts));
+                own.extend(difference(classes, outcomes, user_num, &evaluate_user(&rules, user_id, "", event, facts)));
             }
         }
         for (user_num, rules) in classes.own.iter().filter(|(user_num, _)| !ignoring.contains(user_num)) {
             let user_id = self.users.id(*user_num).await?;
             if user_id != event.sender() && rules.personal.may_match(event, user_id.localpart()) {
-                judge(*user_num, &evaluate_user(&rules.rules, &user_id, user_id.localpart(), event, facts));
+                let exact = evaluate_user(&rules.rules, &user_id, user_id.localpart(), event, facts);
+                own.extend(difference(classes, outcomes, *user_num, &exact));
             }
         }
         Ok(own)
     }
+}
+
+/// Whoever ignores the sender is not notified, whatever their rules say.
+fn ignoring(classes: &RoomClasses, outcomes: &[(i64, Outcome)], sender: &UserId) -> Vec<OwnCount> {
+    let ignoring = classes.ignored_by.get(sender).into_iter().flatten();
+    ignoring.filter_map(|user_num| difference(classes, outcomes, *user_num, &Outcome::default())).collect()
+}
+
+/// How a user's outcome differs from that of their class, if it does.
+fn difference(
+    classes: &RoomClasses,
+    outcomes: &[(i64, Outcome)],
+    user_num: UserNum,
+    exact: &Outcome,
+) -> Option<OwnCount> {
+    let class_num = classes.class_of(user_num);
+    let class = outcomes.iter().find(|(known, _)| *known == class_num).map(|(_, outcome)| outcome);
+    let (notify, highlight) = class.map_or((false, false), |class| (class.notify, class.highlight));
+    let difference = (i64::from(exact.notify) - i64::from(notify), i64::from(exact.highlight) - i64::from(highlight));
+    (difference != (0, 0)).then_some((user_num, difference.0, difference.1))
 }

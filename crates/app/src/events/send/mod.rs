@@ -8,15 +8,17 @@ mod authorise;
 mod build;
 mod count;
 mod fan_out;
+mod follow;
 mod listing;
 mod message;
 mod persist;
+mod policy;
 mod redaction;
 mod relate;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::AtomicI64},
+    sync::{Arc, OnceLock, atomic::AtomicI64},
 };
 
 use domicile_core::{
@@ -42,6 +44,7 @@ use crate::{
 pub use accept::{Accepted, Refused, Resolved};
 use count::Counted;
 pub use message::Transaction;
+pub use policy::PolicySigner;
 use relate::Related;
 
 /// Makes the next events of rooms.
@@ -63,6 +66,7 @@ pub struct Sender {
     outbound: Arc<OutboundBell>,
     /// The time of the last create event.
     last_create: AtomicI64,
+    policy_signer: OnceLock<Arc<dyn PolicySigner>>,
 }
 
 /// What a sender is made of.
@@ -133,6 +137,8 @@ struct StagedEvent {
     members: Vec<(UserNum, Member)>,
     /// How many members other servers have with it, where that changes.
     destinations: Vec<(DestinationNum, i64)>,
+    /// Other servers that are told this event and no other of the room.
+    told_once: Vec<DestinationNum>,
     related: Option<Related>,
     counted: Counted,
     /// Whether other servers hear of it from here.
@@ -197,6 +203,7 @@ impl Sender {
             destinations,
             outbound,
             last_create: AtomicI64::new(0),
+            policy_signer: OnceLock::new(),
         }
     }
 
@@ -239,21 +246,32 @@ impl Sender {
 
     /// Builds an event on the copy, checks that it is allowed, and lets the copy show it.
     pub async fn stage(&self, staging: &mut Staging, draft: EventDraft) -> Result<Arc<Pdu>> {
-        let state = authorise::auth_state(self, staging, &draft).await?;
-        let pdu = Arc::new(build::build(self, staging, draft, &state).await?);
-        authorise::authorise(staging, &pdu, &state)?;
-        let auths = if pdu.is_state() { self.auth_nums(staging, state.values()).await? } else { Vec::new() };
+        let (pdu, auths) = match staging.view.allowed_before(&draft).map(<[_]>::to_vec) {
+            Some(auth_events) => (Arc::new(build::build(self, staging, draft, auth_events).await?), Vec::new()),
+            None => self.build_and_authorise(staging, draft).await?,
+        };
+        let pdu = self.signed_by_policy_server(staging, pdu).await?;
         self.put(staging, Arc::clone(&pdu), auths).await?;
         Ok(pdu)
     }
 
+    /// The event, and the numbers of those that allow it, if it is a state event.
+    async fn build_and_authorise(&self, staging: &mut Staging, draft: EventDraft) -> Result<(Arc<Pdu>, Vec<EventNum>)> {
+        let state = authorise::auth_state(self, staging, &draft).await?;
+        let auth_events = build::auth_events(staging, &state);
+        let pdu = Arc::new(build::build(self, staging, draft, auth_events.clone()).await?);
+        authorise::authorise(staging, &pdu, &state)?;
+        if let Some(sender_num) = self.users.num(pdu.sender()).await? {
+            staging.view.note_allowed(&pdu, sender_num, &auth_events);
+        }
+        let auths = if pdu.is_state() { self.auth_nums(staging, state.values()).await? } else { Vec::new() };
+        Ok((pdu, auths))
+    }
+
     /// An event as it would be made on the room as it is now, if it is allowed. Hold the room's writer. Nothing is written.
     pub async fn draft(&self, room: &Room, draft: EventDraft) -> Result<Arc<Pdu>> {
-        let staging = self.begin(room);
-        let state = authorise::auth_state(self, &staging, &draft).await?;
-        let pdu = Arc::new(build::build(self, &staging, draft, &state).await?);
-        authorise::authorise(&staging, &pdu, &state)?;
-        Ok(pdu)
+        let mut staging = self.begin(room);
+        Ok(self.build_and_authorise(&mut staging, draft).await?.0)
     }
 
     /// Somebody of this server has come into a room through another server.
@@ -277,6 +295,7 @@ impl Sender {
         self.follow_listing(&mut staging).await?;
         let notifies = staging.notifies;
         let tells = staging.staged.iter().any(|event| event.tell);
+        let gone = staging.gone();
         let (view, stored) = persist::persist(self, staging).await?;
         let room = fan_out::publish(self, room, view, &stored).await?;
         if notifies {
@@ -284,6 +303,10 @@ impl Sender {
         }
         if tells {
             self.outbound.room(room.info.room_num);
+        }
+        // The room does not know them any more, and they are to hear how their last member left.
+        for destination_num in gone {
+            self.outbound.destination(destination_num);
         }
         Ok((room, stored))
     }
@@ -298,6 +321,14 @@ impl Staging {
     /// The room's number.
     pub fn room_num(&self) -> RoomNum {
         self.info.room_num
+    }
+
+    /// The destinations that have no members left, or never had, and are told of an event nevertheless.
+    fn gone(&self) -> Vec<DestinationNum> {
+        let changed = self.staged.iter().flat_map(|event| &event.destinations);
+        let gone = changed.filter(|(num, joined)| *joined == 0 && !self.view.destinations.contains_key(num));
+        let told_once = self.staged.iter().flat_map(|event| event.told_once.iter().copied());
+        gone.map(|(num, _)| *num).chain(told_once).collect()
     }
 
     fn pdu(&self, event_num: EventNum) -> Option<Arc<Pdu>> {

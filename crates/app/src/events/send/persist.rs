@@ -4,12 +4,9 @@ use std::sync::Arc;
 
 use domicile_core::{
     error::ErrorKind,
-    ids::{DestinationNum, EventNum, KeyNum, NodeNum, UserNum},
+    ids::{EventNum, KeyNum, NodeNum, UserNum},
 };
-use domicile_room::{
-    auth,
-    event::{ClientEvent, Pdu},
-};
+use domicile_room::event::{ClientEvent, Pdu};
 use domicile_store::{
     Batch, Value, event_id,
     numbers::Sequence,
@@ -19,14 +16,17 @@ use domicile_store::{
         graph, memberships, push, rooms,
     },
 };
-use ruma::{UserId, events::TimelineEventType};
+use ruma::UserId;
 
-use super::{Aside, Sender, StagedEvent, Staging, build::MAX_DEPTH};
+use super::{Aside, Sender, StagedEvent, Staging, build::MAX_DEPTH, follow::Changes};
 use crate::{
     Result,
     events::Stored,
-    rooms::{Facts, Member, Membership, RoomInfo, RoomView, live::RECENT},
+    rooms::{RoomInfo, RoomView, live::RECENT},
 };
+
+/// Ends of a room's graph that are kept at most.
+const ENDS: usize = 40;
 
 impl Sender {
     /// Lets the copy show an event that was made here. `auths` are the events that allow it, if it is a state event.
@@ -46,7 +46,7 @@ impl Sender {
             }
             None => None,
         };
-        let tell = !staging.view.destinations.is_empty() || !changes.destinations.is_empty();
+        let tell = !staging.view.destinations.is_empty() || changes.concern_others();
         let place = Placed { event_num, state_before, graph_state: None, key_num, auths, tell, known: false };
         self.add(staging, pdu, place, changes).await
     }
@@ -68,8 +68,12 @@ impl Sender {
         view.depth = view.depth.max(pdu.depth()).min(MAX_DEPTH);
         view.extremities.retain(|(_, id)| !pdu.prev_events().contains(id));
         view.extremities.push((place.event_num, pdu.event_id().to_owned()));
+        // Whoever makes branches by the hundred does not make the room slow: the oldest ends are let go.
+        if view.extremities.len() > ENDS {
+            view.extremities.remove(0);
+        }
         let Placed { event_num, state_before, graph_state, key_num, auths, tell, known } = place;
-        let Changes { members, destinations } = changes;
+        let Changes { members, destinations, told_once } = changes;
         staging.staged.push(StagedEvent {
             event_num,
             pdu,
@@ -80,6 +84,7 @@ impl Sender {
             auths,
             members,
             destinations,
+            told_once,
             related,
             counted,
             tell,
@@ -102,54 +107,6 @@ impl Sender {
             .map_err(|_| ErrorKind::InvalidParam.with(format!("{state_key} is no user id.")))?;
         let found = self.users.num_or_new(user_id).await?;
         found.map(drop).ok_or_else(|| ErrorKind::NotFound.with(format!("There is no user {user_id} here.")).into())
-    }
-
-    /// Brings what the copy keeps of its state in step with a state event that it shows now.
-    pub(super) async fn follow(
-        &self,
-        staging: &mut Staging,
-        changes: &mut Changes,
-        event_num: EventNum,
-        pdu: &Arc<Pdu>,
-        state_key: &str,
-    ) -> Result<()> {
-        if let Some(word) = pdu.membership() {
-            let member = Member { membership: Membership::parse(&word), event_num };
-            if let Ok(user_id) = <&UserId>::try_from(state_key) {
-                self.set_member(staging, changes, user_id, member).await?;
-            }
-        }
-        update_facts(staging, pdu, state_key);
-        Ok(())
-    }
-
-    /// Sets somebody's membership in the copy, and the count of those who are joined from their server. Of this server's own people, only those
-    /// who exist have one.
-    pub(super) async fn set_member(
-        &self,
-        staging: &mut Staging,
-        changes: &mut Changes,
-        user_id: &UserId,
-        member: Member,
-    ) -> Result<()> {
-        let Some(user_num) = self.users.num_or_new(user_id).await? else { return Ok(()) };
-        let was_joined = staging.view.is_joined(user_num);
-        staging.view.set_member(user_num, member);
-        changes.members.push((user_num, member));
-        let difference = i64::from(member.membership == Membership::Join) - i64::from(was_joined);
-        if difference != 0
-            && let Some(destination_num) = self.destinations.of_user(user_id).await?
-        {
-            let joined = staging.view.destinations.get(&destination_num).copied().unwrap_or(0) + difference;
-            if joined > 0 {
-                staging.view.destinations.insert(destination_num, joined);
-            } else {
-                staging.view.destinations.remove(&destination_num);
-            }
-            changes.destinations.retain(|(known, _)| *known != destination_num);
-            changes.destinations.push((destination_num, joined.max(0)));
-        }
-        Ok(())
     }
 
     /// The numbers of events that allow another.
@@ -179,49 +136,6 @@ pub(super) struct Placed {
     pub(super) auths: Vec<EventNum>,
     pub(super) tell: bool,
     pub(super) known: bool,
-}
-
-/// What changes with an event beside the state itself.
-#[derive(Default)]
-pub(super) struct Changes {
-    pub(super) members: Vec<(UserNum, Member)>,
-    pub(super) destinations: Vec<(DestinationNum, i64)>,
-}
-
-pub(super) fn update_facts(staging: &mut Staging, pdu: &Arc<Pdu>, state_key: &str) {
-    if !state_key.is_empty() {
-        return;
-    }
-    let rules = &staging.info.rules;
-    let facts: &mut Facts = Arc::make_mut(&mut staging.view.facts);
-    match pdu.kind() {
-        TimelineEventType::RoomPowerLevels => {
-            facts.power_levels = Arc::new(auth::power_levels(&facts.create, Some(pdu), rules));
-            facts.power_levels_event = Some(Arc::clone(pdu));
-        }
-        TimelineEventType::RoomJoinRules => facts.join_rules = Some(Arc::clone(pdu)),
-        TimelineEventType::RoomHistoryVisibility => facts.history_visibility = Some(Arc::clone(pdu)),
-        TimelineEventType::RoomServerAcl => facts.server_acl = Some(Arc::clone(pdu)),
-        TimelineEventType::RoomEncryption => facts.encrypted = true,
-        _ => {}
-    }
-}
-
-/// Takes away what the copy keeps of a type of state that it has no more.
-pub(super) fn remove_fact(staging: &mut Staging, kind: &TimelineEventType) {
-    let rules = &staging.info.rules;
-    let facts: &mut Facts = Arc::make_mut(&mut staging.view.facts);
-    match kind {
-        TimelineEventType::RoomPowerLevels => {
-            facts.power_levels = Arc::new(auth::power_levels(&facts.create, None, rules));
-            facts.power_levels_event = None;
-        }
-        TimelineEventType::RoomJoinRules => facts.join_rules = None,
-        TimelineEventType::RoomHistoryVisibility => facts.history_visibility = None,
-        TimelineEventType::RoomServerAcl => facts.server_acl = None,
-        TimelineEventType::RoomEncryption => facts.encrypted = false,
-        _ => {}
-    }
 }
 
 /// Writes what is staged; gives the room as it is now and the events as they are stored.
@@ -275,7 +189,7 @@ pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomVi
     batch.append(extra);
     let committed = sender.store.write(batch).await?;
 
-    for (event_num, _) in redacted {
+    for event_num in redacted.iter().map(|(event_num, _)| *event_num).chain(aside.iter().map(|event| event.event_num)) {
         sender.events.forget(event_num);
     }
     view.revision = from_revision.unwrap_or(0) + 1;
@@ -358,6 +272,9 @@ fn insert(batch: &mut Batch, info: &RoomInfo, event: &StagedEvent, position: &Va
     }
     for (destination_num, joined) in &event.destinations {
         destinations::set_joined(batch, info.room_num, *destination_num, *joined, position.clone());
+    }
+    for destination_num in &event.told_once {
+        destinations::tell_once(batch, info.room_num, *destination_num, position.clone());
     }
     if let Some(related) = &event.related {
         related.write(batch, info.room_num, event, position);

@@ -108,7 +108,7 @@ impl RemoteRooms {
             event_num = self.put_outlier(&mut batch, room_num, by, &event).await?;
         }
         memberships::set(&mut batch, by.user_num, room_num, membership, event_num, position);
-        if membership == "leave" {
+        if membership != "knock" {
             stripped_states::remove(&mut batch, by.user_num, room_num);
         }
         self.store.write(batch).await?;
@@ -131,7 +131,7 @@ impl RemoteRooms {
             room_num,
             position: None,
             event_id: event_id::to_bytes(pdu.event_id()),
-            sender_num: by.user_num,
+            sender_num: self.users.num_or_new(pdu.sender()).await?.unwrap_or(by.user_num),
             origin_server_ts: i64::from(pdu.origin_server_ts().0),
             state_before: NodeNum(0),
             graph_state: None,

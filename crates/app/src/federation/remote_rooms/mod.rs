@@ -5,6 +5,7 @@ mod invite;
 mod join;
 mod knock;
 mod leave;
+mod take_back;
 
 use std::{sync::Arc, time::Duration};
 

@@ -9,6 +9,7 @@
 
 mod format;
 mod hashes;
+mod many;
 mod signatures;
 mod size;
 
@@ -27,6 +28,7 @@ use super::{
 };
 
 pub use hashes::reference_hash;
+pub use many::{Many, read_many};
 pub use signatures::{KeyMap, Keys, PublicKey, PublicKeyError, Required};
 pub use size::EVENT_BYTES;
 
@@ -107,8 +109,8 @@ pub fn read(json: &[u8], rules: &RoomVersionRules) -> Result<Unverified, Refused
         Some(event_id) => event_id,
         None => hashes::event_id(&signed, rules)?,
     };
-    let required = signatures::required(event, &event_id, &fields.sender, rules)?;
     let redacted = !hashes::content_matches(event);
+    let required = signatures::required(event, &event_id, &fields.sender, redacted, rules)?;
     let kept = if redacted { redacted_form(event, rules) } else { canonical };
     let pdu = Pdu::parse(event_id, Bytes::from(kept), rules)
         .map_err(|_| Refused::Format { key: "content", reason: "cannot be read" })?;

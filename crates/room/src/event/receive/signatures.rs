@@ -80,20 +80,24 @@ impl PublicKey {
     }
 }
 
-/// Who must have signed, each server once.
+/// Who must have signed, each server once. `redacted` says that only the redacted event will be kept.
 pub(super) fn required(
     event: &Object<'_>,
     event_id: &EventId,
     sender: &OwnedUserId,
+    redacted: bool,
     rules: &RoomVersionRules,
 ) -> Result<Vec<Required>, Refused> {
     let content = event.object("content");
     let member = content.filter(|_| event.str("type") == Some("m.room.member"));
     let mut servers: Vec<OwnedServerName> = Vec::with_capacity(1);
-    // Of an invitation by e-mail the other server makes the event in the inviter's name.
-    let from_third_party = member.is_some_and(|content| {
-        content.str("membership") == Some("invite") && content.object("third_party_invite").is_some()
-    });
+    // Of an invitation by e-mail the other server makes the event in the inviter's name. Where a redaction takes away what tells that it
+    // is one, what is left would be an invitation that the inviter never sent.
+    let tells_why = !redacted || rules.redaction.keep_room_member_third_party_invite_signed;
+    let from_third_party = tells_why
+        && member.is_some_and(|content| {
+            content.str("membership") == Some("invite") && content.object("third_party_invite").is_some()
+        });
     if !from_third_party {
         servers.push(sender.server_name().to_owned());
     }

@@ -304,8 +304,34 @@ fn others_than_the_sender_must_have_signed_where_the_specification_says_so() {
     invite["content"] = json!({ "membership": "invite", "third_party_invite": { "signed": {} } });
     assert!(required(&invite, &[], "11").is_err(), "no signatures at all");
     assert!(required(&invite, &["example.com"], "11").unwrap().is_empty(), "an invitation by e-mail");
+    // Nobody may make one's plain invitation of it by breaking its hash.
+    for (version, allowed) in [("10", false), ("11", true)] {
+        let rules = rules(version);
+        let mut broken: Value = serde_json::from_str(&signed(&invite, &["example.com"], &rules)).unwrap();
+        broken["content"]["reason"] = "x".into();
+        let read = read(broken.to_string().as_bytes(), &rules);
+        assert_eq!(read.as_ref().map(|read| read.required().len()).ok(), allowed.then_some(0), "{version}");
+        assert!(read.is_ok_and(|read| read.pdu().content().get().contains("third_party_invite")) == allowed);
+    }
     invite["content"] = json!({ "membership": "invite", "third_party_invite": null });
     assert!(required(&invite, &["example.com"], "11").is_err());
+}
+
+#[test]
+fn of_a_list_the_events_of_the_room_are_kept() {
+    let rules = rules("11");
+    let raw =
+        |event: &Value| serde_json::value::RawValue::from_string(signed(event, &["example.org"], &rules)).unwrap();
+    let mut other = message();
+    other["room_id"] = "!other:example.org".into();
+    let mut broken = message();
+    broken["depth"] = "deep".into();
+    let list = [raw(&message()), raw(&other), raw(&message()), raw(&broken)];
+    let list = || list.iter().map(AsRef::as_ref);
+    let many = read_many(list(), 4, ruma::room_id!("!r:example.org"), &rules).unwrap();
+    assert_eq!((many.events.len(), many.refused.len()), (1, 2));
+    let told = read_many(list(), 3, ruma::room_id!("!r:example.org"), &rules).unwrap_err();
+    assert!(matches!(told, Refused::TooLarge { length: 4, limit: 3, .. }));
 }
 
 /// How long one event takes: `cargo test --release -p domicile-room receive -- --nocapture`.

@@ -6,7 +6,10 @@ use ruma::{OwnedUserId, RoomVersionId, event_id, room_id};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{event::Pdu, push_rules::evaluate_user};
+use crate::{
+    event::Pdu,
+    push_rules::{Asked, Outcomes, QuietOutcomes, evaluate_user},
+};
 
 const USERS: [&str; 3] = ["@alice:example.org", "@bob:example.org", "@carol:example.org"];
 const NAMES: [&str; 3] = ["Alice", "Bob the Builder", "Carol"];
@@ -262,6 +265,9 @@ fn any_event() -> impl Strategy<Value = Pdu> {
             if let Some(topic) = topic {
                 content["topic"] = topic.into();
             }
+            if n == 0 {
+                content = json!({ "ciphertext": body });
+            }
             pdu(kind, sender, state_key, &content)
         },
     )
@@ -286,5 +292,70 @@ proptest! {
         }
         let stored = Class::from_json(&split.class.to_json()).unwrap();
         prop_assert_eq!(stored.evaluate(&event, &facts), split.class.evaluate(&event, &facts));
+    }
+}
+
+// The same classes, asked with and without what is remembered of events before.
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #[test]
+    fn what_is_remembered_of_quiet_events_is_what_the_classes_say(
+        rules in prop::collection::vec(any_rules(USERS[1]), 1..3),
+        events in prop::collection::vec((any_event(), 1..4_u64), 1..24),
+    ) {
+        let user: OwnedUserId = USERS[1].try_into().unwrap();
+        let parts: Vec<Split> = rules.iter().map(|rules| split(rules, &user, room())).collect();
+        let asked = Asked::by(parts.iter().map(|parts| &parts.class));
+        let mut remembered = QuietOutcomes::default();
+        for (pdu, members) in events {
+            let event = PushEvent::new(&pdu, room()).unwrap();
+            let facts = facts(members, pdu.sender().as_str());
+            let plain: Outcomes =
+                (0..).zip(&parts).map(|(num, parts)| (num, parts.class.evaluate(&event, &facts))).collect();
+            if !asked.is_quiet(&pdu) {
+                continue;
+            }
+            prop_assert!(event.addressed().is_empty());
+            for parts in parts.iter().filter(|parts| !parts.personal.watchful()) {
+                prop_assert!(!parts.personal.may_match(&event, NAMES[1]));
+            }
+            match remembered.get(pdu.kind(), members) {
+                Some(found) => prop_assert_eq!(found, plain),
+                None => remembered.remember(pdu.kind(), members, &plain),
+            }
+        }
+    }
+}
+
+#[test]
+fn an_encrypted_message_is_quiet_unless_its_content_is_asked_about() {
+    let asked = Asked::by([&Class::server_default()]);
+    let encrypted = |content: Value| pdu("m.room.encrypted", USERS[0], None, &content);
+    assert!(asked.is_quiet(&encrypted(json!({ "algorithm": "a", "ciphertext": "x", "n": [1, { "a": null }] }))));
+    for content in [
+        json!({ "msgtype": "m.notice" }),
+        json!({ "m.mentions": {} }),
+        json!({ "ciphertext": "x", "m.relates_to": { "rel_type": "m.replace" } }),
+    ] {
+        assert!(!asked.is_quiet(&encrypted(content.clone())), "{content}");
+    }
+    assert!(!asked.is_quiet(&pdu("m.room.topic", USERS[0], Some(""), &json!({ "a": 1 }))));
+
+    let user: OwnedUserId = USERS[1].try_into().unwrap();
+    let asking = |condition: Value| {
+        let custom = json!({ "override": [rule("c", Some(json!([condition])), &json!(["notify"]))] });
+        Asked::by([&split(&ruleset(USERS[1], &custom), &user, room()).class])
+    };
+    let dotted = asking(json!({ "kind": "event_match", "key": "content.a\\.b\\\\c.d", "pattern": "x" }));
+    assert!(dotted.is_quiet(&encrypted(json!({ "a": { "b": "x" } }))));
+    assert!(!dotted.is_quiet(&encrypted(json!({ "a.b\\c": { "d": "x" } }))));
+    // What these ask for differs from event to event, whatever the content.
+    for condition in [
+        json!({ "kind": "event_match", "key": "event_id", "pattern": "$a*" }),
+        json!({ "kind": "event_property_is", "key": "origin_server_ts", "value": 1 }),
+        json!({ "kind": "event_property_is", "key": "content", "value": 1 }),
+        json!({ "kind": "sender_notification_permission", "key": "room" }),
+    ] {
+        assert!(!asking(condition.clone()).is_quiet(&encrypted(json!({ "ciphertext": "x" }))), "{condition}");
     }
 }

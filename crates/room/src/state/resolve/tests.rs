@@ -5,8 +5,6 @@
 mod any;
 mod world;
 
-use std::time::Instant;
-
 use serde_json::json;
 use world::{Branch, World, key};
 
@@ -216,9 +214,8 @@ fn the_cost_follows_the_conflict_and_not_the_room() {
         let (mut one, mut two) = (trunk.clone(), trunk);
         topic(&mut world, &mut one, "@carol:x", "one", 90_000);
         topic(&mut world, &mut two, "@u7:x", "two", 90_001);
-        let begun = Instant::now();
         let (state, asked) = world.stepwise(&[one.state, two.state]);
-        println!("version {version}, a conflict of topics among 50,000 members: {asked:?} in {:?}", begun.elapsed());
+        println!("version {version}, a conflict of topics among 50,000 members: {asked:?}");
         assert_eq!(world.content(&state, "m.room.topic", "").unwrap()["topic"], "two");
         assert!(asked.auth + asked.cited_by + asked.events + asked.shared < 60, "{asked:?}");
     }
@@ -243,11 +240,9 @@ fn two_branches_of_a_thousand_events_each_are_resolved() {
                 world.must(branch, "@alice:x", "org.example.state", &at, &json!({ "side": side }), 3_000 + number);
             }
         }
-        let begun = Instant::now();
         let (state, asked) = world.stepwise(&[one.state, two.state]);
-        let took = begun.elapsed();
-        println!("version {version}, two branches of 1,000 events: {asked:?} in {took:?}");
+        println!("version {version}, two branches of 1,000 events: {asked:?}");
         assert_eq!(state.keys().filter(|(kind, _)| *kind == StateEventType::RoomMember).count(), 1_204);
-        assert!(took.as_secs() < 10);
+        assert!(asked.took.as_secs() < 10);
     }
 }

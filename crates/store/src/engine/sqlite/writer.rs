@@ -1,13 +1,17 @@
 //! The one writer: takes whatever waits, applies it in one transaction, answers everybody after the fsync.
 
-use std::{collections::VecDeque, sync::Arc, thread};
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    sync::Arc,
+    thread,
+};
 
 use parking_lot::{Condvar, Mutex};
-use rusqlite::Connection;
+use rusqlite::{Connection, PrepFlags};
 use tokio::sync::oneshot;
 
 use crate::{
-    Batch, Committed, StoreError,
+    Batch, Committed, StoreError, Value,
     batch::{Expect, Statement},
     engine::dialect,
 };
@@ -32,6 +36,34 @@ struct Lanes {
 struct Shared {
     lanes: Mutex<Lanes>,
     arrived: Condvar,
+}
+
+/// The writer's connection with its statements, each prepared once and found by where its text lies in the program.
+struct Statements<'c> {
+    connection: &'c Connection,
+    prepared: HashMap<(usize, usize), rusqlite::Statement<'c>>,
+}
+
+impl<'c> Statements<'c> {
+    fn new(connection: &'c Connection) -> Self {
+        Self { connection, prepared: HashMap::new() }
+    }
+
+    /// Runs a statement; gives how many rows it changed. `base` is the number of the batch's first position.
+    fn execute(&mut self, sql: &'static str, params: &[Value], base: i64) -> Result<usize, StoreError> {
+        let statement = match self.prepared.entry((sql.as_ptr().addr(), sql.len())) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let spelled = dialect::sqlite(sql);
+                entry.insert(self.connection.prepare_with_flags(&spelled, PrepFlags::SQLITE_PREPARE_PERSISTENT)?)
+            }
+        };
+        super::bind(statement, params, base)?;
+        let changed = statement.raw_execute();
+        // What was written does not stay in memory.
+        statement.clear_bindings();
+        Ok(changed?)
+    }
 }
 
 /// The handle of the writer's thread.
@@ -91,6 +123,7 @@ fn read_head(connection: &Connection) -> Result<i64, StoreError> {
 
 fn run(shared: &Shared, connection: &Connection, mut head: i64) {
     let mut group: Vec<Request> = Vec::with_capacity(GROUP);
+    let mut statements = Statements::new(connection);
     loop {
         {
             let mut lanes = shared.lanes.lock();
@@ -112,14 +145,14 @@ fn run(shared: &Shared, connection: &Connection, mut head: i64) {
                 shared.arrived.wait(&mut lanes);
             }
         }
-        head = commit(connection, &mut group, head);
+        head = commit(&mut statements, &mut group, head);
     }
 }
 
 /// Commits a group, answers its callers, and gives the new head.
-fn commit(connection: &Connection, group: &mut Vec<Request>, head: i64) -> i64 {
+fn commit(statements: &mut Statements<'_>, group: &mut Vec<Request>, head: i64) -> i64 {
     let mut results = Vec::with_capacity(group.len());
-    match apply_group(connection, group, head, &mut results) {
+    match apply_group(statements, group, head, &mut results) {
         Ok(new_head) => {
             for (request, result) in group.drain(..).zip(results) {
                 let _nobody_waits = request.answer.send(result);
@@ -127,7 +160,7 @@ fn commit(connection: &Connection, group: &mut Vec<Request>, head: i64) -> i64 {
             new_head
         }
         Err(error) => {
-            let _no_transaction_left = connection.execute_batch("ROLLBACK");
+            let _no_transaction_left = statements.connection.execute_batch("ROLLBACK");
             tracing::error!(%error, batches = group.len(), "a group of writes failed");
             let text = error.to_string();
             for request in group.drain(..) {
@@ -141,54 +174,54 @@ fn commit(connection: &Connection, group: &mut Vec<Request>, head: i64) -> i64 {
 /// Applies a group in one transaction. Nearly always every batch can be applied, so that is tried first; only where a guard failed are the
 /// savepoints paid for that let it fail alone.
 fn apply_group(
-    connection: &Connection,
+    statements: &mut Statements<'_>,
     group: &[Request],
     head: i64,
     results: &mut Vec<Result<Committed, StoreError>>,
 ) -> Result<i64, StoreError> {
-    execute_plain(connection, "BEGIN IMMEDIATE")?;
+    execute_plain(statements, "BEGIN IMMEDIATE")?;
     let mut next = head;
     for request in group {
-        match apply(connection, &request.batch, next + 1) {
+        match apply(statements, &request.batch, next + 1) {
             Ok(()) => results.push(Ok(committed(&request.batch, &mut next))),
-            Err(error @ StoreError::Database(_)) if fatal(connection) => return Err(error),
+            Err(error @ StoreError::Database(_)) if fatal(statements.connection) => return Err(error),
             Err(error) => {
-                execute_plain(connection, "ROLLBACK")?;
+                execute_plain(statements, "ROLLBACK")?;
                 results.clear();
                 if let [_] = group {
                     results.push(Err(error));
                     return Ok(head);
                 }
-                return apply_each(connection, group, head, results);
+                return apply_each(statements, group, head, results);
             }
         }
     }
-    finish(connection, head, next)
+    finish(statements, head, next)
 }
 
 /// The same with a savepoint for each batch.
 fn apply_each(
-    connection: &Connection,
+    statements: &mut Statements<'_>,
     group: &[Request],
     head: i64,
     results: &mut Vec<Result<Committed, StoreError>>,
 ) -> Result<i64, StoreError> {
-    execute_plain(connection, "BEGIN IMMEDIATE")?;
+    execute_plain(statements, "BEGIN IMMEDIATE")?;
     let mut next = head;
     for request in group {
-        execute_plain(connection, "SAVEPOINT batch")?;
-        match apply(connection, &request.batch, next + 1) {
+        execute_plain(statements, "SAVEPOINT batch")?;
+        match apply(statements, &request.batch, next + 1) {
             Ok(()) => results.push(Ok(committed(&request.batch, &mut next))),
             // A full disk or a broken file is everybody's failure, not that of one batch.
-            Err(error @ StoreError::Database(_)) if fatal(connection) => return Err(error),
+            Err(error @ StoreError::Database(_)) if fatal(statements.connection) => return Err(error),
             Err(error) => {
-                execute_plain(connection, "ROLLBACK TO batch")?;
+                execute_plain(statements, "ROLLBACK TO batch")?;
                 results.push(Err(error));
             }
         }
-        execute_plain(connection, "RELEASE batch")?;
+        execute_plain(statements, "RELEASE batch")?;
     }
-    finish(connection, head, next)
+    finish(statements, head, next)
 }
 
 /// The positions of a batch that was applied: they come after `next`, which moves on.
@@ -198,11 +231,11 @@ fn committed(batch: &Batch, next: &mut i64) -> Committed {
     committed
 }
 
-fn finish(connection: &Connection, head: i64, next: i64) -> Result<i64, StoreError> {
+fn finish(statements: &mut Statements<'_>, head: i64, next: i64) -> Result<i64, StoreError> {
     if next != head {
-        connection.prepare_cached("UPDATE stream_head SET position = $1 WHERE id = 1")?.execute([next])?;
+        statements.execute("UPDATE stream_head SET position = $1 WHERE id = 1", &[next.into()], 0)?;
     }
-    execute_plain(connection, "COMMIT")?;
+    execute_plain(statements, "COMMIT")?;
     Ok(next)
 }
 
@@ -211,26 +244,20 @@ fn fatal(connection: &Connection) -> bool {
     connection.is_autocommit()
 }
 
-fn execute_plain(connection: &Connection, sql: &str) -> Result<(), StoreError> {
-    connection.prepare_cached(sql)?.execute([])?;
-    Ok(())
+fn execute_plain(statements: &mut Statements<'_>, sql: &'static str) -> Result<(), StoreError> {
+    statements.execute(sql, &[], 0).map(|_| ())
 }
 
-fn apply(connection: &Connection, batch: &Batch, base: i64) -> Result<(), StoreError> {
-    for statement in &batch.statements {
-        apply_statement(connection, statement, base)?;
+fn apply(statements: &mut Statements<'_>, batch: &Batch, base: i64) -> Result<(), StoreError> {
+    for Statement { sql, params, expect } in &batch.statements {
+        let changed = statements.execute(sql, params, base)?;
+        if let Expect::OneRow(guard) = expect
+            && changed != 1
+        {
+            return Err(StoreError::Conflict(guard));
+        }
     }
     Ok(())
-}
-
-fn apply_statement(connection: &Connection, statement: &Statement, base: i64) -> Result<(), StoreError> {
-    let mut prepared = connection.prepare_cached(&dialect::sqlite_once(statement.sql))?;
-    super::bind(&mut prepared, &statement.params, base)?;
-    let changed = prepared.raw_execute()?;
-    match statement.expect {
-        Expect::OneRow(guard) if changed != 1 => Err(StoreError::Conflict(guard)),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

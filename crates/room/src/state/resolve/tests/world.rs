@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -43,6 +44,8 @@ pub(super) struct Asked {
     pub(super) cited_by: usize,
     pub(super) events: usize,
     pub(super) shared: usize,
+    /// Without what it takes to answer.
+    pub(super) took: Duration,
 }
 
 pub(super) fn key(kind: &str, state_key: &str) -> Key {
@@ -201,7 +204,10 @@ impl World {
         let mut asked = Asked::default();
         loop {
             asked.rounds += 1;
-            match resolver.step().unwrap() {
+            let begun = Instant::now();
+            let step = resolver.step().unwrap();
+            asked.took += begun.elapsed();
+            match step {
                 Step::AuthOf(ids) => {
                     asked.auth += ids.len();
                     for id in ids {

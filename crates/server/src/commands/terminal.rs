@@ -1,0 +1,40 @@
+//! Asking at a terminal for what nobody else is to see.
+
+use std::io::{BufRead as _, Stdin, Write as _};
+
+use anyhow::Context as _;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+/// Asks for a line at the terminal that is the standard input. What is typed is not shown.
+pub(super) fn ask_hidden(prompt: &str) -> anyhow::Result<String> {
+    let stdin = std::io::stdin();
+    let _hidden = Hidden::begin(&stdin).context("cannot hide what is typed at the terminal")?;
+    write!(std::io::stderr(), "{prompt}")?;
+    let mut line = String::new();
+    stdin.lock().read_line(&mut line).context("cannot read from the terminal")?;
+    Ok(line)
+}
+
+/// A terminal that shows nothing of what is typed but the ends of lines, until this is dropped.
+struct Hidden<'t> {
+    terminal: &'t Stdin,
+    before: Termios,
+}
+
+impl<'t> Hidden<'t> {
+    fn begin(terminal: &'t Stdin) -> rustix::io::Result<Self> {
+        let before = tcgetattr(terminal)?;
+        let mut modes = before.clone();
+        modes.local_modes.remove(LocalModes::ECHO);
+        modes.local_modes.insert(LocalModes::ECHONL);
+        tcsetattr(terminal, OptionalActions::Now, &modes)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for Hidden<'_> {
+    fn drop(&mut self) {
+        // A terminal that is gone shows nothing.
+        let _gone = tcsetattr(self.terminal, OptionalActions::Now, &self.before);
+    }
+}
