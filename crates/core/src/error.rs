@@ -113,6 +113,8 @@ kinds! {
     ThreepidDenied = "M_THREEPID_DENIED", 403;
     /// Another server is not reachable.
     BadGateway = "M_UNKNOWN", 502;
+    /// A file of another server is too large to be passed on.
+    RemoteTooLarge = "M_TOO_LARGE", 502;
     /// A threepid operation that this deployment does not do.
     ThreepidMediumNotSupported = "M_THREEPID_MEDIUM_NOT_SUPPORTED", 400;
 }

@@ -3,6 +3,7 @@
 pub mod client;
 mod connect;
 pub mod federation;
+pub mod file;
 pub mod guard;
 pub mod push_gateway;
 mod trust;

@@ -14,7 +14,10 @@ use domicile_app::{
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{PresenceNotices, Receipts, TypingNotices},
     events::send::Sender,
-    federation::{Edus, Inbound, Notary, OwnKeys, Peers, Resident, ServerKeys, Transactions},
+    federation::{
+        Edus, Inbound, Notary, OwnKeys, Peers, Resident, RoomEvents, RoomStates, ServerKeys, Spaces, ThirdPartyInvites,
+        Transactions,
+    },
     media::Media,
     moderation::Reports,
     profile::Profiles,
@@ -168,4 +171,12 @@ services! {
     pub push_rules: Arc<PushRules>,
     /// Media.
     pub media: Arc<Media>,
+    /// Events of rooms for other servers.
+    pub room_events: Arc<RoomEvents>,
+    /// State of rooms for other servers.
+    pub room_states: Arc<RoomStates>,
+    /// Spaces for other servers.
+    pub spaces: Arc<Spaces>,
+    /// Invitations by addresses outside of Matrix.
+    pub third_party_invites: Arc<ThirdPartyInvites>,
 }

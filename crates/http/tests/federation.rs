@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test whose helper fails has failed")]
 
+#[path = "federation/asking.rs"]
+mod asking;
 #[path = "federation/e2ee.rs"]
 mod e2ee;
 #[path = "federation/edus.rs"]
@@ -10,15 +12,21 @@ mod edus;
 mod keys;
 #[path = "federation/notary.rs"]
 mod notary;
+#[path = "federation/operations.rs"]
+mod operations;
 #[path = "federation/operator.rs"]
 mod operator;
 #[path = "federation/pair.rs"]
 mod pair;
+#[path = "federation/reading.rs"]
+mod reading;
 #[path = "federation/requests.rs"]
 mod requests;
 #[path = "federation/rooms.rs"]
 mod rooms;
 #[path = "federation/tap.rs"]
 mod tap;
+#[path = "federation/together.rs"]
+mod together;
 #[path = "federation/unsigned.rs"]
 mod unsigned;

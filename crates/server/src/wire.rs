@@ -1,7 +1,9 @@
 //! The wiring: the one place that knows every service and what it is made of.
 
 mod federation;
+mod media;
 mod places;
+mod reading;
 mod settings;
 
 use std::{path::PathBuf, sync::Arc};
@@ -26,32 +28,29 @@ use domicile_app::{
         wake::Wakers,
     },
     federation::{
-        Destinations, Edus, EdusParts, Outbound, OutboundBell, Peers, RemoteRooms, RemoteRoomsParts, Resident,
-        ResidentParts, Transactions,
+        Destinations, Edus, EdusParts, Outbound, OutboundBell, Peers, RemoteProfiles, RemoteRooms, RemoteRoomsParts,
+        Resident, ResidentParts, Transactions,
         outbound::{Carrier, Network, OutboundParts},
     },
     jobs::Jobs,
-    media::{Media, MediaSettings, SealedBlobs},
     moderation::Reports,
     profile::Profiles,
     push::{Delivery, DeliveryParts, Gateways, NewsParts, Notifications, PushBell, PushClasses, PushRules, Pushers},
     residency::Localities,
-    rooms::{
-        Directory, Graph, Hierarchies, Members, PublicRooms, Resolution, RoomMaker, RoomReader, Rooms, StateKeys,
-        StateTrees, Successions, Summaries, Upgrades,
-    },
+    rooms::{Graph, Members, Resolution, RoomMaker, Rooms, StateKeys, StateTrees, Successions, Upgrades},
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
 };
-use domicile_core::{clock::Clock, config, rng::Rng};
+use domicile_core::{clock::Clock, rng::Rng};
 use domicile_egress::{Client, Trust, federation::Dns};
 use domicile_http::{
     admin::AdminServices,
     state::{AllServices, Services},
 };
 use domicile_store::{Blobs, Keystore, Store};
-use ruma::OwnedServerName;
 use tokio_util::sync::CancellationToken;
+
+use reading::Ground;
 
 pub use federation::FederationSettings;
 pub use places::{keystore, keystore_options, media_folder, store_options};
@@ -101,24 +100,6 @@ pub struct Wired {
     pub store: Store,
 }
 
-async fn media(
-    config: &config::Media,
-    store: Store,
-    server_name: OwnedServerName,
-    surroundings: &Surroundings,
-) -> anyhow::Result<Media> {
-    let files = Blobs::open(surroundings.media.clone()).await.context("cannot open the folder of media")?;
-    let keystore = Arc::clone(&surroundings.keystore);
-    let blobs = Arc::new(SealedBlobs::new(files, Arc::clone(&keystore), config.max_upload.0));
-    let settings = MediaSettings {
-        upload_bytes: config.max_upload.0,
-        awaited_ms: config.unused_for.0,
-        ..MediaSettings::default()
-    };
-    let (clock, rng) = (Arc::clone(&surroundings.clock), Arc::clone(&surroundings.rng));
-    Ok(Media::new(store, blobs, keystore, clock, rng, server_name, settings))
-}
-
 /// Makes every service.
 #[expect(clippy::too_many_lines, reason = "a list of what is made of what, without a decision in it")]
 pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings) -> anyhow::Result<Wired> {
@@ -133,7 +114,9 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::new(Network::new(Arc::clone(&federation.peers), server_name.clone())) as Arc<dyn Carrier>
     });
 
-    let media = media(&settings.media, store.clone(), server_name.clone(), surroundings).await?;
+    let client = Client::new(&trust);
+    let asking = (Arc::clone(&federation.peers), client.clone());
+    let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, surroundings).await?);
     let backups = Backups::new(BackupParts {
         store: store.clone(),
         keystore: Arc::clone(&surroundings.keystore),
@@ -218,7 +201,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let rooms = Arc::new(Rooms::new(store.clone(), Arc::clone(&events), Arc::clone(&trees), room_entries));
     let presenter = Arc::new(Presenter::new(Arc::clone(&events), Arc::clone(&keys), Arc::clone(&trees)));
     let push = Arc::new(PushClasses::new(store.clone(), Arc::clone(&users)));
-    let client = Client::new(&trust);
     let ignored = Arc::new(Ignored::default());
     let bell = Arc::new(PushBell::default());
     let gateways = Arc::new(Gateways::new(clock()));
@@ -271,6 +253,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&account_data),
         Arc::clone(&push_rules),
     ));
+    let remote_profiles = Arc::new(RemoteProfiles::new(Arc::clone(&federation.peers), clock()));
     let graph = Arc::new(Graph::default());
     let resolution = Arc::new(Resolution::new(
         store.clone(),
@@ -316,6 +299,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&sender),
         Arc::clone(&successions),
         Arc::clone(&remote_rooms),
+        Arc::clone(&remote_profiles),
     ));
     let resident = Arc::new(Resident::new(ResidentParts {
         store: store.clone(),
@@ -325,7 +309,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         events: Arc::clone(&events),
         keys: Arc::clone(&keys),
         trees: Arc::clone(&trees),
-        graph,
+        graph: Arc::clone(&graph),
         sender: Arc::clone(&sender),
         ingest: Arc::clone(&ingest),
         members: Arc::clone(&members),
@@ -341,6 +325,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&members),
         Arc::clone(&devices),
         Arc::clone(&copies),
+        Arc::clone(&media),
     ));
     let news = Arc::new(NewsParts {
         events: Arc::clone(&events),
@@ -377,14 +362,19 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         presence_watchers: Arc::clone(&presence_watchers),
         stopping: surroundings.stopping.clone(),
     });
-    let room_reader = Arc::new(RoomReader::new(sync_parts.for_reading()));
-    let summaries = Arc::new(Summaries::new(
-        store.clone(),
-        Arc::clone(&rooms),
-        Arc::clone(&events),
-        Arc::clone(&keys),
-        Arc::clone(&trees),
-    ));
+    let reading = reading::wire(
+        Ground {
+            parts: sync_parts.for_reading(),
+            destinations,
+            sender: Arc::clone(&sender),
+            graph,
+            ingest: Arc::clone(&ingest),
+            remote_rooms: Arc::clone(&remote_rooms),
+            peers: Arc::clone(&federation.peers),
+        },
+        surroundings,
+    );
+    let room_reader = Arc::clone(&reading.room_reader);
     let standings = Arc::new(Standings::new(
         store.clone(),
         clock(),
@@ -436,13 +426,19 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         server_keys: federation.server_keys,
         notary: federation.notary,
         own_keys: Arc::clone(&federation.own_keys),
-        media: Arc::new(media),
+        media,
         push_rules,
         pushers: Arc::new(Pushers::new(store.clone(), clock(), Arc::clone(&surroundings.keystore), Arc::clone(&bell))),
         notifications: Arc::new(Notifications::new(store.clone(), clock(), news, presenter)),
         account_data,
         filters: Arc::new(Filters::new(store.clone())),
-        profiles: Arc::new(Profiles::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms), Arc::clone(&members))),
+        profiles: Arc::new(Profiles::new(
+            store.clone(),
+            Arc::clone(&users),
+            Arc::clone(&rooms),
+            Arc::clone(&members),
+            remote_profiles,
+        )),
         device_keys: Arc::new(DeviceKeys::new(
             store.clone(),
             Arc::clone(&users),
@@ -468,12 +464,11 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         members,
         search: Arc::new(Search::new(&room_reader)),
         room_reader,
-        public_rooms: Arc::new(PublicRooms::new(
-            store.clone(),
-            Arc::clone(&users),
-            Arc::clone(&rooms),
-            Arc::clone(&sender),
-        )),
+        public_rooms: reading.public_rooms,
+        room_events: reading.room_events,
+        room_states: reading.room_states,
+        spaces: reading.spaces,
+        third_party_invites: reading.third_party_invites,
         standings: Arc::clone(&standings),
         login_tokens: Arc::new(LoginTokens::new(
             store.clone(),
@@ -489,10 +484,10 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         reports: Arc::clone(&reports),
         openid_tokens: Arc::new(OpenIdTokens::new(store.clone(), clock(), rng(), Arc::clone(&users))),
         user_directory: Arc::new(UserDirectory::new(store.clone(), Arc::clone(&users))),
-        hierarchies: Arc::new(Hierarchies::new(Arc::clone(&summaries), rng())),
-        summaries,
+        hierarchies: reading.hierarchies,
+        summaries: reading.summaries,
         upgrades,
-        directory: Arc::new(Directory::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms))),
+        directory: reading.directory,
         sliding_sync: Arc::new(SlidingSync::new(Arc::clone(&sync_parts))),
         sync: Arc::new(Sync::new(sync_parts)),
         receipts: Arc::new(Receipts::new(store.clone(), clock(), rooms, events, wakers, bell, outbound_bell)),

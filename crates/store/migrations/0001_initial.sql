@@ -245,6 +245,13 @@ CREATE TABLE media_thumbnails (
     media_id TEXT NOT NULL, width BIGINT NOT NULL, height BIGINT NOT NULL, method TEXT NOT NULL, animated BIGINT NOT NULL,
     content_hash BLOB NOT NULL, byte_size BIGINT NOT NULL, content_type TEXT NOT NULL, PRIMARY KEY (media_id, width, height, method, animated)
 ) WITHOUT ROWID;
+-- Files of other servers that were fetched not long ago. They lie in a folder of their own, and `variant` says which thumbnail it is.
+CREATE TABLE remote_media (
+    server_name TEXT NOT NULL, media_id TEXT NOT NULL, variant TEXT NOT NULL, content_hash BLOB NOT NULL, byte_size BIGINT NOT NULL,
+    content_type TEXT, sealed BLOB, fetched_ts BIGINT NOT NULL, PRIMARY KEY (server_name, media_id, variant)
+) WITHOUT ROWID;
+CREATE INDEX remote_media_by_time ON remote_media (fetched_ts);
+CREATE INDEX remote_media_by_hash ON remote_media (content_hash);
 
 -- Federation ------------------------------------------------------------------------------------------------------
 -- A destination is another server (its name) or another cell (`=` and its name). Everything that concerns it up to `position` has been sent.

@@ -4,6 +4,8 @@
 
 #![expect(clippy::panic, clippy::missing_panics_doc, reason = "a fixture that fails ends its test")]
 
+pub mod peers;
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use axum::http::Method;
@@ -52,6 +54,10 @@ pub fn served() -> Vec<Operation> {
     }
     let mut served = Vec::new();
     declared(Path::new(ENDPOINTS), &mut |method, path| {
+        // What is served to other servers has tests of its own.
+        if peers::is_for_servers(path) {
+            return;
+        }
         let (name, who) = match specified.get(&key(method, path)) {
             Some((name, "token")) => ((*name).to_owned(), Who::Token),
             Some((name, "optional")) => ((*name).to_owned(), Who::Optional),

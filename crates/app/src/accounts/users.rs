@@ -39,6 +39,11 @@ impl Users {
         &self.localities
     }
 
+    /// The same, shared.
+    pub fn localities_shared(&self) -> Arc<Localities> {
+        Arc::clone(&self.localities)
+    }
+
     /// Whether a user's account is of this deployment.
     pub fn is_local(&self, user_id: &UserId) -> bool {
         self.localities.of(user_id) == Locality::Here

@@ -37,6 +37,20 @@ impl Destinations {
         }
     }
 
+    /// The number of a destination, if it has one.
+    pub async fn known(&self, destination: &Destination) -> Result<Option<DestinationNum>> {
+        if let Some(destination_num) = self.by_name.get(destination) {
+            return Ok(Some(destination_num));
+        }
+        let name = destination.to_string();
+        let found =
+            self.store.read(move |snapshot| async move { destinations::by_name(&snapshot, &name).await }).await?;
+        if let Some(destination_num) = found {
+            self.remember(destination, destination_num);
+        }
+        Ok(found)
+    }
+
     /// The number of a destination, new if need be. A new one has been told everything up to now.
     pub async fn num(&self, destination: &Destination) -> Result<DestinationNum> {
         loop {

@@ -147,6 +147,25 @@ impl Peers {
         self.answer::<R>(to, request, bounds).await
     }
 
+    /// Asks a server for a path without a signature. An answer that points elsewhere is one, too.
+    pub async fn ask_plain(
+        &self,
+        to: &ServerName,
+        path: &str,
+        bounds: Bounds,
+    ) -> Result<http::Response<Bytes>, PeerError> {
+        let request = http::Request::builder().uri(format!("https://{to}{path}")).body(Bytes::new());
+        let asking = async {
+            let request = request.map_err(|error| PeerError::Request(error.to_string()))?;
+            let answer = self.send(to, request, bounds).await?;
+            if answer.status().as_u16() >= 400 { Err(refusal(&answer)) } else { Ok(answer) }
+        };
+        let answer = asking.await;
+        let word = answer.as_ref().err().map_or("answered", PeerError::word);
+        *self.counts.lock().entry(word).or_default() += 1;
+        answer
+    }
+
     async fn answer<R: OutgoingRequest>(
         &self,
         to: &ServerName,

@@ -19,6 +19,7 @@ use crate::{
     accounts::{Devices, Session, Users},
     e2ee::DeviceListCopies,
     federation::outbound,
+    media::Media,
     rooms::{Members, Rooms, members::MemberExtras},
 };
 
@@ -35,11 +36,13 @@ pub struct Jobs {
     rooms: Arc<Rooms>,
     members: Arc<Members>,
     devices: Arc<Devices>,
+    media: Arc<Media>,
     copies: Arc<DeviceListCopies>,
 }
 
 impl Jobs {
     /// Over a store.
+    #[expect(clippy::too_many_arguments, reason = "each job has a service of its own")]
     pub fn new(
         store: Store,
         clock: Arc<dyn Clock>,
@@ -48,8 +51,9 @@ impl Jobs {
         members: Arc<Members>,
         devices: Arc<Devices>,
         copies: Arc<DeviceListCopies>,
+        media: Arc<Media>,
     ) -> Self {
-        Self { store, clock, users, rooms, members, devices, copies }
+        Self { store, clock, users, rooms, members, devices, copies, media }
     }
 
     /// Adds the jobs that are done again and again, where they are missing.
@@ -71,6 +75,7 @@ impl Jobs {
             let outcome = match job.kind.as_str() {
                 jobs::FORGET_ADDRESSES => self.devices.forget_addresses().await.map(drop),
                 jobs::FORGET_TRANSACTIONS => transactions::forget(&self.store, now_ms).await,
+                jobs::FORGET_REMOTE_MEDIA => self.media.forget_remote().await.map(drop),
                 jobs::FORGET_DEVICE_LISTS => self.copies.forget().await,
                 jobs::PURGE_OUTGOING => outbound::purge(&self.store, now_ms).await,
                 jobs::LEAVE_ALL_ROOMS => self.leave_all_rooms(job.user()).await,

@@ -34,6 +34,9 @@ pub(super) struct Found {
 impl Media {
     /// The content of media. What is awaited is waited for.
     pub async fn download(&self, server_name: &ServerName, media_id: &str, wait: Duration) -> Result<Download> {
+        if !self.is_ours(server_name) {
+            return self.download_remote(server_name, media_id, wait).await;
+        }
         let found = self.find(server_name, media_id, wait).await?;
         self.open(found).await
     }

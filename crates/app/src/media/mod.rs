@@ -3,6 +3,7 @@
 pub mod blobs;
 mod download;
 mod picture;
+pub mod remote;
 pub mod sealed_blobs;
 mod thumbnail;
 mod upload;
@@ -11,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use domicile_core::{
     clock::{Clock, DAY_MS},
-    rng::Rng,
+    rng::{self, Rng},
 };
 use domicile_store::{Keystore, Store};
 use ruma::{OwnedServerName, ServerName};
@@ -20,6 +21,7 @@ use tokio::sync::{Notify, Semaphore};
 pub use blobs::{Blobs, ByteStream};
 pub use download::Download;
 pub use picture::Method;
+pub use remote::{Fetcher, RemoteCache, RemoteMedia};
 pub use sealed_blobs::SealedBlobs;
 pub use thumbnail::Wanted;
 pub use upload::{Described, Reserved};
@@ -49,6 +51,29 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// Where a file's name stands, which is sealed with it.
 const SEALED: &str = "media.sealed";
 
+/// Letters of a line between parts.
+const BOUNDARY_LENGTH: usize = 32;
+
+/// What media is made of.
+pub struct MediaParts {
+    /// The database.
+    pub store: Store,
+    /// Where bytes lie.
+    pub blobs: Arc<dyn Blobs>,
+    /// People's keys.
+    pub keystore: Arc<Keystore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// The deployment's name.
+    pub server_name: OwnedServerName,
+    /// What the operator chose.
+    pub settings: MediaSettings,
+    /// Media of other servers.
+    pub remote: RemoteMedia,
+}
+
 /// Keeps media.
 pub struct Media {
     store: Store,
@@ -58,6 +83,7 @@ pub struct Media {
     rng: Arc<dyn Rng>,
     server_name: OwnedServerName,
     settings: MediaSettings,
+    remote: RemoteMedia,
     /// Rings when awaited media has come.
     arrived: Notify,
     /// Places at the work bench.
@@ -65,18 +91,21 @@ pub struct Media {
 }
 
 impl Media {
-    /// Media over a store.
-    pub fn new(
-        store: Store,
-        blobs: Arc<dyn Blobs>,
-        keystore: Arc<Keystore>,
-        clock: Arc<dyn Clock>,
-        rng: Arc<dyn Rng>,
-        server_name: OwnedServerName,
-        settings: MediaSettings,
-    ) -> Self {
+    /// Media of its parts.
+    pub fn new(parts: MediaParts) -> Self {
+        let MediaParts { store, blobs, keystore, clock, rng, server_name, settings, remote } = parts;
         let thumbnails = Semaphore::new(settings.thumbnails_at_once.max(1));
-        Self { store, blobs, keystore, clock, rng, server_name, settings, arrived: Notify::new(), thumbnails }
+        Self { store, blobs, keystore, clock, rng, server_name, settings, remote, arrived: Notify::new(), thumbnails }
+    }
+
+    /// The name of this server, whose media lies here.
+    pub fn server_name(&self) -> &ServerName {
+        &self.server_name
+    }
+
+    /// A line that is in no file, for an answer of several parts.
+    pub fn boundary(&self) -> String {
+        rng::name(&*self.rng, BOUNDARY_LENGTH)
     }
 
     /// Largest upload in bytes.

@@ -19,7 +19,7 @@ use super::{
 use crate::{Error, Result};
 
 /// Largest picture in bytes of which a thumbnail is made.
-const SOURCE_BYTES: i64 = 32 * 1024 * 1024;
+pub(super) const SOURCE_BYTES: i64 = 32 * 1024 * 1024;
 
 /// The thumbnail that a client asks for. The answer is at least as large, unless the picture is smaller.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,9 @@ impl Media {
         if wanted.width == 0 || wanted.height == 0 {
             return Err(ErrorKind::InvalidParam.with("A thumbnail has at least one pixel each way.").into());
         }
+        if !self.is_ours(server_name) {
+            return self.thumbnail_remote(server_name, media_id, wait, wanted).await;
+        }
         let found = self.find(server_name, media_id, wait).await?;
         let Some(size) = Size::at_least(wanted.method, wanted.width, wanted.height) else {
             return self.open(found).await;
@@ -57,9 +60,7 @@ impl Media {
             return Ok(download);
         }
         let source = self.source(&found).await?;
-        let made = tokio::task::spawn_blocking(move || picture::make(&source, wanted.method, size));
-        // A decoder that panics has met a picture it cannot read.
-        match made.await.unwrap_or(Made::Unreadable) {
+        match making(source, wanted.method, size).await {
             Made::NotSmaller => self.open(found).await,
             Made::TooLarge => Err(too_large()),
             Made::Unreadable => {
@@ -67,6 +68,12 @@ impl Media {
             }
             Made::Picture(picture) => self.keep(&found, wanted.method, size, picture).await,
         }
+    }
+
+    /// A small picture of a large one, when there is a place at the work bench.
+    pub(super) async fn small(&self, source: Vec<u8>, method: Method, size: Size) -> Result<Made> {
+        let _place = self.thumbnails.acquire().await.map_err(Error::internal)?;
+        Ok(making(source, method, size).await)
     }
 
     async fn kept(&self, found: &Found, method: Method, size: Size) -> Result<Option<Download>> {
@@ -124,6 +131,12 @@ impl Media {
     }
 }
 
-fn too_large() -> Error {
+async fn making(source: Vec<u8>, method: Method, size: Size) -> Made {
+    let made = tokio::task::spawn_blocking(move || picture::make(&source, method, size));
+    // A decoder that panics has met a picture it cannot read.
+    made.await.unwrap_or(Made::Unreadable)
+}
+
+pub(super) fn too_large() -> Error {
     ErrorKind::TooLarge.with("The picture is too large for a thumbnail.").into()
 }

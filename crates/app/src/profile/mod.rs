@@ -14,6 +14,7 @@ use crate::{
     Result,
     accounts::{Session, Users, user_directory},
     error::{forbidden, not_found},
+    federation::RemoteProfiles,
     rooms::{Members, Rooms, members::MemberExtras},
 };
 
@@ -26,21 +27,43 @@ pub struct Profiles {
     users: Arc<Users>,
     rooms: Arc<Rooms>,
     members: Arc<Members>,
+    remote: Arc<RemoteProfiles>,
 }
 
 impl Profiles {
     /// Over a store, with the rooms that show what changes.
-    pub fn new(store: Store, users: Arc<Users>, rooms: Arc<Rooms>, members: Arc<Members>) -> Self {
-        Self { store, users, rooms, members }
+    pub fn new(
+        store: Store,
+        users: Arc<Users>,
+        rooms: Arc<Rooms>,
+        members: Arc<Members>,
+        remote: Arc<RemoteProfiles>,
+    ) -> Self {
+        Self { store, users, rooms, members, remote }
     }
 
-    /// All fields of a user.
+    /// All fields of a user, of whatever server.
     pub async fn get(&self, user_id: &UserId) -> Result<BTreeMap<String, Value>> {
+        if !self.users.is_local(user_id) {
+            return Ok(BTreeMap::clone(&*self.remote.get(user_id).await?));
+        }
         let missing = || not_found(format!("There is no user {user_id}."));
         let user_num = self.users.num(user_id).await?.ok_or_else(missing)?;
         let fields =
             self.store.read(move |snapshot| async move { profile_fields::of_user(&snapshot, user_num).await }).await?;
         Ok(fields.into_iter().map(|(field, value)| (field, serde_json::from_str(&value).unwrap_or_default())).collect())
+    }
+
+    /// The profile of a user of this server, or, if `field` names one, that field alone: for other servers.
+    pub async fn of_ours(&self, user_id: &UserId, field: Option<&str>) -> Result<BTreeMap<String, Value>> {
+        if !self.users.is_local(user_id) {
+            return Err(not_found(format!("{user_id} is not a user of this server.")));
+        }
+        let mut fields = self.get(user_id).await?;
+        if let Some(field) = field {
+            fields.retain(|known, _| known == field);
+        }
+        Ok(fields)
     }
 
     /// One field of a user.

@@ -1,47 +1,87 @@
 //! Aliases: names of rooms in this deployment.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domicile_core::error::ErrorKind;
 use domicile_store::{Batch, Store, table::aliases};
-use ruma::{OwnedRoomId, RoomAliasId, RoomId, RoomOrAliasId, events::StateEventType};
+use ruma::{
+    OwnedRoomId, OwnedServerName, RoomAliasId, RoomId, RoomOrAliasId, api::federation::query::get_room_information,
+    events::StateEventType,
+};
 
 use super::Rooms;
 use crate::{
     Error, Result,
     accounts::{Session, Users},
     error::{forbidden, not_found},
+    federation::{Bounds, Peers, Readers},
 };
+
+/// What the answer of another server about an alias may cost.
+const BOUNDS: Bounds = Bounds { time: Duration::from_secs(15), bytes: 256 * 1024 };
+/// Servers that are told with an alias.
+const SERVERS: usize = 50;
+
+/// A room that was named, and servers that are in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The room.
+    pub room_id: OwnedRoomId,
+    /// Servers that are likely to be in it, this one perhaps among them. None where an id was given.
+    pub servers: Vec<OwnedServerName>,
+}
 
 /// Aliases.
 pub struct Directory {
     store: Store,
     users: Arc<Users>,
     rooms: Arc<Rooms>,
+    readers: Arc<Readers>,
+    peers: Arc<Peers>,
 }
 
 impl Directory {
-    /// Over a store.
-    pub fn new(store: Store, users: Arc<Users>, rooms: Arc<Rooms>) -> Self {
-        Self { store, users, rooms }
+    /// Over a store; aliases of other servers are asked of them.
+    pub fn new(store: Store, users: Arc<Users>, rooms: Arc<Rooms>, readers: Arc<Readers>, peers: Arc<Peers>) -> Self {
+        Self { store, users, rooms, readers, peers }
     }
 
     /// The room of an id or an alias.
-    pub async fn resolve(&self, name: &RoomOrAliasId) -> Result<OwnedRoomId> {
+    pub async fn resolve(&self, name: &RoomOrAliasId) -> Result<Named> {
         if let Ok(room_id) = <&RoomId>::try_from(name) {
-            return Ok(room_id.to_owned());
+            return Ok(Named { room_id: room_id.to_owned(), servers: Vec::new() });
         }
         let alias = <&RoomAliasId>::try_from(name)
             .map_err(|_| ErrorKind::InvalidParam.with(format!("{name} is neither a room id nor an alias.")))?;
         self.room_of(alias).await
     }
 
-    /// The room of an alias.
-    pub async fn room_of(&self, alias: &RoomAliasId) -> Result<OwnedRoomId> {
+    /// The room of an alias, of whatever server.
+    pub async fn room_of(&self, alias: &RoomAliasId) -> Result<Named> {
+        let server_name = alias.server_name();
+        if self.users.localities().is_ours(server_name) {
+            return self.ours(alias).await;
+        }
+        let request = get_room_information::v1::Request::new(alias.to_owned());
+        let answer = self.peers.ask(server_name, request, BOUNDS).await.map_err(|error| error.told(server_name))?;
+        let mut servers = answer.servers;
+        servers.truncate(SERVERS);
+        Ok(Named { room_id: answer.room_id, servers })
+    }
+
+    /// The room of an alias of this server.
+    pub async fn ours(&self, alias: &RoomAliasId) -> Result<Named> {
+        let missing = || not_found(format!("There is no room with the alias {alias}."));
+        if !self.users.localities().is_ours(alias.server_name()) {
+            return Err(missing());
+        }
         let wanted = alias.to_string();
         let found = self.store.read(move |snapshot| async move { aliases::by_alias(&snapshot, &wanted).await }).await?;
-        let (room_num, _) = found.ok_or_else(|| not_found(format!("There is no room with the alias {alias}.")))?;
-        Ok(self.rooms.by_num(room_num).await?.info.room_id.clone())
+        let (room_num, _) = found.ok_or_else(missing)?;
+        let room = self.rooms.by_num(room_num).await?;
+        let mut servers = vec![self.users.server_name().to_owned()];
+        servers.extend(self.readers.servers(&room, SERVERS - 1).await?);
+        Ok(Named { room_id: room.info.room_id.clone(), servers })
     }
 
     /// Gives a room an alias.

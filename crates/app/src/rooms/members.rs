@@ -16,7 +16,7 @@ use crate::{
     accounts::{Session, Users},
     error::forbidden,
     events::send::Sender,
-    federation::RemoteRooms,
+    federation::{RemoteProfiles, RemoteRooms},
 };
 
 /// What a change of membership says beside the membership.
@@ -34,6 +34,7 @@ pub struct Members {
     users: Arc<Users>,
     sender: Arc<Sender>,
     successions: Arc<Successions>,
+    profiles: Arc<RemoteProfiles>,
     remote: Arc<RemoteRooms>,
 }
 
@@ -45,8 +46,9 @@ impl Members {
         sender: Arc<Sender>,
         successions: Arc<Successions>,
         remote: Arc<RemoteRooms>,
+        profiles: Arc<RemoteProfiles>,
     ) -> Self {
-        Self { store, users, sender, successions, remote }
+        Self { store, users, sender, successions, remote, profiles }
     }
 
     /// Makes the events.
@@ -199,6 +201,7 @@ impl Members {
         if self.users.is_local(target) {
             return self.change(by, &room, target, content, MemberExtras { reason, ..MemberExtras::default() }).await;
         }
+        content.extend(self.profiles.shown(target).await);
         if let Some(reason) = reason {
             content.insert("reason".to_owned(), reason.into());
         }

@@ -1,6 +1,6 @@
 //! The public directory: pages of it, and which rooms are in it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domicile_core::{error::ErrorKind, ids::RoomNum};
 use domicile_store::{
@@ -9,7 +9,8 @@ use domicile_store::{
 };
 use ruma::{
     OwnedRoomId, RoomId, ServerName,
-    directory::{PublicRoomsChunk, PublicRoomsChunkInit},
+    api::federation::directory::get_public_rooms_filtered,
+    directory::{PublicRoomsChunk, PublicRoomsChunkInit, RoomNetwork, RoomTypeFilter},
     events::StateEventType,
 };
 
@@ -17,12 +18,15 @@ use super::Rooms;
 use crate::{
     Error, Result,
     accounts::{Session, Users},
-    error::{forbidden, not_found},
+    error::forbidden,
     events::send::Sender,
+    federation::{Bounds, Peers},
 };
 
 /// Rooms of a page for who names no limit, and at most.
 const PAGE: (usize, usize) = (100, 500);
+/// What a page of another server's directory may cost.
+const BOUNDS: Bounds = Bounds { time: Duration::from_secs(20), bytes: 4 * 1024 * 1024 };
 /// Longest text that is searched for, in bytes.
 const SEARCH_BYTES: usize = 512;
 
@@ -37,8 +41,8 @@ pub struct PublicRoomsRequest {
     pub search: Option<String>,
     /// The types, none being rooms without one; an empty list is all.
     pub room_types: Vec<Option<String>>,
-    /// Whether only rooms of a bridged network are wanted.
-    pub of_network: bool,
+    /// Only rooms of this bridged network are wanted. There are none here.
+    pub network: Option<String>,
 }
 
 /// A page of the directory.
@@ -60,20 +64,19 @@ pub struct PublicRooms {
     users: Arc<Users>,
     rooms: Arc<Rooms>,
     sender: Arc<Sender>,
+    peers: Arc<Peers>,
 }
 
 impl PublicRooms {
-    /// Over a store.
-    pub fn new(store: Store, users: Arc<Users>, rooms: Arc<Rooms>, sender: Arc<Sender>) -> Self {
-        Self { store, users, rooms, sender }
+    /// Over a store; other servers' directories are asked of them.
+    pub fn new(store: Store, users: Arc<Users>, rooms: Arc<Rooms>, sender: Arc<Sender>, peers: Arc<Peers>) -> Self {
+        Self { store, users, rooms, sender, peers }
     }
 
     /// A page of the directory of `server`, which is this one if it is not named.
     pub async fn page(&self, server: Option<&ServerName>, request: PublicRoomsRequest) -> Result<PublicRoomsPage> {
-        if let Some(server) = server.filter(|server| *server != self.users.server_name()) {
-            return Err(not_found(format!("This server cannot ask {server} for its rooms: it does not federate yet.")));
-        }
-        if request.of_network {
+        let elsewhere = server.filter(|server| !self.users.localities().is_ours(server));
+        if elsewhere.is_none() && request.network.is_some() {
             return Ok(PublicRoomsPage { rooms: Vec::new(), next: None, previous: None, total: 0 });
         }
         if request.search.as_ref().is_some_and(|search| search.len() > SEARCH_BYTES || search.contains('\0')) {
@@ -84,6 +87,9 @@ impl PublicRooms {
             return Err(ErrorKind::InvalidParam.with("A room type has a NUL character in it.").into());
         }
         let limit = request.limit.map_or(PAGE.0, |limit| usize::try_from(limit).unwrap_or(PAGE.1)).clamp(1, PAGE.1);
+        if let Some(server) = elsewhere {
+            return self.page_of(server, request, limit).await;
+        }
         let (place, backward) = request.since.as_deref().map_or(Ok((Place::START, false)), parse_token)?;
         let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
         let (mut found, total) = self
@@ -111,6 +117,23 @@ impl PublicRooms {
         let previous = found.first().filter(|_| has_previous).map(|(_, room)| token('p', room));
         let rooms = found.into_iter().map(|(room_id, room)| chunk(room_id, room)).collect::<Result<_>>()?;
         Ok(PublicRoomsPage { rooms, next, previous, total: u64::try_from(total).unwrap_or(0) })
+    }
+
+    /// A page of another server's directory.
+    async fn page_of(&self, server: &ServerName, request: PublicRoomsRequest, limit: usize) -> Result<PublicRoomsPage> {
+        let mut wanted = get_public_rooms_filtered::v1::Request::new();
+        wanted.limit = u32::try_from(limit).ok().map(Into::into);
+        wanted.since = request.since;
+        wanted.filter.generic_search_term = request.search.filter(|search| !search.is_empty());
+        wanted.filter.room_types = request.room_types.into_iter().map(RoomTypeFilter::from).collect();
+        if let Some(network) = request.network {
+            wanted.room_network = RoomNetwork::ThirdParty(network);
+        }
+        let answer = self.peers.ask(server, wanted, BOUNDS).await.map_err(|error| error.told(server))?;
+        let mut rooms = answer.chunk;
+        rooms.truncate(PAGE.1);
+        let total = answer.total_room_count_estimate.map_or(rooms.len() as u64, Into::into);
+        Ok(PublicRoomsPage { rooms, next: answer.next_batch, previous: answer.prev_batch, total })
     }
 
     /// Whether a room is in the directory.

@@ -9,14 +9,14 @@ use domicile_store::{
     table::{memberships, public_rooms::PublicRoom, rooms},
 };
 use ruma::{
-    OwnedMxcUri, OwnedRoomAliasId, OwnedRoomId, RoomId,
+    OwnedMxcUri, OwnedRoomAliasId, OwnedRoomId, OwnedServerName, RoomId,
     events::TimelineEventType,
     room::{JoinRuleSummary, RestrictedSummary, RoomSummary},
 };
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{Membership, RoomInfo, Rooms, StateKeys, StateTrees};
-use crate::{Result, accounts::Session, error::not_found, events::Events};
+use crate::{Result, accounts::Session, error::not_found, events::Events, federation::RemoteSpaces};
 
 /// The types of state from which a summary is made; all have an empty state key.
 pub const KINDS: [&str; 9] = [
@@ -31,7 +31,7 @@ pub const KINDS: [&str; 9] = [
     "m.room.encryption",
 ];
 /// Rooms of a restricted join rule that are looked at.
-const ALLOWED_LOOKED_AT: usize = 20;
+pub const ALLOWED_LOOKED_AT: usize = 20;
 
 /// A room in short.
 #[derive(Clone, Debug)]
@@ -200,21 +200,23 @@ pub struct Summaries {
     events: Arc<Events>,
     keys: Arc<StateKeys>,
     trees: Arc<StateTrees>,
+    remote: Arc<RemoteSpaces>,
 }
 
 impl Summaries {
-    /// Over a store and what of it is in memory.
+    /// Over a store and what of it is in memory; rooms that are not here are asked for elsewhere.
     pub fn new(
         store: Store,
         rooms: Arc<Rooms>,
         events: Arc<Events>,
         keys: Arc<StateKeys>,
         trees: Arc<StateTrees>,
+        remote: Arc<RemoteSpaces>,
     ) -> Self {
-        Self { store, rooms, events, keys, trees }
+        Self { store, rooms, events, keys, trees, remote }
     }
 
-    pub(super) fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.store
     }
 
@@ -222,27 +224,76 @@ impl Summaries {
         (&self.events, &self.trees)
     }
 
-    /// A room for somebody, who may be nobody, and their membership in it.
-    pub async fn get(self: &Arc<Self>, by: Option<&Session>, room_id: &RoomId) -> Result<(Summary, Membership)> {
-        let (this, room_id, by) = (Arc::clone(self), room_id.to_owned(), by.map(|session| session.user_num));
+    /// A room for somebody, who may be nobody, and their membership in it. For somebody, `via` are asked about a room that is not here.
+    pub async fn get(
+        self: &Arc<Self>,
+        by: Option<&Session>,
+        room_id: &RoomId,
+        via: &[OwnedServerName],
+    ) -> Result<(RoomSummary, Membership)> {
+        // What somebody may not see is not told from what is not there.
+        let missing = || not_found("There is no such room, or you may not see it.");
+        let (this, wanted, user) = (Arc::clone(self), room_id.to_owned(), by.map(|session| session.user_num));
+        let here = self.store.read(move |snapshot| async move {
+            let Some(row) = rooms::by_id(&snapshot, wanted.as_str()).await? else { return Ok(None) };
+            let membership = this.membership(&snapshot, user, row.room_num).await?;
+            if !row.has_copy {
+                return Ok(Some((None, membership)));
+            }
+            let summary = this.load(&snapshot, &row).await?;
+            match this.may_see(&snapshot, user, &summary, membership).await? {
+                true => Ok(Some((Some(summary.to_matrix()), membership))),
+                false => Err(missing()),
+            }
+        });
+        let membership = match here.await? {
+            Some((Some(summary), membership)) => return Ok((summary, membership)),
+            Some((None, membership)) => membership,
+            None => Membership::Leave,
+        };
+        // A stranger has this server ask nobody.
+        let Some(user_num) = user else { return Err(missing()) };
+        let mut servers: Vec<OwnedServerName> = via.to_vec();
+        servers.extend(room_id.server_name().map(ToOwned::to_owned));
+        let summary = self.remote.summary(room_id, &servers).await.ok_or_else(missing)?;
+        if !self.may_see_elsewhere(user_num, &summary).await? {
+            return Err(missing());
+        }
+        Ok((RoomSummary::clone(&summary), membership))
+    }
+
+    /// Whether somebody may see what a room is of which there is no copy here.
+    pub(super) async fn may_see_elsewhere(&self, user_num: UserNum, summary: &RoomSummary) -> Result<bool> {
+        let open = summary.world_readable
+            || matches!(summary.join_rule, JoinRuleSummary::Public | JoinRuleSummary::Knock)
+            || matches!(summary.join_rule, JoinRuleSummary::KnockRestricted(_));
+        let allowed: Vec<OwnedRoomId> = match &summary.join_rule {
+            JoinRuleSummary::Restricted(restricted) => restricted.allowed_room_ids.clone(),
+            _ => Vec::new(),
+        };
+        let room_id = summary.room_id.clone();
         self.store
             .read(move |snapshot| async move {
-                // What somebody may not see is not told from what is not there.
-                let missing = || not_found("There is no such room, or you may not see it.");
-                let row = rooms::by_id(&snapshot, room_id.as_str()).await?.ok_or_else(missing)?;
-                let summary = this.load(&snapshot, &row).await?;
-                let membership = this.membership(&snapshot, by, row.room_num).await?;
-                if this.may_see(&snapshot, by, &summary, membership).await? {
-                    Ok((summary, membership))
-                } else {
-                    Err(missing())
+                let known = memberships::by_room_id(&snapshot, user_num, room_id.as_str()).await?;
+                match known.map_or(Membership::Leave, |word| Membership::parse(&word)) {
+                    Membership::Join | Membership::Invite => return Ok(true),
+                    Membership::Ban => return Ok(false),
+                    _ if open => return Ok(true),
+                    _ => {}
                 }
+                for room_id in allowed.iter().take(ALLOWED_LOOKED_AT) {
+                    let known = memberships::by_room_id(&snapshot, user_num, room_id.as_str()).await?;
+                    if known.is_some_and(|word| Membership::parse(&word) == Membership::Join) {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
             })
             .await
     }
 
     /// The summary of a room. Its cost does not grow with the room's state or members.
-    pub(super) async fn load(&self, snapshot: &Snapshot, row: &rooms::Room) -> Result<Summary> {
+    pub(crate) async fn load(&self, snapshot: &Snapshot, row: &rooms::Room) -> Result<Summary> {
         let info = self.events.room_info(snapshot, row.room_num).await?;
         let mut nums = Vec::with_capacity(KINDS.len());
         for kind in KINDS {
@@ -256,6 +307,19 @@ impl Summaries {
             None => usize::try_from(memberships::joined_count(snapshot, row.room_num).await?).unwrap_or(0),
         };
         Ok(Summary::new(info, joined, events.iter().map(|event| Arc::clone(&event.pdu))))
+    }
+
+    /// A state event of a room with an empty state key.
+    pub(crate) async fn state_event(
+        &self,
+        snapshot: &Snapshot,
+        row: &rooms::Room,
+        kind: &str,
+    ) -> Result<Option<Arc<Pdu>>> {
+        let Some(key_num) = self.keys.load(snapshot, kind, "").await? else { return Ok(None) };
+        let Some(event_num) = self.trees.get(snapshot, row.state_root, key_num).await? else { return Ok(None) };
+        let event = self.events.load(snapshot, &[event_num]).await?.into_iter().next();
+        Ok(event.map(|event| Arc::clone(&event.pdu)))
     }
 
     /// Somebody's membership; nobody has left everything.

@@ -37,7 +37,8 @@ impl HistoryVisibility {
         }
     }
 
-    fn of(event: &Stored) -> Self {
+    /// What an `m.room.history_visibility` says.
+    pub fn of(event: &Stored) -> Self {
         #[derive(Deserialize)]
         struct Content {
             history_visibility: String,

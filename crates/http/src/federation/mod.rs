@@ -1,23 +1,52 @@
 //! The Server-Server API, in areas named as ruma names them.
 
+pub mod authenticated_media;
+pub mod authorization;
+pub mod backfill;
 mod device;
+pub mod directory;
 pub mod discovery;
+pub mod event;
 pub mod extract;
 mod keys;
 mod membership;
+pub mod openid;
+pub mod query;
+pub mod space;
+pub mod thirdparty;
 mod transactions;
 mod x_matrix;
 
-use axum::Router;
+use axum::{
+    Router,
+    body::Body,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use domicile_app::media::ByteStream;
 
 use crate::state::Services;
 
 /// All of the Server-Server API.
 pub fn routes() -> Router<Services> {
     Router::new()
+        .merge(authenticated_media::routes())
+        .merge(authorization::routes())
+        .merge(backfill::routes())
         .merge(device::routes())
+        .merge(directory::routes())
         .merge(discovery::routes())
+        .merge(event::routes())
         .merge(keys::routes())
         .merge(membership::routes())
+        .merge(openid::routes())
+        .merge(query::routes())
+        .merge(space::routes())
+        .merge(thirdparty::routes())
         .merge(transactions::routes())
+}
+
+/// JSON that is written while it goes out.
+fn json(body: ByteStream) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(body)).into_response()
 }

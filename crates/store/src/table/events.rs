@@ -64,6 +64,11 @@ impl Status {
         self.0 & other.0 != 0
     }
 
+    /// Whether nobody here is shown the event: it is not part of the room, or nothing is known of the state before it.
+    pub fn is_hidden(self) -> bool {
+        !self.is_accepted()
+    }
+
     /// Whether the event is part of the room.
     pub fn is_accepted(self) -> bool {
         self.0 == 0
@@ -105,6 +110,25 @@ pub async fn by_nums(snapshot: &Snapshot, nums: impl IntoIterator<Item = EventNu
         )
         .await?;
     rows.iter().map(event).collect()
+}
+
+/// Events as JSON by their numbers, in the order of the numbers; missing ones are left out.
+pub async fn jsons(snapshot: &Snapshot, nums: impl IntoIterator<Item = EventNum>) -> Result<Vec<Bytes>, StoreError> {
+    let rows = snapshot
+        .query("SELECT json FROM events WHERE event_num IN INTS($1) ORDER BY event_num", &[int_list(nums)])
+        .await?;
+    rows.iter().map(|row| row.blob(0)).collect()
+}
+
+/// The event ids of numbers in stored form, in the order of the numbers; missing ones are left out.
+pub async fn ids_in_order(
+    snapshot: &Snapshot,
+    nums: impl IntoIterator<Item = EventNum>,
+) -> Result<Vec<Bytes>, StoreError> {
+    let rows = snapshot
+        .query("SELECT event_id FROM events WHERE event_num IN INTS($1) ORDER BY event_num", &[int_list(nums)])
+        .await?;
+    rows.iter().map(|row| row.blob(0)).collect()
 }
 
 /// The event with a Matrix id.

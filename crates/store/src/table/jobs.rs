@@ -19,9 +19,17 @@ pub const FORGET_DEVICE_LISTS: &str = "forget_device_lists";
 /// Removes what other servers were told, and what is too old for it: once a day.
 pub const PURGE_OUTGOING: &str = "purge_outgoing";
 
+/// Removes files of other servers that have been in the cache long enough: once a day.
+pub const FORGET_REMOTE_MEDIA: &str = "forget_remote_media";
+
 /// Work that is done again and again: kind and number. Numbers of other jobs are positive.
-pub const STANDING: [(&str, i64); 4] =
-    [(FORGET_ADDRESSES, -1), (FORGET_TRANSACTIONS, -2), (FORGET_DEVICE_LISTS, -3), (PURGE_OUTGOING, -4)];
+pub const STANDING: [(&str, i64); 5] = [
+    (FORGET_ADDRESSES, -1),
+    (FORGET_TRANSACTIONS, -2),
+    (FORGET_DEVICE_LISTS, -3),
+    (PURGE_OUTGOING, -4),
+    (FORGET_REMOTE_MEDIA, -5),
+];
 
 /// A row of `jobs`.
 #[derive(Clone, Debug, PartialEq, Eq)]

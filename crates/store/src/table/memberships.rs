@@ -81,6 +81,18 @@ pub async fn turned(snapshot: &Snapshot, user_num: UserNum, room_num: RoomNum) -
     row.map(|row| row.num(0)).transpose()
 }
 
+/// The word of a user's membership in the room of a Matrix id.
+pub async fn by_room_id(snapshot: &Snapshot, user_num: UserNum, room_id: &str) -> Result<Option<String>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT membership FROM memberships WHERE user_num = $1
+             AND room_num = (SELECT room_num FROM rooms WHERE room_id = $2)",
+            &params![user_num, room_id],
+        )
+        .await?;
+    row.map(|row| row.text(0).map(str::to_owned)).transpose()
+}
+
 /// Everybody's membership in a room.
 pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<Membership>, StoreError> {
     let rows = snapshot
@@ -90,6 +102,19 @@ pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<Membe
         )
         .await?;
     rows.iter().map(membership).collect()
+}
+
+/// Whether anybody of another server is invited to a room.
+pub async fn any_invited_of(snapshot: &Snapshot, room_num: RoomNum, server_name: &str) -> Result<bool, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT 1 FROM memberships m JOIN users u ON u.user_num = m.user_num
+             WHERE m.room_num = $1 AND m.membership = 'invite' AND u.user_id LIKE $2 LIMIT 1",
+            // No server's name has a sign that means something in a pattern.
+            &params![room_num, format!("%:{server_name}")],
+        )
+        .await?;
+    Ok(row.is_some())
 }
 
 /// How many are joined to a room.

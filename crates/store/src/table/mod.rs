@@ -33,6 +33,7 @@ pub mod receipts;
 pub mod registration_tokens;
 pub mod relations;
 pub mod remote_keys;
+pub mod remote_media;
 pub mod reports;
 pub mod rooms;
 pub mod search;

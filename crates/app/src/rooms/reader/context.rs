@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use super::{
     RoomReader, RoomReaderParts,
     page::{LOWEST, Walk},
+    past::{Beyond, Past},
 };
 use crate::{
     Result,
@@ -50,6 +51,8 @@ pub struct EventContext {
     pub start: Position,
     /// Where it goes on forwards.
     pub end: Position,
+    /// Whether nothing before it is here.
+    pub is_beginning: bool,
 }
 
 /// The same before it is made ready for a client.
@@ -58,6 +61,8 @@ pub(crate) struct Surroundings {
     pub(crate) after: Vec<Arc<Stored>>,
     pub(crate) start: Position,
     pub(crate) end: Position,
+    /// Whether nothing before it is here.
+    pub(crate) is_beginning: bool,
 }
 
 impl RoomReader {
@@ -70,7 +75,25 @@ impl RoomReader {
         request: ContextRequest,
     ) -> Result<EventContext> {
         let room = self.room_of_event(room_id, event_id).await?;
+        let past = Past::new();
+        loop {
+            let context = self.context_here(session, &room, event_id, request.clone()).await?;
+            let all_asked_for = context.before.len() >= request.before || !context.is_beginning;
+            if all_asked_for || self.beyond(session, &room, &past).await? != Beyond::More {
+                return Ok(context);
+            }
+        }
+    }
+
+    async fn context_here(
+        &self,
+        session: &Session,
+        room: &Arc<Room>,
+        event_id: &EventId,
+        request: ContextRequest,
+    ) -> Result<EventContext> {
         let (parts, session, event_id) = (Arc::clone(&self.parts), session.clone(), event_id.to_owned());
+        let room = Arc::clone(room);
         self.parts
             .store
             .read(move |snapshot| async move {
@@ -108,7 +131,8 @@ impl RoomReaderParts {
                 ready.push(self.presenter.with_room(snapshot, &event, self.reader(session)).await?);
             }
         }
-        Ok(EventContext { before: shown, event, after, state: ready, start: around.start, end: around.end })
+        let (start, end, is_beginning) = (around.start, around.end, around.is_beginning);
+        Ok(EventContext { before: shown, event, after, state: ready, start, end, is_beginning })
     }
 
     /// The events around an event.
@@ -121,11 +145,13 @@ impl RoomReaderParts {
         request: &ContextRequest,
     ) -> Result<Surroundings> {
         let here = event.position.unwrap_or(Position::START);
-        let mut around = Surroundings { before: Vec::new(), after: Vec::new(), start: Position(here.0 - 1), end: here };
+        let start = Position(here.0 - 1);
+        let mut around = Surroundings { before: Vec::new(), after: Vec::new(), start, end: here, is_beginning: false };
         if request.before > 0 {
             let walk = Walk { from: around.start, to: LOWEST, backward: true, limit: request.before };
             let walked = self.walk(snapshot, room, eyes, walk, &request.choice).await?;
             let first = walked.events.last().and_then(|event| event.position);
+            around.is_beginning = walked.end.is_none();
             around.start = walked.end.or(first.map(|first| Position(first.0 - 1))).unwrap_or(around.start);
             around.before = walked.events;
         }

@@ -3,6 +3,7 @@
 mod context;
 mod members;
 mod page;
+mod past;
 mod peek;
 mod relations;
 mod threads;
@@ -27,6 +28,7 @@ pub use page::{Page, PageRequest};
 pub use peek::{Peeked, Streamed};
 pub use relations::{DEPTH, RelationsPage, RelationsRequest};
 pub use threads::{ThreadsPage, ThreadsRequest};
+pub use timestamp::Onlooker;
 
 use super::{
     Membership, Room, Rooms, StateKeys, StateTrees,
@@ -38,6 +40,7 @@ use crate::{
     accounts::{Session, Users},
     error::{forbidden, not_found},
     events::{Events, Presenter, Reader, Stored},
+    federation::History,
 };
 
 /// What a reader is made of.
@@ -67,6 +70,8 @@ pub struct RoomReaderParts {
 /// Reads rooms for users.
 pub struct RoomReader {
     parts: Arc<RoomReaderParts>,
+    /// Fetches what is not here.
+    history: Arc<History>,
 }
 
 impl RoomReaderParts {
@@ -111,9 +116,9 @@ fn visibility_word(pdu: &domicile_room::event::Pdu) -> HistoryVisibility {
 }
 
 impl RoomReader {
-    /// Over its parts.
-    pub fn new(parts: RoomReaderParts) -> Self {
-        Self { parts: Arc::new(parts) }
+    /// Over its parts; what is not here is fetched by `history`.
+    pub fn new(parts: Arc<RoomReaderParts>, history: Arc<History>) -> Self {
+        Self { parts, history }
     }
 
     /// The parts, for services that read more.
@@ -241,7 +246,7 @@ impl RoomReaderParts {
     ) -> Result<Arc<Stored>> {
         let missing = || no_such_event(event_id);
         let event = self.events.load_by_id(snapshot, event_id).await?.ok_or_else(missing)?;
-        if event.room.room_num != room.info.room_num {
+        if event.room.room_num != room.info.room_num || event.status.is_hidden() {
             return Err(missing());
         }
         let mut eyes = self.eyes(snapshot, room, session).await?;

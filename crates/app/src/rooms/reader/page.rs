@@ -10,7 +10,10 @@ use domicile_store::{Snapshot, table::events as event_rows};
 use ruma::{OwnedUserId, RoomId};
 use serde_json::value::RawValue;
 
-use super::{RoomReader, RoomReaderParts};
+use super::{
+    RoomReader, RoomReaderParts,
+    past::{Beyond, Past},
+};
 use crate::{
     Result,
     accounts::Session,
@@ -81,7 +84,21 @@ impl RoomReader {
     /// A part of a room's past.
     pub async fn page(&self, session: &Session, room_id: &RoomId, request: PageRequest) -> Result<Page> {
         let room = self.room(room_id).await?;
-        let (parts, session) = (Arc::clone(&self.parts), session.clone());
+        let mut page = self.page_here(session, &room, request.clone()).await?;
+        let past = Past::new();
+        // Whoever comes to the beginning of what is here, and wants more, gets what others have.
+        while request.backward && request.to.is_none() && page.end.is_none() && page.events.len() < request.limit {
+            match self.beyond(session, &room, &past).await? {
+                Beyond::More => page = self.page_here(session, &room, request.clone()).await?,
+                Beyond::Later(place) => page.end = Some(place),
+                Beyond::Nothing => break,
+            }
+        }
+        Ok(page)
+    }
+
+    async fn page_here(&self, session: &Session, room: &Arc<Room>, request: PageRequest) -> Result<Page> {
+        let (parts, room, session) = (Arc::clone(&self.parts), Arc::clone(room), session.clone());
         self.parts
             .store
             .read(move |snapshot| async move { parts.page(&snapshot, &room, &session, request).await })

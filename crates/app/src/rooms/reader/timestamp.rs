@@ -8,13 +8,20 @@ use std::sync::Arc;
 
 use domicile_core::ids::{Position, RoomNum};
 use domicile_store::{Snapshot, table::events as event_rows};
-use ruma::{OwnedEventId, RoomId};
+use ruma::{MilliSecondsSinceUnixEpoch, OwnedEventId, RoomId, UInt, api::Direction};
 
 use super::{
     RoomReader, RoomReaderParts,
     page::{LOOKED_AT, LOWEST},
 };
-use crate::{Result, accounts::Session, error::not_found, events::Stored, rooms::Room};
+use crate::{
+    Result,
+    accounts::Session,
+    error::not_found,
+    events::Stored,
+    federation::{History, ServerEyes},
+    rooms::{Room, visibility::Eyes},
+};
 
 /// Events around the place that are compared.
 const AROUND: i64 = 64;
@@ -34,14 +41,73 @@ impl RoomReader {
         };
         let Some(room_num) = self.parts.rooms.num(room_id).await? else { return Err(missing()) };
         let room = self.parts.rooms.by_num(room_num).await?;
-        let (parts, session) = (Arc::clone(&self.parts), session.clone());
-        let found = self
-            .parts
-            .store
-            .read(move |snapshot| async move { parts.event_at(&snapshot, &room, &session, ts, backward).await })
-            .await?;
-        let event = found.ok_or_else(missing)?;
+        let here = self.event_here(session, &room, ts, backward).await?;
+        let is_member = room.view().is_joined(session.user_num);
+        let known = here.as_deref().map(time);
+        if is_member && self.may_be_nearer(&room, here.as_deref(), backward).await? {
+            fetch_nearer(&self.history, &room, ts, backward, known).await?;
+            if let Some(event) = self.event_here(session, &room, ts, backward).await? {
+                return Ok((event.event_id().to_owned(), time(&event)));
+            }
+        }
+        let event = here.ok_or_else(missing)?;
         Ok((event.event_id().to_owned(), time(&event)))
+    }
+
+    async fn event_here(
+        &self,
+        session: &Session,
+        room: &Arc<Room>,
+        ts: i64,
+        backward: bool,
+    ) -> Result<Option<Arc<Stored>>> {
+        let (parts, room, session) = (Arc::clone(&self.parts), Arc::clone(room), session.clone());
+        self.parts
+            .store
+            .read(move |snapshot| async move {
+                let eyes = parts.eyes(&snapshot, &room, &session).await?;
+                parts.nearest(&snapshot, &room, &mut Onlooker::User(Box::new(eyes)), ts, backward).await
+            })
+            .await
+    }
+
+    /// Whether what other servers have may be nearer than what was found here: it is nothing, or stands at the beginning of what is here.
+    async fn may_be_nearer(&self, room: &Room, found: Option<&Stored>, backward: bool) -> Result<bool> {
+        let room_num = room.info.room_num;
+        let ends = self.parts.store.read(move |snapshot| async move { event_rows::ends(&snapshot, room_num).await });
+        let first = ends.await?.map(|(first, _)| first);
+        let at_the_edge = found.is_none_or(|event| !backward && event.position == first);
+        Ok(at_the_edge && self.history.is_missing(room_num).await?)
+    }
+}
+
+/// Has an event come that is nearer to a time than `known`, if another server in the room has one.
+async fn fetch_nearer(history: &History, room: &Arc<Room>, ts: i64, backward: bool, known: Option<i64>) -> Result<()> {
+    let Ok(wanted) = UInt::try_from(ts) else { return Ok(()) };
+    let direction = if backward { Direction::Backward } else { Direction::Forward };
+    let found = history.nearest(room, MilliSecondsSinceUnixEpoch(wanted), direction).await?;
+    let Some((server, event_id, found_ts)) = found else { return Ok(()) };
+    let distance = |known: i64| known.abs_diff(ts);
+    if known.is_none_or(|known| distance(found_ts) < distance(known)) {
+        history.fetch_event(room, &server, &event_id).await?;
+    }
+    Ok(())
+}
+
+/// Who looks for an event: somebody of ours, or another server.
+pub enum Onlooker {
+    /// A user.
+    User(Box<Eyes>),
+    /// A server.
+    Server(Box<ServerEyes>),
+}
+
+impl Onlooker {
+    async fn sees(&mut self, parts: &RoomReaderParts, snapshot: &Snapshot, event: &Stored) -> Result<bool> {
+        match self {
+            Self::User(eyes) => eyes.sees(&parts.sight(), snapshot, event).await,
+            Self::Server(eyes) => eyes.sees(parts, snapshot, event).await,
+        }
     }
 }
 
@@ -64,16 +130,16 @@ async fn place(snapshot: &Snapshot, room_num: RoomNum, ts: i64) -> Result<Positi
 }
 
 impl RoomReaderParts {
-    async fn event_at(
+    /// The event nearest to a time, before it or after it, that the onlooker may see.
+    pub(crate) async fn nearest(
         &self,
         snapshot: &Snapshot,
         room: &Room,
-        session: &Session,
+        eyes: &mut Onlooker,
         ts: i64,
         backward: bool,
     ) -> Result<Option<Arc<Stored>>> {
         let room_num = room.info.room_num;
-        let mut eyes = self.eyes(snapshot, room, session).await?;
         let place = place(snapshot, room_num, ts).await?;
         let highest = Position(i64::MAX);
         // A little before the place, seen in the direction of the search.
@@ -103,7 +169,7 @@ impl RoomReaderParts {
                 let (found, known) = (time(&event), best.as_deref().map(time));
                 let fits = if backward { found <= ts } else { found >= ts };
                 let nearer = known.is_none_or(|known| if backward { found > known } else { found < known });
-                if fits && nearer && eyes.sees(&self.sight(), snapshot, &event).await? {
+                if fits && nearer && eyes.sees(self, snapshot, &event).await? {
                     best = Some(event);
                 }
             }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use domicile_app::rooms::Directory;
+use domicile_app::{
+    accounts::{Limit, RateLimits},
+    rooms::Directory,
+};
 use ruma::api::client::alias::get_alias::v3::{Request, Response};
 
 use crate::{
@@ -12,9 +15,13 @@ use crate::{
 };
 
 /// Tells which room an alias names.
-pub(super) async fn get_alias(State(directory): State<Arc<Directory>>, request: Public<Request>) -> Reply<Response> {
+pub(super) async fn get_alias(
+    State(directory): State<Arc<Directory>>,
+    State(limits): State<Arc<RateLimits>>,
+    request: Public<Request>,
+) -> Reply<Response> {
+    limits.check_address(Limit::Searches, request.client.address)?;
     let body = request.body;
-    let room_id = directory.room_of(&body.room_alias).await?;
-    let servers = vec![body.room_alias.server_name().to_owned()];
-    Ok(Answer(Response::new(room_id, servers)))
+    let named = directory.room_of(&body.room_alias).await?;
+    Ok(Answer(Response::new(named.room_id, named.servers)))
 }

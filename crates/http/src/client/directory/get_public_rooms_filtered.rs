@@ -31,7 +31,10 @@ pub(super) async fn get_public_rooms_filtered(
         since: body.since,
         search: body.filter.generic_search_term,
         room_types: types.collect(),
-        of_network: matches!(body.room_network, RoomNetwork::ThirdParty(_)),
+        network: match body.room_network {
+            RoomNetwork::ThirdParty(network) => Some(network),
+            _ => None,
+        },
     };
     let page = rooms.page(body.server.as_deref(), wanted).await?;
     let mut answer = Response::new();

@@ -7,7 +7,7 @@ use domicile_app::accounts::{
     RateLimits,
     rate_limits::{Key, Limit},
 };
-use domicile_app::rooms::{Directory, Members};
+use domicile_app::rooms::{Directory, Members, directory::Named};
 use ruma::api::client::membership::join_room_by_id_or_alias::v3::{Request, Response};
 
 use crate::{
@@ -23,7 +23,8 @@ pub(super) async fn join_room_by_id_or_alias(
     Acting(request): Acting<Request>,
 ) -> Reply<Response> {
     limits.check(Limit::Joins, Key::Account(request.session.user_num))?;
-    let room_id = directory.resolve(&request.body.room_id_or_alias).await?;
-    members.join(&request.session, &room_id, &request.body.via, request.body.reason).await?;
+    let Named { room_id, servers } = directory.resolve(&request.body.room_id_or_alias).await?;
+    let via = [request.body.via, servers].concat();
+    members.join(&request.session, &room_id, &via, request.body.reason).await?;
     Ok(Answer(Response::new(room_id)))
 }

@@ -26,9 +26,10 @@ pub(super) async fn get_summary(
         Some(session) => limits.check(Limit::Searches, Key::Account(session.user_num))?,
         None => limits.check_address(Limit::Searches, request.client.address)?,
     }
-    let room_id = directory.resolve(&request.body.room_id_or_alias).await?;
-    let (summary, membership) = summaries.get(session, &room_id).await?;
-    let mut answer = Response::new(summary.to_matrix());
+    let named = directory.resolve(&request.body.room_id_or_alias).await?;
+    let via = [request.body.via, named.servers].concat();
+    let (summary, membership) = summaries.get(session, &named.room_id, &via).await?;
+    let mut answer = Response::new(summary);
     answer.membership = session.map(|_| membership.as_str().into());
     Ok(Answer(answer))
 }

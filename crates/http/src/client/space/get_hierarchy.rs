@@ -38,7 +38,7 @@ pub(super) async fn get_hierarchy(
         .into_iter()
         .map(|room| {
             let children = room.children.into_iter().map(Raw::from_json).collect();
-            SpaceHierarchyRoomsChunk::new(room.summary.to_matrix(), children)
+            SpaceHierarchyRoomsChunk::new(room.summary, children)
         })
         .collect();
     Ok(Answer(answer))

@@ -1,0 +1,49 @@
+//! Files: those of this server's users, and those of other servers.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use domicile_app::{
+    federation::Peers,
+    media::{Fetcher, Media, MediaParts, MediaSettings, RemoteCache, RemoteMedia, SealedBlobs},
+};
+use domicile_core::config;
+use domicile_egress::Client;
+use domicile_store::{Blobs, Store};
+use ruma::ServerName;
+
+use super::Surroundings;
+
+/// The folder beside that of media with what is kept of other servers' files. It is in no backup.
+const REMOTE: &str = "remote-media";
+
+pub(super) async fn wire(
+    config: &config::Media,
+    store: &Store,
+    server_name: &ServerName,
+    (peers, client): (Arc<Peers>, Client),
+    surroundings: &Surroundings,
+) -> anyhow::Result<Media> {
+    let files = Blobs::open(surroundings.media.clone()).await.context("cannot open the folder of media")?;
+    let folder = surroundings.media.with_file_name(REMOTE);
+    let remote = Blobs::open(folder).await.context("cannot open the folder of other servers' media")?;
+    let keystore = || Arc::clone(&surroundings.keystore);
+    let clock = || Arc::clone(&surroundings.clock);
+    let (bytes, kept_ms) = (config.remote_cache.0, config.remote_kept_for.0);
+    let cache = RemoteCache::new(store.clone(), remote, keystore(), clock(), bytes, kept_ms);
+    let settings = MediaSettings {
+        upload_bytes: config.max_upload.0,
+        awaited_ms: config.unused_for.0,
+        ..MediaSettings::default()
+    };
+    Ok(Media::new(MediaParts {
+        store: store.clone(),
+        blobs: Arc::new(SealedBlobs::new(files, keystore(), config.max_upload.0)),
+        keystore: keystore(),
+        clock: clock(),
+        rng: Arc::clone(&surroundings.rng),
+        server_name: server_name.to_owned(),
+        settings,
+        remote: RemoteMedia::new(Fetcher::new(peers, client, config.max_remote.0), cache),
+    }))
+}
