@@ -116,12 +116,15 @@ fn asked(out: &mut String, peers: &Peers) {
     }
 }
 
+/// Which of a count's numbers.
+type Part = fn(&Count) -> u64;
+
 /// What other servers were told by outcome, in Prometheus's text format; by server, too, if the operator wants that.
 fn told(out: &mut String, outbound: &Outbound) {
     let counts = outbound.counts();
     let all = counts.by_outcome();
     let named = counts.by_destination();
-    let parts: [(&str, &str, fn(&Count) -> u64); 3] = [
+    let parts: [(&str, &str, Part); 3] = [
         ("transactions", "Transactions to other servers", |count| count.transactions),
         ("pdus", "Events in transactions to other servers", |count| count.pdus),
         ("edus", "What else was in transactions to other servers", |count| count.edus),

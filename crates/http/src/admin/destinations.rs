@@ -22,7 +22,7 @@ pub(super) fn routes() -> Router<AdminServices> {
         .route("/_domicile/admin/v1/federation/destinations/{name}/retry", post(retry))
 }
 
-fn shown(behind: Behind) -> Value {
+fn shown(behind: &Behind) -> Value {
     json!({
         "destination": behind.destination, "events": behind.events, "messages": behind.messages, "failures": behind.failures,
         "failing_since_ts": behind.failing_since_ts, "retry_ts": behind.retry_ts, "last_error": behind.last_error,
@@ -42,12 +42,12 @@ struct List {
 
 async fn list(State(outbound): State<Arc<Outbound>>, Query(page): Query<List>) -> Result<Json<Value>, Failure> {
     let (found, next) = outbound.behind(DestinationNum(page.after)).await?;
-    let found: Vec<Value> = found.into_iter().map(shown).collect();
+    let found: Vec<Value> = found.iter().map(shown).collect();
     Ok(Json(json!({ "destinations": found, "next": next })))
 }
 
 async fn show(State(outbound): State<Arc<Outbound>>, Path(name): Path<String>) -> Result<Json<Value>, Failure> {
-    Ok(Json(shown(outbound.how_far(&named(&name)?).await?)))
+    Ok(Json(shown(&outbound.how_far(&named(&name)?).await?)))
 }
 
 async fn retry(State(outbound): State<Arc<Outbound>>, Path(name): Path<String>) -> Result<Json<Value>, Failure> {

@@ -27,9 +27,8 @@ async fn sees(user: &TestUser, room: &str, has: impl Fn(&Value) -> bool) {
             tokio::time::sleep(std::time::Duration::from_millis(30)).await;
         }
     };
-    if tokio::time::timeout(SOON, looking).await.is_err() {
-        panic!("{} sees {}", user.id(), joined(user, room).await);
-    }
+    let seen = tokio::time::timeout(SOON, looking).await.is_ok();
+    assert!(seen, "{} sees {}", user.id(), joined(user, room).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

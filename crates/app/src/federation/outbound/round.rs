@@ -61,15 +61,13 @@ impl Outbound {
         let mut memory = self.remembered(destination_num).await?;
         while !stopping.is_cancelled() {
             self.expire(&mut memory);
-            let pending = match &memory.pending {
-                Some(pending) => Arc::clone(pending),
-                None => match self.next(destination_num, &mut memory).await? {
-                    Some(pending) => pending,
-                    None => {
-                        self.memories.set(destination_num, memory);
-                        return Ok(Ended::Done);
-                    }
-                },
+            let next = match memory.pending.clone() {
+                Some(pending) => Some(pending),
+                None => self.next(destination_num, &mut memory).await?,
+            };
+            let Some(pending) = next else {
+                self.memories.set(destination_num, memory);
+                return Ok(Ended::Done);
             };
             let Some(outcome) = self.carry(&destination, &memory, &pending, stopping).await else {
                 return Ok(Ended::Stopped);
