@@ -10,7 +10,11 @@ use anyhow::{Context as _, Result, bail};
 use crate::endpoints::{self, Declared};
 use crate::{command, golden};
 
-const OPERATIONS: &str = "xtask/data/client-server-operations.txt";
+/// The specification's APIs that are served, each with the list of its operations.
+const APIS: [(&str, &str); 2] = [
+    ("client-server", "xtask/data/client-server-operations.txt"),
+    ("server-server", "xtask/data/server-server-operations.txt"),
+];
 const DOCUMENT: &str = "docs/operations.md";
 /// Served operations that the test of missing and foreign tokens leaves out, each with a reason.
 const UNTESTED: &str = "xtask/golden/operations-without-authorisation-test.txt";
@@ -50,28 +54,36 @@ struct Operation<'a> {
     is_deprecated: bool,
 }
 
-/// The table of operations: which are served, and by which file.
+/// The tables of operations: which are served, and by which file.
 fn operations() -> Result<String> {
-    let list = fs::read_to_string(command::root().join(OPERATIONS)).with_context(|| format!("reading {OPERATIONS}"))?;
-    let operations: Vec<Operation<'_>> = list
-        .lines()
+    let lists =
+        APIS.map(|(_, list)| fs::read_to_string(command::root().join(list)).with_context(|| format!("reading {list}")));
+    let [clients, servers] = lists;
+    let (clients, servers) = (clients?, servers?);
+    let apis = [read(&clients)?, read(&servers)?];
+    let served = served()?;
+    let untested = golden::read(UNTESTED)?;
+    for name in untested.keys() {
+        let mut operations = apis.iter().flatten();
+        if !operations.any(|op| op.name == name && served.contains_key(&key(op.method, op.path))) {
+            bail!("{UNTESTED}: `{name}` is not an operation that is served; remove its line");
+        }
+    }
+    Ok(document(&apis, &served, &untested))
+}
+
+/// The operations of a list.
+fn read(list: &str) -> Result<Vec<Operation<'_>>> {
+    list.lines()
         .filter(|line| !line.starts_with('#') && !line.is_empty())
         .map(|line| {
             let words: Vec<&str> = line.split(' ').collect();
             let [area, method, path, name, who, rest @ ..] = words.as_slice() else {
-                bail!("{OPERATIONS}: `{line}` has too few words");
+                bail!("a list of operations: `{line}` has too few words");
             };
             Ok(Operation { area, method, path, name, who, is_deprecated: rest == ["deprecated"] })
         })
-        .collect::<Result<_>>()?;
-    let served = served()?;
-    let untested = golden::read(UNTESTED)?;
-    for name in untested.keys() {
-        if !operations.iter().any(|op| op.name == name && served.contains_key(&key(op.method, op.path))) {
-            bail!("{UNTESTED}: `{name}` is not an operation that is served; remove its line");
-        }
-    }
-    Ok(document(&operations, &served, &untested))
+        .collect()
 }
 
 /// Method and path, with parameters' names left out: whoever wrote the file may have called them otherwise.
@@ -108,36 +120,41 @@ fn served() -> Result<BTreeMap<(String, String), (Declared, String)>> {
 }
 
 fn document(
-    operations: &[Operation<'_>],
+    apis: &[Vec<Operation<'_>>; APIS.len()],
     served: &BTreeMap<(String, String), (Declared, String)>,
     untested: &BTreeMap<String, String>,
 ) -> String {
     let find = |op: &Operation<'_>| served.get(&key(op.method, op.path));
-    let count = operations.iter().filter(|op| find(op).is_some()).count();
     let mut text = format!(
         "# Operations\n\n\
-         Made by `cargo xtask docs` from the first lines of the files under `{ENDPOINTS}`; do not edit.\n\n\
-         Of the {} operations of the client-server API, version 1.19, Domicile serves **{count}**. What is not served is \
+         Made by `cargo xtask docs` from the first lines of the files under `{ENDPOINTS}`; do not edit. What is not served is \
          answered with 404 `M_UNRECOGNIZED`.\n",
-        operations.len(),
     );
-    let mut area = "";
-    for op in operations {
-        if op.area != area {
-            area = op.area;
-            let _ = write!(
-                text,
-                "\n## {area}\n\n| operation | | who may call it | served by |\n| --- | --- | --- | --- |\n"
-            );
+    for ((api, _), operations) in APIS.iter().zip(apis) {
+        let count = operations.iter().filter(|op| find(op).is_some()).count();
+        let all = operations.len();
+        let _ = write!(
+            text,
+            "\n## The {api} API\n\nOf the {all} operations of the {api} API, version 1.19, Domicile serves **{count}**.\n"
+        );
+        let mut area = "";
+        for op in operations {
+            if op.area != area {
+                area = op.area;
+                let _ = write!(
+                    text,
+                    "\n### {area}\n\n| operation | | who may call it | served by |\n| --- | --- | --- | --- |\n"
+                );
+            }
+            let by = find(op).map_or("**no**".to_owned(), |(_, file)| link(file));
+            let note = if op.is_deprecated { ", deprecated" } else { "" };
+            let _ = writeln!(text, "| `{} {}` | {}{note} | {} | {by} |", op.method, op.path, op.name, op.who);
         }
-        let by = find(op).map_or("**no**".to_owned(), |(_, file)| link(file));
-        let note = if op.is_deprecated { ", deprecated" } else { "" };
-        let _ = writeln!(text, "| `{} {}` | {}{note} | {} | {by} |", op.method, op.path, op.name, op.who);
     }
-    let known: BTreeSet<_> = operations.iter().map(|op| key(op.method, op.path)).collect();
+    let known: BTreeSet<_> = apis.iter().flatten().map(|op| key(op.method, op.path)).collect();
     let others: Vec<_> = served.iter().filter(|(key, _)| !known.contains(key)).collect();
     if !others.is_empty() {
-        text.push_str("\n## Not of the client-server API 1.19\n\n| operation | served by |\n| --- | --- |\n");
+        text.push_str("\n## Of neither API\n\n| operation | served by |\n| --- | --- |\n");
     }
     for (_, (Declared { method, path }, file)) in others {
         let _ = writeln!(text, "| `{method} {path}` | {} |", link(file));

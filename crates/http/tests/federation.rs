@@ -8,6 +8,10 @@ mod e2ee;
 mod edus;
 #[path = "federation/keys.rs"]
 mod keys;
+#[path = "federation/notary.rs"]
+mod notary;
+#[path = "federation/operator.rs"]
+mod operator;
 #[path = "federation/pair.rs"]
 mod pair;
 #[path = "federation/requests.rs"]
@@ -16,3 +20,5 @@ mod requests;
 mod rooms;
 #[path = "federation/tap.rs"]
 mod tap;
+#[path = "federation/unsigned.rs"]
+mod unsigned;

@@ -521,6 +521,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             reports,
             standings,
             outbound: Arc::clone(&outbound),
+            check: federation.check,
+            own_keys: federation.own_keys,
         },
         health: Arc::new(Health::new(store.clone())),
         jobs,

@@ -30,7 +30,7 @@ use domicile_app::{
     push::Gateways,
 };
 use domicile_core::clock::ManualClock;
-use domicile_http::{extract::Client, router::Apis, state::Services};
+use domicile_http::{admin::AdminServices, extract::Client, router::Apis, state::Services};
 use domicile_store::{Keystore, Store};
 use http_body_util::BodyExt as _;
 use ruma::OwnedUserId;
@@ -49,7 +49,7 @@ mod wire;
 
 pub use contents::Contents;
 use federating::Front;
-pub use federating::{CertificateFiles, certificate};
+pub use federating::{CertificateFiles, certificate, serve};
 pub use wire::Settings;
 
 /// What the clock of a test server shows first: a day in 2026.
@@ -62,6 +62,8 @@ pub struct TestServer {
     router: Router,
     /// Its services.
     pub services: Services,
+    /// What the operator's API asks.
+    pub admin: AdminServices,
     /// Its jobs, which are done when the test says so.
     pub jobs: Arc<Jobs>,
     /// Its database.
@@ -128,7 +130,7 @@ impl TestServer {
         let own_clock = Arc::<ManualClock>::clone(&clock);
         let (wired, stopping, telling) =
             wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
-        let (services, jobs, store) = (wired.services, wired.jobs, wired.store);
+        let (services, admin, jobs, store) = (wired.services, wired.admin, wired.jobs, wired.store);
         let router = domicile_http::router::api(services.clone(), Apis::ALL);
         if let Some(front) = &front {
             front.show(router.clone());
@@ -136,6 +138,7 @@ impl TestServer {
         Self {
             router,
             services,
+            admin,
             jobs,
             store,
             keystore,
@@ -163,7 +166,7 @@ impl TestServer {
         let own_clock = Arc::<ManualClock>::clone(&clock);
         let (wired, stopping, telling) =
             wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
-        let (services, jobs, store) = (wired.services, wired.jobs, wired.store);
+        let (services, admin, jobs, store) = (wired.services, wired.admin, wired.jobs, wired.store);
         let router = domicile_http::router::api(services.clone(), Apis::ALL);
         for user in users.values_mut() {
             user.router = router.clone();
@@ -175,6 +178,7 @@ impl TestServer {
         Self {
             router,
             services,
+            admin,
             jobs,
             store,
             keystore,

@@ -1,6 +1,7 @@
 //! Other servers and other cells: whom we talk to, asking them, their keys and ours, what is told and heard.
 
 mod bell;
+pub mod check;
 mod destinations;
 pub mod inbound;
 pub mod outbound;
@@ -15,6 +16,7 @@ pub mod stripped;
 pub mod transactions;
 
 pub use bell::OutboundBell;
+pub use check::Check;
 pub use destinations::Destinations;
 pub use inbound::{
     Inbound,

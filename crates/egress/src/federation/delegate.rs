@@ -79,6 +79,11 @@ impl Delegations {
         })
     }
 
+    /// Forgets what a name said.
+    pub(super) fn forget(&self, name: &ServerName) {
+        self.said.forget(name);
+    }
+
     async fn refresh(&self, name: &ServerName, old: Option<Said>) -> (Said, i64) {
         match self.ask(name).await {
             Ok((to, life_ms)) => (Said { to: Ok(to), failures: 0 }, self.clock.now_ms().saturating_add(life_ms)),
@@ -90,7 +95,7 @@ impl Delegations {
         }
     }
 
-    /// Asks a name now. Gives whom it delegates to, and for how many milliseconds that is good.
+    /// Asks a name now, whatever is known. Gives whom it delegates to, and for how many milliseconds that is good.
     pub async fn ask(&self, name: &ServerName) -> Result<(OwnedServerName, i64), NoDelegation> {
         let asking = tokio::time::timeout(TIME, self.follow(name)).await;
         let answer = asking.map_err(|_| NoDelegation::Client(Arc::new(ClientError::Slow)))??;

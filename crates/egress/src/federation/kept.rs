@@ -3,7 +3,7 @@
 use std::{hash::Hash, sync::Arc};
 
 use domicile_core::clock::Clock;
-use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, sync::Cache};
 
 /// Answers by question.
 pub(super) struct Kept<K, V> {
@@ -34,7 +34,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Kept<K, V> {
     }
 
     /// Forgets an answer.
-    pub(super) fn forget(&self, question: &K) {
+    pub(super) fn forget<Q>(&self, question: &Q)
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
         self.answers.remove(question);
     }
 }

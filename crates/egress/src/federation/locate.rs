@@ -50,7 +50,7 @@ pub struct Place {
 }
 
 /// The services by which servers are found, in order. The second is the older one.
-pub const SERVICES: [&str; 2] = ["_matrix-fed._tcp", "_matrix._tcp"];
+const SERVICES: [&str; 2] = ["_matrix-fed._tcp", "_matrix._tcp"];
 
 /// Finds where names are served.
 pub struct Locator {
@@ -88,6 +88,13 @@ impl Locator {
             return Ok(Place { step: Step::Service(service), host, targets });
         }
         Ok(one(Step::Usual, PORT))
+    }
+
+    /// Forgets the services of a name.
+    pub(super) fn forget(&self, name: &ServerName) {
+        for service in SERVICES {
+            self.services.forget(&format!("{service}.{}", bare_host(name)));
+        }
     }
 
     /// The places of a service. A question that fails counts as no record: the usual port is a better guess than none.

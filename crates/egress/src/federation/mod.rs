@@ -6,6 +6,7 @@
 
 mod delegate;
 pub mod dns;
+mod examine;
 mod kept;
 mod locate;
 
@@ -19,6 +20,7 @@ use ruma::ServerName;
 
 pub use delegate::{Delegations, NoDelegation};
 pub use dns::{Dns, SystemDns};
+pub use examine::{Examination, Secured};
 pub use locate::{Locator, PORT, Place, Step};
 
 use crate::{

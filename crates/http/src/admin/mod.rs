@@ -1,7 +1,8 @@
-//! The operator's API: what `domicile user` and `domicile token` ask of a running server, over a socket that only the operator may open.
+//! The operator's API: what `domicile user`, `domicile token` and others ask of a running server, over a socket that only the operator may open.
 
 mod backups;
 mod destinations;
+mod federation;
 mod reports;
 mod tokens;
 mod users;
@@ -12,7 +13,7 @@ use axum::{Router, extract::FromRef};
 use domicile_app::{
     accounts::{Accounts, RegistrationTokens, Standings},
     admin::Backups,
-    federation::Outbound,
+    federation::{Check, Outbound, OwnKeys},
     moderation::Reports,
 };
 
@@ -31,6 +32,10 @@ pub struct AdminServices {
     pub reports: Arc<Reports>,
     /// What other servers are told.
     pub outbound: Arc<Outbound>,
+    /// Goes the way to other servers.
+    pub check: Arc<Check>,
+    /// The server's own keys.
+    pub own_keys: Arc<OwnKeys>,
 }
 
 /// The routes.
@@ -38,6 +43,7 @@ pub fn routes(services: AdminServices) -> Router {
     Router::new()
         .merge(backups::routes())
         .merge(destinations::routes())
+        .merge(federation::routes())
         .merge(reports::routes())
         .merge(tokens::routes())
         .merge(users::routes())

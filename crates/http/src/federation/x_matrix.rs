@@ -54,16 +54,15 @@ fn next(text: &str) -> Result<Option<(&str, String, &str)>, &'static str> {
         return Err("a parameter's name is none");
     }
     let rest = rest.trim_start();
-    let (value, rest) = match rest.strip_prefix('"') {
-        Some(quoted) => unquoted(quoted)?,
-        None => {
-            let end = rest.find([',', ' ', '\t']).unwrap_or(rest.len());
-            let (value, rest) = rest.split_at(end);
-            if value.is_empty() || !value.bytes().all(|byte| is_token(byte) || matches!(byte, b':' | b'/' | b'=')) {
-                return Err("a value has characters that need quotes");
-            }
-            (value.to_owned(), rest)
+    let (value, rest) = if let Some(quoted) = rest.strip_prefix('"') {
+        unquoted(quoted)?
+    } else {
+        let end = rest.find([',', ' ', '\t']).unwrap_or(rest.len());
+        let (value, rest) = rest.split_at(end);
+        if value.is_empty() || !value.bytes().all(|byte| is_token(byte) || matches!(byte, b':' | b'/' | b'=')) {
+            return Err("a value has characters that need quotes");
         }
+        (value.to_owned(), rest)
     };
     let rest = rest.trim_start();
     if !rest.is_empty() && !rest.starts_with(',') {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use domicile_app::federation::{Inbound, Notary, OutboundBell, OwnKeys, Peers, Policy, ServerKeys};
+use domicile_app::federation::{Check, Inbound, Notary, OutboundBell, OwnKeys, Peers, Policy, ServerKeys};
 use domicile_egress::{FederationClient, Trust};
 use domicile_store::Store;
 use ruma::{OwnedServerName, ServerName};
@@ -29,6 +29,7 @@ pub(super) struct Federation {
     pub(super) server_keys: Arc<ServerKeys>,
     pub(super) notary: Arc<Notary>,
     pub(super) inbound: Arc<Inbound>,
+    pub(super) check: Arc<Check>,
 }
 
 pub(super) async fn wire(
@@ -44,6 +45,7 @@ pub(super) async fn wire(
     let own_keys = Arc::new(own_keys.await.context("the server's signing keys")?);
     let policy = Arc::new(settings.policy);
     let client = FederationClient::new(trust, Arc::clone(&surroundings.dns), clock(), rng());
+    let check = Check::new(client.clone(), Arc::clone(&own_keys), Arc::clone(&policy), clock());
     let peers = Arc::new(Peers::new(client, Arc::clone(&own_keys), Arc::clone(&policy)));
     let keys = ServerKeys::new(store.clone(), clock(), Arc::clone(&own_keys), Arc::clone(&peers), settings.notaries);
     let inbound = Inbound::new(Arc::clone(&own_keys), policy, keys.clone(), settings.at_once, Arc::clone(bell));
@@ -53,5 +55,6 @@ pub(super) async fn wire(
         notary: Notary::new(keys.clone()),
         server_keys: Arc::new(keys),
         inbound: Arc::new(inbound),
+        check: Arc::new(check),
     })
 }

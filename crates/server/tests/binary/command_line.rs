@@ -173,3 +173,30 @@ fn a_password_that_is_typed_is_not_shown() {
     let session = server.login("alice", "typed in secret");
     assert_eq!(session["user_id"], "@alice:localhost");
 }
+
+#[test]
+fn a_key_is_changed_and_the_way_to_a_server_is_told() {
+    let place = Place::new(false);
+    let first = place.json(&["federation", "rotate-key", "--json"], "");
+    let server = place.serve(&place.folder.path().join("log"));
+    let keys = || {
+        let list = server.ask("GET", "/_matrix/key/v2/server", "", &Value::Null).body;
+        let ids = |of: &str| list[of].as_object().unwrap().keys().cloned().map(Value::from).collect::<Vec<_>>();
+        (ids("verify_keys"), ids("old_verify_keys").len())
+    };
+    assert_eq!(keys(), (vec![first["new"].clone()], 1));
+    let second = place.json(&["federation", "rotate-key", "--json"], "");
+    assert_eq!(second["old"], first["new"]);
+    assert_eq!(keys(), (vec![second["new"].clone()], 2), "the running server signs with it");
+
+    let output = place.run(&["federation", "check", "127.0.0.1:1", "--json"], "");
+    assert!(!output.status.success());
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["works"], false);
+    let output = place.run(&["federation", "check", "127.0.0.1:1"], "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("BAD   connection") && text.contains("`allow_addresses` of [egress]"), "{text}");
+    assert!(refused(&place, &["federation", "check", "a/b"], "").contains("server's name"));
+    assert!(refused(&place, &["federation", "check", "not_a_name"], "").contains("server's name"));
+    server.stop();
+}

@@ -53,8 +53,8 @@ pub async fn of(snapshot: &Snapshot, server_name: &str) -> Result<Vec<RemoteKey>
 /// Writes a key, over an older word about it.
 pub fn put(batch: &mut Batch, server_name: &str, key: &RemoteKey) {
     batch.push(
-        "INSERT INTO remote_keys (server_name, key_id, public_key, valid_until_ts, expired_ts, fetched_ts) VALUES ($1, $2, $3, $4, $5, $6) \
-         ON CONFLICT (server_name, key_id) DO UPDATE SET public_key = excluded.public_key, valid_until_ts = excluded.valid_until_ts, \
+        "INSERT INTO remote_keys (server_name, key_id, public_key, valid_until_ts, expired_ts, fetched_ts) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (server_name, key_id) DO UPDATE SET public_key = excluded.public_key, valid_until_ts = excluded.valid_until_ts,
          expired_ts = excluded.expired_ts, fetched_ts = excluded.fetched_ts",
         params![
             server_name,
@@ -89,7 +89,7 @@ pub async fn list(snapshot: &Snapshot, server_name: &str) -> Result<Option<Remot
 /// Writes the list of a server, over an older one.
 pub fn put_list(batch: &mut Batch, server_name: &str, list: &RemoteKeyList) {
     batch.push(
-        "INSERT INTO remote_key_lists (server_name, list, valid_until_ts, fetched_ts) VALUES ($1, $2, $3, $4) \
+        "INSERT INTO remote_key_lists (server_name, list, valid_until_ts, fetched_ts) VALUES ($1, $2, $3, $4)
          ON CONFLICT (server_name) DO UPDATE SET list = excluded.list, valid_until_ts = excluded.valid_until_ts, fetched_ts = excluded.fetched_ts",
         params![server_name, list.list.as_str(), list.valid_until_ts, list.fetched_ts],
     );

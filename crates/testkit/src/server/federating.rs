@@ -83,21 +83,27 @@ pub(super) struct Front {
     _stopping: DropGuard,
 }
 
+/// Serves a router over TLS at a port of 127.0.0.1, with this certificate, until the guard is dropped.
+pub async fn serve(files: &CertificateFiles, router: Router) -> (SocketAddr, DropGuard) {
+    let certificate = Certificate::load(&files.certificate, &files.key).expect("a certificate");
+    let bound = Bound::bind("127.0.0.1:0", 0, Some(certificate), Proxies::default()).await.expect("a port");
+    let address = bound.address().expect("an address");
+    let stopping = CancellationToken::new();
+    tokio::spawn(bound.serve(router, stopping.clone()));
+    (address, stopping.drop_guard())
+}
+
 impl Front {
     /// Listens on a port of 127.0.0.1 with this certificate.
     async fn open(files: &CertificateFiles) -> (Self, SocketAddr) {
-        let certificate = Certificate::load(&files.certificate, &files.key).expect("a certificate");
-        let bound = Bound::bind("127.0.0.1:0", 0, Some(certificate), Proxies::default()).await.expect("a port");
-        let address = bound.address().expect("an address");
         let shown = Arc::new(RwLock::new(Router::new()));
-        let stopping = CancellationToken::new();
         let behind = Arc::clone(&shown);
         let front = Router::new().fallback(move |request: Request| {
             let router = behind.read().clone();
             async move { router.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {}) }
         });
-        tokio::spawn(bound.serve(front, stopping.clone()));
-        (Self { shown, _stopping: stopping.drop_guard() }, address)
+        let (address, stopping) = serve(files, front).await;
+        (Self { shown, _stopping: stopping }, address)
     }
 
     /// Shows a server.

@@ -1,7 +1,7 @@
 //! Checks 1 to 3: form and size, signatures, hashes. Nothing of the room is needed for them but its version.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
@@ -86,8 +86,10 @@ impl Ingest {
         let asking = stream::iter(wanted)
             .map(|(server, (ids, latest))| async move {
                 let wanted = if enforced { KeyUse::Event { sent_ts: latest } } else { KeyUse::OldEvent };
-                let set = self.server_keys.get(&server, &ids, wanted).await;
-                (server, latest, set)
+                self.server_keys.find(&server, &ids, wanted).await?;
+                // Of what is known now, also what was good for earlier events only: each key says until when.
+                let keys = self.server_keys.known(&server, &ids, KeyUse::OldEvent).await?;
+                Ok::<_, Error>((server, keys))
             })
             .buffer_unordered(ASKED_AT_ONCE);
         tokio::pin!(asking);
@@ -98,53 +100,18 @@ impl Ingest {
                 next = asking.next() => next,
                 () = &mut deadline => None,
             };
-            let Some((server, latest, set)) = next else { break };
-            // A key that fits the latest of a server's events fits all of them.
-            let until = UInt::try_from(latest.max(0)).unwrap_or(UInt::MAX);
-            for (key_id, bytes) in set? {
-                if let Ok(key) = PublicKey::new(bytes.as_bytes(), MilliSecondsSinceUnixEpoch(until)) {
-                    keys.entry(server.clone()).or_default().insert(key_id, key);
+            let Some(found) = next else { break };
+            let (server, found) = found?;
+            let of_server = keys.entry(server).or_default();
+            for key in found {
+                let until = key.expired_ts.unwrap_or(key.valid_until_ts).max(0);
+                let until = MilliSecondsSinceUnixEpoch(UInt::try_from(until).unwrap_or(UInt::MAX));
+                if let Ok(public_key) = PublicKey::new(&key.public_key, until) {
+                    of_server.insert(key.key_id, public_key);
                 }
             }
-        }
-        drop(asking);
-        if enforced {
-            self.keys_of_the_past(events, &mut keys).await?;
         }
         Ok(keys)
-    }
-
-    /// Keys that are too old for the latest of a server's events, but not for others.
-    async fn keys_of_the_past(&self, events: &[Read], keys: &mut KeyMap) -> Result<()> {
-        let mut looked: HashMap<(OwnedServerName, String), i64> = HashMap::new();
-        for event in events.iter().flatten() {
-            let sent_ts = i64::from(event.pdu().origin_server_ts().0);
-            for Required { server, signatures } in event.required() {
-                for (key_id, _) in signatures {
-                    if keys.get(server).is_some_and(|of_server| {
-                        of_server.get(key_id).is_some_and(|key| i64::from(key.valid_until().0) >= sent_ts)
-                    }) {
-                        continue;
-                    }
-                    // A key that did not fit an earlier event does not fit a later one.
-                    let known = looked.get(&(server.clone(), key_id.clone()));
-                    if known.is_some_and(|failed_ts| *failed_ts <= sent_ts) {
-                        continue;
-                    }
-                    let wanted = KeyUse::Event { sent_ts };
-                    let set = self.server_keys.known(server, &BTreeSet::from([key_id.clone()]), wanted).await?;
-                    let key = set.get(key_id).and_then(|bytes| {
-                        let until = UInt::try_from(sent_ts.max(0)).unwrap_or(UInt::MAX);
-                        PublicKey::new(bytes.as_bytes(), MilliSecondsSinceUnixEpoch(until)).ok()
-                    });
-                    match key {
-                        Some(key) => drop(keys.entry(server.clone()).or_default().insert(key_id.clone(), key)),
-                        None => drop(looked.insert((server.clone(), key_id.clone()), sent_ts)),
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 }
 

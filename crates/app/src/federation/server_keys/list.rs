@@ -97,6 +97,11 @@ impl KeyList {
         Ok(Self { object, keys, valid_until_ts })
     }
 
+    /// The ids of the keys in use.
+    pub fn in_use(&self) -> Vec<&str> {
+        self.keys.iter().filter(|key| key.expired_ts.is_none()).map(|key| key.key_id.as_str()).collect()
+    }
+
     /// Whether one of `keys` of another server signed it, too.
     pub(super) fn is_signed_by(&self, server_name: &ServerName, keys: &[RemoteKey]) -> bool {
         check_signatures(&self.object, server_name, keys).is_ok()
@@ -123,7 +128,7 @@ fn check_signatures(object: &CanonicalJsonObject, server_name: &ServerName, keys
 
 /// The bytes of a key, if it is of a kind that we know.
 fn public_key(key_id: &str, value: &CanonicalJsonValue) -> Result<Option<Bytes>, BadList> {
-    if !key_id.strip_prefix("ed25519:").is_some_and(|version| !version.is_empty()) {
+    if key_id.strip_prefix("ed25519:").is_none_or(str::is_empty) {
         return Ok(None);
     }
     if key_id.len() > limits::ID_BYTES || key_id.contains('\0') {

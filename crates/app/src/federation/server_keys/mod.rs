@@ -10,11 +10,9 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use domicile_core::clock::{Clock, HOUR_MS, MINUTE_MS, SECOND_MS};
-use domicile_store::{
-    Store,
-    table::remote_keys::{self, RemoteKey},
-};
+use domicile_core::clock::{Clock, MINUTE_MS, SECOND_MS};
+pub use domicile_store::table::remote_keys::RemoteKey;
+use domicile_store::{Store, table::remote_keys};
 use futures::future::try_join_all;
 use quick_cache::sync::Cache;
 use ruma::{
@@ -35,7 +33,7 @@ const SERVERS: usize = 5_000;
 /// How long a server is left alone after it told its keys, and after the first failure; that doubles with each further one.
 const PAUSE_MS: i64 = 30 * SECOND_MS;
 const FAILURE_MS: i64 = MINUTE_MS;
-const LONGEST_PAUSE_MS: i64 = HOUR_MS;
+const LONGEST_PAUSE_MS: i64 = 15 * MINUTE_MS;
 /// Signatures of one server on an event that are looked at.
 const SIGNATURES: usize = 8;
 
@@ -102,14 +100,25 @@ impl ServerKeys {
         Self(Arc::new(Inner { store, clock, own, peers, notaries, servers: Cache::new(SERVERS) }))
     }
 
-    /// Those of a server's keys that fit the use. If one is missing, the server is asked, or the notaries are; keys that nobody has are
-    /// missing from the answer.
+    /// Those of a server's keys that fit the use, by their ids: see [`Self::find`].
     pub async fn get(
         &self,
         server_name: &ServerName,
         key_ids: &BTreeSet<String>,
         wanted: KeyUse,
     ) -> Result<PublicKeySet> {
+        let found = self.find(server_name, key_ids, wanted).await?;
+        Ok(found.into_iter().map(|key| (key.key_id, Base64::new(key.public_key.to_vec()))).collect())
+    }
+
+    /// Those of a server's keys that fit the use, with their times. If one is missing, the server is asked, or the notaries are; keys that
+    /// nobody has are missing from the answer.
+    pub async fn find(
+        &self,
+        server_name: &ServerName,
+        key_ids: &BTreeSet<String>,
+        wanted: KeyUse,
+    ) -> Result<Vec<RemoteKey>> {
         if server_name == self.0.own.server_name() {
             return self.own(key_ids, wanted);
         }
@@ -126,13 +135,13 @@ impl ServerKeys {
         Ok(picked(&server, key_ids, wanted, self.0.clock.now_ms()))
     }
 
-    /// Those of a server's keys that are known and fit the use. Nobody is asked.
+    /// Those of a server's keys that are known and fit the use, with their times. Nobody is asked.
     pub async fn known(
         &self,
         server_name: &ServerName,
         key_ids: &BTreeSet<String>,
         wanted: KeyUse,
-    ) -> Result<PublicKeySet> {
+    ) -> Result<Vec<RemoteKey>> {
         if server_name == self.0.own.server_name() {
             return self.own(key_ids, wanted);
         }
@@ -163,12 +172,12 @@ impl ServerKeys {
     }
 
     /// Our own keys, as others would have them of us.
-    fn own(&self, key_ids: &BTreeSet<String>, wanted: KeyUse) -> Result<PublicKeySet> {
+    fn own(&self, key_ids: &BTreeSet<String>, wanted: KeyUse) -> Result<Vec<RemoteKey>> {
         let now_ms = self.0.clock.now_ms();
         let text = self.0.own.list()?;
         let list = KeyList::read(text.json().get(), self.0.own.server_name(), now_ms).map_err(Error::internal)?;
-        let keys = list.keys.iter().filter(|key| key_ids.contains(&key.key_id) && wanted.fits(key, now_ms));
-        Ok(keys.map(as_set_entry).collect())
+        let keys = list.keys.into_iter().filter(|key| key_ids.contains(&key.key_id) && wanted.fits(key, now_ms));
+        Ok(keys.collect())
     }
 }
 
@@ -189,12 +198,8 @@ impl Inner {
 }
 
 /// Those of the keys that are known and fit.
-fn picked(server: &Server, key_ids: &BTreeSet<String>, wanted: KeyUse, now_ms: i64) -> PublicKeySet {
+fn picked(server: &Server, key_ids: &BTreeSet<String>, wanted: KeyUse, now_ms: i64) -> Vec<RemoteKey> {
     let keys = server.keys.load();
-    let fitting = key_ids.iter().filter_map(|key_id| keys.get(key_id)).filter(|key| wanted.fits(key, now_ms));
-    fitting.map(as_set_entry).collect()
-}
-
-fn as_set_entry(key: &RemoteKey) -> (String, Base64) {
-    (key.key_id.clone(), Base64::new(key.public_key.to_vec()))
+    let known = key_ids.iter().filter_map(|key_id| keys.get(key_id));
+    known.filter(|key| wanted.fits(key, now_ms)).cloned().collect()
 }
