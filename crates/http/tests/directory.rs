@@ -48,7 +48,7 @@ async fn pages_go_both_ways_the_largest_room_first() {
 
     nobody.get(&path("&since=nonsense")).await.fails(400, "M_INVALID_PARAM");
     nobody.get(&path("&since=n1_x")).await.fails(400, "M_INVALID_PARAM");
-    nobody.get(&path("&server=elsewhere.example")).await.fails(404, "M_NOT_FOUND");
+    nobody.get(&path("&server=elsewhere.example")).await.fails(502, "M_UNKNOWN");
     assert_eq!(names(&nobody.get(&path("&server=localhost")).await.ok()), ["large", "a"]);
     bob.post(&format!("{V3}/rooms/{large}/leave"), &json!({})).await.ok();
     assert_eq!(names(&nobody.get(&path("")).await.ok()), ["a", "b"], "its size is now that of the others");

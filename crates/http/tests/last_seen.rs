@@ -85,7 +85,7 @@ async fn a_device_was_seen_on_a_day_and_for_a_week_at_an_address() {
     server.clock.advance(DAY_MS);
     assert_eq!(shown(&alice, &other.device_id).await, (json!(today + DAY_MS), Value::Null));
     let before = sealed(&server).await;
-    assert_eq!(server.jobs.run_due().await.unwrap(), 3, "all that is done once a day");
+    assert_eq!(server.jobs.run_due().await.unwrap(), 5, "all that is done once a day");
     assert_ne!(sealed(&server).await, before, "the address is gone from the database");
     assert_eq!(server.services.devices.forget_addresses().await.unwrap(), 0, "nothing is left to forget");
     assert_eq!(shown(&alice, &other.device_id).await, (json!(today + DAY_MS), Value::Null));

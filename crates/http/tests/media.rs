@@ -51,7 +51,7 @@ async fn what_goes_up_comes_down_and_cannot_run() {
     assert!(named.headers["content-disposition"].to_str().unwrap().contains("other.txt"));
     server.anonymous().get(&format!("/_matrix/client/v1/media/download/{uri}")).await.fails(401, "M_MISSING_TOKEN");
     bob.get("/_matrix/client/v1/media/download/localhost/nothing").await.fails(404, "M_NOT_FOUND");
-    bob.get("/_matrix/client/v1/media/download/elsewhere.example/x").await.fails(404, "M_NOT_FOUND");
+    bob.get("/_matrix/client/v1/media/download/elsewhere.example/x").await.fails(502, "M_UNKNOWN");
     let config = bob.get("/_matrix/client/v1/media/config").await.ok();
     assert_eq!(config["m.upload.size"], 50 << 20);
 }

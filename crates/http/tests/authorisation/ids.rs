@@ -61,7 +61,9 @@ async fn what_is_no_id_is_an_error_and_nothing_else() {
                 let answer = call(&alice, &operation, &values).await;
                 let told = outcome(&answer);
                 let shown = format!("{} with {parameter}={value:.40}: {told:?}", operation.name);
-                assert!(told.0 < 500, "{shown}");
+                // A name that may be a server's is asked, and does not answer.
+                let elsewhere = parameter == "serverName" && told == (502, "M_UNKNOWN".to_owned());
+                assert!(told.0 < 500 || elsewhere, "{shown}");
                 let asks_for_more = told.0 == 401 && answer.json()["flows"].is_array();
                 assert!(answer.status.is_success() || asks_for_more || !told.1.is_empty(), "{shown}");
             }

@@ -96,7 +96,7 @@ pub fn set_joined(batch: &mut Batch, room_num: RoomNum, destination_num: Destina
 /// Lets a destination that has no members in a room be told the one event at `position`.
 pub fn tell_once(batch: &mut Batch, room_num: RoomNum, destination_num: DestinationNum, position: Value) {
     batch.push(
-        "INSERT INTO destination_rooms (room_num, destination_num, joined, since_position, until_position) VALUES ($1, $2, 0, $3 - 1, $3)
+        "INSERT INTO destination_rooms (room_num, destination_num, joined, since_position, until_position) VALUES ($1, $2, 0, CAST($3 AS BIGINT) - 1, CAST($3 AS BIGINT))
          ON CONFLICT (room_num, destination_num) DO UPDATE SET since_position = excluded.since_position,
          until_position = excluded.until_position WHERE destination_rooms.joined = 0",
         params![room_num, destination_num, position],

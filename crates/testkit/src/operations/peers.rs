@@ -5,7 +5,7 @@ use std::path::Path;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{ENDPOINTS, Values, declared, key};
+use super::{FEDERATION, Values, declared, key};
 
 /// Every operation of the specification: area, method, path, name, who may call it, ruma's module.
 const SPECIFIED: &str = include_str!("../../../../xtask/data/server-server-operations.txt");
@@ -41,7 +41,7 @@ pub fn served() -> Vec<PeerOperation> {
         })
         .collect();
     let mut served = Vec::new();
-    declared(Path::new(ENDPOINTS), &mut |method, path| {
+    declared(Path::new(FEDERATION), &mut |method, path| {
         if is_for_servers(path) {
             let known = specified.iter().find(|(known, _, _)| *known == key(method, path));
             let (name, signed) =

@@ -77,7 +77,7 @@ impl TapRoom {
                 let (graph, from) = (self.graph.lock(), values(query, "v"));
                 let limit = values(query, "limit").first().and_then(|limit| limit.parse().ok()).unwrap_or(PAGE);
                 let pdus = graph.told(&graph.back(&ids(&from), limit.min(PAGE)));
-                json!({ "origin": self.room_id().server_name(), "origin_server_ts": 1, "pdus": pdus })
+                json!({ "origin": graph.room_id.server_name(), "origin_server_ts": 1, "pdus": pdus })
             }
             ("get_missing_events", []) => self.graph.lock().missing(&heard.body),
             _ => return None,

@@ -61,14 +61,14 @@ mod tests {
             let lanes = Arc::clone(&lanes);
             tokio::spawn(async move { lanes.turn(false, pending::<()>()).await });
         }
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
         let waited = tokio::time::timeout(Duration::from_secs(2), lanes.turn(false, ready(7))).await;
         assert_eq!(waited, Ok(7));
         for _ in 0..DOUBTFUL {
             let lanes = Arc::clone(&lanes);
             tokio::spawn(async move { lanes.turn(true, pending::<()>()).await });
         }
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(tokio::time::timeout(Duration::from_millis(300), lanes.turn(true, ready(()))).await.is_err());
         assert_eq!(lanes.turn(false, ready(8)).await, 8);
     }
