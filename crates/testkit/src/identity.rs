@@ -1,6 +1,6 @@
 //! Keys of devices and of people as clients upload them, with right signatures where a server looks at them.
 
-#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a fixture that fails ends its test")]
+#![expect(clippy::expect_used, reason = "a fixture that fails ends its test")]
 
 use domicile_room::event::ServerSigner;
 use ruma::{CanonicalJsonObject, owned_server_name, signatures::sign_json};

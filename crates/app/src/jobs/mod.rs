@@ -53,7 +53,7 @@ impl Jobs {
         copies: Arc<DeviceListCopies>,
         media: Arc<Media>,
     ) -> Self {
-        Self { store, clock, users, rooms, members, devices, copies, media }
+        Self { store, clock, users, rooms, members, devices, media, copies }
     }
 
     /// Adds the jobs that are done again and again, where they are missing.

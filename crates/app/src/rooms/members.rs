@@ -48,7 +48,7 @@ impl Members {
         remote: Arc<RemoteRooms>,
         profiles: Arc<RemoteProfiles>,
     ) -> Self {
-        Self { store, users, sender, successions, remote, profiles }
+        Self { store, users, sender, successions, profiles, remote }
     }
 
     /// Makes the events.

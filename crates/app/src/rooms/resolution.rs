@@ -162,8 +162,11 @@ struct Reading {
     nums: HashMap<OwnedEventId, EventNum>,
     ids: HashMap<EventNum, OwnedEventId>,
     /// Which state events name which as allowing them, and the events on which all states agree: read when they are first asked for.
-    citing: Option<(HashMap<EventNum, Vec<EventNum>>, HashSet<EventNum>)>,
+    citing: Option<(Citations, HashSet<EventNum>)>,
 }
+
+/// Of each event, those that name it as allowing them.
+type Citations = HashMap<EventNum, Vec<EventNum>>;
 
 impl Reading {
     async fn resolve(mut self, snapshot: &Snapshot, states: &[NodeNum]) -> Result<Vec<(Key, Option<EventNum>)>> {
@@ -319,7 +322,7 @@ impl Reading {
         id: &OwnedEventId,
     ) -> Result<Vec<Citing>> {
         if self.citing.is_none() {
-            let mut citing: HashMap<EventNum, Vec<EventNum>> = HashMap::new();
+            let mut citing = Citations::new();
             for (num, auths) in graph_rows::auth_edges_of_room(snapshot, self.info.room_num).await? {
                 for auth in auths {
                     citing.entry(auth).or_default().push(num);

@@ -83,7 +83,7 @@ impl StateKeys {
         let mut new = Vec::new();
         for (pair, key_num) in missing.into_iter().zip(found) {
             match key_num {
-                Some(key_num) => drop(self.cache.insert(pair.clone(), key_num)),
+                Some(key_num) => self.cache.insert(pair.clone(), key_num),
                 None => new.push(pair),
             }
         }

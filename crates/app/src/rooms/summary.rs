@@ -241,9 +241,10 @@ impl Summaries {
                 return Ok(Some((None, membership)));
             }
             let summary = this.load(&snapshot, &row).await?;
-            match this.may_see(&snapshot, user, &summary, membership).await? {
-                true => Ok(Some((Some(summary.to_matrix()), membership))),
-                false => Err(missing()),
+            if this.may_see(&snapshot, user, &summary, membership).await? {
+                Ok(Some((Some(summary.to_matrix()), membership)))
+            } else {
+                Err(missing())
             }
         });
         let membership = match here.await? {

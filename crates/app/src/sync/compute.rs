@@ -267,7 +267,7 @@ async fn elsewhere(snapshot: &Snapshot, row: &RoomOfUser) -> Result<EventList> {
         Some(shown) => serde_json::from_str(&shown).map_err(Error::internal)?,
         None => Vec::new(),
     };
-    Ok(EventList { events: events.into_iter().map(Ready::from).collect() })
+    Ok(EventList { events })
 }
 
 /// A room as whoever is invited or knocks sees it: a few types of state, the inviter's member event and the user's own.

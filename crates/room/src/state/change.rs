@@ -120,7 +120,7 @@ mod tests {
         let mut trees = Trees { nodes: NodeCache::new(), next: 0, written: 0 };
         let (mut model, mut root) = (BTreeMap::new(), 0);
         for round in 0..40_i64 {
-            let changes: Vec<(i64, Option<i64>)> = (0..round * 20 + 1)
+            let changes: Vec<(i64, Option<i64>)> = (0..=(round * 20))
                 .map(|step| {
                     let key = (step * 7_919 + round * 31) % 3_000 + 1;
                     (key, ((step + round) % 5 != 0).then_some(round * 10_000 + step))

@@ -72,7 +72,8 @@ fn written(bytes: Vec<u8>, pause: Option<Duration>, endless: bool) -> Body {
             None if writer.write_all(&bytes).await.is_err() => return,
             None => {}
         }
-        while endless && writer.write_all(&[b' '; PIECE]).await.is_ok() {}
+        let piece = vec![b' '; PIECE];
+        while endless && writer.write_all(&piece).await.is_ok() {}
     });
     Body::from_stream(ReaderStream::new(reader))
 }

@@ -175,7 +175,7 @@ impl Ingest {
             let state = self.peers.ask(server, request, LARGE).await?;
             raw.extend(state.auth_chain);
             raw.extend(state.pdus);
-            raw.extend(self.fetch_events(&[event_id.clone()], server).await);
+            raw.extend(self.fetch_events(std::slice::from_ref(event_id), server).await);
         } else {
             raw.extend(self.fetch_events(&missing, server).await);
         }

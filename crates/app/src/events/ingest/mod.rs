@@ -247,7 +247,7 @@ impl Ingest {
         };
         let event_num = self.sender.accept(&mut round.staging, accepted).await?;
         round.added(pdu.event_id(), event_num, Status::ACCEPTED);
-        self.note_what_is_missing(round, pdu, event_num);
+        Self::note_what_is_missing(round, pdu, event_num);
         if *pdu.kind() == TimelineEventType::RoomRedaction {
             round.reload |= self.sender.follow_redaction(&mut round.staging, pdu, event_num).await?;
         }

@@ -59,7 +59,7 @@ impl Ingest {
     }
 
     /// Notes the predecessors of an event that are not here: history can be fetched from there.
-    pub(super) fn note_what_is_missing(&self, round: &mut Round<'_>, pdu: &Pdu, event_num: EventNum) {
+    pub(super) fn note_what_is_missing(round: &mut Round<'_>, pdu: &Pdu, event_num: EventNum) {
         let room_num = round.room.info.room_num;
         for id in pdu.prev_events() {
             if round.known(id).is_none() {

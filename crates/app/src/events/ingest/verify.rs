@@ -21,7 +21,7 @@ const CHUNK: usize = 500;
 const FEW: usize = 4;
 /// Servers whose keys are asked for at once, and for how long at most. What is not here then is missing.
 const ASKED_AT_ONCE: usize = 64;
-const ASKING_TIME: Duration = Duration::from_secs(60);
+const ASKING_TIME: Duration = Duration::from_mins(1);
 
 /// An event that is right so far, or its id, as far as it has one, and what is wrong with it.
 pub type Verified = std::result::Result<Received, (Option<OwnedEventId>, String)>;

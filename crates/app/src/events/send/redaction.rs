@@ -55,7 +55,7 @@ impl Sender {
             return Err(forbidden("You may not redact what others sent here."));
         }
         let Some(redaction_num) = staging.staged.last().map(|event| event.event_num) else { return Ok(false) };
-        self.empty(staging, &event, redaction_num)
+        Self::empty(staging, &event, redaction_num)
     }
 
     /// Lets a redaction of another server take effect, as far as its sender may redact; if its target is not here, once that comes. Tells whether
@@ -85,11 +85,11 @@ impl Sender {
             return Ok(false);
         }
         graph::remove_early_redactions(&mut staging.batch, event_id::to_bytes(target));
-        self.empty(staging, &event, redaction_num)
+        Self::empty(staging, &event, redaction_num)
     }
 
     /// Takes away what an event says. Tells whether the room must be read again.
-    fn empty(&self, staging: &mut Staging, event: &Stored, redaction_num: EventNum) -> Result<bool> {
+    fn empty(staging: &mut Staging, event: &Stored, redaction_num: EventNum) -> Result<bool> {
         if event.redacted_by.is_some() {
             return Ok(false);
         }

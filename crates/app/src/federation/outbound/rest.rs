@@ -26,7 +26,7 @@ pub(super) fn as_told(retry_after_ms: Option<i64>) -> i64 {
 }
 
 /// How long after an attempt a destination may be tried again because it was heard from: it may well ask us, and not be reached.
-pub(super) const HEARD_MS: i64 = MINUTE_MS;
+pub(super) const HEARD_MS: i64 = 5 * SECOND_MS;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,9 @@
 //! A copy of a room, from a state that another server told and that is checked.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use domicile_core::ids::{DestinationNum, EventNum, NodeNum, Position, RoomNum, UserNum};
 use domicile_room::event::Pdu;
@@ -186,10 +189,10 @@ impl RemoteRooms {
         me: UserNum,
     ) -> Result<()> {
         let before: HashMap<UserNum, &memberships::Membership> = old.iter().map(|row| (row.user_num, row)).collect();
-        let now: HashMap<UserNum, ()> = members.iter().map(|(user_num, ..)| (*user_num, ())).collect();
+        let now: HashSet<UserNum> = members.iter().map(|(user_num, ..)| *user_num).collect();
         let gone = old
             .iter()
-            .filter(|row| row.user_num != me && row.membership != "leave" && !now.contains_key(&row.user_num))
+            .filter(|row| row.user_num != me && row.membership != "leave" && !now.contains(&row.user_num))
             .map(|row| (row.user_num, "leave".to_owned(), row.event_num));
         let changed = members
             .iter()

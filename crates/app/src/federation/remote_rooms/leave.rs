@@ -68,7 +68,7 @@ impl RemoteRooms {
         let version = draft.room_version.unwrap_or(RoomVersionId::V1);
         let rules = rules_of(&version).map_err(|error| PeerError::Nonsense(error.to_string()))?;
         let event = self
-            .from_template(&draft.event, &rules, room_id, &by.user_id, MembershipState::Leave, content.clone())
+            .take_up(&draft.event, &rules, room_id, &by.user_id, MembershipState::Leave, content.clone())
             .map_err(PeerError::Nonsense)?;
         let json = RawValue::from_string(String::from_utf8_lossy(event.json()).into_owned())
             .map_err(|error| PeerError::Request(error.to_string()))?;

@@ -138,7 +138,7 @@ impl RemoteRooms {
     }
 
     /// The event that another server has drafted, if it is what we asked for.
-    fn from_template(
+    fn take_up(
         &self,
         event: &RawValue,
         rules: &RoomVersionRules,

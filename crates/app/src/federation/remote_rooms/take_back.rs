@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use domicile_store::{
-    StoreError,
-    table::{memberships, rooms},
-};
+use domicile_store::table::{memberships, rooms};
 use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId, RoomVersionId, ServerName, events::TimelineEventType};
 use serde_json::value::RawValue;
 
@@ -36,9 +33,8 @@ impl RemoteRooms {
         let Some(target) = target.filter(|target| self.users.is_local(target)) else { return Ok(None) };
         let Some(user_num) = self.users.num(&target).await? else { return Ok(None) };
         let room_num = room.room_num;
-        let read = self.store.read(move |snapshot| async move {
-            Ok::<_, StoreError>(memberships::one(&snapshot, user_num, room_num).await?)
-        });
+        let read =
+            self.store.read(move |snapshot| async move { memberships::one(&snapshot, user_num, room_num).await });
         let Some(membership) = read.await? else { return Ok(None) };
         if !matches!(membership.membership.as_str(), "invite" | "knock") {
             return Ok(None);

@@ -67,7 +67,7 @@ impl Resident {
         shown: &[Box<RawValue>],
     ) -> Result<()> {
         let info = self.remote.known(room_id, version).await?;
-        let shown = stripped::kept(shown, &*stripped::own(pdu)?, &info).map_err(Error::internal)?;
+        let shown = stripped::kept(shown, &stripped::own(pdu)?, &info).map_err(Error::internal)?;
         let before = {
             let room_num = info.room_num;
             let read =
@@ -83,30 +83,29 @@ impl Resident {
         let sender_num = sender_num.ok_or_else(|| Error::internal("another server's user has no number"))?;
         let mut batch = Batch::new();
         let position = batch.position();
-        let event_num = match self.events.by_id(pdu.event_id()).await? {
-            Some(event) => event.event_num,
-            None => {
-                let event_num = self.sender.new_event_num().await?;
-                let state_key = pdu.state_key().unwrap_or_default();
-                let row = events::Event {
-                    event_num,
-                    room_num: info.room_num,
-                    position: None,
-                    event_id: event_id::to_bytes(pdu.event_id()),
-                    sender_num,
-                    origin_server_ts: i64::from(pdu.origin_server_ts().0),
-                    state_before: NodeNum(0),
-                    graph_state: None,
-                    status: Status::OUTLIER,
-                    key_num: Some(self.keys.intern("m.room.member", state_key).await?),
-                    thread_num: None,
-                    redacted_by: None,
-                    totals: None,
-                    json: pdu.json().clone(),
-                };
-                events::insert(&mut batch, &row, Value::Null);
-                event_num
-            }
+        let event_num = if let Some(event) = self.events.by_id(pdu.event_id()).await? {
+            event.event_num
+        } else {
+            let event_num = self.sender.new_event_num().await?;
+            let state_key = pdu.state_key().unwrap_or_default();
+            let row = events::Event {
+                event_num,
+                room_num: info.room_num,
+                position: None,
+                event_id: event_id::to_bytes(pdu.event_id()),
+                sender_num,
+                origin_server_ts: i64::from(pdu.origin_server_ts().0),
+                state_before: NodeNum(0),
+                graph_state: None,
+                status: Status::OUTLIER,
+                key_num: Some(self.keys.intern("m.room.member", state_key).await?),
+                thread_num: None,
+                redacted_by: None,
+                totals: None,
+                json: pdu.json().clone(),
+            };
+            events::insert(&mut batch, &row, Value::Null);
+            event_num
         };
         memberships::set(&mut batch, user_num, info.room_num, "invite", event_num, position);
         stripped_states::set(&mut batch, user_num, info.room_num, shown);

@@ -146,7 +146,9 @@ impl RemoteCache {
             }
             let mut batch = Batch::new();
             batch.low_priority();
-            goes.iter().for_each(|row| remote_media::remove(&mut batch, row));
+            for row in &goes {
+                remote_media::remove(&mut batch, row);
+            }
             self.store.write(batch).await?;
             removed += goes.len();
             for row in goes {

@@ -29,7 +29,7 @@ use crate::{
 /// Files that are fetched at once. Each is in memory as a whole, for as long as it comes.
 const AT_ONCE: usize = 8;
 /// How long a file may take, beside the wait for one that is still to be uploaded.
-const TIME: Duration = Duration::from_secs(60);
+const TIME: Duration = Duration::from_mins(1);
 /// Bytes of an answer beside the file.
 const AROUND: usize = 16 * 1024;
 /// Longest content type and name that are kept, in bytes.

@@ -17,6 +17,6 @@ pub(super) async fn get_profile_information(
     request: Peer<Request>,
 ) -> Reply<Response> {
     let Request { user_id, field, .. } = request.body;
-    let fields = profiles.of_ours(&user_id, field.as_ref().map(|field| field.as_str())).await?;
+    let fields = profiles.of_ours(&user_id, field.as_ref().map(ruma::profile::ProfileFieldName::as_str)).await?;
     Ok(Answer(fields.into_iter().collect()))
 }

@@ -23,7 +23,7 @@ pub(super) async fn get_hierarchy(State(spaces): State<Arc<Spaces>>, request: Pe
     let space = spaces.get(&request.origin, &room_id, suggested_only).await?;
     let children = space.room.children.into_iter().map(Raw::from_json).collect();
     let mut answer = Response::new(SpaceHierarchyParentSummary::new(space.room.summary, children));
-    answer.children = space.children.iter().map(|child| child.to_matrix()).collect();
+    answer.children = space.children.iter().map(domicile_app::rooms::summary::Summary::to_matrix).collect();
     answer.inaccessible_children = space.inaccessible;
     Ok(Answer(answer))
 }
