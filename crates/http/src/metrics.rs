@@ -10,7 +10,10 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use domicile_app::{federation::Peers, push::Gateways};
+use domicile_app::{
+    federation::{Outbound, Peers, outbound::Count},
+    push::Gateways,
+};
 use parking_lot::Mutex;
 
 /// Upper bounds of the histogram of latencies, in seconds.
@@ -113,14 +116,57 @@ fn asked(out: &mut String, peers: &Peers) {
     }
 }
 
+/// What other servers were told by outcome, in Prometheus's text format; by server, too, if the operator wants that.
+fn told(out: &mut String, outbound: &Outbound) {
+    let counts = outbound.counts();
+    let all = counts.by_outcome();
+    let named = counts.by_destination();
+    let parts: [(&str, &str, fn(&Count) -> u64); 3] = [
+        ("transactions", "Transactions to other servers", |count| count.transactions),
+        ("pdus", "Events in transactions to other servers", |count| count.pdus),
+        ("edus", "What else was in transactions to other servers", |count| count.edus),
+    ];
+    for (name, help, number) in parts {
+        let metric = format!("domicile_federation_sent_{name}_total");
+        let _ = writeln!(out, "# HELP {metric} {help}, by outcome.\n# TYPE {metric} counter");
+        for (outcome, count) in &all {
+            let _ = writeln!(out, "{metric}{{outcome=\"{outcome}\"}} {}", number(count));
+        }
+        for (destination, count) in
+            named.iter().flat_map(|(name, counts)| counts.iter().map(move |count| (name, count)))
+        {
+            let (outcome, count) = count;
+            let metric = format!("domicile_federation_destination_{name}_total");
+            let _ = writeln!(out, "{metric}{{destination=\"{destination}\",outcome=\"{outcome}\"}} {}", number(count));
+        }
+    }
+    let metric = "domicile_federation_refused_pdus_total";
+    let _ = writeln!(out, "# HELP {metric} Events that other servers did not like.\n# TYPE {metric} counter");
+    let _ = writeln!(out, "{metric} {}", counts.refused_pdus());
+}
+
+/// Where the numbers come from.
+#[derive(Clone)]
+pub struct Sources {
+    /// Requests to this server.
+    pub metrics: Arc<Metrics>,
+    /// Requests to push gateways.
+    pub gateways: Arc<Gateways>,
+    /// Requests to other servers.
+    pub peers: Arc<Peers>,
+    /// What other servers are told.
+    pub outbound: Arc<Outbound>,
+}
+
 /// The route.
-pub fn routes(metrics: Arc<Metrics>, gateways: Arc<Gateways>, peers: Arc<Peers>) -> Router {
+pub fn routes(sources: Sources) -> Router {
     Router::new().route(
         "/metrics",
         get(move || async move {
-            let mut text = metrics.text();
-            pushes(&mut text, &gateways);
-            asked(&mut text, &peers);
+            let mut text = sources.metrics.text();
+            pushes(&mut text, &sources.gateways);
+            asked(&mut text, &sources.peers);
+            told(&mut text, &sources.outbound);
             ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
         }),
     )

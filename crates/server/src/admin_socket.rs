@@ -68,6 +68,7 @@ async fn alone(
         stopping: CancellationToken::new(),
         keystore,
         media: wire::media_folder(config),
+        carrier: None,
         dns: Arc::new(SystemDns::new()),
     };
     let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;

@@ -81,6 +81,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         stopping: stopping.clone(),
         keystore,
         media: wire::media_folder(config),
+        carrier: None,
         dns: Arc::new(SystemDns::new()),
     };
     let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;
@@ -121,6 +122,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     }
     wired.jobs.begin().await?;
     tasks.spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
+    tasks.spawn(Arc::clone(&wired.outbound).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.ingest).run(stopping.clone()));
     tasks.spawn(tick(wired.services.clone(), Arc::clone(&wired.jobs), stopping.clone()));
@@ -169,8 +171,12 @@ fn apis(wired: &Wired, metrics: &Arc<Metrics>, serve: &[Api]) -> Router {
         router = router.merge(health::routes(Arc::clone(&wired.health)));
     }
     if serve.contains(&Api::Metrics) {
-        router =
-            router.merge(metrics::routes(Arc::clone(metrics), Arc::clone(&wired.gateways), Arc::clone(&wired.peers)));
+        router = router.merge(metrics::routes(metrics::Sources {
+            metrics: Arc::clone(metrics),
+            gateways: Arc::clone(&wired.gateways),
+            peers: Arc::clone(&wired.peers),
+            outbound: Arc::clone(&wired.outbound),
+        }));
     }
     if serve.contains(&Api::Admin) {
         router = router.merge(admin::routes(wired.admin.clone()));

@@ -26,8 +26,9 @@ use domicile_app::{
         wake::Wakers,
     },
     federation::{
-        Destinations, Edus, EdusParts, OutboundBell, Peers, RemoteRooms, RemoteRoomsParts, Resident, ResidentParts,
-        Transactions,
+        Destinations, Edus, EdusParts, Outbound, OutboundBell, Peers, RemoteRooms, RemoteRoomsParts, Resident,
+        ResidentParts, Transactions,
+        outbound::{Carrier, Network, OutboundParts},
     },
     jobs::Jobs,
     media::{Media, MediaSettings, SealedBlobs},
@@ -68,6 +69,8 @@ pub struct Surroundings {
     pub keystore: Arc<Keystore>,
     /// The folder of media.
     pub media: PathBuf,
+    /// Carries what other servers are told, if it is not the network.
+    pub carrier: Option<Arc<dyn Carrier>>,
     /// The name system, for finding other servers.
     pub dns: Arc<dyn Dns>,
 }
@@ -86,6 +89,8 @@ pub struct Wired {
     pub delivery: Arc<Delivery>,
     /// Push gateways as they were found.
     pub gateways: Arc<Gateways>,
+    /// What other servers are told.
+    pub outbound: Arc<Outbound>,
     /// Asks other servers.
     pub peers: Arc<Peers>,
     /// Takes events of other servers.
@@ -121,7 +126,12 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let clock = || Arc::clone(&surroundings.clock);
     let rng = || Arc::clone(&surroundings.rng);
     let trust = Trust::new(settings.egress).context("egress.ca_files")?;
-    let federation = federation::wire(settings.federation, &trust, &store, &server_name, surroundings).await?;
+    let outbound_bell = Arc::new(OutboundBell::default());
+    let federation =
+        federation::wire(settings.federation, &trust, &store, &server_name, surroundings, &outbound_bell).await?;
+    let carrier = surroundings.carrier.clone().unwrap_or_else(|| {
+        Arc::new(Network::new(Arc::clone(&federation.peers), server_name.clone())) as Arc<dyn Carrier>
+    });
 
     let media = media(&settings.media, store.clone(), server_name.clone(), surroundings).await?;
     let backups = Backups::new(BackupParts {
@@ -135,7 +145,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     });
     let localities = Arc::new(Localities::new(server_name));
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
-    let outbound = Arc::new(OutboundBell::default());
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
     let sessions = Arc::new(Sessions::new(store.clone(), clock(), rng(), settings.access_token_life_ms));
     let memory_kib = u32::try_from(passwords.memory.0 / 1_024).unwrap_or(u32::MAX);
@@ -143,7 +152,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let passwords = Arc::new(Passwords::new(memory_kib, passwords.iterations, at_once));
     let rate_limits = Arc::new(RateLimits::new(clock(), settings.rate_limits));
     let wakers = Arc::new(Wakers::new(clock()));
-    let device_lists = Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers)));
+    let device_lists =
+        Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers), Arc::clone(&outbound_bell)));
     let devices = Arc::new(Devices::new(
         store.clone(),
         clock(),
@@ -192,7 +202,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         wakers: Arc::clone(&wakers),
         users: Arc::clone(&users),
         destinations: Arc::clone(&destinations),
-        outbound: Arc::clone(&outbound),
+        outbound: Arc::clone(&outbound_bell),
     }));
     let copies = Arc::new(DeviceListCopies::new(
         store.clone(),
@@ -218,7 +228,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         presence: Arc::clone(&presence),
         bell: Arc::clone(&bell),
         destinations: Arc::clone(&destinations),
-        outbound: Arc::clone(&outbound),
+        outbound: Arc::clone(&outbound_bell),
         push: Arc::clone(&push),
         store: store.clone(),
         clock: clock(),
@@ -230,6 +240,20 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         trees: Arc::clone(&trees),
         rooms: Arc::clone(&rooms),
         wakers: Arc::clone(&wakers),
+    }));
+    let outbound = Arc::new(Outbound::new(OutboundParts {
+        store: store.clone(),
+        clock: clock(),
+        rng: rng(),
+        destinations: Arc::clone(&destinations),
+        bell: Arc::clone(&outbound_bell),
+        carrier,
+        rooms: Arc::clone(&rooms),
+        events: Arc::clone(&events),
+        users: Arc::clone(&users),
+        devices: Arc::clone(&devices),
+        presence: Arc::clone(&presence),
+        settings: settings.outbound,
     }));
     let account_data = Arc::new(AccountData::new(
         store.clone(),
@@ -377,8 +401,15 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&users),
         Arc::clone(&rooms),
         presence_watchers,
+        Arc::clone(&outbound_bell),
     ));
-    let typing = Arc::new(TypingNotices::new(typing, Arc::clone(&rooms), Arc::clone(&wakers)));
+    let typing = Arc::new(TypingNotices::new(
+        clock(),
+        typing,
+        Arc::clone(&rooms),
+        Arc::clone(&wakers),
+        Arc::clone(&outbound_bell),
+    ));
     let edus = Arc::new(Edus::new(EdusParts {
         store: store.clone(),
         clock: clock(),
@@ -463,7 +494,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         directory: Arc::new(Directory::new(store.clone(), Arc::clone(&users), Arc::clone(&rooms))),
         sliding_sync: Arc::new(SlidingSync::new(Arc::clone(&sync_parts))),
         sync: Arc::new(Sync::new(sync_parts)),
-        receipts: Arc::new(Receipts::new(store.clone(), clock(), rooms, events, wakers, bell)),
+        receipts: Arc::new(Receipts::new(store.clone(), clock(), rooms, events, wakers, bell, outbound_bell)),
         presence,
         typing,
         edus,
@@ -482,11 +513,19 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     });
     Ok(Wired {
         services,
-        admin: AdminServices { accounts, registration_tokens, backups: Arc::new(backups), reports, standings },
+        admin: AdminServices {
+            accounts,
+            registration_tokens,
+            backups: Arc::new(backups),
+            reports,
+            standings,
+            outbound: Arc::clone(&outbound),
+        },
         health: Arc::new(Health::new(store.clone())),
         jobs,
         delivery,
         gateways,
+        outbound,
         copies,
         ingest,
         peers: federation.peers,

@@ -203,6 +203,12 @@ CREATE TABLE device_list_changes (
     user_num BIGINT NOT NULL, viewer_num BIGINT NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (user_num, viewer_num)
 ) WITHOUT ROWID;
 CREATE INDEX device_list_changes_by_position ON device_list_changes (position);
+-- The last change of each device of local users, which other servers are told one by one; '' is for the cross-signing keys. A device that is gone
+-- has its row until everybody knows. `prev_position` is the change of the same user before it, 0 if there was none.
+CREATE TABLE device_changes (
+    user_num BIGINT NOT NULL, device_id TEXT NOT NULL, position BIGINT NOT NULL, prev_position BIGINT NOT NULL, PRIMARY KEY (user_num, device_id)
+) WITHOUT ROWID;
+CREATE INDEX device_changes_by_position ON device_changes (position);
 -- What is known of other people's devices, for as long as they share a room with somebody here. `stream_id` is their server's name for the
 -- version, `position` is where our stream stood when it was asked for. `revision` grows with each word that changes the copy.
 CREATE TABLE device_list_copies (
@@ -256,12 +262,12 @@ CREATE INDEX destination_rooms_by_destination ON destination_rooms (destination_
 -- Events that destinations are told by us: one row each, however many destinations there are.
 CREATE TABLE outgoing_events (position BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, event_num BIGINT NOT NULL);
 CREATE INDEX outgoing_events_by_room ON outgoing_events (room_num, position);
--- What goes to one destination only, such as a message to a device: gone when it was taken.
+-- What goes to one destination only, such as a message to a device: gone when it was taken. No event of a later position is told before it.
 CREATE TABLE outgoing_edus (
     edu_num BIGINT PRIMARY KEY, destination_num BIGINT NOT NULL, user_num BIGINT NOT NULL, kind TEXT NOT NULL, content TEXT NOT NULL,
     position BIGINT NOT NULL
 );
-CREATE INDEX outgoing_edus_by_destination ON outgoing_edus (destination_num, edu_num);
+CREATE INDEX outgoing_edus_by_destination ON outgoing_edus (destination_num, position, edu_num);
 -- The last transaction of each origin with what was answered: it is repeated until the origin has heard.
 CREATE TABLE inbound_transactions (origin TEXT NOT NULL PRIMARY KEY, txn_id TEXT NOT NULL, answer TEXT NOT NULL);
 -- Events that were taken and wait for others that they name.

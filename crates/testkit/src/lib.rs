@@ -1,5 +1,6 @@
 //! For tests: whole servers in a line, plays, and a file system that loses power.
 
+pub mod courier;
 pub mod driver;
 pub mod fuse;
 pub mod gateway;

@@ -25,6 +25,7 @@ use axum::{
 };
 use domicile_app::{
     accounts::{NewSession, lifecycle::NewAccount},
+    federation::Outbound,
     jobs::Jobs,
     push::Gateways,
 };
@@ -34,12 +35,15 @@ use domicile_store::{Keystore, Store};
 use http_body_util::BodyExt as _;
 use ruma::OwnedUserId;
 use serde_json::Value;
+use tokio::task::JoinHandle;
 use tokio_util::sync::DropGuard;
 use tower::ServiceExt as _;
 
 mod contents;
 mod federating;
+mod outgoing;
 mod relay;
+mod strangers;
 mod wire;
 
 pub use contents::Contents;
@@ -66,6 +70,10 @@ pub struct TestServer {
     pub clock: Arc<ManualClock>,
     /// Push gateways as it found them.
     pub gateways: Arc<Gateways>,
+    /// What it tells other servers.
+    pub outbound: Arc<Outbound>,
+    /// Ends when the last of it is written.
+    telling: Option<JoinHandle<()>>,
     users: BTreeMap<String, TestUser>,
     /// Ends what runs beside requests.
     stopping: DropGuard,
@@ -117,7 +125,7 @@ impl TestServer {
         let database = wire::database();
         let (store, keystore) = wire::open(folder.path(), database.as_ref(), &clock).await;
         let own_clock = Arc::<ManualClock>::clone(&clock);
-        let (wired, stopping) =
+        let (wired, stopping, telling) =
             wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
         let (services, jobs, store) = (wired.services, wired.jobs, wired.store);
         let router = domicile_http::router::api(services.clone(), Apis::ALL);
@@ -132,6 +140,8 @@ impl TestServer {
             keystore,
             clock,
             gateways: wired.gateways,
+            outbound: wired.outbound,
+            telling,
             users: BTreeMap::new(),
             stopping,
             settings,
@@ -144,20 +154,23 @@ impl TestServer {
     /// The same server after it was stopped and started again: what is on disk is as it was, what was in memory is gone. Users are to be asked
     /// for anew.
     pub async fn restart(self) -> Self {
-        let Self { store, keystore, clock, mut users, stopping, settings, front, folder, database, .. } = self;
+        let Self { store, keystore, clock, mut users, stopping, telling, settings, front, folder, database, .. } = self;
         drop(stopping);
+        if let Some(telling) = telling {
+            telling.await.expect("the telling of others ends");
+        }
         let own_clock = Arc::<ManualClock>::clone(&clock);
-        let (wired, stopping) =
+        let (wired, stopping, telling) =
             wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
         let (services, jobs, store) = (wired.services, wired.jobs, wired.store);
         let router = domicile_http::router::api(services.clone(), Apis::ALL);
         for user in users.values_mut() {
             user.router = router.clone();
         }
+        let (gateways, outbound) = (wired.gateways, wired.outbound);
         if let Some(front) = &front {
             front.show(router.clone());
         }
-        let gateways = wired.gateways;
         Self {
             router,
             services,
@@ -166,6 +179,8 @@ impl TestServer {
             keystore,
             clock,
             gateways,
+            outbound,
+            telling,
             users,
             stopping,
             settings,

@@ -124,7 +124,7 @@ impl Devices {
             devices::insert(batch, &row);
             device_num
         };
-        self.lists.changed(batch, user_num);
+        self.lists.changed(batch, user_num, &[device_id.as_str()]);
         let tokens = self.sessions.issue(batch, device_num, wanted.with_refresh);
         Ok(OpenedSession { device_id, tokens })
     }
@@ -151,7 +151,7 @@ impl Devices {
     pub async fn rename(&self, user_num: UserNum, device_id: &DeviceId, name: Option<String>) -> Result<()> {
         let name = name.map(valid_name).transpose()?;
         let mut batch = Batch::new();
-        self.lists.changed(&mut batch, user_num);
+        self.lists.changed(&mut batch, user_num, &[device_id.as_str()]);
         let renamed = |details: &mut Details| {
             details.name = name.clone().or(details.name.take());
             true
@@ -220,7 +220,8 @@ impl Devices {
         for device in &ended {
             devices::remove(&mut batch, device);
         }
-        self.lists.changed(&mut batch, user_num);
+        let device_ids: Vec<&str> = ended.iter().map(|device| device.device_id.as_str()).collect();
+        self.lists.changed(&mut batch, user_num, &device_ids);
         self.store.write(batch).await?;
         self.sessions.forget(|session| ended.iter().any(|device| device.device_num == session.device_num));
         self.lists.announce(user_num);
@@ -253,6 +254,11 @@ impl Devices {
             last_seen_ip: details.address.filter(|_| fresh),
             last_seen_ts: details.day.map(|day| day * DAY_MS),
         })
+    }
+
+    /// What its owner calls a device.
+    pub async fn name(&self, row: &devices::Device) -> Result<Option<String>> {
+        Ok(self.open_sealed(row).await?.name)
     }
 
     async fn open_sealed(&self, row: &devices::Device) -> Result<Details> {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use domicile_core::{error::ErrorKind, ids::UserNum};
 use domicile_store::{
     Batch, Store,
-    table::{cross_signing, devices, key_signatures},
+    table::{cross_signing, device_changes::CROSS_SIGNING, devices, key_signatures},
 };
 use ruma::{
     CanonicalJsonObject, UserId,
@@ -156,7 +156,7 @@ impl CrossSigning {
             self.uia.check(Operation::with_password(name, session, body, auth, address)).await?;
         }
         let mut batch = replacement(user_num, &known, &new);
-        self.lists.changed(&mut batch, user_num);
+        self.lists.changed(&mut batch, user_num, &[CROSS_SIGNING]);
         self.store.write(batch).await?;
         Ok(true)
     }

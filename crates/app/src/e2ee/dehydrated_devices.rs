@@ -71,7 +71,9 @@ impl DehydratedDevices {
             let dehydrated = DehydratedDevice { user_num, device_num, device_id: id, device_data: data };
             dehydrated_devices::insert(&mut batch, &dehydrated);
             device_keys::add(&self.store, &mut batch, user_num, device_id.as_str(), checked.clone()).await?;
-            self.lists.changed(&mut batch, user_num);
+            let gone = old.as_ref().map(|(old, _)| old.device_id.as_str()).filter(|old| *old != device_id.as_str());
+            let changed: Vec<&str> = gone.into_iter().chain([device_id.as_str()]).collect();
+            self.lists.changed(&mut batch, user_num, &changed);
             match self.store.write(batch).await {
                 Err(error) if error.is_conflict() => {}
                 written => {
@@ -119,7 +121,7 @@ impl DehydratedDevices {
         let mut batch = Batch::new();
         dehydrated_devices::remove(&mut batch, user_num, old.device_num);
         devices::remove(&mut batch, &row);
-        self.lists.changed(&mut batch, user_num);
+        self.lists.changed(&mut batch, user_num, &[device_id.as_str()]);
         match self.store.write(batch).await {
             Err(error) if error.is_conflict() => return Err(none()),
             written => written?,

@@ -14,6 +14,7 @@ use domicile_store::{
 };
 use ruma::{DeviceId, OneTimeKeyAlgorithm, UInt, UserId, encryption::DeviceKeys as Keys, serde::Raw};
 
+pub(crate) use query::keys_for_others;
 pub use query::{DeviceList, Found, Wanted};
 
 use super::{
@@ -137,7 +138,7 @@ impl DeviceKeys {
             .await?;
         let mut batch = Batch::new();
         if changed {
-            self.lists.changed(&mut batch, user_num);
+            self.lists.changed(&mut batch, user_num, &[device_id.as_str()]);
         }
         add(&self.store, &mut batch, user_num, device_id.as_str(), checked.unchanged_unless(changed)).await?;
         if !batch.is_empty() {

@@ -6,10 +6,13 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use domicile_core::ids::{Position, RoomNum, UserNum};
-use domicile_store::{Batch, Snapshot, Store, table::device_lists};
+use domicile_store::{
+    Batch, Snapshot, Store,
+    table::{device_changes, device_lists},
+};
 use ruma::OwnedUserId;
 
-use crate::{Result, accounts::Users, events::wake::Wakers, sync::token::SyncToken};
+use crate::{Result, accounts::Users, events::wake::Wakers, federation::OutboundBell, sync::token::SyncToken};
 
 /// Users whose devices a client must ask for again, and those it can forget.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,18 +35,23 @@ pub struct DeviceLists {
     store: Store,
     users: Arc<Users>,
     wakers: Arc<Wakers>,
+    outbound: Arc<OutboundBell>,
 }
 
 impl DeviceLists {
     /// Device lists over a store.
-    pub fn new(store: Store, users: Arc<Users>, wakers: Arc<Wakers>) -> Self {
-        Self { store, users, wakers }
+    pub fn new(store: Store, users: Arc<Users>, wakers: Arc<Wakers>, outbound: Arc<OutboundBell>) -> Self {
+        Self { store, users, wakers, outbound }
     }
 
-    /// Notes in a batch that a user's devices or keys change with it.
-    pub fn changed(&self, batch: &mut Batch, user_num: UserNum) {
-        let position = batch.position();
-        device_lists::set(batch, user_num, UserNum::NOBODY, position);
+    /// Notes in a batch that a user's devices or keys change with it: which devices, or
+    /// [`device_changes::CROSS_SIGNING`]. Other servers are told one by one.
+    pub fn changed(&self, batch: &mut Batch, user_num: UserNum, device_ids: &[&str]) {
+        for device_id in device_ids {
+            let position = batch.position();
+            device_changes::set(batch, user_num, device_id, position.clone());
+            device_lists::set(batch, user_num, UserNum::NOBODY, position);
+        }
     }
 
     /// Notes in a batch that a user's keys change for one viewer only, who signed them.
@@ -56,6 +64,7 @@ impl DeviceLists {
     /// Call it after the batch is committed.
     pub fn announce(&self, user_num: UserNum) {
         self.wakers.wake(user_num);
+        self.outbound.devices(user_num);
         let (store, wakers) = (self.store.clone(), Arc::clone(&self.wakers));
         if wakers.is_empty() {
             return;

@@ -11,7 +11,9 @@ use domicile_core::{error::ErrorKind, ids::UserNum};
 use domicile_store::{
     Batch, Store,
     table::{
-        cross_signing, device_keys,
+        cross_signing,
+        device_changes::CROSS_SIGNING,
+        device_keys,
         key_signatures::{self, KeySignature},
         users,
     },
@@ -79,6 +81,7 @@ impl KeySignatures {
         let mut failures = Failures::new();
         let mut batch = Batch::new();
         let mut changed = BTreeSet::new();
+        let mut own_changed = BTreeSet::new();
         for (user_id, keys) in &signed_keys {
             let target = known.get(user_id);
             for (key_id, json) in keys {
@@ -93,7 +96,11 @@ impl KeySignatures {
                             let row = KeySignature { target_num, target_key, signer_num, signer_key, signature };
                             key_signatures::set(&mut batch, &row);
                         }
-                        changed.insert(target_num);
+                        if target_num == session.user_num {
+                            own_changed.insert(if own.devices.contains_key(key_id) { key_id } else { CROSS_SIGNING });
+                        } else {
+                            changed.insert(target_num);
+                        }
                     }
                     Err(failure) => {
                         failures.entry(user_id.clone()).or_default().insert(key_id.to_owned(), failure);
@@ -101,26 +108,25 @@ impl KeySignatures {
                 }
             }
         }
-        self.write(session.user_num, batch, changed.into_iter().collect()).await?;
+        let own_changed: Vec<&str> = own_changed.into_iter().collect();
+        self.write(session.user_num, batch, &own_changed, &changed).await?;
         Ok(failures)
     }
 
-    async fn write(&self, signer: UserNum, mut batch: Batch, changed: Vec<UserNum>) -> Result<()> {
-        if changed.is_empty() {
+    /// Writes signatures over the signer's own keys, told by devices, and over those of others.
+    async fn write(&self, signer: UserNum, mut batch: Batch, own: &[&str], others: &BTreeSet<UserNum>) -> Result<()> {
+        if own.is_empty() && others.is_empty() {
             return Ok(());
         }
-        for target in &changed {
-            if *target == signer {
-                self.lists.changed(&mut batch, signer);
-            } else {
-                self.lists.changed_for(&mut batch, *target, signer);
-            }
+        self.lists.changed(&mut batch, signer, own);
+        for target in others {
+            self.lists.changed_for(&mut batch, *target, signer);
         }
         self.store.write(batch).await?;
-        if changed.contains(&signer) {
-            self.lists.announce(signer);
-        } else {
+        if own.is_empty() {
             self.lists.announce_to(signer);
+        } else {
+            self.lists.announce(signer);
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::{
     accounts::Session,
     error::{forbidden, not_found},
     events::{Events, wake::Wakers},
+    federation::OutboundBell,
     push::PushBell,
     rooms::Rooms,
 };
@@ -45,6 +46,7 @@ pub struct Receipts {
     events: Arc<Events>,
     wakers: Arc<Wakers>,
     bell: Arc<PushBell>,
+    outbound: Arc<OutboundBell>,
 }
 
 impl Receipts {
@@ -56,8 +58,9 @@ impl Receipts {
         events: Arc<Events>,
         wakers: Arc<Wakers>,
         bell: Arc<PushBell>,
+        outbound: Arc<OutboundBell>,
     ) -> Self {
-        Self { store, clock, rooms, events, wakers, bell }
+        Self { store, clock, rooms, events, wakers, bell, outbound }
     }
 
     /// Notes that somebody has read up to an event. `thread` is empty for the whole room. An older receipt changes nothing.
@@ -96,6 +99,9 @@ impl Receipts {
         receipts::set(&mut batch, &receipt, position);
         self.store.write(batch).await?;
         self.bell.user(by.user_num);
+        if kind == ReceiptKind::Read && !view.destinations.is_empty() {
+            self.outbound.read(room.info.room_num);
+        }
         match kind {
             ReceiptKind::Read => self.wakers.wake_members(
                 view.joined,

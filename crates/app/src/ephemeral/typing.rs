@@ -17,6 +17,7 @@ use crate::{
     accounts::Session,
     error::forbidden,
     events::wake::Wakers,
+    federation::OutboundBell,
     rooms::{Room, Rooms},
 };
 
@@ -25,11 +26,25 @@ pub const LONGEST_MS: i64 = 120_000;
 /// How long another server is believed that a user types, if it says nothing more, in milliseconds.
 const ELSEWHERE_MS: i64 = 60_000;
 
+/// How often other servers are told again that somebody still types, in milliseconds.
+const TELL_AGAIN_MS: i64 = 20_000;
+
 #[derive(Default)]
 struct RoomTyping {
     /// Who types, until when.
     users: HashMap<UserNum, i64>,
+    /// Who stopped without saying so, and was not given by [`Typing::expire`] yet.
+    ended: Vec<UserNum>,
     changed: u64,
+}
+
+impl RoomTyping {
+    /// Ends what has run out; whether there was any.
+    fn end(&mut self, now: i64) -> bool {
+        let before = self.ended.len();
+        self.ended.extend(self.users.extract_if(|_, until| *until <= now).map(|(user_num, _)| user_num));
+        self.ended.len() > before
+    }
 }
 
 /// Who is typing where.
@@ -56,6 +71,7 @@ impl Typing {
         let mut guard = self.rooms.lock();
         let (rooms, head) = &mut *guard;
         let room = rooms.entry(room_num).or_default();
+        room.ended.retain(|ended| *ended != user_num);
         let changed = match timeout_ms {
             Some(timeout_ms) => room.users.insert(user_num, now + timeout_ms.clamp(0, LONGEST_MS)).is_none(),
             None => room.users.remove(&user_num).is_some(),
@@ -73,9 +89,7 @@ impl Typing {
         let mut guard = self.rooms.lock();
         let (rooms, head) = &mut *guard;
         let room = rooms.get_mut(&room_num)?;
-        let before = room.users.len();
-        room.users.retain(|_, until| *until > now);
-        if room.users.len() != before {
+        if room.end(now) {
             *head += 1;
             room.changed = *head;
         }
@@ -88,19 +102,19 @@ impl Typing {
         guard.0.iter().filter(|(_, room)| room.changed > since).map(|(room_num, _)| *room_num).collect()
     }
 
-    /// Ends what has run out, and gives the rooms where somebody stopped without saying so.
-    pub fn expire(&self) -> Vec<RoomNum> {
+    /// Ends what has run out, and gives the rooms where somebody stopped without saying so, with those who did.
+    pub fn expire(&self) -> Vec<(RoomNum, Vec<UserNum>)> {
         let now = self.clock.now_ms();
         let mut guard = self.rooms.lock();
         let (rooms, head) = &mut *guard;
         let mut stopped = Vec::new();
         for (room_num, room) in rooms.iter_mut() {
-            let before = room.users.len();
-            room.users.retain(|_, until| *until > now);
-            if room.users.len() != before {
+            if room.end(now) {
                 *head += 1;
                 room.changed = *head;
-                stopped.push(*room_num);
+            }
+            if !room.ended.is_empty() {
+                stopped.push((*room_num, std::mem::take(&mut room.ended)));
             }
         }
         stopped
@@ -109,15 +123,25 @@ impl Typing {
 
 /// Typing as clients tell it.
 pub struct TypingNotices {
+    clock: Arc<dyn Clock>,
     typing: Arc<Typing>,
     rooms: Arc<Rooms>,
     wakers: Arc<Wakers>,
+    outbound: Arc<OutboundBell>,
+    /// When other servers were last told that somebody types.
+    told: Mutex<HashMap<(RoomNum, UserNum), i64>>,
 }
 
 impl TypingNotices {
-    /// Over who types, the rooms and who waits.
-    pub fn new(typing: Arc<Typing>, rooms: Arc<Rooms>, wakers: Arc<Wakers>) -> Self {
-        Self { typing, rooms, wakers }
+    /// Over who types, the rooms and who waits, here and elsewhere.
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        typing: Arc<Typing>,
+        rooms: Arc<Rooms>,
+        wakers: Arc<Wakers>,
+        outbound: Arc<OutboundBell>,
+    ) -> Self {
+        Self { clock, typing, rooms, wakers, outbound, told: Mutex::default() }
     }
 
     /// Notes that the user types for a while, or no longer.
@@ -133,6 +157,7 @@ impl TypingNotices {
         if self.typing.set(room.info.room_num, by.user_num, timeout_ms) {
             self.wake(&room);
         }
+        self.tell(&room, by.user_num, timeout_ms.is_some());
         Ok(())
     }
 
@@ -152,11 +177,37 @@ impl TypingNotices {
         );
     }
 
+    /// Tells other servers in the room what they do not know, or may have forgotten: each server lets typing end by itself after a while.
+    fn tell(&self, room: &Room, user_num: UserNum, typing: bool) {
+        if room.view().destinations.is_empty() {
+            return;
+        }
+        let key = (room.info.room_num, user_num);
+        let now = self.clock.now_ms();
+        let news = {
+            let mut told = self.told.lock();
+            match told.get(&key) {
+                Some(told_ms) if typing && told_ms + TELL_AGAIN_MS > now => false,
+                _ if typing => {
+                    told.insert(key, now);
+                    true
+                }
+                _ => told.remove(&key).is_some(),
+            }
+        };
+        if news {
+            self.outbound.typing(room.info.room_num, user_num, typing);
+        }
+    }
+
     /// Ends what has run out and tells who waits for it. To be called about once a second.
     pub fn expire(&self) {
-        for room_num in self.typing.expire() {
+        for (room_num, ended) in self.typing.expire() {
             if let Some(room) = self.rooms.in_memory(room_num) {
                 self.wake(&room);
+                for user_num in ended {
+                    self.tell(&room, user_num, false);
+                }
             }
         }
     }
@@ -179,7 +230,8 @@ mod tests {
         let seen = typing.head();
         assert_eq!(typing.changed(RoomNum(1), seen), None);
         clock.advance(6_000);
-        assert_eq!(typing.expire(), vec![RoomNum(1)]);
+        assert_eq!(typing.changed(RoomNum(1), seen), Some(vec![]));
+        assert_eq!(typing.expire(), vec![(RoomNum(1), vec![UserNum(7)])]);
         assert_eq!(typing.changed(RoomNum(1), seen), Some(vec![]));
     }
 }

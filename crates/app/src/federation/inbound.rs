@@ -15,7 +15,7 @@ use ruma::{
     signatures::{PublicKeyMap, PublicKeySet, VerificationError},
 };
 
-use super::{KeyUse, OwnKeys, Policy, ServerKeys};
+use super::{KeyUse, OutboundBell, OwnKeys, Policy, ServerKeys};
 use crate::Result;
 
 /// How long a server is told to wait that has too many requests in work, in milliseconds.
@@ -27,6 +27,7 @@ pub struct Inbound {
     policy: Arc<Policy>,
     keys: ServerKeys,
     at_once: usize,
+    bell: Arc<OutboundBell>,
     working: Arc<Mutex<HashMap<OwnedServerName, usize>>>,
 }
 
@@ -53,9 +54,15 @@ fn unauthorized(text: String) -> MatrixError {
 }
 
 impl Inbound {
-    /// At most `at_once` requests of one server are in work.
-    pub fn new(own: Arc<OwnKeys>, policy: Arc<Policy>, keys: ServerKeys, at_once: usize) -> Self {
-        Self { own, policy, keys, at_once: at_once.max(1), working: Arc::default() }
+    /// At most `at_once` requests of one server are in work. Whoever tells others is told by `bell` who is there.
+    pub fn new(
+        own: Arc<OwnKeys>,
+        policy: Arc<Policy>,
+        keys: ServerKeys,
+        at_once: usize,
+        bell: Arc<OutboundBell>,
+    ) -> Self {
+        Self { own, policy, keys, at_once: at_once.max(1), bell, working: Arc::default() }
     }
 
     /// Whether there is any federation.
@@ -103,7 +110,9 @@ impl Inbound {
                 ErrorKind::NotJson.with(format!("The request's body is no canonical JSON: {error}"))
             }
             error => unauthorized(format!("The request's signature is wrong: {error}")),
-        })
+        })?;
+        self.bell.heard_from(&header.origin);
+        Ok(())
     }
 
     /// A turn for a request of a server.

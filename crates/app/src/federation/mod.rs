@@ -3,11 +3,13 @@
 mod bell;
 mod destinations;
 pub mod inbound;
+pub mod outbound;
 pub mod own_keys;
 pub mod peers;
 pub mod policy;
 pub mod remote_rooms;
 pub mod resident;
+mod resting;
 pub mod server_keys;
 pub mod stripped;
 pub mod transactions;
@@ -18,6 +20,7 @@ pub use inbound::{
     Inbound,
     edus::{Edus, EdusParts},
 };
+pub use outbound::Outbound;
 pub use own_keys::OwnKeys;
 pub use peers::{Bounds, PeerError, Peers};
 pub use policy::Policy;

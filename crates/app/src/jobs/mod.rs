@@ -18,6 +18,7 @@ use crate::{
     Result,
     accounts::{Devices, Session, Users},
     e2ee::DeviceListCopies,
+    federation::outbound,
     rooms::{Members, Rooms, members::MemberExtras},
 };
 
@@ -71,6 +72,7 @@ impl Jobs {
                 jobs::FORGET_ADDRESSES => self.devices.forget_addresses().await.map(drop),
                 jobs::FORGET_TRANSACTIONS => transactions::forget(&self.store, now_ms).await,
                 jobs::FORGET_DEVICE_LISTS => self.copies.forget().await,
+                jobs::PURGE_OUTGOING => outbound::purge(&self.store, now_ms).await,
                 jobs::LEAVE_ALL_ROOMS => self.leave_all_rooms(job.user()).await,
                 other => {
                     tracing::warn!(kind = other, "there is no such job; a newer version left it here");

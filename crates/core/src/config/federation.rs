@@ -21,5 +21,11 @@ section! {
         well_known: String = String::new();
         /// Requests of one server that are in work at once; what comes beyond is refused for the moment.
         requests_at_once: u32 = 50;
+        /// Whether other servers are told who is online, if users here see it of each other.
+        presence: bool = true;
+        /// Whether other servers are told what people call their devices.
+        device_names: bool = false;
+        /// Whether the metrics count what each server is told by its name. Whoever reads the metrics learns whom people here talk to.
+        metrics_by_destination: bool = false;
     }
 }

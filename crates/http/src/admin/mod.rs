@@ -1,6 +1,7 @@
 //! The operator's API: what `domicile user` and `domicile token` ask of a running server, over a socket that only the operator may open.
 
 mod backups;
+mod destinations;
 mod reports;
 mod tokens;
 mod users;
@@ -11,6 +12,7 @@ use axum::{Router, extract::FromRef};
 use domicile_app::{
     accounts::{Accounts, RegistrationTokens, Standings},
     admin::Backups,
+    federation::Outbound,
     moderation::Reports,
 };
 
@@ -27,12 +29,15 @@ pub struct AdminServices {
     pub standings: Arc<Standings>,
     /// Reports.
     pub reports: Arc<Reports>,
+    /// What other servers are told.
+    pub outbound: Arc<Outbound>,
 }
 
 /// The routes.
 pub fn routes(services: AdminServices) -> Router {
     Router::new()
         .merge(backups::routes())
+        .merge(destinations::routes())
         .merge(reports::routes())
         .merge(tokens::routes())
         .merge(users::routes())

@@ -2,6 +2,7 @@
 
 mod backup;
 mod config;
+mod federation;
 mod report;
 mod token;
 mod user;
@@ -43,6 +44,9 @@ enum Command {
     /// What people reported to you.
     #[command(subcommand)]
     Report(report::ReportCommand),
+    /// Other servers: whether they can be reached, and the key with which this one signs.
+    #[command(subcommand)]
+    Federation(federation::FederationCommand),
     /// Registration tokens, with which people make their own accounts.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -76,6 +80,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Backup(command)) => backup::run(&config, command).await,
             Some(Command::Restore(command)) => backup::restore(&config, command).await,
             Some(Command::Report(command)) => report::run(&config, command).await,
+            Some(Command::Federation(command)) => federation::run(&config, command).await,
             Some(Command::Token(command)) => token::run(&config, command).await,
             Some(Command::Config(_)) => Ok(()),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use domicile_app::federation::{Inbound, Notary, OwnKeys, Peers, Policy, ServerKeys};
+use domicile_app::federation::{Inbound, Notary, OutboundBell, OwnKeys, Peers, Policy, ServerKeys};
 use domicile_egress::{FederationClient, Trust};
 use domicile_store::Store;
 use ruma::{OwnedServerName, ServerName};
@@ -37,6 +37,7 @@ pub(super) async fn wire(
     store: &Store,
     server_name: &ServerName,
     surroundings: &Surroundings,
+    bell: &Arc<OutboundBell>,
 ) -> anyhow::Result<Federation> {
     let (clock, rng) = (|| Arc::clone(&surroundings.clock), || Arc::clone(&surroundings.rng));
     let own_keys = OwnKeys::open(store.clone(), clock(), rng(), server_name.to_owned(), settings.key_validity_ms);
@@ -45,7 +46,7 @@ pub(super) async fn wire(
     let client = FederationClient::new(trust, Arc::clone(&surroundings.dns), clock(), rng());
     let peers = Arc::new(Peers::new(client, Arc::clone(&own_keys), Arc::clone(&policy)));
     let keys = ServerKeys::new(store.clone(), clock(), Arc::clone(&own_keys), Arc::clone(&peers), settings.notaries);
-    let inbound = Inbound::new(Arc::clone(&own_keys), policy, keys.clone(), settings.at_once);
+    let inbound = Inbound::new(Arc::clone(&own_keys), policy, keys.clone(), settings.at_once, Arc::clone(bell));
     Ok(Federation {
         own_keys,
         peers,

@@ -10,7 +10,7 @@ use domicile_app::{
     },
     calls::{TurnProof, TurnSettings},
     discovery::{Contact, Discovery},
-    federation::Policy as FederationPolicy,
+    federation::{Policy as FederationPolicy, outbound::OutboundSettings},
     rooms::{CreationSettings, EncryptByDefault},
 };
 use domicile_core::config::{self, Api, Config, Rate};
@@ -48,6 +48,8 @@ pub struct Settings {
     pub turn: Option<TurnSettings>,
     /// Whether users see who is online.
     pub presence: bool,
+    /// What other servers are told.
+    pub outbound: OutboundSettings,
     /// Other servers.
     pub federation: FederationSettings,
     /// Connections to others.
@@ -72,6 +74,11 @@ impl Settings {
             discovery: discovery(config)?,
             turn: turn(&config.turn)?,
             presence: config.sync.presence,
+            outbound: OutboundSettings {
+                presence: config.sync.presence && config.federation.presence,
+                device_names: config.federation.device_names,
+                metrics_by_destination: config.federation.metrics_by_destination,
+            },
             federation: federation(&config.federation)?,
             egress: egress(&config.egress)?,
         })

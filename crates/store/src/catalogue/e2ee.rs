@@ -102,6 +102,22 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "device_changes",
+        about: "The last change of one of somebody's devices, which other servers are told",
+        class: Class::Operational,
+        owner: Owner::User("user_num"),
+        second: None,
+        key: &["user_num", "device_id"],
+        merge: Merge::StaysHere,
+        order: 12,
+        columns: &[
+            column("user_num", Class::Operational, Holds::UserNum),
+            column("device_id", Class::Operational, Holds::DeviceId),
+            column("position", Class::Operational, Holds::Position),
+            column("prev_position", Class::Operational, Holds::Position),
+        ],
+    },
+    Table {
         name: "device_list_copies",
         about: "How good the copy of somebody's devices is who is on another server",
         class: Class::Operational,

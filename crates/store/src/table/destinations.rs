@@ -1,8 +1,8 @@
 //! `destinations`, `destination_rooms` and `outgoing_events`: whom this cell tells, of which rooms, and how far they have been told.
 
-use domicile_core::ids::{DestinationNum, EventNum, Position, RoomNum};
+use domicile_core::ids::{DestinationNum, EventNum, Position, RoomNum, UserNum};
 
-use crate::{Batch, Row, Snapshot, StoreError, Value, params};
+use crate::{Batch, Row, Snapshot, StoreError, Value, params, value::int_list};
 
 /// A row of `destinations`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +98,86 @@ pub fn tell(batch: &mut Batch, position: Value, room_num: RoomNum, event_num: Ev
     batch.push(
         "INSERT INTO outgoing_events (position, room_num, event_num) VALUES ($1, $2, $3)",
         params![position, room_num, event_num],
+    );
+}
+
+/// At most `limit` destinations after a number.
+pub async fn page(snapshot: &Snapshot, after: DestinationNum, limit: i64) -> Result<Vec<Destination>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT destination_num, destination, position, failures, failing_since_ts, retry_ts, last_error FROM destinations
+             WHERE destination_num > $1 ORDER BY destination_num LIMIT $2",
+            &params![after, limit],
+        )
+        .await?;
+    rows.iter().map(destination).collect()
+}
+
+/// The destinations that have members in rooms in which each of some users is.
+pub async fn of_users(
+    snapshot: &Snapshot,
+    users: impl IntoIterator<Item = UserNum>,
+) -> Result<Vec<(UserNum, DestinationNum)>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT DISTINCT m.user_num, r.destination_num FROM memberships m
+             JOIN destination_rooms r ON r.room_num = m.room_num AND r.until_position IS NULL
+             WHERE m.user_num IN INTS($1) AND m.membership = 'join'",
+            &[int_list(users)],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.num(0)?, row.num(1)?))).collect()
+}
+
+/// Up to where every destination with rooms has been told everything; none if there is no such destination.
+pub async fn told_to_all(snapshot: &Snapshot) -> Result<Option<Position>, StoreError> {
+    snapshot
+        .query_one(
+            "SELECT MIN(d.position) FROM destinations d
+             WHERE EXISTS (SELECT 1 FROM destination_rooms r WHERE r.destination_num = d.destination_num)",
+            &[],
+        )
+        .await?
+        .opt_num(0)
+}
+
+/// Notes that a destination has been told everything up to a position, and so answers.
+pub fn set_told(batch: &mut Batch, destination_num: DestinationNum, position: Position) {
+    batch.push(
+        "UPDATE destinations SET position = $2, failures = 0, failing_since_ts = NULL, retry_ts = NULL, last_error = NULL
+         WHERE destination_num = $1",
+        params![destination_num, position],
+    );
+}
+
+/// Notes that a destination was not reached: how often in a row, since when (unless an earlier time stands), when it is tried again, and why.
+pub fn set_failed(
+    batch: &mut Batch,
+    destination_num: DestinationNum,
+    failures: i64,
+    since_ms: i64,
+    retry_ms: i64,
+    error: &str,
+) {
+    batch.push(
+        "UPDATE destinations SET failures = $2, failing_since_ts = COALESCE(failing_since_ts, $3), retry_ts = $4, last_error = $5
+         WHERE destination_num = $1",
+        params![destination_num, failures, since_ms, retry_ms, error],
+    );
+}
+
+/// Notes when a destination is asked again that wishes to be left alone until then; none: at once.
+pub fn set_retry(batch: &mut Batch, destination_num: DestinationNum, retry_ms: Option<i64>) {
+    batch.push("UPDATE destinations SET retry_ts = $2 WHERE destination_num = $1", params![destination_num, retry_ms]);
+}
+
+/// Forgets the rooms that destinations have left and been told of, and those of destinations that were not reached since before a time.
+pub fn remove_ended(batch: &mut Batch, before_ms: i64) {
+    batch.push(
+        "DELETE FROM destination_rooms WHERE until_position IS NOT NULL AND EXISTS (SELECT 1 FROM destinations d
+         WHERE d.destination_num = destination_rooms.destination_num
+         AND (d.position >= destination_rooms.until_position OR d.failing_since_ts < $1))",
+        params![before_ms],
     );
 }
 

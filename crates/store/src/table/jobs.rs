@@ -16,8 +16,12 @@ pub const FORGET_TRANSACTIONS: &str = "forget_transactions";
 /// Removes the copies of devices of people who share no room with anybody here any more: once a day.
 pub const FORGET_DEVICE_LISTS: &str = "forget_device_lists";
 
+/// Removes what other servers were told, and what is too old for it: once a day.
+pub const PURGE_OUTGOING: &str = "purge_outgoing";
+
 /// Work that is done again and again: kind and number. Numbers of other jobs are positive.
-pub const STANDING: [(&str, i64); 3] = [(FORGET_ADDRESSES, -1), (FORGET_TRANSACTIONS, -2), (FORGET_DEVICE_LISTS, -3)];
+pub const STANDING: [(&str, i64); 4] =
+    [(FORGET_ADDRESSES, -1), (FORGET_TRANSACTIONS, -2), (FORGET_DEVICE_LISTS, -3), (PURGE_OUTGOING, -4)];
 
 /// A row of `jobs`.
 #[derive(Clone, Debug, PartialEq, Eq)]

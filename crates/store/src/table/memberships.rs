@@ -70,6 +70,17 @@ pub async fn one(snapshot: &Snapshot, user_num: UserNum, room_num: RoomNum) -> R
     row.as_ref().map(membership).transpose()
 }
 
+/// Where a user last joined a room or ceased to be joined; none if they never had to do with it.
+pub async fn turned(snapshot: &Snapshot, user_num: UserNum, room_num: RoomNum) -> Result<Option<Position>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT turned_position FROM memberships WHERE user_num = $1 AND room_num = $2",
+            &params![user_num, room_num],
+        )
+        .await?;
+    row.map(|row| row.num(0)).transpose()
+}
+
 /// Everybody's membership in a room.
 pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<Membership>, StoreError> {
     let rows = snapshot

@@ -1,6 +1,6 @@
 //! `receipts`: how far users have read.
 
-use domicile_core::ids::{EventNum, Position, RoomNum, UserNum};
+use domicile_core::ids::{DestinationNum, EventNum, Position, RoomNum, UserNum};
 use ruma::OwnedEventId;
 
 use crate::{Batch, Snapshot, StoreError, Value, event_id, params};
@@ -64,6 +64,51 @@ pub async fn rooms_changed(
         )
         .await?;
     rows.iter().map(|row| row.num(0)).collect()
+}
+
+/// A public receipt of a local user that other servers are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingReceipt {
+    /// Where it was set.
+    pub position: Position,
+    /// The room.
+    pub room_num: RoomNum,
+    /// The receipt.
+    pub receipt: Receipt,
+}
+
+/// At most `limit` public receipts of local users with `since < position <= upto` in the rooms of a destination, in their order; not those for
+/// the user's own events, which say it themselves. As with events, the stream is walked and not the rooms.
+pub async fn of_destination(
+    snapshot: &Snapshot,
+    destination_num: DestinationNum,
+    since: Position,
+    upto: Position,
+    limit: i64,
+) -> Result<Vec<OutgoingReceipt>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT x.user_num, x.kind, x.thread, e.event_id, x.ts, x.position, x.room_num FROM receipts x
+             CROSS JOIN destination_rooms r CROSS JOIN users u CROSS JOIN events e
+             WHERE x.position > $2 AND x.position <= $3 AND x.kind = 'm.read'
+             AND r.room_num = x.room_num AND r.destination_num = $1 AND r.until_position IS NULL
+             AND u.user_num = x.user_num AND u.is_local = 1 AND e.event_num = x.event_num AND e.sender_num <> x.user_num
+             ORDER BY x.position LIMIT $4",
+            &params![destination_num, since, upto, limit],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let receipt = Receipt {
+                user_num: row.num(0)?,
+                kind: row.text(1)?.to_owned(),
+                thread: row.text(2)?.to_owned(),
+                event_id: event_id::from_bytes(&row.blob(3)?)?,
+                ts: row.int(4)?,
+            };
+            Ok(OutgoingReceipt { position: row.num(5)?, room_num: row.num(6)?, receipt })
+        })
+        .collect()
 }
 
 /// Where a user's receipt of a kind and thread stands.

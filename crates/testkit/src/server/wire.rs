@@ -2,9 +2,12 @@
 
 use std::{path::Path, sync::Arc};
 
-use domicile_app::accounts::{
-    rate_limits::RateLimitSettings,
-    registration::{RegistrationMode, RegistrationSettings},
+use domicile_app::{
+    accounts::{
+        rate_limits::RateLimitSettings,
+        registration::{RegistrationMode, RegistrationSettings},
+    },
+    federation::outbound::Carrier,
 };
 use domicile_core::{
     clock::{Clock, HOUR_MS, ManualClock},
@@ -18,9 +21,10 @@ use domicile_egress::{
 use domicile_server::wire::{self, Surroundings, Wired};
 use domicile_store::{Keystore, KeystoreOptions, KeystorePlace, MasterSource, Store, StoreOptions};
 use ruma::OwnedServerName;
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::postgres::Database;
+use crate::{courier::Courier, postgres::Database};
 
 /// The environment variable that says on which engine servers store: `sqlite` (also without it) or `postgres`.
 const ENGINE_VARIABLE: &str = "DOMICILE_TEST_ENGINE";
@@ -42,6 +46,10 @@ pub struct Settings {
     pub presence: bool,
     /// Connections to others.
     pub egress: ClientSettings,
+    /// Carries what other servers are told instead of the network.
+    pub carrier: Option<Courier>,
+    /// Whether other servers are told anything over the network. Without it, a test relays what it wants them to hear.
+    pub tells: bool,
     /// The name system, if it is not the machine's.
     pub dns: Option<Arc<dyn Dns>>,
 }
@@ -56,6 +64,8 @@ impl Default for Settings {
             config: Config::default(),
             presence: true,
             egress: ClientSettings::default(),
+            carrier: None,
+            tells: false,
             dns: None,
         }
     }
@@ -92,14 +102,16 @@ pub(super) async fn wire(
     keystore: Arc<Keystore>,
     clock: Arc<ManualClock>,
     settings: Settings,
-) -> (Wired, DropGuard) {
+) -> (Wired, DropGuard, Option<JoinHandle<()>>) {
     let stopping = CancellationToken::new();
+    let tells = settings.tells || settings.carrier.is_some();
     let surroundings = Surroundings {
         clock,
         rng: Arc::new(OsRng),
         stopping: stopping.clone(),
         keystore,
         media: folder.join("media"),
+        carrier: settings.carrier.clone().map(|courier| Arc::new(courier) as Arc<dyn Carrier>),
         dns: settings.dns.unwrap_or_else(|| Arc::new(SystemDns::new())),
     };
     let defaults = wire::Settings::new(&settings.config).expect("a configuration");
@@ -115,7 +127,8 @@ pub(super) async fn wire(
     };
     let wired = wire::wire(settings, store, &surroundings).await.expect("the wiring");
     tokio::spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
+    let telling = tells.then(|| tokio::spawn(Arc::clone(&wired.outbound).run(stopping.clone())));
     tokio::spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     tokio::spawn(Arc::clone(&wired.ingest).run(stopping.clone()));
-    (wired, stopping.drop_guard())
+    (wired, stopping.drop_guard(), telling)
 }

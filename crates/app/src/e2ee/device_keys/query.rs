@@ -170,6 +170,12 @@ async fn at_hand(snapshot: &Snapshot, reader: UserNum, wanted: &Wanted) -> Resul
     collect(snapshot, reader, ids, wanted).await
 }
 
+/// All public keys of a local user as another server may see them, within a read.
+pub(crate) async fn keys_for_others(snapshot: &Snapshot, user_num: UserNum, user_id: &UserId) -> Result<Found> {
+    let ids = BTreeMap::from([(user_num, user_id.to_owned())]);
+    collect(snapshot, UserNum::NOBODY, ids, &Wanted::new()).await
+}
+
 /// The stored keys of users.
 async fn collect(
     snapshot: &Snapshot,

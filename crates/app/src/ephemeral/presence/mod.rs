@@ -33,6 +33,7 @@ use crate::{
     accounts::{Session, Users},
     error::{forbidden, not_found},
     events::wake::Wakers,
+    federation::OutboundBell,
     rooms::Rooms,
 };
 
@@ -74,10 +75,11 @@ pub struct PresenceNotices {
     watchers: Arc<Wakers>,
     /// When those who wait may be woken next.
     next_ms: AtomicI64,
+    outbound: Arc<OutboundBell>,
 }
 
 impl PresenceNotices {
-    /// Over who is online, the rooms, and who waits for presence.
+    /// Over who is online, the rooms, and who waits for presence, here and elsewhere.
     pub fn new(
         store: Store,
         clock: Arc<dyn Clock>,
@@ -85,8 +87,9 @@ impl PresenceNotices {
         users: Arc<Users>,
         rooms: Arc<Rooms>,
         watchers: Arc<Wakers>,
+        outbound: Arc<OutboundBell>,
     ) -> Self {
-        Self { store, clock, presence, users, rooms, watchers, next_ms: AtomicI64::new(0) }
+        Self { store, clock, presence, users, rooms, watchers, next_ms: AtomicI64::new(0), outbound }
     }
 
     /// Notes how a user says they are. Where presence is not shown, nothing is noted.
@@ -156,6 +159,7 @@ impl PresenceNotices {
         }
         self.presence.expire();
         let changed = self.presence.take_fresh();
+        self.outbound.presence(changed.iter().copied());
         if changed.is_empty() || self.watchers.is_empty() {
             return Ok(());
         }

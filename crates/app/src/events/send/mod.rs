@@ -282,6 +282,7 @@ impl Sender {
         self.follow_listing(&mut staging).await?;
         let notifies = staging.notifies;
         let tells = staging.staged.iter().any(|event| event.tell);
+        let gone = staging.gone();
         let (view, stored) = persist::persist(self, staging).await?;
         let room = fan_out::publish(self, room, view, &stored).await?;
         if notifies {
@@ -289,6 +290,10 @@ impl Sender {
         }
         if tells {
             self.outbound.room(room.info.room_num);
+        }
+        // The room does not know them any more, and they are to hear how their last member left.
+        for destination_num in gone {
+            self.outbound.destination(destination_num);
         }
         Ok((room, stored))
     }
@@ -303,6 +308,13 @@ impl Staging {
     /// The room's number.
     pub fn room_num(&self) -> RoomNum {
         self.info.room_num
+    }
+
+    /// The destinations that have no members left.
+    fn gone(&self) -> Vec<DestinationNum> {
+        let changed = self.staged.iter().flat_map(|event| &event.destinations);
+        let gone = changed.filter(|(num, joined)| *joined == 0 && !self.view.destinations.contains_key(num));
+        gone.map(|(num, _)| *num).collect()
     }
 
     fn pdu(&self, event_num: EventNum) -> Option<Arc<Pdu>> {

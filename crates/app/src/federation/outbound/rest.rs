@@ -1,0 +1,50 @@
+//! How long to leave a destination alone that was not reached.
+
+use domicile_core::{
+    clock::{DAY_MS, MINUTE_MS, SECOND_MS},
+    rng::{self, Rng},
+};
+
+/// The rest after the first failure, and the longest.
+const FIRST_MS: i64 = MINUTE_MS;
+const LONGEST_MS: i64 = DAY_MS;
+/// The rest of a destination that has too much to do and does not tell for how long.
+const BUSY_MS: i64 = 10 * SECOND_MS;
+
+/// The rest after so many failures in a row: twice as long each time, a fifth more or less, so that those which went together do not all come back
+/// together.
+pub(super) fn after_failures(failures: i64, rng: &dyn Rng) -> i64 {
+    let doublings = u32::try_from((failures - 1).clamp(0, 20)).unwrap_or(20);
+    let rest = FIRST_MS.saturating_mul(1_i64 << doublings).min(LONGEST_MS);
+    let [byte] = rng::bytes::<1>(rng);
+    (rest * 4 / 5 + rest * 2 / 5 * i64::from(byte) / 255).min(LONGEST_MS)
+}
+
+/// The rest that a destination asks for; never so short that it is asked again at once, nor longer than after failures.
+pub(super) fn as_told(retry_after_ms: Option<i64>) -> i64 {
+    retry_after_ms.unwrap_or(BUSY_MS).clamp(SECOND_MS, LONGEST_MS)
+}
+
+/// How long after an attempt a destination may be tried again because it was heard from: it may well ask us, and not be reached.
+pub(super) const HEARD_MS: i64 = MINUTE_MS;
+
+#[cfg(test)]
+mod tests {
+    use domicile_core::{clock::HOUR_MS, rng::SeededRng};
+
+    use super::*;
+
+    #[test]
+    fn rests_grow_to_a_day_and_differ() {
+        let rng = SeededRng::new(7);
+        let mut rests: Vec<i64> = (0..50).map(|_| after_failures(1, &rng)).collect();
+        assert!(rests.iter().all(|rest| (48_000..=72_000).contains(rest)), "{rests:?}");
+        rests.dedup();
+        assert!(rests.len() > 10, "{rests:?}");
+        assert!((6..=10).contains(&(after_failures(4, &rng) / MINUTE_MS)));
+        for failures in [12, 40, i64::MAX] {
+            assert!((19 * HOUR_MS..=DAY_MS).contains(&after_failures(failures, &rng)), "{failures}");
+        }
+        assert_eq!((as_told(Some(0)), as_told(None), as_told(Some(i64::MAX))), (SECOND_MS, BUSY_MS, DAY_MS));
+    }
+}
