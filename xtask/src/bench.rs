@@ -4,7 +4,7 @@
 //! of each kind, so that none inherits what another left behind.
 
 mod scenarios;
-mod synapse;
+pub(crate) mod synapse;
 mod table;
 
 use std::fs;

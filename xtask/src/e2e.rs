@@ -1,4 +1,5 @@
 //! `cargo xtask e2e`: plays with clients that nobody here wrote, matrix-sdk and matrix-js-sdk, on a server of this tree.
+//! With `--federation` there are two servers, and one of them nobody here wrote either.
 //!
 //! The clients live in `clients/`, outside the workspace, each with its own lock file. The plays themselves are in
 //! `crates/testkit/src/plays`.
@@ -8,6 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::bench::synapse;
 use crate::command;
 use crate::provision;
 use crate::server::Profile;
@@ -33,18 +35,40 @@ pub(crate) struct Args {
     /// Keep the clients' stores, the logs, the recorded wire and the server's data in this folder
     #[arg(long)]
     keep: Option<PathBuf>,
+    /// Play on two servers that share rooms, of which one is Synapse
+    #[arg(long)]
+    federation: bool,
+    #[command(flatten)]
+    federated: Federated,
     #[command(flatten)]
     profile: Profile,
 }
 
+/// What concerns the play on two servers.
+#[derive(Debug, clap::Args)]
+struct Federated {
+    /// The two servers, each `domicile` or `synapse`
+    #[arg(long, requires = "federation", default_value = "domicile,synapse")]
+    pair: String,
+    /// The versions of the rooms that they share
+    #[arg(long, requires = "federation", default_value = "10,11,12")]
+    versions: String,
+    /// Only these parts: talk, signs, doors, upgrade, split, outage
+    #[arg(long, requires = "federation")]
+    only: Option<String>,
+    /// How many milliseconds everything takes on its way from one server to the other
+    #[arg(long, requires = "federation", default_value_t = 0)]
+    delay: u64,
+}
+
 /// Builds everybody, and plays.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.federation {
+        return federation(args);
+    }
     let clients = command::root().join("clients");
     let script = matrix_js_sdk(&clients.join("matrix-js-sdk-driver"))?;
-    let driver = match &args.matrix_sdk_driver {
-        Some(driver) => driver.clone(),
-        None => matrix_sdk(&clients.join("matrix-sdk-driver"))?,
-    };
+    let driver = matrix_sdk_driver(args)?;
     let built = args.profile.build(&[("domicile-server", "domicile"), ("domicile-testkit", "plays")])?;
     let mut plays = Command::new(built.join("plays"));
     plays.arg("--server-binary").arg(built.join("domicile"));
@@ -58,6 +82,33 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         plays.arg("--keep").arg(folder);
     }
     command::run(&mut plays)
+}
+
+/// Two servers, and people on both.
+fn federation(args: &Args) -> Result<()> {
+    let driver = matrix_sdk_driver(args)?;
+    let synapse = synapse::environment()?;
+    let built = args.profile.build(&[("domicile-server", "domicile"), ("domicile-testkit", "federation-plays")])?;
+    let mut plays = Command::new(built.join("federation-plays"));
+    plays.arg("--server-binary").arg(built.join("domicile")).arg("--matrix-sdk-driver").arg(driver);
+    plays.arg("--synapse-python").arg(synapse.join("bin/python"));
+    plays.args(["--pair", &args.federated.pair, "--versions", &args.federated.versions]);
+    plays.args(["--delay", &args.federated.delay.to_string()]);
+    if let Some(only) = &args.federated.only {
+        plays.args(["--only", only]);
+    }
+    if let Some(folder) = &args.keep {
+        plays.arg("--keep").arg(folder);
+    }
+    command::run(&mut plays)
+}
+
+/// The driver that was given, or one that is built now.
+fn matrix_sdk_driver(args: &Args) -> Result<PathBuf> {
+    match &args.matrix_sdk_driver {
+        Some(driver) => Ok(driver.clone()),
+        None => matrix_sdk(&command::root().join("clients/matrix-sdk-driver")),
+    }
 }
 
 /// Builds the driver of matrix-sdk in a target folder of its own: it shares no dependency's version with the workspace.

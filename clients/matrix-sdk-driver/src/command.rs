@@ -101,10 +101,27 @@ pub enum Command {
         device: String,
         timeout: u64,
     },
-    /// Verifies another device of this user by comparing emoji; the other side accepts by itself.
+    /// Verifies another device of this user, or one of somebody else, by comparing emoji; the other side accepts by itself.
     Verify {
+        user: Option<String>,
         device: String,
         timeout: u64,
+    },
+    /// Waits until this client holds somebody else for verified: their keys are signed by its user's.
+    WaitUserVerified {
+        user: String,
+        timeout: u64,
+    },
+    /// Sends a text as a file, which is encrypted where the room is.
+    SendFile {
+        room: String,
+        name: String,
+        text: String,
+    },
+    /// Fetches the file that an event is about, and answers with its text.
+    ReadFile {
+        room: String,
+        event: String,
     },
     /// Waits until this device is signed by its owner's keys.
     WaitVerified {

@@ -6,6 +6,7 @@
 #![recursion_limit = "256"]
 
 mod command;
+mod files;
 mod inbox;
 mod rooms;
 mod session;
@@ -79,7 +80,10 @@ async fn obey(session: &mut Option<Session>, command: Command) -> Result<Value> 
         Command::EnableRecovery => trust::enable_recovery(session).await,
         Command::Recover { key } => trust::recover(session, &key).await,
         Command::WaitDevice { device, timeout } => trust::wait_device(session, &device, timeout).await,
-        Command::Verify { device, timeout } => trust::verify(session, &device, timeout).await,
+        Command::Verify { user, device, timeout } => trust::verify(session, user, &device, timeout).await,
+        Command::WaitUserVerified { user, timeout } => trust::wait_user_verified(session, &user, timeout).await,
+        Command::SendFile { room, name, text } => files::send(session, &room, name, text).await,
+        Command::ReadFile { room, event } => files::read(session, &room, &event).await,
         Command::WaitVerified { timeout } => trust::wait_verified(session, timeout).await,
         Command::Open { .. } | Command::Quit => Ok(json!({})),
     }

@@ -11,10 +11,10 @@ use matrix_sdk::Client;
 use matrix_sdk::encryption::verification::{
     SasState, SasVerification, Verification, VerificationRequest, VerificationRequestState,
 };
-use matrix_sdk::ruma::DeviceId;
 use matrix_sdk::ruma::api::client::uiaa::{AuthData, MatrixUserIdentifier, Password, UserIdentifier};
 use matrix_sdk::ruma::events::key::verification::VerificationMethod;
 use matrix_sdk::ruma::events::key::verification::request::ToDeviceKeyVerificationRequestEvent;
+use matrix_sdk::ruma::{DeviceId, UserId};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -76,14 +76,32 @@ pub async fn wait_device(session: &Session, device: &str, timeout: u64) -> Resul
     }
 }
 
-pub async fn verify(session: &Session, device: &str, limit: u64) -> Result<Value> {
-    let user = session.client.user_id().context("nobody is logged in")?;
+pub async fn wait_user_verified(session: &Session, user: &str, timeout: u64) -> Result<Value> {
+    let user = UserId::parse(user).with_context(|| format!("`{user}` is no user id"))?;
+    let until = Instant::now() + Duration::from_millis(timeout);
+    loop {
+        let identity = session.client.encryption().get_user_identity(&user).await.context("looking for the keys")?;
+        if identity.is_some_and(|identity| identity.is_verified()) {
+            return Ok(json!({}));
+        }
+        if Instant::now() > until {
+            bail!("the keys of {user} are not signed by this user's after {timeout} ms");
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+pub async fn verify(session: &Session, user: Option<String>, device: &str, limit: u64) -> Result<Value> {
+    let user = match user {
+        Some(user) => UserId::parse(&user).with_context(|| format!("`{user}` is no user id"))?,
+        None => session.client.user_id().context("nobody is logged in")?.to_owned(),
+    };
     let encryption = session.client.encryption();
     let limit = Duration::from_millis(limit);
     let until = Instant::now() + limit;
     let other = loop {
-        encryption.request_user_identity(user).await.context("asking for the own keys")?;
-        let found = encryption.get_device(user, <&DeviceId>::from(device)).await.context("looking for the device")?;
+        encryption.request_user_identity(&user).await.with_context(|| format!("asking for the keys of {user}"))?;
+        let found = encryption.get_device(&user, <&DeviceId>::from(device)).await.context("looking for the device")?;
         match found {
             Some(found) => break found,
             None if Instant::now() > until => bail!("the device {device} is not among the keys of {user}"),

@@ -1,21 +1,22 @@
 //! The wiring: the one place that knows every service and what it is made of.
 
+mod accounts;
 mod federation;
 mod media;
+mod parts;
 mod places;
+mod push;
 mod reading;
+mod remote;
 mod settings;
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context;
 use domicile_app::{
     account_data::{AccountData, Filters, Ignored},
-    accounts::{
-        Accounts, Devices, LoginTokens, Logins, OpenIdTokens, Passwords, RateLimits, Registration, RegistrationTokens,
-        Sessions, Standings, Uia, UserDirectory, Users,
-    },
-    admin::{BackupParts, Backups, Health},
+    accounts::{LoginTokens, OpenIdTokens, Standings, UserDirectory, Users},
+    admin::Health,
     calls::Calls,
     e2ee::{
         CrossSigning, DehydratedDevices, DeviceKeys, DeviceListCopies, DeviceLists, KeyBackup, KeySignatures,
@@ -23,82 +24,39 @@ use domicile_app::{
     },
     ephemeral::{Presence, PresenceNotices, Receipts, Typing, TypingNotices},
     events::{
-        Events, Ingest, IngestParts, Presenter,
+        Events, Presenter,
         send::{Sender, SenderParts},
         wake::Wakers,
     },
     federation::{
-        Destinations, Edus, EdusParts, Outbound, OutboundBell, Peers, RemoteProfiles, RemoteRooms, RemoteRoomsParts,
-        Resident, ResidentParts, Transactions,
+        Destinations, Edus, EdusParts, Outbound, OutboundBell, RemoteProfiles, Transactions,
         outbound::{Carrier, Network, OutboundParts},
     },
     jobs::Jobs,
     moderation::Reports,
     profile::Profiles,
-    push::{Delivery, DeliveryParts, Gateways, NewsParts, Notifications, PushBell, PushClasses, PushRules, Pushers},
+    push::{Gateways, Notifications, PushBell, PushClasses, PushRules, Pushers},
     residency::Localities,
-    rooms::{Graph, Members, Resolution, RoomMaker, Rooms, StateKeys, StateTrees, Successions, Upgrades},
+    rooms::{Members, RoomMaker, Rooms, StateKeys, StateTrees, Successions, Upgrades},
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
 };
-use domicile_core::{clock::Clock, rng::Rng};
-use domicile_egress::{Client, Trust, federation::Dns};
+use domicile_egress::{Client, Trust};
 use domicile_http::{
     admin::AdminServices,
     state::{AllServices, Services},
 };
-use domicile_store::{Blobs, Keystore, Store};
-use tokio_util::sync::CancellationToken;
+use domicile_store::Store;
 
+use accounts::{AccountSettings, People};
+use push::Notifying;
 use reading::Ground;
+use remote::{Known, Outside};
 
 pub use federation::FederationSettings;
+pub use parts::{Surroundings, Wired};
 pub use places::{keystore, keystore_options, media_folder, store_options};
 pub use settings::Settings;
-
-/// What the wiring needs from outside.
-pub struct Surroundings {
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Randomness.
-    pub rng: Arc<dyn Rng>,
-    /// Told when the server stops.
-    pub stopping: CancellationToken,
-    /// The keys of people's own.
-    pub keystore: Arc<Keystore>,
-    /// The folder of media.
-    pub media: PathBuf,
-    /// Carries what other servers are told, if it is not the network.
-    pub carrier: Option<Arc<dyn Carrier>>,
-    /// The name system, for finding other servers.
-    pub dns: Arc<dyn Dns>,
-}
-
-/// Everything, ready to serve.
-pub struct Wired {
-    /// What the Client-Server API asks.
-    pub services: Services,
-    /// What the operator's API asks.
-    pub admin: AdminServices,
-    /// The state of what the server depends on.
-    pub health: Arc<Health>,
-    /// Work that changes left behind.
-    pub jobs: Arc<Jobs>,
-    /// Notifications to push gateways.
-    pub delivery: Arc<Delivery>,
-    /// Push gateways as they were found.
-    pub gateways: Arc<Gateways>,
-    /// What other servers are told.
-    pub outbound: Arc<Outbound>,
-    /// Asks other servers.
-    pub peers: Arc<Peers>,
-    /// Takes events of other servers.
-    pub ingest: Arc<Ingest>,
-    /// Copies of other people's devices.
-    pub copies: Arc<DeviceListCopies>,
-    /// The database.
-    pub store: Store,
-}
 
 /// Makes every service.
 #[expect(clippy::too_many_lines, reason = "a list of what is made of what, without a decision in it")]
@@ -117,67 +75,26 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let client = Client::new(&trust);
     let asking = (Arc::clone(&federation.peers), client.clone());
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, surroundings).await?);
-    let backups = Backups::new(BackupParts {
-        store: store.clone(),
-        keystore: Arc::clone(&surroundings.keystore),
-        blobs: Blobs::open(surroundings.media.clone()).await.context("cannot open the folder of media")?,
-        clock: clock(),
-        rng: rng(),
-        work: surroundings.media.parent().map_or_else(|| PathBuf::from("."), std::path::Path::to_path_buf),
-        server_name: server_name.to_string(),
-    });
+    let backups = media::backups(&store, &server_name, surroundings).await?;
     let localities = Arc::new(Localities::new(server_name));
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
-    let sessions = Arc::new(Sessions::new(store.clone(), clock(), rng(), settings.access_token_life_ms));
-    let memory_kib = u32::try_from(passwords.memory.0 / 1_024).unwrap_or(u32::MAX);
-    let at_once = usize::try_from(passwords.at_once).unwrap_or(1).max(1);
-    let passwords = Arc::new(Passwords::new(memory_kib, passwords.iterations, at_once));
-    let rate_limits = Arc::new(RateLimits::new(clock(), settings.rate_limits));
     let wakers = Arc::new(Wakers::new(clock()));
     let device_lists =
         Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers), Arc::clone(&outbound_bell)));
-    let devices = Arc::new(Devices::new(
-        store.clone(),
-        clock(),
-        rng(),
-        Arc::clone(&sessions),
-        Arc::clone(&device_lists),
-        Arc::clone(&surroundings.keystore),
-    ));
-    let accounts = Arc::new(Accounts::new(
-        store.clone(),
-        clock(),
-        Arc::clone(&users),
-        Arc::clone(&passwords),
-        Arc::clone(&devices),
-        Arc::clone(&surroundings.keystore),
-    ));
-    let registration_tokens = Arc::new(RegistrationTokens::new(store.clone(), clock(), rng()));
-    let uia = Arc::new(Uia::new(
-        store.clone(),
-        clock(),
-        rng(),
-        Arc::clone(&accounts),
-        Arc::clone(&registration_tokens),
-        Arc::clone(&rate_limits),
-    ));
-    let logins = Arc::new(Logins::new(
-        store.clone(),
-        Arc::clone(&users),
-        Arc::clone(&accounts),
-        passwords,
-        Arc::clone(&devices),
-        Arc::clone(&rate_limits),
-    ));
-    let registration = Arc::new(Registration::new(
-        rng(),
-        Arc::clone(&accounts),
-        Arc::clone(&uia),
-        Arc::clone(&registration_tokens),
-        Arc::clone(&rate_limits),
-        settings.registration,
-    ));
+    let People { sessions, devices, accounts, registration_tokens, uia, logins, registration, rate_limits } =
+        accounts::wire(
+            &store,
+            &users,
+            &device_lists,
+            surroundings,
+            AccountSettings {
+                passwords,
+                access_token_life_ms: settings.access_token_life_ms,
+                rate_limits: settings.rate_limits,
+                registration: settings.registration,
+            },
+        );
     let to_device = Arc::new(ToDevice::new(ToDeviceParts {
         store: store.clone(),
         clock: clock(),
@@ -254,68 +171,28 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&push_rules),
     ));
     let remote_profiles = Arc::new(RemoteProfiles::new(Arc::clone(&federation.peers), clock()));
-    let graph = Arc::new(Graph::default());
-    let resolution = Arc::new(Resolution::new(
-        store.clone(),
-        Arc::clone(&events),
-        Arc::clone(&keys),
-        Arc::clone(&trees),
-        Arc::clone(&graph),
-    ));
-    let ingest = Arc::new(Ingest::new(IngestParts {
-        store: store.clone(),
-        clock: clock(),
-        sender: Arc::clone(&sender),
-        users: Arc::clone(&users),
-        rooms: Arc::clone(&rooms),
-        events: Arc::clone(&events),
-        keys: Arc::clone(&keys),
-        trees: Arc::clone(&trees),
-        resolution,
-        peers: Arc::clone(&federation.peers),
-        server_keys: Arc::clone(&federation.server_keys),
-        destinations: Arc::clone(&destinations),
-    }));
-    sender.sign_with(Arc::<Ingest>::clone(&ingest));
-    let remote_rooms = Arc::new(RemoteRooms::new(RemoteRoomsParts {
-        store: store.clone(),
-        clock: clock(),
-        rng: rng(),
-        peers: Arc::clone(&federation.peers),
-        own_keys: Arc::clone(&federation.own_keys),
-        users: Arc::clone(&users),
-        rooms: Arc::clone(&rooms),
-        events: Arc::clone(&events),
-        keys: Arc::clone(&keys),
-        trees: Arc::clone(&trees),
-        sender: Arc::clone(&sender),
-        ingest: Arc::clone(&ingest),
-        destinations: Arc::clone(&destinations),
-        wakers: Arc::clone(&wakers),
-    }));
+    let known = Known {
+        store: &store,
+        users: &users,
+        rooms: &rooms,
+        events: &events,
+        keys: &keys,
+        trees: &trees,
+        sender: &sender,
+        destinations: &destinations,
+        wakers: &wakers,
+    };
+    let outside = remote::wire(known, &federation, surroundings);
     let members = Arc::new(Members::new(
         store.clone(),
         Arc::clone(&users),
         Arc::clone(&sender),
         Arc::clone(&successions),
-        Arc::clone(&remote_rooms),
+        Arc::clone(&outside.remote_rooms),
         Arc::clone(&remote_profiles),
     ));
-    let resident = Arc::new(Resident::new(ResidentParts {
-        store: store.clone(),
-        own_keys: Arc::clone(&federation.own_keys),
-        users: Arc::clone(&users),
-        rooms: Arc::clone(&rooms),
-        events: Arc::clone(&events),
-        keys: Arc::clone(&keys),
-        trees: Arc::clone(&trees),
-        graph: Arc::clone(&graph),
-        sender: Arc::clone(&sender),
-        ingest: Arc::clone(&ingest),
-        members: Arc::clone(&members),
-        remote: Arc::clone(&remote_rooms),
-        wakers: Arc::clone(&wakers),
-    }));
+    let resident = remote::resident(known, &federation, &outside, &members);
+    let Outside { graph, ingest, remote_rooms } = outside;
     let typing = Arc::new(Typing::new(clock()));
     let jobs = Arc::new(Jobs::new(
         store.clone(),
@@ -327,24 +204,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&copies),
         Arc::clone(&media),
     ));
-    let news = Arc::new(NewsParts {
-        events: Arc::clone(&events),
-        rooms: Arc::clone(&rooms),
-        classes: Arc::clone(&push),
-        ignored: Arc::clone(&ignored),
-    });
-    let delivery = Arc::new(Delivery::new(DeliveryParts {
-        store: store.clone(),
-        clock: clock(),
-        keystore: Arc::clone(&surroundings.keystore),
-        client,
-        bell: Arc::clone(&bell),
-        gateways: Arc::clone(&gateways),
-        news: Arc::clone(&news),
-        users: Arc::clone(&users),
-        keys: Arc::clone(&keys),
-        trees: Arc::clone(&trees),
-    }));
+    let notifying = Notifying { client, bell: &bell, gateways: &gateways, classes: &push, ignored: &ignored };
+    let (news, delivery) = push::wire(known, notifying, surroundings);
     let sync_parts = Arc::new(SyncParts {
         push: Arc::clone(&push),
         store: store.clone(),

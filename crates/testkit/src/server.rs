@@ -120,7 +120,7 @@ impl TestServer {
 
     /// A server with settings of the test's own.
     pub async fn with_settings(settings: Settings) -> Self {
-        Self::begin(settings, tempfile::tempdir().expect("a temporary folder"), None).await
+        Box::pin(Self::begin(settings, tempfile::tempdir().expect("a temporary folder"), None)).await
     }
 
     async fn begin(settings: Settings, folder: tempfile::TempDir, front: Option<Front>) -> Self {

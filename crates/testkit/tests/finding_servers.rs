@@ -1,6 +1,6 @@
 //! Server names become hosts, ports, `Host` headers and certificates by the specification's steps, over a scripted name system and real TLS.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests, which end them")]
+#![expect(clippy::expect_used, reason = "helpers of tests, which end them")]
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -95,7 +95,7 @@ fn synapse_config(address: SocketAddr, folder: &Path) -> String {
 }
 
 /// Synapse in a virtual environment of its own.
-pub(super) fn environment() -> Result<PathBuf> {
+pub(crate) fn environment() -> Result<PathBuf> {
     let folder = command::root().join("target/synapse");
     if !folder.join("bin/synapse_homeserver").exists() {
         println!("Installing {SYNAPSE} from PyPI into {}", folder.display());

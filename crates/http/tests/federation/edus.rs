@@ -42,8 +42,8 @@ async fn a_message_goes_to_another_server_once_and_arrives_once() {
     pair.there.hear(&here, [edu(), edu()]).await;
     pair.there.hear(&here, [edu()]).await;
     let expected = json!({ "type": "org.example.key", "sender": pair.alice.id(), "content": { "key": 1 } });
-    assert_eq!(inbox(&pair.bob, &first_since).await, [expected.clone()]);
-    assert_eq!(inbox(&second, &second_since).await, [expected.clone()]);
+    assert_eq!(inbox(&pair.bob, &first_since).await, std::slice::from_ref(&expected));
+    assert_eq!(inbox(&second, &second_since).await, std::slice::from_ref(&expected));
     let Pair { there, bob, .. } = pair;
     let there = there.restart().await;
     there.hear(&here, [edu()]).await;

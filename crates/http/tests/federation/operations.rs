@@ -97,7 +97,7 @@ impl Scene {
 
 #[tokio::test]
 async fn every_operation_answers_members_and_refuses_strangers() {
-    let scene = Scene::new().await;
+    let scene = Box::pin(Scene::new()).await;
     for operation in peers::served().into_iter().filter(|operation| operation.signed) {
         let Some((member, stranger)) = expected(&operation.name) else { continue };
         let uri = operation.uri(&scene.values);
@@ -114,7 +114,7 @@ async fn every_operation_answers_members_and_refuses_strangers() {
 
 #[tokio::test]
 async fn no_operation_is_answered_without_a_right_signature() {
-    let scene = Scene::new().await;
+    let scene = Box::pin(Scene::new()).await;
     let before = scene.there.contents().await;
     for operation in peers::served().into_iter().filter(|operation| operation.signed) {
         let uri = operation.uri(&scene.values);
@@ -139,7 +139,7 @@ async fn no_operation_is_answered_without_a_right_signature() {
 
 #[tokio::test]
 async fn what_does_not_fit_is_told_so() {
-    let scene = Scene::new().await;
+    let scene = Box::pin(Scene::new()).await;
     let before = scene.there.contents().await;
     for operation in peers::served() {
         let mut uris: Vec<String> = Vec::new();

@@ -198,6 +198,6 @@ async fn run(seed: u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_is_told_in_order_and_once_it_is_acknowledged_not_again() {
     for seed in 1..=4 {
-        run(seed).await;
+        Box::pin(run(seed)).await;
     }
 }

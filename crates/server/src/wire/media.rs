@@ -1,9 +1,10 @@
 //! Files: those of this server's users, and those of other servers.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use domicile_app::{
+    admin::{BackupParts, Backups},
     federation::Peers,
     media::{Fetcher, Media, MediaParts, MediaSettings, RemoteCache, RemoteMedia, SealedBlobs},
 };
@@ -45,5 +46,22 @@ pub(super) async fn wire(
         server_name: server_name.to_owned(),
         settings,
         remote: RemoteMedia::new(Fetcher::new(peers, client, config.max_remote.0), cache),
+    }))
+}
+
+/// Copies of the database and the files.
+pub(super) async fn backups(
+    store: &Store,
+    server_name: &ServerName,
+    surroundings: &Surroundings,
+) -> anyhow::Result<Backups> {
+    Ok(Backups::new(BackupParts {
+        store: store.clone(),
+        keystore: Arc::clone(&surroundings.keystore),
+        blobs: Blobs::open(surroundings.media.clone()).await.context("cannot open the folder of media")?,
+        clock: Arc::clone(&surroundings.clock),
+        rng: Arc::clone(&surroundings.rng),
+        work: surroundings.media.parent().map_or_else(|| PathBuf::from("."), std::path::Path::to_path_buf),
+        server_name: server_name.to_string(),
     }))
 }

@@ -60,7 +60,7 @@ fn read<T: DeserializeOwned>(answer: Value) -> Result<T> {
     serde_json::from_value(answer).context("understanding the driver's answer")
 }
 
-fn text(answer: &Value, key: &str) -> Result<String> {
+fn text_in(answer: &Value, key: &str) -> Result<String> {
     let value = answer[key].as_str().with_context(|| format!("the driver's answer has no `{key}`: {answer}"))?;
     Ok(value.to_owned())
 }
@@ -109,7 +109,7 @@ impl Driver {
     /// Makes a private room and returns its id.
     pub fn create_room(&mut self, encrypted: bool, name: &str, invite: &[&str]) -> Result<String> {
         let fields = json!({ "encrypted": encrypted, "name": name, "invite": invite });
-        text(&self.ask("create_room", fields, SHORT)?, "room")
+        text_in(&self.ask("create_room", fields, SHORT)?, "room")
     }
 
     /// Invites somebody.
@@ -129,7 +129,7 @@ impl Driver {
 
     /// Sends a message and returns its event id.
     pub fn send(&mut self, room: &str, body: &str) -> Result<String> {
-        text(&self.ask("send", json!({ "room": room, "body": body }), SHORT)?, "event")
+        text_in(&self.ask("send", json!({ "room": room, "body": body }), SHORT)?, "event")
     }
 
     /// Sends these one after the other, each as soon as the one before is acknowledged.
@@ -167,7 +167,7 @@ impl Driver {
 
     /// Makes a key backup with everything in it, and returns the recovery key.
     pub fn enable_recovery(&mut self) -> Result<String> {
-        text(&self.ask("enable_recovery", json!({}), LONG)?, "key")
+        text_in(&self.ask("enable_recovery", json!({}), LONG)?, "key")
     }
 
     /// Takes the secrets and the backup by the recovery key.
@@ -183,6 +183,27 @@ impl Driver {
     /// Verifies another device of this user by emoji.
     pub fn verify(&mut self, device: &str) -> Result<()> {
         self.ask("verify", json!({ "device": device, "timeout": 60_000 }), SHORT + MARGIN).map(drop)
+    }
+
+    /// Verifies a device of somebody else by emoji.
+    pub fn verify_of(&mut self, user: &str, device: &str) -> Result<()> {
+        let fields = json!({ "user": user, "device": device, "timeout": 60_000 });
+        self.ask("verify", fields, SHORT + MARGIN).map(drop)
+    }
+
+    /// Waits until this client holds somebody else for verified.
+    pub fn wait_user_verified(&mut self, user: &str) -> Result<()> {
+        self.ask("wait_user_verified", json!({ "user": user, "timeout": 30_000 }), SHORT).map(drop)
+    }
+
+    /// Sends a text as a file, encrypted where the room is, and returns its event id.
+    pub fn send_file(&mut self, room: &str, name: &str, text: &str) -> Result<String> {
+        text_in(&self.ask("send_file", json!({ "room": room, "name": name, "text": text }), SHORT)?, "event")
+    }
+
+    /// The text of the file that an event is about.
+    pub fn read_file(&mut self, room: &str, event: &str) -> Result<String> {
+        text_in(&self.ask("read_file", json!({ "room": room, "event": event }), SHORT)?, "text")
     }
 
     /// Waits until this device is signed by its owner's keys.

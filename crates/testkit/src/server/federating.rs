@@ -27,7 +27,7 @@ use domicile_http::{
     listener::{Bound, Certificate},
 };
 use parking_lot::RwLock;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use ruma::{
     OwnedServerName, ServerName,
     api::federation::authentication::{XMatrix, XMatrixSigningInput},
@@ -41,6 +41,8 @@ use super::{Settings, TestServer};
 /// An authority that vouches for anybody. Every test process has one of its own.
 static AUTHORITY: LazyLock<CertifiedIssuer<'static, KeyPair>> = LazyLock::new(|| {
     let mut params = CertificateParams::new(Vec::new()).expect("no names are names");
+    // A name of its own: where issuer and subject are called the same, OpenSSL takes a certificate for a self-signed one.
+    params.distinguished_name.push(DnType::CommonName, "authority of the tests");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
     let key = KeyPair::generate().expect("a key");
@@ -128,7 +130,7 @@ impl TestServer {
         settings.server_name = OwnedServerName::try_from(format!("{host}:{}", address.port())).expect("a server name");
         let here = "127.0.0.0/8".parse().expect("a range");
         settings.egress = ClientSettings { guard: Guard::new(vec![here]), ca_files: vec![files.authority] };
-        Self::begin(settings, folder, Some(front)).await
+        Box::pin(Self::begin(settings, folder, Some(front))).await
     }
 
     /// Shows other servers a router of the test's own instead of what the server serves.

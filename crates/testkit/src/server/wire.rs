@@ -125,7 +125,7 @@ pub(super) async fn wire(
         passwords: config::Passwords { memory: ByteSize(64 << 10), iterations: 1, at_once: 2 },
         ..defaults
     };
-    let wired = wire::wire(settings, store, &surroundings).await.expect("the wiring");
+    let wired = Box::pin(wire::wire(settings, store, &surroundings)).await.expect("the wiring");
     tokio::spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
     let telling = tells.then(|| tokio::spawn(Arc::clone(&wired.outbound).run(stopping.clone())));
     tokio::spawn(Arc::clone(&wired.copies).run(stopping.clone()));

@@ -1,3 +1,5 @@
+//! What the tap makes is right where it should be, and wrong where it lies.
+
 use std::time::Duration;
 
 use domicile_room::event::receive::{self, KeyMap, PublicKey, Received, Refused};

@@ -1,3 +1,5 @@
+//! What a word about somebody's devices makes of the copy.
+
 use ruma::{owned_device_id, user_id};
 use serde_json::{json, value::to_raw_value};
 

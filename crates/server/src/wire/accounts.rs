@@ -1,0 +1,91 @@
+//! Accounts: from registration to devices.
+
+use std::sync::Arc;
+
+use domicile_app::{
+    accounts::{
+        Accounts, Devices, Logins, Passwords, RateLimits, Registration, RegistrationTokens, Sessions, Uia, Users,
+        rate_limits::RateLimitSettings, registration::RegistrationSettings,
+    },
+    e2ee::DeviceLists,
+};
+use domicile_core::config;
+use domicile_store::Store;
+
+use super::Surroundings;
+
+pub(super) struct People {
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) devices: Arc<Devices>,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) registration_tokens: Arc<RegistrationTokens>,
+    pub(super) uia: Arc<Uia>,
+    pub(super) logins: Arc<Logins>,
+    pub(super) registration: Arc<Registration>,
+    pub(super) rate_limits: Arc<RateLimits>,
+}
+
+/// The operator's choices about accounts.
+pub(super) struct AccountSettings {
+    pub(super) passwords: config::Passwords,
+    pub(super) access_token_life_ms: i64,
+    pub(super) rate_limits: RateLimitSettings,
+    pub(super) registration: RegistrationSettings,
+}
+
+pub(super) fn wire(
+    store: &Store,
+    users: &Arc<Users>,
+    device_lists: &Arc<DeviceLists>,
+    surroundings: &Surroundings,
+    settings: AccountSettings,
+) -> People {
+    let (clock, rng) = (|| Arc::clone(&surroundings.clock), || Arc::clone(&surroundings.rng));
+    let sessions = Arc::new(Sessions::new(store.clone(), clock(), rng(), settings.access_token_life_ms));
+    let memory_kib = u32::try_from(settings.passwords.memory.0 / 1_024).unwrap_or(u32::MAX);
+    let at_once = usize::try_from(settings.passwords.at_once).unwrap_or(1).max(1);
+    let passwords = Arc::new(Passwords::new(memory_kib, settings.passwords.iterations, at_once));
+    let rate_limits = Arc::new(RateLimits::new(clock(), settings.rate_limits));
+    let devices = Arc::new(Devices::new(
+        store.clone(),
+        clock(),
+        rng(),
+        Arc::clone(&sessions),
+        Arc::clone(device_lists),
+        Arc::clone(&surroundings.keystore),
+    ));
+    let accounts = Arc::new(Accounts::new(
+        store.clone(),
+        clock(),
+        Arc::clone(users),
+        Arc::clone(&passwords),
+        Arc::clone(&devices),
+        Arc::clone(&surroundings.keystore),
+    ));
+    let registration_tokens = Arc::new(RegistrationTokens::new(store.clone(), clock(), rng()));
+    let uia = Arc::new(Uia::new(
+        store.clone(),
+        clock(),
+        rng(),
+        Arc::clone(&accounts),
+        Arc::clone(&registration_tokens),
+        Arc::clone(&rate_limits),
+    ));
+    let logins = Arc::new(Logins::new(
+        store.clone(),
+        Arc::clone(users),
+        Arc::clone(&accounts),
+        passwords,
+        Arc::clone(&devices),
+        Arc::clone(&rate_limits),
+    ));
+    let registration = Arc::new(Registration::new(
+        rng(),
+        Arc::clone(&accounts),
+        Arc::clone(&uia),
+        Arc::clone(&registration_tokens),
+        Arc::clone(&rate_limits),
+        settings.registration,
+    ));
+    People { sessions, devices, accounts, registration_tokens, uia, logins, registration, rate_limits }
+}

@@ -1,0 +1,61 @@
+//! What the wiring takes, and what it gives.
+
+use std::{path::PathBuf, sync::Arc};
+
+use domicile_app::{
+    admin::Health,
+    e2ee::DeviceListCopies,
+    events::Ingest,
+    federation::{Outbound, Peers, outbound::Carrier},
+    jobs::Jobs,
+    push::{Delivery, Gateways},
+};
+use domicile_core::{clock::Clock, rng::Rng};
+use domicile_egress::federation::Dns;
+use domicile_http::{admin::AdminServices, state::Services};
+use domicile_store::{Keystore, Store};
+use tokio_util::sync::CancellationToken;
+
+/// What the wiring needs from outside.
+pub struct Surroundings {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Told when the server stops.
+    pub stopping: CancellationToken,
+    /// The keys of people's own.
+    pub keystore: Arc<Keystore>,
+    /// The folder of media.
+    pub media: PathBuf,
+    /// Carries what other servers are told, if it is not the network.
+    pub carrier: Option<Arc<dyn Carrier>>,
+    /// The name system, for finding other servers.
+    pub dns: Arc<dyn Dns>,
+}
+
+/// Everything, ready to serve.
+pub struct Wired {
+    /// What the Client-Server API asks.
+    pub services: Services,
+    /// What the operator's API asks.
+    pub admin: AdminServices,
+    /// The state of what the server depends on.
+    pub health: Arc<Health>,
+    /// Work that changes left behind.
+    pub jobs: Arc<Jobs>,
+    /// Notifications to push gateways.
+    pub delivery: Arc<Delivery>,
+    /// Push gateways as they were found.
+    pub gateways: Arc<Gateways>,
+    /// What other servers are told.
+    pub outbound: Arc<Outbound>,
+    /// Asks other servers.
+    pub peers: Arc<Peers>,
+    /// Takes events of other servers.
+    pub ingest: Arc<Ingest>,
+    /// Copies of other people's devices.
+    pub copies: Arc<DeviceListCopies>,
+    /// The database.
+    pub store: Store,
+}

@@ -1,0 +1,103 @@
+//! What takes in other servers' events, and the rooms that they hold.
+
+use std::sync::Arc;
+
+use domicile_app::{
+    accounts::Users,
+    events::{Events, Ingest, IngestParts, send::Sender, wake::Wakers},
+    federation::{Destinations, RemoteRooms, RemoteRoomsParts, Resident, ResidentParts},
+    rooms::{Graph, Members, Resolution, Rooms, StateKeys, StateTrees},
+};
+use domicile_store::Store;
+
+use super::{Surroundings, federation::Federation};
+
+pub(super) struct Outside {
+    pub(super) graph: Arc<Graph>,
+    pub(super) ingest: Arc<Ingest>,
+    pub(super) remote_rooms: Arc<RemoteRooms>,
+}
+
+/// What they are made of.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) store: &'a Store,
+    pub(super) users: &'a Arc<Users>,
+    pub(super) rooms: &'a Arc<Rooms>,
+    pub(super) events: &'a Arc<Events>,
+    pub(super) keys: &'a Arc<StateKeys>,
+    pub(super) trees: &'a Arc<StateTrees>,
+    pub(super) sender: &'a Arc<Sender>,
+    pub(super) destinations: &'a Arc<Destinations>,
+    pub(super) wakers: &'a Arc<Wakers>,
+}
+
+pub(super) fn wire(known: Known<'_>, federation: &Federation, surroundings: &Surroundings) -> Outside {
+    let Known { store, users, rooms, events, keys, trees, sender, destinations, wakers } = known;
+    let (clock, rng) = (|| Arc::clone(&surroundings.clock), || Arc::clone(&surroundings.rng));
+    let graph = Arc::new(Graph::default());
+    let resolution = Arc::new(Resolution::new(
+        store.clone(),
+        Arc::clone(events),
+        Arc::clone(keys),
+        Arc::clone(trees),
+        Arc::clone(&graph),
+    ));
+    let ingest = Arc::new(Ingest::new(IngestParts {
+        store: store.clone(),
+        clock: clock(),
+        sender: Arc::clone(sender),
+        users: Arc::clone(users),
+        rooms: Arc::clone(rooms),
+        events: Arc::clone(events),
+        keys: Arc::clone(keys),
+        trees: Arc::clone(trees),
+        resolution,
+        peers: Arc::clone(&federation.peers),
+        server_keys: Arc::clone(&federation.server_keys),
+        destinations: Arc::clone(destinations),
+    }));
+    sender.sign_with(Arc::<Ingest>::clone(&ingest));
+    let remote_rooms = Arc::new(RemoteRooms::new(RemoteRoomsParts {
+        store: store.clone(),
+        clock: clock(),
+        rng: rng(),
+        peers: Arc::clone(&federation.peers),
+        own_keys: Arc::clone(&federation.own_keys),
+        users: Arc::clone(users),
+        rooms: Arc::clone(rooms),
+        events: Arc::clone(events),
+        keys: Arc::clone(keys),
+        trees: Arc::clone(trees),
+        sender: Arc::clone(sender),
+        ingest: Arc::clone(&ingest),
+        destinations: Arc::clone(destinations),
+        wakers: Arc::clone(wakers),
+    }));
+    Outside { graph, ingest, remote_rooms }
+}
+
+/// What other servers ask of rooms that are here.
+pub(super) fn resident(
+    known: Known<'_>,
+    federation: &Federation,
+    outside: &Outside,
+    members: &Arc<Members>,
+) -> Arc<Resident> {
+    let Known { store, users, rooms, events, keys, trees, sender, wakers, .. } = known;
+    Arc::new(Resident::new(ResidentParts {
+        store: store.clone(),
+        own_keys: Arc::clone(&federation.own_keys),
+        users: Arc::clone(users),
+        rooms: Arc::clone(rooms),
+        events: Arc::clone(events),
+        keys: Arc::clone(keys),
+        trees: Arc::clone(trees),
+        graph: Arc::clone(&outside.graph),
+        sender: Arc::clone(sender),
+        ingest: Arc::clone(&outside.ingest),
+        members: Arc::clone(members),
+        remote: Arc::clone(&outside.remote_rooms),
+        wakers: Arc::clone(wakers),
+    }))
+}
