@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domicile_core::{
-    clock::{Clock, MINUTE_MS},
+    clock::{Clock, MINUTE_MS, SECOND_MS},
     error::MatrixError,
     limits,
 };
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Profiles that are remembered.
 const KEPT: usize = 10_000;
 /// For how long they are, in milliseconds, and for how long is remembered that there was no answer.
-const LIVES_MS: (i64, i64) = (5 * MINUTE_MS, MINUTE_MS);
+const LIVES_MS: (i64, i64) = (10 * SECOND_MS, MINUTE_MS);
 /// Fields that are text where they are there.
 const TEXTS: [&str; 2] = ["displayname", "avatar_url"];
 
