@@ -86,8 +86,7 @@ pub async fn of_room(room: &Room, event: &Pdu, events: &Arc<Events>, keys: &Stat
         }
     }
     let shown = events.get_many(nums).await?;
-    let as_json = |pdu: &Pdu| RawValue::from_string(String::from_utf8_lossy(pdu.json()).into_owned());
-    shown.iter().map(|event| as_json(&event.pdu).map_err(crate::Error::internal)).collect()
+    shown.iter().map(|event| event.pdu.to_raw().map_err(crate::Error::internal)).collect()
 }
 
 /// A user's own event as clients are shown it.

@@ -241,6 +241,11 @@ impl Pdu {
         &self.json
     }
 
+    /// The same as the body of a request or a part of an answer to another server: a copy of its own.
+    pub fn to_raw(&self) -> serde_json::Result<Box<RawValue>> {
+        serde_json::from_slice(&self.json)
+    }
+
     /// The `membership` of a member event.
     pub fn membership(&self) -> Option<String> {
         #[derive(Deserialize)]

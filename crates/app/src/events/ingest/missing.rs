@@ -80,9 +80,7 @@ impl Ingest {
     ) -> std::result::Result<Outcome, FetchError> {
         let outcome = self.take_one(room, pdu, way).await?;
         let Outcome::Lacks(missing) = &outcome else { return Ok(outcome) };
-        if !missing.iter().any(|id| pdu.auth_events().contains(id) && !pdu.prev_events().contains(id))
-            && !missing.iter().any(|id| pdu.auth_events().contains(id))
-        {
+        if !missing.iter().any(|id| pdu.auth_events().contains(id)) {
             return Ok(outcome);
         }
         self.fetch_auth_chain(room, pdu.event_id(), server).await?;

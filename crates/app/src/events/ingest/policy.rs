@@ -9,7 +9,6 @@ use domicile_room::event::{
 };
 use futures::future::BoxFuture;
 use ruma::api::federation::policy::sign_event;
-use serde_json::value::RawValue;
 
 use super::{Ingest, Round};
 use crate::{
@@ -68,7 +67,7 @@ impl Ingest {
     }
 
     async fn ask_policy_server(&self, policy: &PolicyServer, pdu: &Pdu) -> Option<String> {
-        let json = RawValue::from_string(String::from_utf8_lossy(pdu.json()).into_owned()).ok()?;
+        let json = pdu.to_raw().ok()?;
         let asked = self.peers.ask(policy.via(), sign_event::v1::Request::new(json), BOUNDS).await;
         match asked {
             Ok(answer) => {

@@ -56,8 +56,7 @@ impl RemoteRooms {
         shown: Vec<Box<RawValue>>,
         server: &ServerName,
     ) -> std::result::Result<Box<RawValue>, PeerError> {
-        let json = RawValue::from_string(String::from_utf8_lossy(drafted.json()).into_owned())
-            .map_err(|error| PeerError::Request(error.to_string()))?;
+        let json = drafted.to_raw().map_err(|error| PeerError::Request(error.to_string()))?;
         let request = create_invite::v2::Request::new(
             room.info.room_id.clone(),
             drafted.event_id().to_owned(),

@@ -13,7 +13,7 @@ use ruma::{
     api::federation::membership::{create_join_event, prepare_join_event},
     events::{StateEventType, TimelineEventType, room::member::MembershipState},
 };
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
 use super::{Failures, RemoteRooms, TIME, copy::Joining, rules_of, supported};
 use crate::{
@@ -80,8 +80,7 @@ impl RemoteRooms {
         let event = self
             .take_up(&draft.event, &rules, room_id, &by.user_id, MembershipState::Join, content.clone())
             .map_err(PeerError::Nonsense)?;
-        let json = RawValue::from_string(String::from_utf8_lossy(event.json()).into_owned())
-            .map_err(|error| PeerError::Request(error.to_string()))?;
+        let json = event.to_raw().map_err(|error| PeerError::Request(error.to_string()))?;
         let request = create_join_event::v2::Request::new(room_id.to_owned(), event.event_id().to_owned(), json);
         let answer = self.peers.ask(server, request, LARGE).await?;
         Ok(LetIn { version, event, answer: answer.room_state })

@@ -54,8 +54,7 @@ impl RemoteRooms {
         let event = self
             .take_up(&draft.event, &rules, room_id, &by.user_id, MembershipState::Knock, content.clone())
             .map_err(PeerError::Nonsense)?;
-        let json = RawValue::from_string(String::from_utf8_lossy(event.json()).into_owned())
-            .map_err(|error| PeerError::Request(error.to_string()))?;
+        let json = event.to_raw().map_err(|error| PeerError::Request(error.to_string()))?;
         let request = create_knock_event::v1::Request::new(room_id.to_owned(), event.event_id().to_owned(), json);
         let answer = self.peers.ask(server, request, ORDINARY).await?;
         Ok((version, event, stripped::texts(answer.knock_room_state)))

@@ -16,7 +16,7 @@ use ruma::{
     api::federation::membership::{create_leave_event, prepare_leave_event},
     events::room::member::MembershipState,
 };
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
 use super::{RemoteRooms, rules_of};
 use crate::{
@@ -70,8 +70,7 @@ impl RemoteRooms {
         let event = self
             .take_up(&draft.event, &rules, room_id, &by.user_id, MembershipState::Leave, content.clone())
             .map_err(PeerError::Nonsense)?;
-        let json = RawValue::from_string(String::from_utf8_lossy(event.json()).into_owned())
-            .map_err(|error| PeerError::Request(error.to_string()))?;
+        let json = event.to_raw().map_err(|error| PeerError::Request(error.to_string()))?;
         let request = create_leave_event::v2::Request::new(room_id.to_owned(), event.event_id().to_owned(), json);
         self.peers.ask(server, request, ORDINARY).await?;
         Ok(event)

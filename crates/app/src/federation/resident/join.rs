@@ -89,5 +89,5 @@ impl Resident {
 
 /// An event as it goes to another server.
 pub(super) fn json(pdu: &Pdu) -> Result<Box<RawValue>> {
-    RawValue::from_string(String::from_utf8_lossy(pdu.json()).into_owned()).map_err(Error::internal)
+    pdu.to_raw().map_err(Error::internal)
 }
