@@ -8,6 +8,10 @@ mod asking;
 mod e2ee;
 #[path = "federation/edus.rs"]
 mod edus;
+#[path = "federation/graph.rs"]
+mod graph;
+#[path = "federation/joining.rs"]
+mod joining;
 #[path = "federation/keys.rs"]
 mod keys;
 #[path = "federation/notary.rs"]

@@ -41,6 +41,7 @@ use tower::ServiceExt as _;
 
 mod contents;
 mod federating;
+mod graph;
 mod heard;
 mod outgoing;
 mod relay;
@@ -50,6 +51,7 @@ mod wire;
 pub use contents::Contents;
 use federating::Front;
 pub use federating::{CertificateFiles, certificate, serve};
+pub use graph::Graphs;
 pub use wire::Settings;
 
 /// What the clock of a test server shows first: a day in 2026.

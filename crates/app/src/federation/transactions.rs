@@ -72,7 +72,7 @@ impl Transactions {
             return Ok(answers);
         }
         // What decrypts a message comes before the message.
-        self.edus.receive(origin, edus).await?;
+        let after_events = self.edus.before_events(origin, edus).await?;
         let mut by_room: BTreeMap<OwnedRoomId, Vec<Box<RawValue>>> = BTreeMap::new();
         for pdu in pdus {
             // What names no room cannot be answered by its id either: it is dropped.
@@ -88,6 +88,7 @@ impl Transactions {
         for more in taken {
             answers.extend(more?);
         }
+        self.edus.after_events(origin, after_events).await?;
         self.note(origin, txn_id, &answers).await?;
         Ok(answers)
     }

@@ -1,6 +1,9 @@
 //! What other servers tell beside events: messages to devices, typing, receipts, presence.
 
-use domicile_testkit::server::TestUser;
+use domicile_testkit::{
+    server::{TestServer, TestUser},
+    tap::Tap,
+};
 use serde_json::{Value, json};
 
 use crate::pair::{Pair, V3, begin, next, sync};
@@ -168,6 +171,22 @@ async fn typing_of_members_is_seen() {
     let since = begin(&pair.alice).await;
     pair.here.hear(&pair.far(), [typing(pair.bob.id(), true)]).await;
     assert_eq!(ephemeral(&sync(&pair.alice, &since).await, &pair.room, "m.typing"), None);
+}
+
+#[tokio::test]
+async fn a_receipt_comes_with_the_event_that_it_is_for() {
+    let (tap, server) = (Tap::start().await, TestServer::start_federating().await.with_user("alice").await);
+    let room = tap.room("11");
+    let (alice, room_id) = (server.user("alice"), room.room_id());
+    alice.post(&format!("{V3}/join/{room_id}?via={}", tap.name()), &json!({})).await.ok();
+    let since = begin(&alice).await;
+    let event = room.message("eve", "read by myself at once");
+    let (event_id, eve) = (room.id_of(&event), tap.user("eve"));
+    let read = json!({ eve.as_str(): { "event_ids": [event_id], "data": { "ts": 5 } } });
+    let receipt = json!({ "edu_type": "m.receipt", "content": { room_id.as_str(): { "m.read": read } } });
+    tap.send(&server, "t1", &[event], &[receipt]).await.ok();
+    let expected = json!({ event_id.as_str(): { "m.read": { eve.as_str(): { "ts": 5 } } } });
+    assert_eq!(ephemeral(&sync(&alice, &since).await, room_id.as_str(), "m.receipt"), Some(expected));
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ pub(super) fn resident(
     outside: &Outside,
     members: &Arc<Members>,
 ) -> Arc<Resident> {
-    let Known { store, users, rooms, events, keys, trees, sender, wakers, .. } = known;
+    let Known { store, users, rooms, events, keys, trees, sender, destinations, wakers, .. } = known;
     Arc::new(Resident::new(ResidentParts {
         store: store.clone(),
         own_keys: Arc::clone(&federation.own_keys),
@@ -96,6 +96,7 @@ pub(super) fn resident(
         graph: Arc::clone(&outside.graph),
         sender: Arc::clone(sender),
         ingest: Arc::clone(&outside.ingest),
+        destinations: Arc::clone(destinations),
         members: Arc::clone(members),
         remote: Arc::clone(&outside.remote_rooms),
         wakers: Arc::clone(wakers),

@@ -26,11 +26,13 @@ use domicile_http::{
     forwarded::Proxies,
     listener::{Bound, Certificate},
 };
+use domicile_room::event::template::{Template, Wanted};
 use parking_lot::RwLock;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use ruma::{
-    OwnedServerName, ServerName,
+    OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomVersionId, ServerName,
     api::federation::authentication::{XMatrix, XMatrixSigningInput},
+    events::room::member::MembershipState,
 };
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -152,5 +154,18 @@ impl TestServer {
     /// Its name.
     pub fn name(&self) -> OwnedServerName {
         self.settings.server_name.clone()
+    }
+
+    /// The event that another server has drafted for a join of somebody of this one: its id, and as it is sent.
+    pub fn finish(&self, draft: &Value, version: &str) -> (OwnedEventId, Value) {
+        let rules = RoomVersionId::try_from(version).ok().and_then(|version| version.rules()).expect("a room version");
+        let text = |field: &str| draft[field].as_str().expect("a text").to_owned();
+        let room_id = OwnedRoomId::try_from(text("room_id")).expect("a room id");
+        let user_id = OwnedUserId::try_from(text("sender")).expect("a user id");
+        let content = serde_json::Map::from_iter([("membership".to_owned(), "join".into())]);
+        let wanted = Wanted { room_id: &room_id, user_id: &user_id, membership: MembershipState::Join, content };
+        let template = Template::read(draft.to_string().as_bytes(), &wanted, super::START_MS, &rules).expect("a draft");
+        let event = template.build("made", &rules, &self.services.own_keys.current()).expect("an event");
+        (event.event_id().to_owned(), serde_json::from_slice(event.json()).expect("an event is JSON"))
     }
 }

@@ -152,6 +152,17 @@ impl TapRoom {
         unverified.event_id().to_owned()
     }
 
+    /// The ids of its state as it is now.
+    pub fn state_ids(&self) -> Vec<OwnedEventId> {
+        self.graph.lock().state.values().cloned().collect()
+    }
+
+    /// The ids of all that allows its state as it is now.
+    pub fn auth_chain_ids(&self) -> Vec<OwnedEventId> {
+        let graph = self.graph.lock();
+        graph.auth_chain(graph.state.values())
+    }
+
     /// An event that is not signed yet, for whoever wants to join, leave or knock.
     pub(super) fn template(&self, user_id: &OwnedUserId, membership: &str) -> Value {
         let content = json!({ "membership": membership });

@@ -237,6 +237,7 @@ impl Ingest {
         let Some(resolved) = self.room_state_with(round, pdu, known, before).await? else {
             return Ok(Step::WriteFirst);
         };
+        let comes_next = state_before::comes_next(&round.staging.view, pdu);
         let accepted = Accepted {
             pdu: Arc::clone(pdu),
             known,
@@ -247,7 +248,9 @@ impl Ingest {
         };
         let event_num = self.sender.accept(&mut round.staging, accepted).await?;
         round.added(pdu.event_id(), event_num, Status::ACCEPTED);
-        Self::note_what_is_missing(round, pdu, event_num);
+        if !comes_next {
+            Self::note_what_is_missing(round, pdu, event_num);
+        }
         if *pdu.kind() == TimelineEventType::RoomRedaction {
             round.reload |= self.sender.follow_redaction(&mut round.staging, pdu, event_num).await?;
         }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use domicile_core::ids::{EventNum, NodeNum};
 use domicile_room::event::Pdu;
-use domicile_store::{event_id, table::graph};
+use domicile_store::{
+    event_id,
+    table::{events::Status, graph},
+};
 
 use super::{Ingest, Round};
 use crate::{Result, events::send::Resolved};
@@ -58,11 +61,14 @@ impl Ingest {
         Ok(Some(Some(Resolved { root, event_num, changes })))
     }
 
-    /// Notes the predecessors of an event that are not here: history can be fetched from there.
+    /// Notes the predecessors of an event that are not here: history can be fetched from there. The event itself is missing no more.
+    ///
+    /// Not to be called for an event that [comes next](super::state_before::comes_next): its predecessors are the ends of the graph, so nothing
+    /// in the graph can name it.
     pub(super) fn note_what_is_missing(round: &mut Round<'_>, pdu: &Pdu, event_num: EventNum) {
         let room_num = round.room.info.room_num;
         for id in pdu.prev_events() {
-            if round.known(id).is_none() {
+            if round.known(id).is_none_or(|(_, status)| status.has(Status::OUTLIER)) {
                 graph::add_backward_extremity(&mut round.staging.batch, room_num, event_id::to_bytes(id), event_num);
             }
         }

@@ -11,20 +11,23 @@ use domicile_store::table::events::Status;
 use ruma::{OwnedEventId, events::StateEventType};
 
 use super::{Ingest, Round, Way};
-use crate::Result;
+use crate::{Result, rooms::RoomView};
 
 /// A state, or the events that are not here and without which it is not known.
 type Found = std::result::Result<NodeNum, Vec<OwnedEventId>>;
+
+/// Whether an event comes after everything that is here: nearly always.
+pub(super) fn comes_next(view: &RoomView, pdu: &Pdu) -> bool {
+    let prevs = pdu.prev_events();
+    prevs.len() == view.extremities.len() && view.extremities.iter().all(|(_, end)| prevs.iter().any(|id| id == end))
+}
 
 impl Ingest {
     /// The state before an event. `None`: what is on the copy has to be written first.
     pub(super) async fn state_before(&self, round: &Round<'_>, pdu: &Pdu, way: &Way) -> Result<Option<Found>> {
         let view = &round.staging.view;
         let prevs = pdu.prev_events();
-        // The event comes after everything that is here: nearly always.
-        let is_next = prevs.len() == view.extremities.len()
-            && view.extremities.iter().all(|(_, end)| prevs.iter().any(|id| id == end));
-        if is_next {
+        if comes_next(view, pdu) {
             return Ok(Some(Ok(view.state_root)));
         }
         if round.wrote {

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 pub use invite::Invite;
 
-use super::{OwnKeys, RemoteRooms};
+use super::{Destinations, OwnKeys, RemoteRooms};
 use crate::{
     Error, Result,
     accounts::Users,
@@ -41,6 +41,7 @@ pub struct Resident {
     pub(super) graph: Arc<Graph>,
     pub(super) sender: Arc<Sender>,
     pub(super) ingest: Arc<Ingest>,
+    pub(super) destinations: Arc<Destinations>,
     pub(super) members: Arc<Members>,
     pub(super) remote: Arc<RemoteRooms>,
     pub(super) wakers: Arc<Wakers>,
@@ -68,6 +69,8 @@ pub struct ResidentParts {
     pub sender: Arc<Sender>,
     /// Takes events.
     pub ingest: Arc<Ingest>,
+    /// Other servers and cells.
+    pub destinations: Arc<Destinations>,
     /// Comings and goings here.
     pub members: Arc<Members>,
     /// Rooms that are known by an invite only.
@@ -90,11 +93,27 @@ impl Resident {
             graph,
             sender,
             ingest,
+            destinations,
             members,
             remote,
             wakers,
         } = parts;
-        Self { store, own_keys, users, rooms, events, keys, trees, graph, sender, ingest, members, remote, wakers }
+        Self {
+            store,
+            own_keys,
+            users,
+            rooms,
+            events,
+            keys,
+            trees,
+            graph,
+            sender,
+            ingest,
+            destinations,
+            members,
+            remote,
+            wakers,
+        }
     }
 
     /// A room in which somebody of this server is, and whose ACL lets the other server in.

@@ -13,7 +13,7 @@ use crate::{
 
 /// Lets somebody of another server in.
 pub(super) async fn create_join_event(State(resident): State<Arc<Resident>>, peer: Peer<Request>) -> Reply<Response> {
-    let Request { room_id, event_id, pdu, .. } = peer.body;
-    let state = resident.send_join(&peer.origin, &room_id, &event_id, pdu).await?;
+    let Request { room_id, event_id, pdu, omit_members, .. } = peer.body;
+    let state = resident.send_join(&peer.origin, &room_id, &event_id, pdu, omit_members).await?;
     Ok(Answer(Response::new(state)))
 }

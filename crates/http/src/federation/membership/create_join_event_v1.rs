@@ -43,6 +43,6 @@ pub(super) async fn create_join_event(
     peer: Peer<Request>,
 ) -> Result<impl IntoResponse, Failure> {
     let Request(Second { room_id, event_id, pdu, .. }) = peer.body;
-    let state = resident.send_join(&peer.origin, &room_id, &event_id, pdu).await?;
+    let state = resident.send_join(&peer.origin, &room_id, &event_id, pdu, false).await?;
     Ok(Json(json!([200, { "auth_chain": state.auth_chain, "state": state.state, "event": state.event }])))
 }

@@ -70,10 +70,17 @@ struct Envelope<'a> {
     content: &'a RawValue,
 }
 
+/// What refers to events, and so comes after those of the same transaction.
+#[derive(Default)]
+#[must_use = "what refers to events is told to `Edus::after_events`"]
+pub struct AfterEvents {
+    receipts: Vec<receipt::Receipt>,
+}
+
 /// What is to last, read but not yet decided.
 #[derive(Default)]
 struct Lasting {
-    receipts: Vec<receipt::Receipt>,
+    after: AfterEvents,
     messages: Vec<direct_to_device::Message>,
     lists: device_lists::Words,
 }
@@ -98,8 +105,14 @@ impl Edus {
         Self(parts)
     }
 
-    /// Takes the EDUs of a transaction of `origin`, in their order. What is to last is on disk when this returns.
+    /// Takes the EDUs of a transaction of `origin` that has no events, in their order. What is to last is on disk when this returns.
     pub async fn receive(&self, origin: &ServerName, edus: Vec<Raw<Edu>>) -> Result<()> {
+        let after = self.before_events(origin, edus).await?;
+        self.after_events(origin, after).await
+    }
+
+    /// Takes those EDUs of a transaction that come before its events, such as what decrypts them, and gives what comes after them.
+    pub async fn before_events(&self, origin: &ServerName, edus: Vec<Raw<Edu>>) -> Result<AfterEvents> {
         let mut lasting = Lasting::default();
         for edu in edus.iter().take(EDUS) {
             let json = edu.json().get();
@@ -110,33 +123,50 @@ impl Edus {
             match edu_type.as_str() {
                 "m.typing" => self.typing(origin, content).await?,
                 "m.presence" => self.presence(origin, content).await?,
-                "m.receipt" => receipt::read(origin, content, &mut lasting.receipts),
+                "m.receipt" => receipt::read(origin, content, &mut lasting.after.receipts),
                 "m.direct_to_device" => lasting.messages.extend(direct_to_device::read(origin, content)),
                 "m.device_list_update" => lasting.lists.read_device(origin, content),
                 "m.signing_key_update" => lasting.lists.read_keys(origin, content),
                 _ => {}
             }
         }
+        let Lasting { after, messages, lists } = lasting;
         for _ in 0..ATTEMPTS {
             let mut plan = Plan::default();
-            self.receipts(origin, &lasting.receipts, &mut plan).await?;
-            self.messages(origin, &lasting.messages, &mut plan).await?;
-            self.device_lists(&lasting.lists, &mut plan).await?;
-            let Plan { batch, .. } = &mut plan;
-            if batch.is_empty() {
-                return Ok(());
-            }
-            match self.0.store.write(std::mem::take(batch)).await {
-                // The origin sent something twice at once, or a copy of devices was fetched meanwhile.
-                Err(error) if error.is_conflict() => {}
-                Err(error) => return Err(error.into()),
-                Ok(_) => {
-                    self.follow(plan);
-                    return Ok(());
-                }
+            self.messages(origin, &messages, &mut plan).await?;
+            self.device_lists(&lists, &mut plan).await?;
+            if self.write(plan).await? {
+                return Ok(after);
             }
         }
-        Err(Error::internal("what another server told was changed by others each time it was written"))
+        Err(changed_each_time())
+    }
+
+    /// Takes what [`Self::before_events`] gave, when the events of the transaction are here.
+    pub async fn after_events(&self, origin: &ServerName, after: AfterEvents) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let mut plan = Plan::default();
+            self.receipts(origin, &after.receipts, &mut plan).await?;
+            if self.write(plan).await? {
+                return Ok(());
+            }
+        }
+        Err(changed_each_time())
+    }
+
+    /// Writes a plan. False if it has to be made again: the origin sent something twice at once, or a copy of devices was fetched meanwhile.
+    async fn write(&self, mut plan: Plan) -> Result<bool> {
+        if plan.batch.is_empty() {
+            return Ok(true);
+        }
+        match self.0.store.write(std::mem::take(&mut plan.batch)).await {
+            Err(error) if error.is_conflict() => Ok(false),
+            Err(error) => Err(error.into()),
+            Ok(_) => {
+                self.follow(plan);
+                Ok(true)
+            }
+        }
     }
 
     /// Wakes those who are concerned by what is on disk.
@@ -176,6 +206,10 @@ impl Edus {
         let may = view.is_joined(user_num) && lets;
         Ok(may.then_some((room, user_num)))
     }
+}
+
+fn changed_each_time() -> Error {
+    Error::internal("what another server told was changed by others each time it was written")
 }
 
 /// Whether a server may speak of a user: it is theirs, and the id is one that can be looked up.

@@ -1,0 +1,52 @@
+//! The graph of events that a test server has, as it stands in its database.
+
+#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a fixture that fails ends its test")]
+
+use std::collections::BTreeMap;
+
+use domicile_store::{StoreError, event_id};
+use ruma::OwnedEventId;
+use serde_json::Value;
+
+use super::TestServer;
+
+/// What a test asks of the graphs of all rooms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Graphs {
+    /// Events that are noted as missing, each once.
+    pub noted: Vec<OwnedEventId>,
+    /// Events that others name and that are not here, each once.
+    pub missing: Vec<OwnedEventId>,
+    /// Events that wait for others.
+    pub waiting: i64,
+    /// Events that are no state, in timelines.
+    pub messages: i64,
+}
+
+impl TestServer {
+    /// The graphs of all rooms now.
+    pub async fn graphs(&self) -> Graphs {
+        let read = self.store.read(|snapshot| async move {
+            let mut noted = Vec::new();
+            for row in snapshot.query("SELECT DISTINCT missing FROM backward_extremities", &[]).await? {
+                noted.push(event_id::from_bytes(&row.blob(0)?)?);
+            }
+            let mut graph: BTreeMap<OwnedEventId, Vec<OwnedEventId>> = BTreeMap::new();
+            for row in snapshot.query("SELECT event_id, json FROM events WHERE status = 0", &[]).await? {
+                let event: Value = serde_json::from_slice(&row.blob(1)?).expect("an event is JSON");
+                let named = serde_json::from_value(event["prev_events"].clone()).unwrap_or_default();
+                graph.insert(event_id::from_bytes(&row.blob(0)?)?, named);
+            }
+            let named = graph.values().flatten().filter(|id| !graph.contains_key(*id));
+            let mut missing: Vec<OwnedEventId> = named.cloned().collect();
+            missing.sort();
+            missing.dedup();
+            noted.sort();
+            let waiting = snapshot.query_one("SELECT COUNT(*) FROM inbound_pdus", &[]).await?.int(0)?;
+            let messages = "SELECT COUNT(*) FROM events WHERE status = 0 AND key_num IS NULL AND position IS NOT NULL";
+            let messages = snapshot.query_one(messages, &[]).await?.int(0)?;
+            Ok::<_, StoreError>(Graphs { noted, missing, waiting, messages })
+        });
+        read.await.expect("a database")
+    }
+}
