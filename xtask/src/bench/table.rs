@@ -16,7 +16,8 @@ pub(super) const NOTES: &str = "\
 *ratio* is Domicile's throughput over Synapse's, and Synapse's latency, CPU, memory and bytes over Domicile's: more than 1 is better, less is
 worse. Synapse is asked for fewer operations, and in the open loops at a lower rate, since it cannot keep up with ours; both are in the table.
 Memory and disk *each* are what the server grew by in the scenario, divided by the operations. CPU and disk are read when the server's folder has
-kept its size for some seconds, so what a server does at leisure (emptying SQLite's log, indexing words for searches) counts. Rooms are
+kept its size for some seconds, so what a server does at leisure (emptying SQLite's log, indexing words for searches) counts, and what
+the making of rooms left to it does not. Of messages in a closed loop, three rounds are measured and the one with the median CPU is shown. Rooms are
 encrypted, as people's rooms are, unless the scenario says otherwise; each message's event has about 700 bytes.
 ";
 

@@ -62,7 +62,8 @@ impl Service<Request<Incoming>> for Answers {
 impl Connection {
     /// Without TLS, over TCP: the first bytes tell the version.
     pub(super) async fn plain(self, stream: TcpStream) {
-        let begins = tokio::time::timeout(self.patience.headers, speaks_http2(&stream));
+        // In a box that is gone when the version is known.
+        let begins = Box::pin(tokio::time::timeout(self.patience.headers, speaks_http2(&stream)));
         match self.stopping.run_until_cancelled(begins).await {
             Some(Ok(Ok(true))) => Box::pin(self.http2(stream)).await,
             Some(Ok(Ok(false))) => Box::pin(self.http1(stream)).await,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{Args, Before, Measured};
+use super::{Args, Before, Measured, settle};
 use crate::{
     account::{self, V3, encode},
     client::Client,
@@ -21,7 +21,7 @@ pub(super) async fn run(args: &Args) -> Result<Measured> {
         waiting.push((account, since));
     }
     // What the registrations left behind is not what waiting costs.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    settle(args);
     let before = Before::now(args);
     let mut tasks = Vec::new();
     for (account, since) in waiting {

@@ -8,11 +8,14 @@ use std::sync::{
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::{Args, Before, Measured};
+use super::{Args, Before, Measured, settle};
 use crate::{
     account::{self, Account, V3, encode},
     client::Client,
 };
+
+/// How often messages are measured: the round with the median CPU time counts, since one round is a second or two on a machine that does other things, too.
+const ROUNDS: usize = 3;
 
 /// A room with who is in it.
 pub(super) struct Room {
@@ -65,9 +68,18 @@ pub(super) async fn run(args: &Args) -> Result<Measured> {
         let (_, errors) = all(&past, &stage, args.history).await?;
         ensure!(errors == 0, "{errors} messages of the rooms' past were not sent");
     }
-    let before = Before::now(args);
-    let (took, errors) = all(args, &stage, args.messages).await?;
-    Ok(before.measured(args, took, errors))
+    // What the past and the members left to be done at leisure is not what these messages cost.
+    settle(args);
+    let mut rounds = Vec::new();
+    for round in 0..ROUNDS {
+        let args = Args { tag: format!("{}round{round}", args.tag), ..args.clone() };
+        let before = Before::now(&args);
+        let (took, errors) = all(&args, &stage, args.messages).await?;
+        rounds.push(before.measured(&args, took, errors));
+    }
+    let errors = rounds.iter().map(|round| round.errors).sum();
+    rounds.sort_by(|one, other| one.cpu_ms.total_cmp(&other.cpu_ms));
+    Ok(Measured { errors, ..rounds.swap_remove(ROUNDS / 2) })
 }
 
 /// Sends `messages` messages from all senders at once; gives how long each took in milliseconds, and how many failed.
