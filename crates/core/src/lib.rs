@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod glob;
 pub mod ids;
 pub mod limits;
 pub mod locality;

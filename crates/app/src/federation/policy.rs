@@ -1,6 +1,9 @@
 //! Which servers the operator lets us talk to.
 
-use domicile_core::error::{ErrorKind, MatrixError};
+use domicile_core::{
+    error::{ErrorKind, MatrixError},
+    glob,
+};
 use ruma::ServerName;
 
 /// The operator's lists.
@@ -26,7 +29,7 @@ impl Policy {
     /// Whether we talk to a server.
     pub fn allows(&self, server_name: &ServerName) -> bool {
         let host = server_name.host().to_ascii_lowercase();
-        let named = |globs: &[String]| globs.iter().any(|glob| fits(glob.as_bytes(), host.as_bytes()));
+        let named = |globs: &[String]| globs.iter().any(|glob| glob::matches(glob, &host));
         self.enabled && !named(&self.deny) && (self.allow.is_empty() || named(&self.allow))
     }
 
@@ -37,33 +40,6 @@ impl Policy {
         }
         Err(ErrorKind::Forbidden.with(format!("This server does not talk to {server_name}.")))
     }
-}
-
-/// Whether a glob describes a text. A star is tried with less first and, where that fails, with one byte more: never more than glob × text steps.
-fn fits(glob: &[u8], text: &[u8]) -> bool {
-    let (mut at_glob, mut at_text) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while at_text < text.len() {
-        match glob.get(at_glob) {
-            Some(b'*') => {
-                star = Some((at_glob, at_text));
-                at_glob += 1;
-            }
-            Some(letter) if *letter == b'?' || *letter == text[at_text] => {
-                at_glob += 1;
-                at_text += 1;
-            }
-            _ => match star {
-                Some((glob_of_star, taken)) => {
-                    star = Some((glob_of_star, taken + 1));
-                    at_glob = glob_of_star + 1;
-                    at_text = taken + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    glob[at_glob..].iter().all(|letter| *letter == b'*')
 }
 
 #[cfg(test)]
@@ -97,19 +73,5 @@ mod tests {
             assert_eq!(allows(&closed, name), allowed, "{name}");
         }
         assert!(!Policy::new(false, &[], &[]).allows("a.example".try_into().unwrap()));
-    }
-
-    #[test]
-    fn stars_are_tried_in_every_length() {
-        for (glob, text, expected) in [
-            ("*", "", true),
-            ("a*b*c", "aXbXbc", true),
-            ("a*b*c", "aXbXb", false),
-            ("**a", "bba", true),
-            ("", "a", false),
-            ("*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),
-        ] {
-            assert_eq!(fits(glob.as_bytes(), text.as_bytes()), expected, "{glob} {text}");
-        }
     }
 }

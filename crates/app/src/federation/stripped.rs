@@ -11,19 +11,9 @@ use serde_json::value::RawValue;
 use crate::{
     Result,
     events::Events,
-    rooms::{Room, RoomInfo, StateKeys},
+    rooms::{Room, RoomInfo, StateKeys, stripped_state},
 };
 
-/// The types of state that are shown.
-pub const KINDS: [&str; 7] = [
-    "m.room.create",
-    "m.room.join_rules",
-    "m.room.name",
-    "m.room.avatar",
-    "m.room.topic",
-    "m.room.canonical_alias",
-    "m.room.encryption",
-];
 /// Events of another server's that are kept, and bytes of all of them together.
 const KEPT: usize = 20;
 const BYTES: usize = 128 * 1024;
@@ -78,9 +68,8 @@ pub fn kept(shown: &[Box<RawValue>], own: &RawValue, info: &RoomInfo) -> serde_j
 /// What of a room of ours is shown to whom `event` is about: a few types of state, and the member event of who sent it.
 pub async fn of_room(room: &Room, event: &Pdu, events: &Arc<Events>, keys: &StateKeys) -> Result<Vec<Box<RawValue>>> {
     let view = room.view();
-    let member = ("m.room.member", event.sender().as_str());
-    let mut nums = Vec::with_capacity(KINDS.len() + 1);
-    for (kind, state_key) in KINDS.iter().map(|kind| (*kind, "")).chain([member]) {
+    let mut nums = Vec::new();
+    for (kind, state_key) in stripped_state::keys(event.sender()) {
         if let Some(key_num) = keys.find(kind, state_key).await? {
             nums.extend(view.state.get(&key_num).copied());
         }

@@ -17,6 +17,7 @@ pub mod resolution;
 mod set_state;
 pub mod state_keys;
 pub mod state_trees;
+pub mod stripped_state;
 pub mod successions;
 pub mod summary;
 pub mod upgrade;

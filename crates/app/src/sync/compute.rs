@@ -27,7 +27,7 @@ use crate::{
     e2ee::{device_lists, one_time_keys, to_device},
     ephemeral::presence::Seen,
     events::Reader,
-    rooms::Membership,
+    rooms::{Membership, stripped_state},
 };
 
 /// What every part of an answer is made from.
@@ -244,17 +244,6 @@ pub(super) async fn from_ignored(
     Ok(event.is_some_and(|event| ignored.has(event.pdu.sender())))
 }
 
-/// The types of state that somebody outside may see of a room (client-server, *Stripped state*).
-pub(super) const STRIPPED: [&str; 7] = [
-    "m.room.create",
-    "m.room.join_rules",
-    "m.room.name",
-    "m.room.avatar",
-    "m.room.topic",
-    "m.room.canonical_alias",
-    "m.room.encryption",
-];
-
 /// Whether there is a copy of the room here; a room that is known by an invite or a knock only has no state.
 pub(super) fn has_copy(row: &RoomOfUser) -> bool {
     row.state_root != NodeNum(0)
@@ -277,9 +266,8 @@ pub(super) async fn stripped(parts: &SyncParts, snapshot: &Snapshot, row: &RoomO
     }
     let own = parts.events.load(snapshot, &[row.event_num]).await?;
     let Some(own) = own.into_iter().next() else { return Ok(EventList::default()) };
-    let mut nums = Vec::with_capacity(STRIPPED.len() + 1);
-    let member = ("m.room.member", own.pdu.sender().as_str());
-    for (kind, key) in STRIPPED.iter().map(|kind| (*kind, "")).chain([member]) {
+    let mut nums = Vec::new();
+    for (kind, key) in stripped_state::keys(own.pdu.sender()) {
         if let Some(key_num) = parts.keys.load(snapshot, kind, key).await? {
             nums.extend(parts.trees.get(snapshot, own.state_before, key_num).await?);
         }

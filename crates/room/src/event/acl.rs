@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use domicile_core::glob;
 use ruma::ServerName;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
@@ -44,7 +45,7 @@ impl ServerAcl {
             return false;
         }
         let host = host.to_lowercase();
-        let any = |patterns: &[Box<str>]| patterns.iter().any(|pattern| matches(pattern, &host));
+        let any = |patterns: &[Box<str>]| patterns.iter().any(|pattern| glob::matches(pattern, &host));
         !any(&self.deny) && any(&self.allow)
     }
 }
@@ -54,38 +55,8 @@ fn patterns(list: Option<&RawValue>) -> Vec<Box<str>> {
     list.iter().filter_map(Value::as_str).map(|pattern| pattern.to_lowercase().into()).collect()
 }
 
-/// Whether a text is of a pattern in which `*` stands for any characters and `?` for one. The time is bounded by the product of both lengths.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (mut pattern, mut text) = (pattern.chars(), text.chars());
-    // After the last star, and how much of the text it stands for so far.
-    let mut again = None;
-    loop {
-        let (before, mut ahead) = (text.clone(), pattern.clone());
-        match (ahead.next(), text.next()) {
-            (None, None) => return true,
-            (Some('*'), _) => {
-                text = before.clone();
-                again = Some((ahead.clone(), before));
-                pattern = ahead;
-            }
-            (Some(wanted), Some(letter)) if wanted == '?' || wanted == letter => pattern = ahead,
-            _ => {
-                let Some((after_star, mut skipped)) = again else { return false };
-                if skipped.next().is_none() {
-                    return false;
-                }
-                pattern = after_star.clone();
-                text = skipped.clone();
-                again = Some((after_star, skipped));
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use bytes::Bytes;
     use ruma::{RoomVersionId, event_id};
     use serde_json::json;
@@ -137,20 +108,5 @@ mod tests {
             assert!(allows(&content, "1.example.org"));
         }
         assert!(!allows(&json!({ "allow": ["*"], "deny": ["192.0.2.*"] }), "192.0.2.7:99"));
-    }
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "what is measured is this machine's time")]
-    fn patterns_of_stars_take_no_time() {
-        assert!(
-            matches("", "")
-                && matches("*", "")
-                && !matches("?", "")
-                && matches("**a*?", "xxab")
-                && !matches("a*b", "acbc")
-        );
-        let begun = Instant::now();
-        assert!(!matches(&"*a".repeat(1_000), &format!("{}b", "a".repeat(255))));
-        assert!(begun.elapsed().as_millis() < 500);
     }
 }

@@ -22,7 +22,7 @@ use ruma::{EventId, OwnedEventId, OwnedUserId, ServerName};
 use serde_json::value::RawValue;
 
 use super::{Ingest, Round, missing::FetchError, outliers};
-use crate::{Error, Result, rooms::Room};
+use crate::{Error, Result, events::send::takes_effect, rooms::Room};
 
 /// States that are asked for to understand one page of history.
 const STATES: usize = 5;
@@ -235,10 +235,7 @@ impl Ingest {
         let view = room.view();
         for event_num in redactions {
             let redaction = self.events.get(*event_num).await?;
-            let sender = redaction.pdu.sender();
-            let may = sender.server_name() == pdu.sender().server_name()
-                || view.facts.power_levels.user_can_redact_event_of_other(sender);
-            if may {
+            if takes_effect(&view, &redaction.pdu, pdu) {
                 return Ok(Some(*event_num));
             }
         }

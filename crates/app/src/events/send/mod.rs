@@ -45,6 +45,7 @@ pub use accept::{Accepted, Refused, Resolved};
 use count::Counted;
 pub use message::Transaction;
 pub use policy::PolicySigner;
+pub use redaction::takes_effect;
 use relate::Related;
 
 /// Makes the next events of rooms.

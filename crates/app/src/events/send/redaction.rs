@@ -17,6 +17,7 @@ use crate::{
     Error, Result,
     error::{forbidden, not_found},
     events::Stored,
+    rooms::RoomView,
 };
 
 #[derive(Deserialize)]
@@ -79,9 +80,7 @@ impl Sender {
             graph::add_early_redaction(&mut staging.batch, staging.info.room_num, target, redaction_num);
             return Ok(false);
         };
-        let same_server = redaction.sender().server_name() == event.pdu.sender().server_name();
-        let powerful = staging.view.facts.power_levels.user_can_redact_event_of_other(redaction.sender());
-        if !same_server && !powerful {
+        if !takes_effect(&staging.view, redaction, &event.pdu) {
             return Ok(false);
         }
         graph::remove_early_redactions(&mut staging.batch, event_id::to_bytes(target));
@@ -110,4 +109,12 @@ impl Sender {
 /// A redaction takes effect for one's own events, and for everybody's with the power for it (room version 3, *Handling redactions*).
 fn may_redact(staging: &Staging, sender: &UserId, target_sender: &UserId) -> bool {
     sender == target_sender || staging.view.facts.power_levels.user_can_redact_event_of_other(sender)
+}
+
+/// Whether another server's redaction takes effect on an event: which of its own server's users may redact for each other is that server's to say, and
+/// everybody's events may be redacted with the power for it (room version 3, *Handling redactions*).
+pub fn takes_effect(view: &RoomView, redaction: &Pdu, event: &Pdu) -> bool {
+    let sender = redaction.sender();
+    sender.server_name() == event.sender().server_name()
+        || view.facts.power_levels.user_can_redact_event_of_other(sender)
 }
