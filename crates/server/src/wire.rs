@@ -3,6 +3,7 @@
 mod accounts;
 mod federation;
 mod media;
+mod names;
 mod parts;
 mod places;
 mod push;
@@ -54,6 +55,7 @@ use reading::Ground;
 use remote::{Known, Outside};
 
 pub use federation::FederationSettings;
+pub use names::own_names;
 pub use parts::{Surroundings, Wired};
 pub use places::{keystore, keystore_options, media_folder, store_options};
 pub use settings::Settings;
