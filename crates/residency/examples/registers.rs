@@ -1,4 +1,4 @@
-//! Makes synthetic registers, and measures how fast and in how much memory they are searched: run it with `--release`.
+//! Makes synthetic registers, and measures how fast and in how much memory they are searched: `cargo xtask registers` runs it.
 //!
 //! `registers make csv|xml|list ENTRIES FILE` writes one; `registers measure FORMAT FILE…` searches it for a thousand names and addresses, and says
 //! what that took as JSON. Each measurement is a process of its own, whose highest memory the kernel tells.

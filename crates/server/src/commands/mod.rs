@@ -85,7 +85,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Backup(command)) => backup::run(&config, command).await,
             Some(Command::Restore(command)) => backup::restore(&config, command).await,
             Some(Command::Report(command)) => report::run(&config, command).await,
-            Some(Command::Blocklist(command)) => blocklist::run(&config, &command),
+            Some(Command::Blocklist(command)) => blocklist::run(&config, command).await,
             Some(Command::Federation(command)) => federation::run(&config, command).await,
             Some(Command::Token(command)) => token::run(&config, command).await,
             Some(Command::Config(_)) => Ok(()),

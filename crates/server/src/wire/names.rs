@@ -2,12 +2,14 @@
 
 use domicile_core::config::Config;
 
-/// The names by which others know this deployment: its own, that of its clients' address, and the one that it tells other servers.
+/// The names by which others know this deployment: its own, that of its clients' address, and the one that it tells other servers;
+/// and whatever else the operator says.
 pub fn own_names(config: &Config) -> Vec<String> {
     let url = config.server.public_url.split_once("://").map_or("", |(_, rest)| rest);
     let hosts = [config.server.name.as_str(), url, config.federation.well_known.as_str()].map(host);
     let mut names: Vec<String> = Vec::new();
-    for host in hosts.into_iter().filter(|host| !host.is_empty() && *host != "localhost") {
+    let more = config.server.also_reached_at.iter().map(String::as_str);
+    for host in hosts.into_iter().filter(|host| !host.is_empty() && *host != "localhost").chain(more) {
         if !names.iter().any(|name| name == host) {
             names.push(host.to_owned());
         }

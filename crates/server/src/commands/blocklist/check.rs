@@ -12,9 +12,10 @@ use domicile_core::{
     clock::{Clock, SystemClock},
     config::{Config, Duration, Setting},
 };
-use domicile_residency::blocklist::{self, Circumstances, Format, Limits, Listing, Own, Part, Run, Warning};
+use domicile_residency::blocklist::{self, Circumstances, Format, Limits, Listing, Own, Part, Run};
 use serde_json::{Value, json};
 
+use super::shown;
 use crate::{
     commands::{date, say},
     wire::own_names,
@@ -113,14 +114,14 @@ fn modified_ms(path: &Path) -> Option<i64> {
 }
 
 fn json(own: &Own, run: &Run, took_ms: u64) -> Value {
-    let listings: Vec<Value> = run.listings.values().map(shown).collect();
+    let listings: Vec<Value> = run.listings.values().map(listing_json).collect();
     json!({
         "searched_for": own.texts(), "entries": run.entries, "names_and_addresses": run.pieces, "odd": run.odd,
         "updated_ts": run.updated_ms, "whole": run.is_whole(), "warnings": run.warnings, "listings": listings, "took_ms": took_ms,
     })
 }
 
-fn shown(listing: &Listing) -> Value {
+fn listing_json(listing: &Listing) -> Value {
     let mut shown = serde_json::to_value(listing).unwrap_or_default();
     shown["listed"] = listing.how.is_listed().into();
     shown
@@ -134,7 +135,7 @@ fn report(own: &Own, run: &Run, took_ms: u64) -> anyhow::Result<()> {
         own.len()
     ))?;
     for warning in &run.warnings {
-        say(&format!("! {}", explained(warning)))?;
+        say(&format!("! {}", shown::explained(warning)))?;
     }
     let (listed, near): (Vec<&Listing>, Vec<&Listing>) =
         run.listings.values().partition(|listing| listing.how.is_listed());
@@ -143,62 +144,11 @@ fn report(own: &Own, run: &Run, took_ms: u64) -> anyhow::Result<()> {
         say(&format!("Nothing of yours is listed in it{qualified}."))?;
     } else {
         say(&format!("\nListed ({}):", listed.len()))?;
-        listed.iter().try_for_each(|listing| say(&line(listing)))?;
+        listed.iter().try_for_each(|listing| say(&shown::lines(listing)))?;
     }
     if !near.is_empty() {
         say(&format!("\nNot listed, but near to what is ({}):", near.len()))?;
-        near.iter().try_for_each(|listing| say(&line(listing)))?;
+        near.iter().try_for_each(|listing| say(&shown::lines(listing)))?;
     }
     Ok(())
-}
-
-fn line(listing: &Listing) -> String {
-    let matched =
-        if listing.key.matched == listing.key.own { String::new() } else { format!(" [{}]", listing.key.matched) };
-    let by = [
-        (listing.key.authority.as_str(), ""),
-        (listing.key.number.as_str(), "no. "),
-        (listing.date.as_str(), "of "),
-        (listing.entry_type.as_str(), "entry type "),
-        (listing.block_type.as_str(), "blocked by "),
-        (listing.reason.as_str(), "because: "),
-    ];
-    let said: Vec<String> =
-        by.iter().filter(|(value, _)| !value.is_empty()).map(|(value, word)| format!("{word}{value}")).collect();
-    let said = if said.is_empty() { "no decision is named".to_owned() } else { said.join(", ") };
-    let place = format!("{}, {}", listing.part, listing.place);
-    format!("  {} {}{matched}\n      {said}\n      {place}", listing.key.own, listing.how.explained())
-}
-
-/// A warning in words.
-fn explained(warning: &Warning) -> String {
-    match warning {
-        Warning::Damaged { part, line, byte, reason, count } => {
-            let place = if *line == 0 { String::new() } else { format!(", line {line} (byte {byte})") };
-            let more = if *count > 1 { format!(" There are {count} such problems.") } else { String::new() };
-            format!("{part}{place}: {reason}.{more}")
-        }
-        Warning::Stale { updated_ms } => {
-            format!(
-                "The register is stale: it was last changed on {}. Look for a mirror that is kept up.",
-                date(*updated_ms)
-            )
-        }
-        Warning::Ahead { updated_ms } => {
-            format!(
-                "The register says that it is of {}, which is yet to come, so its age is unknown.",
-                date(*updated_ms)
-            )
-        }
-        Warning::Shrunk { before, now } => {
-            format!("The register has shrunk from {before} to {now} entries; part of it may be missing.")
-        }
-        Warning::Broad { first, count } => format!(
-            "The register has {count} entries too wide to be about anybody, first `{}` ({}, line {}).",
-            first.matched, first.part, first.place.line
-        ),
-        Warning::Overfull { more } => {
-            format!("More than is shown was found: {more} further meetings of entries with what is yours.")
-        }
-    }
 }
