@@ -19,6 +19,7 @@ mod golden;
 mod postgres_server;
 mod provision;
 mod random;
+mod registers;
 mod server;
 mod test;
 mod tidy;
@@ -42,6 +43,8 @@ enum Chore {
     Crash(crash::Args),
     /// Measure Domicile beside Synapse and write docs/benchmarks.md
     Bench(bench::Args),
+    /// Measure how fast registers of what is blocked are searched, and write the table into docs/blocklists.md
+    Registers(registers::Args),
     /// Play with matrix-sdk and matrix-js-sdk on the server: encrypted rooms, kills, full speed
     E2e(e2e::Args),
     /// List the fuzz targets, or run one (takes a nightly toolchain)
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Chore::Tidy(args) => tidy::run(&args),
         Chore::Crash(args) => crash::run(&args),
         Chore::Bench(args) => bench::run(&args),
+        Chore::Registers(args) => registers::run(&args),
         Chore::E2e(args) => e2e::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Docs(args) => docs::run(&args),

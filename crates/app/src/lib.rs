@@ -6,6 +6,7 @@
 pub mod account_data;
 pub mod accounts;
 pub mod admin;
+pub mod blocklists;
 pub mod calls;
 pub mod discovery;
 pub mod e2ee;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::USER_AGENT};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::Client as Pool,
     rt::{TokioExecutor, TokioTimer},
@@ -90,11 +91,16 @@ impl<L: Locate> Client<L> {
         Self { pool }
     }
 
-    /// Asks, and gives the whole answer.
-    pub async fn ask(&self, mut request: Request<Full<Bytes>>, bounds: Bounds) -> Result<Response<Bytes>, ClientError> {
+    /// Asks, and gives the answer with its body still on the way. The caller bounds it.
+    pub(crate) async fn begin(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("Domicile"));
+        self.pool.request(request).await.map_err(|error| broken(&error))
+    }
+
+    /// Asks, and gives the whole answer.
+    pub async fn ask(&self, request: Request<Full<Bytes>>, bounds: Bounds) -> Result<Response<Bytes>, ClientError> {
         let asking = async {
-            let response = self.pool.request(request).await.map_err(|error| broken(&error))?;
+            let response = self.begin(request).await?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, bounds.bytes).collect().await.map_err(|error| {
                 if error.is::<LengthLimitError>() {

@@ -65,7 +65,7 @@ pub fn fetched(answer: Response<Bytes>) -> Fetched {
     Fetched { content: answer.into_body(), content_type, disposition }
 }
 
-fn parse(address: &str) -> Result<Uri, FetchError> {
+pub(crate) fn parse(address: &str) -> Result<Uri, FetchError> {
     let uri: Uri = address.parse().map_err(|_| FetchError::Address)?;
     let fits = address.len() <= LONGEST_URL
         && uri.scheme_str() == Some("https")
@@ -74,7 +74,7 @@ fn parse(address: &str) -> Result<Uri, FetchError> {
 }
 
 /// Where an answer points: a whole address, or a path of the same host.
-fn next(from: &Uri, answer: &Response<Bytes>) -> Result<Uri, FetchError> {
+pub(crate) fn next<B>(from: &Uri, answer: &Response<B>) -> Result<Uri, FetchError> {
     let place = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok()).ok_or(FetchError::Address)?;
     if place.starts_with('/') && !place.starts_with("//") {
         let host = from.authority().ok_or(FetchError::Address)?;

@@ -11,6 +11,7 @@ use axum::{
     routing::get,
 };
 use domicile_app::{
+    blocklists::{Blocklists, Gauge},
     federation::{Outbound, Peers, outbound::Count},
     push::Gateways,
 };
@@ -148,6 +149,31 @@ fn told(out: &mut String, outbound: &Outbound) {
     let _ = writeln!(out, "{metric} {}", counts.refused_pdus());
 }
 
+/// Registers of what is blocked, in Prometheus's text format.
+fn blocked(out: &mut String, blocklists: &Blocklists) {
+    let gauges = blocklists.gauges();
+    let mut all = |name: &str, help: &str, number: &dyn Fn(&Gauge) -> Option<i64>| {
+        let metric = format!("domicile_blocklist_{name}");
+        let _ = writeln!(out, "# HELP {metric} {help}\n# TYPE {metric} gauge");
+        for (blocklist, gauge) in &gauges {
+            if let Some(number) = number(gauge) {
+                let _ = writeln!(out, "{metric}{{blocklist=\"{blocklist}\"}} {number}");
+            }
+        }
+    };
+    let count = |number: u64| i64::try_from(number).ok();
+    all("listed", "Names and addresses of ours that are listed.", &|gauge| count(gauge.listed));
+    all("near", "Names and addresses of ours that are near to what is listed.", &|gauge| count(gauge.near));
+    all("whole", "Whether the register was whole when it was read last.", &|gauge| Some(i64::from(gauge.whole)));
+    all("entries", "Entries when it was whole last.", &|gauge| Some(gauge.entries));
+    all("read_timestamp_seconds", "When it was read last.", &|gauge| gauge.read_ts.map(|ts| ts / 1_000));
+    let metric = "domicile_blocklist_alerts_total";
+    let _ = writeln!(out, "# HELP {metric} Alerts about registers, by kind.\n# TYPE {metric} counter");
+    for ((blocklist, kind), count) in blocklists.counts() {
+        let _ = writeln!(out, "{metric}{{blocklist=\"{blocklist}\",kind=\"{kind}\"}} {count}");
+    }
+}
+
 /// Where the numbers come from.
 #[derive(Clone)]
 pub struct Sources {
@@ -159,6 +185,8 @@ pub struct Sources {
     pub peers: Arc<Peers>,
     /// What other servers are told.
     pub outbound: Arc<Outbound>,
+    /// Registers of what is blocked.
+    pub blocklists: Arc<Blocklists>,
 }
 
 /// The route.
@@ -170,6 +198,7 @@ pub fn routes(sources: Sources) -> Router {
             pushes(&mut text, &sources.gateways);
             asked(&mut text, &sources.peers);
             told(&mut text, &sources.outbound);
+            blocked(&mut text, &sources.blocklists);
             ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
         }),
     )

@@ -123,6 +123,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     wired.jobs.begin().await?;
     tasks.spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.outbound).run(stopping.clone()));
+    tasks.spawn(Arc::clone(&wired.blocklists).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.ingest).run(stopping.clone()));
     tasks.spawn(tick(wired.services.clone(), Arc::clone(&wired.jobs), stopping.clone()));
@@ -176,6 +177,7 @@ fn apis(wired: &Wired, metrics: &Arc<Metrics>, serve: &[Api]) -> Router {
             gateways: Arc::clone(&wired.gateways),
             peers: Arc::clone(&wired.peers),
             outbound: Arc::clone(&wired.outbound),
+            blocklists: Arc::clone(&wired.blocklists),
         }));
     }
     if serve.contains(&Api::Admin) {

@@ -1,8 +1,10 @@
 //! The wiring: the one place that knows every service and what it is made of.
 
 mod accounts;
+mod blocklists;
 mod federation;
 mod media;
+mod names;
 mod parts;
 mod places;
 mod push;
@@ -53,7 +55,9 @@ use push::Notifying;
 use reading::Ground;
 use remote::{Known, Outside};
 
+pub use blocklists::BlocklistSettings;
 pub use federation::FederationSettings;
+pub use names::own_names;
 pub use parts::{Surroundings, Wired};
 pub use places::{keystore, keystore_options, media_folder, store_options};
 pub use settings::Settings;
@@ -73,6 +77,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     });
 
     let client = Client::new(&trust);
+    let blocklists = blocklists::wire(settings.blocklists, &store, client.clone(), surroundings);
     let asking = (Arc::clone(&federation.peers), client.clone());
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, surroundings).await?);
     let backups = media::backups(&store, &server_name, surroundings).await?;
@@ -379,11 +384,13 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             outbound: Arc::clone(&outbound),
             check: federation.check,
             own_keys: federation.own_keys,
+            blocklists: Arc::clone(&blocklists),
         },
         health: Arc::new(Health::new(store.clone())),
         jobs,
         delivery,
         gateways,
+        blocklists,
         outbound,
         copies,
         ingest,

@@ -253,6 +253,30 @@ CREATE TABLE remote_media (
 CREATE INDEX remote_media_by_time ON remote_media (fetched_ts);
 CREATE INDEX remote_media_by_hash ON remote_media (content_hash);
 
+-- Registers of what is blocked ------------------------------------------------------------------------------------
+-- A register that is watched: when it was looked at and read last, whether it was whole, and the hash of what was searched for.
+CREATE TABLE blocklists (
+    name TEXT NOT NULL PRIMARY KEY, checked_ts BIGINT NOT NULL, due_ts BIGINT NOT NULL, read_ts BIGINT, updated_ts BIGINT,
+    entries BIGINT NOT NULL, whole BIGINT NOT NULL, own_hash BLOB NOT NULL
+);
+-- One of its parts as it was read last, so that it need not be read again while it is the same.
+CREATE TABLE blocklist_parts (
+    name TEXT NOT NULL, source TEXT NOT NULL, etag TEXT, last_modified TEXT, content_hash BLOB NOT NULL, found TEXT NOT NULL,
+    PRIMARY KEY (name, source)
+);
+-- What of ours stands in it, or near to what does.
+CREATE TABLE blocklist_listings (
+    name TEXT NOT NULL, listing_hash BLOB NOT NULL, listing TEXT NOT NULL, appeared_ts BIGINT NOT NULL, changed_ts BIGINT NOT NULL,
+    PRIMARY KEY (name, listing_hash)
+);
+-- What the operator must know: something appeared, changed or disappeared (over as soon as it was told), or a register is stale, damaged or
+-- out of reach (over when it is not any more).
+CREATE TABLE blocklist_alerts (
+    alert_num BIGINT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, own TEXT, detail TEXT NOT NULL, created_ts BIGINT NOT NULL,
+    ended_ts BIGINT
+);
+CREATE INDEX blocklist_alerts_by_name ON blocklist_alerts (name, ended_ts);
+
 -- Federation ------------------------------------------------------------------------------------------------------
 -- A destination is another server (its name) or another cell (`=` and its name). Everything that concerns it up to `position` has been sent.
 CREATE TABLE destinations (

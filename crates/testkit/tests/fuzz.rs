@@ -22,6 +22,9 @@ mod join_answer;
 #[path = "../../../fuzz/checks/pdu_receive.rs"]
 #[expect(unreachable_pub, reason = "the file is a module of the fuzz targets, too")]
 mod pdu_receive;
+#[path = "../../../fuzz/checks/registers.rs"]
+#[expect(unreachable_pub, reason = "the file is a module of the fuzz targets, too")]
+mod registers;
 #[path = "../../../fuzz/checks/transaction.rs"]
 #[expect(unreachable_pub, reason = "the file is a module of the fuzz targets, too")]
 mod transaction;
@@ -105,6 +108,11 @@ fn transactions_never_panic() -> Result<()> {
 #[test]
 fn answers_to_joins_never_panic() -> Result<()> {
     mutate("join_answer", join_answer::run)
+}
+
+#[test]
+fn registers_of_what_is_blocked_never_panic() -> Result<()> {
+    mutate("registers", registers::run)
 }
 
 /// One change of some bytes, at a place that is given as a fraction of their length.

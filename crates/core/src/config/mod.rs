@@ -4,6 +4,7 @@
 //! told at once, each with its place and with what was meant.
 
 mod accounts;
+mod blocklists;
 mod database;
 mod egress;
 mod federation;
@@ -23,6 +24,7 @@ mod value;
 use std::fmt::Write;
 
 pub use accounts::{Accounts, Passwords, Registration, RegistrationMode};
+pub use blocklists::Blocklist;
 pub use database::Database;
 pub use egress::Egress;
 pub use federation::Federation;
@@ -72,6 +74,8 @@ pub struct Config {
     pub memory: Memory,
     /// The log.
     pub logging: Logging,
+    /// Registers of what is blocked that are watched.
+    pub blocklists: Vec<Blocklist>,
 }
 
 impl Default for Config {
@@ -92,6 +96,7 @@ impl Default for Config {
             egress: Egress::default(),
             memory: Memory::default(),
             logging: Logging::default(),
+            blocklists: Vec::new(),
         }
     }
 }
@@ -161,6 +166,11 @@ impl Config {
                 }
             }
         }
+        out.push_str("\n# Registers of what is blocked that are watched, each with a [[blocklists]] of its own. There is none by default.\n");
+        out.push_str("## [[blocklists]]\n");
+        for key in Blocklist::default().keys() {
+            write_example(&mut out, &key);
+        }
         out
     }
 
@@ -176,6 +186,11 @@ impl Config {
         for (index, listener) in self.listeners.iter().enumerate() {
             for key in listener.keys() {
                 shown.push((format!("listeners.{index}"), key.name.to_owned(), key.value));
+            }
+        }
+        for (index, blocklist) in self.blocklists.iter().enumerate() {
+            for key in blocklist.keys() {
+                shown.push((format!("blocklists.{index}"), key.name.to_owned(), key.value));
             }
         }
         shown
@@ -219,6 +234,15 @@ impl Config {
                 ));
             }
         }
+        for (index, blocklist) in self.blocklists.iter().enumerate() {
+            if let Some((key, what)) = blocklist.problem() {
+                problems.push(Problem::about(&format!("blocklists.{index}.{key}"), what));
+            }
+            if self.blocklists.iter().take(index).any(|other| other.name == blocklist.name) {
+                let what = format!("there is another one called `{}`", blocklist.name);
+                problems.push(Problem::about(&format!("blocklists.{index}.name"), what));
+            }
+        }
         if ruma::ServerName::parse(&self.server.name).is_err() {
             problems.push(Problem::about(
                 "server.name",
@@ -226,6 +250,14 @@ impl Config {
             ));
         }
     }
+}
+
+/// Writes a key of something that is not there by default: with two signs, so that taking one away does not make half of it.
+fn write_example(out: &mut String, key: &KeyDoc) {
+    for line in key.doc.lines() {
+        let _ = writeln!(out, "#{line}");
+    }
+    let _ = writeln!(out, "## {} = {}", key.name, key.value);
 }
 
 /// Writes a key, commented out. Writing to a string cannot fail.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml_edit::{Document, Item, Value};
 
-use super::{Config, Listener, Problem, Problems, Section, problem::meant};
+use super::{Config, Problem, Problems, Section, problem::meant};
 
 /// A configuration file.
 #[derive(Clone, Debug)]
@@ -82,9 +82,16 @@ impl Config {
         };
         for (name, item) in document.iter() {
             let key_span = document.key(name).and_then(toml_edit::Key::span);
-            if name == "listeners" {
-                self.read_listeners(file, item, reading);
-                continue;
+            match name {
+                "listeners" => {
+                    read_tables(file, name, item, &mut self.listeners, reading);
+                    continue;
+                }
+                "blocklists" => {
+                    read_tables(file, name, item, &mut self.blocklists, reading);
+                    continue;
+                }
+                _ => {}
             }
             let Some(table) = item.as_table_like() else {
                 let what = format!("`{name}` must stand in a section; is a [section] line missing above it?");
@@ -93,9 +100,9 @@ impl Config {
             };
             let names: Vec<&'static str> = self.sections().iter().map(|section| section.name()).collect();
             let Some(section) = self.section_mut(name) else {
-                let hint = match meant(name, names.iter().copied().chain(["listeners"])) {
+                let hint = match meant(name, names.iter().copied().chain(["listeners", "blocklists"])) {
                     Some(known) => format!("did you mean [{known}]?"),
-                    None => format!("the sections are {} and listeners", names.join(", ")),
+                    None => format!("the sections are {}, listeners and blocklists", names.join(", ")),
                 };
                 let what = format!("there is no section [{name}]: {hint}");
                 reading.problems.push(Problem { place: place(file, key_span.or(item.span())), what });
@@ -105,33 +112,12 @@ impl Config {
         }
     }
 
-    fn read_listeners(&mut self, file: &Source, item: &Item, reading: &mut Reading) {
-        let Some(tables) = item.as_array_of_tables() else {
-            let what = "listeners are written as [[listeners]], with two brackets, once for each".to_owned();
-            reading.problems.push(Problem { place: place(file, item.span()), what });
-            return;
-        };
-        self.listeners.clear();
-        for (index, table) in tables.iter().enumerate() {
-            let mut listener = Listener::default();
-            read_section(file, &mut listener, &format!("listeners.{index}"), table, reading);
-            self.listeners.push(listener);
-        }
-    }
-
     fn read_variable(&mut self, variable: &str, path: &str, value: &str, reading: &mut Reading) {
         let path = path.to_ascii_lowercase();
         let parts: Vec<&str> = path.split("__").collect();
         let (section, name, key): (Option<&mut dyn Section>, &str, &str) = match parts.as_slice() {
-            ["listeners", index, key] => {
-                let listener = index.parse().ok().and_then(|index: usize| {
-                    if index == self.listeners.len() {
-                        self.listeners.push(Listener::default());
-                    }
-                    self.listeners.get_mut(index)
-                });
-                (listener.map(|listener| listener as &mut dyn Section), "listeners", key)
-            }
+            ["listeners", index, key] => (table_mut(&mut self.listeners, index), "listeners", key),
+            ["blocklists", index, key] => (table_mut(&mut self.blocklists, index), "blocklists", key),
             [name, key] => (self.section_mut(name), name, key),
             _ => (None, "", ""),
         };
@@ -150,6 +136,30 @@ impl Config {
             None => reading.problems.push(Problem { place, what: unknown(section, name, key) }),
         }
     }
+}
+
+/// A section that may be there several times, written with two brackets.
+fn read_tables<S: Section + Default>(file: &Source, name: &str, item: &Item, into: &mut Vec<S>, reading: &mut Reading) {
+    let Some(tables) = item.as_array_of_tables() else {
+        let what = format!("{name} are written as [[{name}]], with two brackets, once for each");
+        reading.problems.push(Problem { place: place(file, item.span()), what });
+        return;
+    };
+    into.clear();
+    for (index, table) in tables.iter().enumerate() {
+        let mut section = S::default();
+        read_section(file, &mut section, &format!("{name}.{index}"), table, reading);
+        into.push(section);
+    }
+}
+
+/// The section of a number that a variable names; the next one is made.
+fn table_mut<'a, S: Section + Default>(all: &'a mut Vec<S>, index: &str) -> Option<&'a mut dyn Section> {
+    let index: usize = index.parse().ok()?;
+    if index == all.len() {
+        all.push(S::default());
+    }
+    all.get_mut(index).map(|section| section as &mut dyn Section)
 }
 
 fn read_section(

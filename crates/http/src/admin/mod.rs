@@ -1,6 +1,7 @@
 //! The operator's API: what `domicile user`, `domicile token` and others ask of a running server, over a socket that only the operator may open.
 
 mod backups;
+mod blocklists;
 mod destinations;
 mod federation;
 mod reports;
@@ -13,6 +14,7 @@ use axum::{Router, extract::FromRef};
 use domicile_app::{
     accounts::{Accounts, RegistrationTokens, Standings},
     admin::Backups,
+    blocklists::Blocklists,
     federation::{Check, Outbound, OwnKeys},
     moderation::Reports,
 };
@@ -36,12 +38,15 @@ pub struct AdminServices {
     pub check: Arc<Check>,
     /// The server's own keys.
     pub own_keys: Arc<OwnKeys>,
+    /// Registers of what is blocked.
+    pub blocklists: Arc<Blocklists>,
 }
 
 /// The routes.
 pub fn routes(services: AdminServices) -> Router {
     Router::new()
         .merge(backups::routes())
+        .merge(blocklists::routes())
         .merge(destinations::routes())
         .merge(federation::routes())
         .merge(reports::routes())

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod backup;
+mod blocklist;
 mod config;
 mod federation;
 mod report;
@@ -45,6 +46,9 @@ enum Command {
     /// What people reported to you.
     #[command(subcommand)]
     Report(report::ReportCommand),
+    /// Registers of what is blocked: whether you stand in one.
+    #[command(subcommand)]
+    Blocklist(blocklist::BlocklistCommand),
     /// Other servers: whether they can be reached, and the key with which this one signs.
     #[command(subcommand)]
     Federation(federation::FederationCommand),
@@ -81,6 +85,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Backup(command)) => backup::run(&config, command).await,
             Some(Command::Restore(command)) => backup::restore(&config, command).await,
             Some(Command::Report(command)) => report::run(&config, command).await,
+            Some(Command::Blocklist(command)) => blocklist::run(&config, command).await,
             Some(Command::Federation(command)) => federation::run(&config, command).await,
             Some(Command::Token(command)) => token::run(&config, command).await,
             Some(Command::Config(_)) => Ok(()),

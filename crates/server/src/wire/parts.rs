@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use domicile_app::{
     admin::Health,
+    blocklists::Blocklists,
     e2ee::DeviceListCopies,
     events::Ingest,
     federation::{Outbound, Peers, outbound::Carrier},
@@ -54,6 +55,8 @@ pub struct Wired {
     pub peers: Arc<Peers>,
     /// Takes events of other servers.
     pub ingest: Arc<Ingest>,
+    /// Watches registers of what is blocked.
+    pub blocklists: Arc<Blocklists>,
     /// Copies of other people's devices.
     pub copies: Arc<DeviceListCopies>,
     /// The database.

@@ -4,6 +4,7 @@
 //! compare it with the live schema of both engines.
 
 mod accounts;
+mod blocklists;
 mod e2ee;
 mod exceptions;
 mod federation;
@@ -159,6 +160,7 @@ pub fn tables() -> Vec<&'static Table> {
         e2ee::TABLES,
         media::TABLES,
         federation::TABLES,
+        blocklists::TABLES,
     ];
     let mut all: Vec<&'static Table> = areas.into_iter().flatten().collect();
     all.sort_by_key(|table| table.order);

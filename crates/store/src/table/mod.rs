@@ -2,6 +2,7 @@
 
 pub mod account_data;
 pub mod aliases;
+pub mod blocklists;
 pub mod cross_signing;
 pub mod dehydrated_devices;
 pub mod destinations;
