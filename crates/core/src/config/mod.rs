@@ -32,7 +32,7 @@ pub use limits::RateLimits;
 pub use listeners::{Api, Listener};
 pub use logging::{LogFormat, Logging};
 pub use media::Media;
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, meant};
 pub use read::{Origins, Source};
 pub use rooms::{EncryptByDefault, Rooms};
 pub use section::{KeyDoc, Section};

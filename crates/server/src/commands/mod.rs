@@ -2,8 +2,12 @@
 
 mod backup;
 mod blocklist;
+mod cell;
 mod config;
+mod deployment;
+pub(crate) mod document_file;
 mod federation;
+pub(crate) mod key_file;
 mod report;
 mod terminal;
 mod token;
@@ -55,6 +59,12 @@ enum Command {
     /// Registration tokens, with which people make their own accounts.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// The deployment document, which joins cells in several regions under one name.
+    #[command(subcommand)]
+    Deployment(deployment::DeploymentCommand),
+    /// The cells of a deployment.
+    #[command(subcommand)]
+    Cell(cell::CellCommand),
 }
 
 /// Runs the command line.
@@ -71,6 +81,12 @@ pub fn run() -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> anyhow::Result<()> {
+    // Where the root key is kept there is no server, and no configuration of one.
+    match &arguments.command {
+        Some(Command::Deployment(command)) => return deployment::run(command),
+        Some(Command::Cell(command)) => return cell::run(command),
+        _ => {}
+    }
     let source = source(arguments.config)?;
     if let Some(Command::Config(command)) = &arguments.command {
         return config::run(command, source.as_ref());
@@ -88,7 +104,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Blocklist(command)) => blocklist::run(&config, command).await,
             Some(Command::Federation(command)) => federation::run(&config, command).await,
             Some(Command::Token(command)) => token::run(&config, command).await,
-            Some(Command::Config(_)) => Ok(()),
+            Some(Command::Config(_) | Command::Deployment(_) | Command::Cell(_)) => Ok(()),
         }
     })
 }

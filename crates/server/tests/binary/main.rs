@@ -4,6 +4,7 @@
 
 mod blocklist;
 mod command_line;
+mod deployment;
 mod secrets;
 mod stopping;
 

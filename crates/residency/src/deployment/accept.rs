@@ -1,0 +1,119 @@
+//! Which document a cell takes in place of the one that it has, and with which documents cells talk to each other.
+
+use domicile_core::locality::CellName;
+
+use super::{Deployment, KeyStanding, PublicKey};
+
+/// Why a document is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It is of another deployment.
+    #[error("the document is of {found}, and this cell belongs to {ours}")]
+    OtherName {
+        /// Whose it is.
+        found: String,
+        /// Ours.
+        ours: String,
+    },
+    /// It is older.
+    #[error("the document has serial {found}, and this cell has taken serial {known} already: give it the newest one")]
+    Older {
+        /// Its number.
+        found: u32,
+        /// The highest that was taken.
+        known: u32,
+    },
+    /// It has the number of another one.
+    #[error(
+        "the document has serial {0} as the one before it, and says something else: raise `serial` and sign it again"
+    )]
+    SameSerial(u32),
+    /// A cell or a key that was revoked is back.
+    #[error("the document takes back that {0} was revoked, which cannot be: give the cell a new name and a new key")]
+    Unrevoked(String),
+    /// The term went back.
+    #[error("the document has a decider of term {found}, and this cell knows of term {known}")]
+    OlderTerm {
+        /// Its term.
+        found: u32,
+        /// The highest that was seen.
+        known: u32,
+    },
+}
+
+/// Why two cells do not talk to each other.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Apart {
+    /// The documents are too far apart.
+    #[error("the other cell has document {theirs}, and this one {ours}: cells talk if these differ by one at most")]
+    Serials {
+        /// Our document's number.
+        ours: u32,
+        /// Theirs.
+        theirs: u32,
+    },
+    /// A cell was revoked since theirs.
+    #[error(
+        "document {revoked_by} revokes a cell, and the other cell has document {theirs}: it may still believe that cell; give it the newest document"
+    )]
+    Revocation {
+        /// The document that revokes.
+        revoked_by: u32,
+        /// Theirs.
+        theirs: u32,
+    },
+    /// It is no cell at work.
+    #[error("{0} is no cell of this deployment")]
+    NoCell(String),
+    /// It was revoked.
+    #[error("the cell {0} was revoked: nothing that it says counts any more")]
+    Revoked(String),
+    /// It signs with a key that is not its own now.
+    #[error("the cell {0} does not sign with the key that the deployment document names")]
+    OtherKey(String),
+}
+
+/// Whether a document may take the place of the one that held so far. The same one again is taken.
+pub fn accept(known: &Deployment, found: &Deployment) -> Result<(), Refused> {
+    if found.server_name != known.server_name {
+        return Err(Refused::OtherName { found: found.server_name.to_string(), ours: known.server_name.to_string() });
+    }
+    if found.serial < known.serial {
+        return Err(Refused::Older { found: found.serial, known: known.serial });
+    }
+    if found.serial == known.serial && found != known {
+        return Err(Refused::SameSerial(found.serial));
+    }
+    if found.decider.term < known.decider.term {
+        return Err(Refused::OlderTerm { found: found.decider.term, known: known.decider.term });
+    }
+    for (name, revoked) in &known.revoked {
+        let still = |key: &PublicKey| {
+            found.cell_key(&key.cell_key_id()).is_some_and(|found| found.standing == KeyStanding::Revoked)
+        };
+        if !found.revoked.contains_key(name) || !revoked.keys.iter().all(still) {
+            return Err(Refused::Unrevoked(name.as_str().to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a cell that has a document of number `theirs` is talked to.
+pub fn talks(ours: &Deployment, theirs: u32) -> Result<(), Apart> {
+    if ours.serial.abs_diff(theirs) > 1 {
+        return Err(Apart::Serials { ours: ours.serial, theirs });
+    }
+    match ours.revoked.values().map(|revoked| revoked.serial).max() {
+        Some(revoked_by) if theirs < revoked_by => Err(Apart::Revocation { revoked_by, theirs }),
+        _ => Ok(()),
+    }
+}
+
+/// The key with which a cell must sign what it asks now.
+pub fn request_key<'d>(ours: &'d Deployment, cell: &CellName, key_id: &str) -> Result<&'d PublicKey, Apart> {
+    if ours.revoked.contains_key(cell) {
+        return Err(Apart::Revoked(cell.as_str().to_owned()));
+    }
+    let known = ours.cells.get(cell).ok_or_else(|| Apart::NoCell(cell.as_str().to_owned()))?;
+    if known.key.cell_key_id() == key_id { Ok(&known.key) } else { Err(Apart::OtherKey(cell.as_str().to_owned())) }
+}

@@ -1,0 +1,195 @@
+//! What a deployment document says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domicile_core::{locality::CellName, region::Region};
+use ruma::OwnedServerName;
+use url::Url;
+
+use super::PublicKey;
+use crate::flow::{CrossingSettings, Flow, Outer};
+
+/// A deployment document that was read and found to be right.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deployment {
+    /// Its number; a later document has a higher one.
+    pub serial: u32,
+    /// The name that all cells share.
+    pub server_name: OwnedServerName,
+    /// Who decides whose a name is.
+    pub decider: Decider,
+    /// What holds in each region.
+    pub regions: BTreeMap<Region, RegionPolicy>,
+    /// What may be copied from the first region's users into the second region. A missing pair is forbidden.
+    pub flows: BTreeMap<(Region, Region), Flow>,
+    /// The cells at work.
+    pub cells: BTreeMap<CellName, Cell>,
+    /// Cells that were emptied and shut down.
+    pub retired: BTreeMap<CellName, Retired>,
+    /// Cells that are believed no more.
+    pub revoked: BTreeMap<CellName, Revoked>,
+    /// Keys that speak, or spoke, for the deployment to other servers, by their ids: what was signed with one is the deployment's own.
+    pub outer_keys: BTreeMap<String, PublicKey>,
+}
+
+/// Which cell decides whose a name is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decider {
+    /// The cell.
+    pub cell: CellName,
+    /// Its term. Another decider has a higher one.
+    pub term: u32,
+    /// Those of earlier terms.
+    pub before: Vec<Term>,
+}
+
+/// A decider of an earlier time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// The term.
+    pub term: u32,
+    /// The cell that decided.
+    pub cell: CellName,
+}
+
+/// What holds in a region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionPolicy {
+    /// The jurisdictions that it serves, by ISO 3166 code, or a union's.
+    pub jurisdictions: Vec<String>,
+    /// Whether its cells may hold outer keys and the directory.
+    pub trusted: bool,
+    /// Which cells take a password.
+    pub front_door: FrontDoor,
+    /// Where names and pictures of its people are shown.
+    pub profiles: Profiles,
+    /// What crosses to other people's servers.
+    pub outer: Outer,
+    /// What crosses beside encrypted messages where only these may.
+    pub crossing: CrossingSettings,
+}
+
+/// Which cells take a password of a region's people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrontDoor {
+    /// Their home alone.
+    HomeOnly,
+    /// Any.
+    Any,
+}
+
+/// Where names and pictures of a region's people are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profiles {
+    /// In the rooms in which they are.
+    InRooms,
+    /// Not in rooms that cross.
+    Withheld,
+}
+
+/// A cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// The region in which it stands.
+    pub region: Region,
+    /// Where its people's clients find it.
+    pub client_url: Url,
+    /// Where other cells find it.
+    pub inner_url: Url,
+    /// The key with which it signs.
+    pub key: PublicKey,
+    /// Keys with which it signed before. What it signed then counts; requests do not.
+    pub old_keys: Vec<PublicKey>,
+    /// Regions whose traffic with other servers it carries.
+    pub gateway_for: BTreeSet<Region>,
+    /// Whether it holds the directory.
+    pub directory: bool,
+}
+
+/// A cell that was emptied and shut down.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retired {
+    /// The keys with which it signed.
+    pub keys: Vec<PublicKey>,
+    /// The cell that answers for what it left.
+    pub heir: CellName,
+}
+
+/// A cell that is believed no more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revoked {
+    /// The keys that do not count.
+    pub keys: Vec<PublicKey>,
+    /// The number of the document that revoked it. Cells with an older one may still believe it.
+    pub serial: u32,
+    /// The cell that answers for what it left, if there is one.
+    pub heir: Option<CellName>,
+}
+
+/// What a signature with a cell's key is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyStanding {
+    /// The cell signs with it.
+    Current,
+    /// It signed with it before: events count, requests do not.
+    Old,
+    /// The cell is believed no more: what it signed counts only if somebody else had it before.
+    Revoked,
+}
+
+/// A cell's key, found by its id.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CellKey<'d> {
+    /// Whose it is.
+    pub cell: &'d CellName,
+    /// The key.
+    pub key: &'d PublicKey,
+    /// What it is worth.
+    pub standing: KeyStanding,
+}
+
+impl Deployment {
+    /// A cell's key by its id. No two cells have the same key.
+    pub fn cell_key(&self, key_id: &str) -> Option<CellKey<'_>> {
+        let current = self.cells.iter().map(|(cell, of)| (cell, &of.key, KeyStanding::Current));
+        let old = self.cells.iter().flat_map(|(cell, of)| of.old_keys.iter().map(move |key| (cell, key)));
+        let retired = self.retired.iter().flat_map(|(cell, of)| of.keys.iter().map(move |key| (cell, key)));
+        let old = old.chain(retired).map(|(cell, key)| (cell, key, KeyStanding::Old));
+        let revoked = self.revoked.iter().flat_map(|(cell, of)| of.keys.iter().map(move |key| (cell, key)));
+        let revoked = revoked.map(|(cell, key)| (cell, key, KeyStanding::Revoked));
+        // What is revoked counts as that, wherever else it should stand.
+        let mut all = revoked.chain(current).chain(old);
+        all.find(|(_, key, _)| key.cell_key_id() == key_id).map(|(cell, key, standing)| CellKey { cell, key, standing })
+    }
+
+    /// The keys with which the decider of a term signs, or signed; none of a decider that is revoked.
+    pub fn decider_keys(&self, term: u32) -> Vec<&PublicKey> {
+        let earlier = || self.decider.before.iter().find(|before| before.term == term).map(|before| &before.cell);
+        let cell = if term == self.decider.term { Some(&self.decider.cell) } else { earlier() };
+        let Some(cell) = cell else { return Vec::new() };
+        match (self.cells.get(cell), self.retired.get(cell)) {
+            (Some(cell), _) => std::iter::once(&cell.key).chain(&cell.old_keys).collect(),
+            (None, Some(retired)) => retired.keys.iter().collect(),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// The region of a cell at work.
+    pub fn region_of(&self, cell: &CellName) -> Option<&Region> {
+        self.cells.get(cell).map(|cell| &cell.region)
+    }
+
+    /// The cell that answers for another's people now: itself, or the last of its heirs that is at work.
+    pub fn heir<'d>(&'d self, cell: &'d CellName) -> Option<&'d CellName> {
+        let mut cell = cell;
+        // A chain that is longer than the list of those who left goes round.
+        for _ in 0..=self.retired.len() + self.revoked.len() {
+            if self.cells.contains_key(cell) {
+                return Some(cell);
+            }
+            let retired = self.retired.get(cell).map(|retired| &retired.heir);
+            cell = retired.or_else(|| self.revoked.get(cell)?.heir.as_ref())?;
+        }
+        None
+    }
+}

@@ -1,0 +1,207 @@
+//! Tests of this folder.
+
+use domicile_core::{config::Problems, locality::CellName, region::Region, rng::SeededRng};
+use proptest::prelude::*;
+use ruma::server_name;
+use url::Url;
+
+use super::{
+    Deployment, KeyStanding, SecretKey,
+    accept::{self, Apart, Refused},
+    edit::{self, NewCell},
+    parse, sign,
+};
+
+pub(crate) fn key(seed: u64) -> SecretKey {
+    SecretKey::new(&SeededRng::new(seed))
+}
+
+pub(crate) fn cell(name: &str) -> CellName {
+    CellName::parse(name).unwrap()
+}
+
+pub(crate) fn region(name: &str) -> Region {
+    Region::try_from(name.to_owned()).unwrap()
+}
+
+/// Two cells in two regions; the key of `eu1` has the seed 1, that of `ru1` the seed 2.
+pub(crate) fn two_cells() -> String {
+    let first = text("eu1", "eu", 1, None);
+    let second = text("ru1", "ru", 2, Some(&first));
+    format!(
+        "{second}\n[[flow]]\nfrom = \"eu\"\nto = \"ru\"\nrule = \"allow\"\n\n[[flow]]\nfrom = \"ru\"\nto = \"eu\"\nrule = \"encrypted_only\"\n"
+    )
+}
+
+fn text(name: &str, in_region: &str, seed: u64, after: Option<&str>) -> String {
+    let url = Url::parse(&format!("https://{name}.example.org")).unwrap();
+    let key = key(seed).public();
+    let (name, region) = (cell(name), region(in_region));
+    let new = NewCell { name: &name, region: &region, client_url: &url, inner_url: &url, key: &key };
+    match after {
+        None => edit::begin(server_name!("example.org"), &new),
+        Some(before) => edit::add_cell(before, &new).unwrap(),
+    }
+}
+
+pub(crate) fn read(text: &str) -> Deployment {
+    parse::read("deployment.toml", text).unwrap()
+}
+
+fn wrong(text: &str) -> String {
+    let problems: Problems = parse::read("deployment.toml", text).unwrap_err();
+    problems.to_string()
+}
+
+#[test]
+fn a_deployment_begins_with_one_cell_and_grows() {
+    let one = read(&text("eu1", "eu", 1, None));
+    assert_eq!((one.serial, one.cells.len(), one.decider.cell.as_str()), (1, 1, "eu1"));
+    let two = read(&two_cells());
+    assert_eq!((two.serial, two.cells.len()), (2, 2));
+    assert!(!two.regions[&region("ru")].trusted, "a new region is not trusted unless the operator says so");
+    assert_eq!(accept::accept(&one, &two), Ok(()));
+    assert_eq!(two.region_of(&cell("ru1")), Some(&region("ru")));
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    let right = two_cells();
+    for (from, to, expected) in [
+        ("serial = 2", "", "the document: `serial`: it is missing"),
+        ("term = 1", "term = 0", "[directory]: `term`: expected a number from 1"),
+        ("decider = \"eu1\"", "decider = \"xx\"", "[directory]: there is no [[cell]] xx"),
+        ("directory = true", "directory = false", "has no `directory = true`"),
+        ("region = \"ru\"", "region = \"zz\"", "[[cell]] ru1: there is no [[region]] with code = \"zz\""),
+        ("name = \"ru1\"", "name = \"RU1\"", "`RU1` cannot be a cell's name"),
+        ("name = \"ru1\"", "name = \"eu1\"", "[[cell]] eu1 is there twice"),
+        ("from = \"ru\"", "from = \"eu\"", "[[flow]] eu: within"),
+        ("rule = \"allow\"", "rule = \"alow\"", "expected one of allow, encrypted_only, forbid, found `alow`"),
+        ("rule = \"allow\"", "rules = \"allow\"", "did you mean `rule`?"),
+        ("[[flow]]", "[[flows]]", "did you mean `flow`?"),
+        ("inner_url = \"https://ru1.example.org\"", "inner_url = \"http://ru1.example.org\"", "is no address such as"),
+        (
+            "inner_url = \"https://ru1.example.org\"",
+            "inner_url = \"https://eu1.example.org\"",
+            "is that of the cell eu1",
+        ),
+        ("outer = \"forbid\"", "outer = 7", "expected allow, encrypted_only, forbid, or a list of servers"),
+        ("server_name = \"example.org\"", "server_name = \"a b\"", "`a b` cannot be a server name"),
+    ] {
+        assert!(right.contains(from), "{from}");
+        let told = wrong(&right.replacen(from, to, 1));
+        let expected = expected.replace("[[flow]] eu: within", "[[flow]] from eu to itself");
+        assert!(told.contains(&expected), "{to}: {told}");
+    }
+    let told = wrong(&right.replace("key = \"ed25519:", "key = \"ed25519-secret:"));
+    assert!(told.contains("this is a secret key"), "{told}");
+    assert!(told.contains("deployment.toml:"), "{told}");
+    assert!(told.lines().any(|line| line.starts_with("deployment.toml:2")), "each has its line: {told}");
+}
+
+#[test]
+fn one_key_has_one_place() {
+    let both = two_cells().replace(&key(2).public().to_string(), &key(1).public().to_string());
+    assert!(wrong(&both).contains("each key has one place"));
+}
+
+#[test]
+fn an_untrusted_region_holds_neither_directory_nor_gateway() {
+    let text = two_cells().replace("directory = false", "directory = true");
+    assert!(wrong(&text).contains("not `trusted`"));
+    let text = two_cells().replace("directory = false", "gateway_for = [\"ru\"]");
+    assert!(wrong(&text).contains("not `trusted`"));
+}
+
+#[test]
+fn a_cell_is_revoked_for_good() {
+    let before = read(&two_cells());
+    let text = edit::revoke_cell(&two_cells(), &cell("ru1"), Some(&cell("eu1"))).unwrap();
+    let after = read(&text);
+    assert_eq!(after.serial, before.serial + 1);
+    assert_eq!(accept::accept(&before, &after), Ok(()));
+    let id = key(2).public().cell_key_id();
+    assert_eq!(before.cell_key(&id).unwrap().standing, KeyStanding::Current);
+    assert_eq!(after.cell_key(&id).unwrap().standing, KeyStanding::Revoked);
+    assert_eq!(after.heir(&cell("ru1")), Some(&cell("eu1")));
+    assert_eq!(accept::request_key(&after, &cell("ru1"), &id), Err(Apart::Revoked("ru1".to_owned())));
+    // Neither an older document nor a newer one brings it back.
+    assert!(matches!(accept::accept(&after, &before), Err(Refused::Older { .. })));
+    let back = two_cells().replace("serial = 2", "serial = 9");
+    assert_eq!(accept::accept(&after, &read(&back)), Err(Refused::Unrevoked("ru1".to_owned())));
+    let renamed = text.replace("name = \"ru1\"", "name = \"ru2\"").replace("serial = 3\nserver", "serial = 4\nserver");
+    assert_eq!(accept::accept(&after, &read(&renamed)), Err(Refused::Unrevoked("ru1".to_owned())));
+    assert!(edit::revoke_cell(&two_cells(), &cell("eu1"), None).is_err(), "it decides about names");
+    assert!(edit::revoke_cell(&text, &cell("ru1"), None).is_err(), "it is gone");
+}
+
+#[test]
+fn what_an_old_key_signed_counts_and_what_it_asks_does_not() {
+    let text = edit::rotate_key(&two_cells(), &cell("ru1"), &key(3).public()).unwrap();
+    let found = read(&text);
+    let (old, new) = (key(2).public().cell_key_id(), key(3).public().cell_key_id());
+    assert_eq!(found.cell_key(&old).unwrap().standing, KeyStanding::Old);
+    assert_eq!(found.cell_key(&new).unwrap().standing, KeyStanding::Current);
+    assert!(accept::request_key(&found, &cell("ru1"), &new).is_ok());
+    assert_eq!(accept::request_key(&found, &cell("ru1"), &old), Err(Apart::OtherKey("ru1".to_owned())));
+    assert_eq!(accept::request_key(&found, &cell("xx"), &new), Err(Apart::NoCell("xx".to_owned())));
+    assert_eq!(accept::request_key(&found, &cell("eu1"), &new), Err(Apart::OtherKey("eu1".to_owned())));
+}
+
+#[test]
+fn cells_one_document_apart_talk_unless_a_cell_was_revoked() {
+    let now = read(&two_cells().replace("serial = 2", "serial = 7"));
+    for theirs in [6, 7, 8] {
+        assert_eq!(accept::talks(&now, theirs), Ok(()));
+    }
+    for theirs in [1, 5, 9, u32::MAX] {
+        assert!(matches!(accept::talks(&now, theirs), Err(Apart::Serials { .. })), "{theirs}");
+    }
+    let revoked = read(&edit::revoke_cell(&two_cells(), &cell("ru1"), None).unwrap());
+    assert_eq!(accept::talks(&revoked, 3), Ok(()));
+    assert_eq!(accept::talks(&revoked, 4), Ok(()));
+    assert_eq!(accept::talks(&revoked, 2), Err(Apart::Revocation { revoked_by: 3, theirs: 2 }));
+}
+
+#[test]
+fn a_document_has_one_content_for_each_serial() {
+    let known = read(&two_cells());
+    assert_eq!(accept::accept(&known, &known), Ok(()));
+    let other = read(&two_cells().replace("rule = \"allow\"", "rule = \"forbid\""));
+    assert_eq!(accept::accept(&known, &other), Err(Refused::SameSerial(2)));
+    let elsewhere = read(&two_cells().replace("server_name = \"example.org\"", "server_name = \"example.com\""));
+    assert!(matches!(accept::accept(&known, &elsewhere), Err(Refused::OtherName { .. })));
+}
+
+#[test]
+fn heirs_of_heirs_are_found_and_a_ring_of_them_is_wrong() {
+    let gone = |name: &str, seed: u64, heir: &str| {
+        format!("\n[[retired]]\nname = \"{name}\"\nkeys = [\"{}\"]\nheir = \"{heir}\"\n", key(seed).public())
+    };
+    let chain = read(&format!("{}{}{}", two_cells(), gone("a", 11, "b"), gone("b", 12, "ru1")));
+    assert_eq!(chain.heir(&cell("a")), Some(&cell("ru1")));
+    let ring = format!("{}{}{}", two_cells(), gone("a", 11, "b"), gone("b", 12, "a"));
+    assert!(wrong(&ring).contains("leads to no [[cell]] at work"));
+}
+
+proptest! {
+    #[test]
+    fn no_change_of_a_signed_document_is_believed(at in any::<prop::sample::Index>(), byte in 0_u8..128) {
+        let root = key(9);
+        let signed = sign::sign(&two_cells(), &root);
+        let mut bytes = signed.clone().into_bytes();
+        let at = at.index(bytes.len());
+        prop_assume!(bytes[at] != byte);
+        bytes[at] = byte;
+        let altered = String::from_utf8(bytes).unwrap();
+        // The one change that changes nothing: the end of the last line.
+        if at + 1 < signed.len() {
+            prop_assert!(sign::verified(&altered, &root.public()).is_err());
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_and_never_a_panic(text in "[a-z\\[\\]= \"\n0-9{}]{0,200}") {
+        prop_assert!(parse::read("x", &text).is_err());
+    }
+}

@@ -1,0 +1,50 @@
+//! Names as the directory's log has them.
+
+use std::fmt;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+/// The key of the hashes, which directory cells alone have.
+#[derive(Clone)]
+pub struct HashKey(Zeroizing<[u8; 32]>);
+
+/// A keyed hash of a localpart or an alias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NameHash([u8; 32]);
+
+impl HashKey {
+    /// The key of 32 random bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// A user's localpart, or a room alias's.
+    pub fn hash(&self, sigil: char, localpart: &str) -> NameHash {
+        // HMAC takes keys of any length.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&*self.0) else { return NameHash([0; 32]) };
+        mac.update(sigil.to_string().as_bytes());
+        mac.update(localpart.as_bytes());
+        NameHash(mac.finalize().into_bytes().into())
+    }
+}
+
+impl NameHash {
+    /// The hash of 32 bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for NameHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(self.0))
+    }
+}

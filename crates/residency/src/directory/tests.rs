@@ -1,0 +1,215 @@
+//! Tests of this folder.
+
+use domicile_core::locality::CellName;
+use proptest::prelude::*;
+use ruma::{OwnedUserId, user_id};
+
+use super::*;
+use crate::deployment::{
+    Deployment, SecretKey, edit,
+    tests::{cell, key, read, two_cells},
+};
+
+struct World {
+    deployment: Deployment,
+    root: SecretKey,
+    decider: SecretKey,
+    other: SecretKey,
+}
+
+fn world() -> World {
+    World { deployment: read(&two_cells()), root: key(9), decider: key(1), other: key(2) }
+}
+
+fn bob() -> OwnedUserId {
+    user_id!("@bob:example.org").to_owned()
+}
+
+impl World {
+    fn first(&self, home: &str) -> Ticket {
+        Ticket::issue(bob(), &cell(home), None, (1, &self.decider))
+    }
+
+    fn moved(&self, before: &Ticket, to: &str, by: impl FnOnce(String) -> Authority, key: &SecretKey) -> Ticket {
+        let (from, to, previous) = (CellName::parse(&before.home).unwrap(), cell(to), before.hash());
+        let transfer =
+            Transfer { user_id: &before.user_id, from: &from, to: &to, epoch: before.epoch + 1, previous: &previous };
+        let authority = by(transfer.sign(key));
+        Ticket::issue(before.user_id.clone(), &to, Some((before, authority)), (1, &self.decider))
+    }
+
+    fn check(&self, tickets: Vec<Ticket>) -> Result<Option<History>, TicketError> {
+        History::check(tickets, &self.deployment, &self.root.public())
+    }
+}
+
+#[test]
+fn a_ticket_is_believed_by_the_deciders_signature_alone() {
+    let world = world();
+    let first = world.first("ru1");
+    let history = world.check(vec![first.clone()]).unwrap().unwrap();
+    assert_eq!(history.home(), Some(cell("ru1")));
+    assert!(history.was_home(&cell("ru1")) && !history.was_home(&cell("eu1")));
+    let by_other = Ticket::issue(bob(), &cell("ru1"), None, (1, &world.other));
+    assert!(matches!(world.check(vec![by_other]), Err(TicketError::NotSigned { .. })), "a cell that decides nothing");
+    let of_later_term = Ticket::issue(bob(), &cell("ru1"), None, (2, &world.decider));
+    assert!(matches!(world.check(vec![of_later_term]), Err(TicketError::NotSigned { .. })));
+    let altered = Ticket { home: "eu1".to_owned(), ..first.clone() };
+    assert!(matches!(world.check(vec![altered]), Err(TicketError::NotSigned { .. })));
+    let nowhere = Ticket::issue(bob(), &cell("zz"), None, (1, &world.decider));
+    assert!(matches!(world.check(vec![nowhere]), Err(TicketError::NoCell(_))));
+    let stranger = Ticket::issue(user_id!("@bob:example.com").to_owned(), &cell("ru1"), None, (1, &world.decider));
+    assert!(matches!(world.check(vec![stranger]), Err(TicketError::OtherServer(_))));
+    assert_eq!(world.check(Vec::new()), Ok(None));
+}
+
+#[test]
+fn only_the_losing_home_or_the_root_lets_somebody_go() {
+    let world = world();
+    let first = world.first("ru1");
+    for (moved, fits) in [
+        (world.moved(&first, "eu1", Authority::Home, &world.other), true),
+        (world.moved(&first, "eu1", Authority::Root, &world.root), true),
+        (world.moved(&first, "eu1", Authority::Home, &world.decider), false),
+        (world.moved(&first, "eu1", Authority::Root, &world.decider), false),
+        (world.moved(&first, "eu1", Authority::Root, &world.other), false),
+        (world.moved(&first, "eu1", Authority::Home, &world.root), false),
+    ] {
+        let checked = world.check(vec![first.clone(), moved]);
+        assert_eq!(checked.is_ok(), fits, "{checked:?}");
+    }
+    let moved = world.moved(&first, "eu1", Authority::Home, &world.other);
+    let history = world.check(vec![first.clone(), moved.clone()]).unwrap().unwrap();
+    assert_eq!(history.home(), Some(cell("eu1")));
+    assert!(history.was_home(&cell("ru1")));
+    assert!(matches!(world.check(vec![moved.clone()]), Err(TicketError::Broken { .. })), "the first is missing");
+    assert!(matches!(world.check(vec![first.clone(), first.clone()]), Err(TicketError::Broken { .. })));
+    // Signed for one epoch, used for another.
+    let replayed =
+        Ticket::issue(bob(), &cell("eu1"), Some((&moved, moved.authority.clone().unwrap())), (1, &world.decider));
+    assert!(world.check(vec![first, moved, replayed]).is_err());
+}
+
+#[test]
+fn a_revoked_cell_gives_nobody_away() {
+    let mut world = world();
+    let first = world.first("ru1");
+    let moved = world.moved(&first, "eu1", Authority::Home, &world.other);
+    let rescued = world.moved(&first, "eu1", Authority::Root, &world.root);
+    world.deployment = read(&edit::revoke_cell(&two_cells(), &cell("ru1"), None).unwrap());
+    assert!(matches!(world.check(vec![first.clone(), moved]), Err(TicketError::NoAuthority { .. })));
+    assert!(world.check(vec![first, rescued]).is_ok());
+}
+
+#[test]
+fn another_decider_signs_tickets_again() {
+    let mut world = world();
+    let first = world.first("ru1");
+    let later = two_cells()
+        .replace("term = 1", "term = 2\nbefore = [{ term = 1, cell = \"eu1\" }]")
+        .replace("trusted = false", "trusted = true")
+        .replace("directory = false", "directory = true")
+        .replace("decider = \"eu1\"", "decider = \"ru1\"");
+    world.deployment = read(&later);
+    assert!(world.check(vec![first.clone()]).is_ok(), "what the decider before signed counts");
+    let again = first.again((2, &world.other));
+    assert_eq!(again.hash(), first.hash());
+    let (one, two) = (world.check(vec![first]).unwrap().unwrap(), world.check(vec![again.clone()]).unwrap().unwrap());
+    assert_eq!(one.clone().merge(two.clone()).unwrap().tickets(), [again.clone()]);
+    assert_eq!(two.merge(one).unwrap().tickets(), [again.clone()]);
+    world.deployment = read(&edit::revoke_cell(&later, &cell("eu1"), None).unwrap());
+    assert!(world.check(vec![again]).is_ok());
+    assert!(world.check(vec![world.first("ru1")]).is_err(), "the decider before is revoked");
+}
+
+#[test]
+fn two_tongues_are_noticed() {
+    let world = world();
+    let check = |ticket| world.check(vec![ticket]).unwrap().unwrap();
+    let (here, there) = (check(world.first("ru1")), check(world.first("eu1")));
+    assert!(matches!(here.merge(there), Err(TicketError::Fork { .. })));
+}
+
+fn hashed(name: &str) -> NameHash {
+    HashKey::new([7; 32]).hash('@', name)
+}
+
+#[test]
+fn hashes_tell_no_names() {
+    assert_ne!(hashed("bob"), hashed("bo"));
+    assert_ne!(hashed("bob"), HashKey::new([8; 32]).hash('@', "bob"));
+    assert_ne!(hashed("bob"), HashKey::new([7; 32]).hash('#', "bob"), "an alias may be called like a user");
+}
+
+#[test]
+fn a_name_is_taken_once() {
+    let world = world();
+    let mut log = Log::open(Tip::start(), 1, &world.decider);
+    let Taken::Now(entry) = log.take(hashed("bob"), &cell("ru1"), None) else { panic!("it is free") };
+    assert_eq!(log.take(hashed("bob"), &cell("ru1"), Some(&cell("ru1"))), Taken::Already);
+    assert_eq!(log.take(hashed("bob"), &cell("eu1"), Some(&cell("ru1"))), Taken::ByAnother);
+    let mut tip = Tip::start();
+    tip.follow(&entry, &world.deployment).unwrap();
+    assert_eq!(&tip, log.tip());
+    let by_other = Log::open(tip.clone(), 1, &world.other).append(Body::Free { name: hashed("bob").to_string() });
+    assert!(matches!(tip.clone().follow(&by_other, &world.deployment), Err(Broken::NotSigned { .. })));
+    let fork = Log::open(Tip::start(), 1, &world.decider).append(Body::Free { name: hashed("bob").to_string() });
+    assert_eq!(tip.follow(&fork, &world.deployment), Err(Broken::Gap(1)));
+}
+
+proptest! {
+    #[test]
+    fn no_altered_log_is_followed(
+        names in prop::collection::vec("[a-z]{1,8}", 2..12), swap in any::<prop::sample::Index>(), drop in any::<prop::sample::Index>(),
+    ) {
+        let world = world();
+        let mut log = Log::open(Tip::start(), 1, &world.decider);
+        let entries: Vec<Entry> = names
+            .iter()
+            .map(|name| log.append(Body::Take { name: hashed(name).to_string(), home: "ru1".to_owned() }))
+            .collect();
+        let follow = |entries: &[Entry]| {
+            let mut tip = Tip::start();
+            entries.iter().try_for_each(|entry| tip.follow(entry, &world.deployment)).map(|()| tip)
+        };
+        prop_assert_eq!(&follow(&entries).unwrap(), log.tip());
+        let at = swap.index(entries.len() - 1);
+        let mut swapped = entries.clone();
+        swapped.swap(at, at + 1);
+        prop_assert!(follow(&swapped).is_err());
+        let mut shorter = entries.clone();
+        let gone = drop.index(entries.len());
+        shorter.remove(gone);
+        // Only a log that ends earlier is right as far as it goes.
+        prop_assert_eq!(follow(&shorter).is_ok(), gone + 1 == entries.len());
+        let mut changed = entries;
+        changed[at].body = Body::Take { name: hashed("mallory").to_string(), home: "eu1".to_owned() };
+        prop_assert!(follow(&changed).is_err());
+    }
+
+    #[test]
+    fn moves_are_followed_whole_and_in_order(homes in prop::collection::vec(any::<bool>(), 1..8), cut in any::<prop::sample::Index>()) {
+        let world = world();
+        let mut tickets = vec![world.first("ru1")];
+        for at_root in homes {
+            let before = tickets.last().unwrap();
+            let (to, key) = if before.home == "ru1" { ("eu1", &world.other) } else { ("ru1", &world.decider) };
+            let next = if at_root {
+                world.moved(before, to, Authority::Root, &world.root)
+            } else {
+                world.moved(before, to, Authority::Home, key)
+            };
+            tickets.push(next);
+        }
+        let whole = world.check(tickets.clone()).unwrap().unwrap();
+        prop_assert_eq!(whole.home(), CellName::parse(&tickets.last().unwrap().home));
+        let part = world.check(tickets[..=cut.index(tickets.len())].to_vec()).unwrap().unwrap();
+        prop_assert_eq!(part.clone().merge(whole.clone()).unwrap(), whole.clone());
+        prop_assert_eq!(whole.clone().merge(part).unwrap(), whole);
+        let mut holed = tickets.clone();
+        if tickets.len() > 2 {
+            holed.remove(1 + cut.index(tickets.len() - 2));
+            prop_assert!(world.check(holed).is_err());
+        }
+    }
+}

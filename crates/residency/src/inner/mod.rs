@@ -1,0 +1,13 @@
+//! Requests between cells: how they are signed, and that each counts once.
+//!
+//! The connection is encrypted with the cells' own keys, so whoever reads a request here is its cell. The signature stays with a request that
+//! another cell passes on, and says for which cell it was made, by which document, and which of its asker's requests it is.
+
+mod once;
+mod request;
+
+pub use once::{Once, Repeated};
+pub use request::{BadHeader, Header, RequestId, Said};
+
+#[cfg(test)]
+mod tests;
