@@ -10,7 +10,7 @@ use clap::Subcommand;
 #[derive(Debug, Subcommand)]
 pub(super) enum DeploymentCommand {
     /// Begin a deployment: make the root key, the first cell's key and the document.
-    Init(init::Init),
+    Init(Box<init::Init>),
     /// Sign the document with the root key, after a change.
     Sign(sign::Sign),
     /// Tell everything that is wrong with the document.

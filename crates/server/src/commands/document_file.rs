@@ -3,7 +3,7 @@
 use std::{fs, io::Write as _, path::Path};
 
 use anyhow::{Context as _, bail};
-use domicile_residency::deployment::{Deployment, PublicKey, parse, sign};
+use domicile_residency::deployment::{Deployment, parse, sign};
 
 /// Reads the text of a document.
 pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
@@ -19,12 +19,6 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
 pub(super) fn parsed(path: &Path, text: &str) -> anyhow::Result<Deployment> {
     let name = path.display().to_string();
     parse::read(&name, text).map_err(|problems| anyhow::anyhow!("the deployment document is wrong:\n{problems}"))
-}
-
-/// What a document says that the root key signed.
-pub(crate) fn verified(path: &Path, text: &str, root: &PublicKey) -> anyhow::Result<Deployment> {
-    let body = sign::verified(text, root).with_context(|| path.display().to_string())?;
-    parsed(path, body)
 }
 
 /// Writes a document whole: another program that reads it meanwhile sees the old one or the new one.
