@@ -37,12 +37,29 @@ pub(crate) fn postgres() -> Result<()> {
     Ok(())
 }
 
+/// Makes sure that `ip` is there, which makes the network namespaces of `testkit`'s links, or says what to do.
+pub(crate) fn ip() -> Result<()> {
+    let there = || Command::new("ip").arg("-Version").output().is_ok_and(|output| output.status.success());
+    if there() {
+        return Ok(());
+    }
+    println!(
+        "`ip` is not on this machine and the tests make network namespaces; installing Debian's package `iproute2`."
+    );
+    may_install("iproute2")?;
+    install(&["iproute2"])?;
+    if !there() {
+        bail!("the package `iproute2` is installed, but `ip -Version` still fails: is /sbin in PATH?");
+    }
+    Ok(())
+}
+
 /// Whether packages may be installed here; if not, an error that says what somebody else should do.
 fn may_install(packages: &str) -> Result<()> {
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!(
-            "this machine has no apt-get, so `{packages}` cannot be installed for you. Install it in this system's way \
-             and put the folder with `initdb` and `postgres` into PATH."
+            "this machine has no apt-get, so Debian's `{packages}` cannot be installed for you. Install it in this \
+             system's way and put the folder with its programs into PATH."
         );
     }
     let user = command::read(Command::new("id").arg("-u"))?;

@@ -34,6 +34,7 @@ enum Engine {
 /// Runs the tests; an error if any fails.
 pub(crate) fn run(args: &Args) -> Result<()> {
     provision::postgres()?;
+    provision::ip()?;
     let server = Server::start()?;
     println!("A private PostgreSQL for the tests: {}", server.address());
     let mut failed = Vec::new();

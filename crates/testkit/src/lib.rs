@@ -1,10 +1,11 @@
-//! For tests: whole servers in a line, plays, and a file system that loses power.
+//! For tests: whole servers in a line, plays, a file system that loses power, and links that are cut.
 
 pub mod courier;
 pub mod driver;
 pub mod fuse;
 pub mod gateway;
 pub mod identity;
+pub mod link;
 pub mod operations;
 pub mod plays;
 pub mod postgres;

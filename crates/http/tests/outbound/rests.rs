@@ -62,6 +62,29 @@ async fn a_rest_survives_a_restart_and_ends_when_the_server_is_heard_from() {
 }
 
 #[tokio::test]
+async fn a_rest_ends_also_while_people_write_without_a_pause() {
+    let courier = Courier::new(10);
+    let server = server(&courier).await;
+    let alice = server.user("alice");
+    let room = room(&alice).await;
+    server.strangers(&room, &["@a:a.org"], "join").await;
+    courier.set("a.org", Manner::Refuses);
+    say(&alice, &room, "first").await;
+    assert!(courier.until(SOON, |courier| courier.attempts("a.org") == 1).await);
+    tokio::time::sleep(A_WHILE).await;
+    courier.set("a.org", Manner::Takes);
+    server.clock.advance(2 * MINUTE_MS);
+    // Each message rings the bell, more often than it is looked who has rested enough.
+    let mut written = 0;
+    while courier.attempts("a.org") == 1 && written < 200 {
+        say(&alice, &room, &format!("meanwhile-{written}")).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        written += 1;
+    }
+    assert_eq!(courier.attempts("a.org"), 2, "it was not tried while {written} messages were written");
+}
+
+#[tokio::test]
 async fn a_busy_server_is_left_alone_for_as_long_as_it_says() {
     let courier = Courier::new(7);
     let server = server(&courier).await;

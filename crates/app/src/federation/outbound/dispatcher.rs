@@ -14,7 +14,7 @@ use domicile_store::{
     StoreError,
     table::{destinations, outgoing_events},
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -81,6 +81,9 @@ impl Outbound {
                 () = tokio::time::sleep(LOOK * 10) => {}
             }
         }
+        // Not a sleep of its own in each turn: while bells ring more often than that, none would ever end.
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stopping.cancelled() => break,
@@ -90,7 +93,7 @@ impl Outbound {
                         self.ended(&mut schedule, destination_num, ended, &stopping);
                     }
                 }
-                () = tokio::time::sleep(LOOK) => self.look(&mut schedule, &stopping).await,
+                _ = looks.tick() => self.look(&mut schedule, &stopping).await,
             }
         }
         // What was taken is noted before the database closes.
