@@ -5,6 +5,7 @@ mod connect;
 pub mod federation;
 pub mod file;
 pub mod guard;
+pub mod probe;
 pub mod push_gateway;
 mod trust;
 pub mod unix;

@@ -39,6 +39,10 @@ pub enum Sequence {
     OutgoingEdu,
     /// `inbound_pdus.pdu_num`
     InboundPdu,
+    /// `probe_runs.run_num`
+    ProbeRun,
+    /// `probe_vantages.vantage_num`
+    ProbeVantage,
 }
 
 impl Sequence {
@@ -58,6 +62,8 @@ impl Sequence {
             Self::Destination => "destination",
             Self::OutgoingEdu => "outgoing_edu",
             Self::InboundPdu => "inbound_pdu",
+            Self::ProbeRun => "probe_run",
+            Self::ProbeVantage => "probe_vantage",
         }
     }
 

@@ -11,6 +11,7 @@ mod limits;
 mod listeners;
 mod logging;
 mod media;
+mod probe;
 mod problem;
 mod read;
 mod rooms;
@@ -30,6 +31,7 @@ pub use limits::RateLimits;
 pub use listeners::{Api, Listener};
 pub use logging::{LogFormat, Logging};
 pub use media::Media;
+pub use probe::Probe;
 pub use problem::{Problem, Problems};
 pub use read::{Origins, Source};
 pub use rooms::{EncryptByDefault, Rooms};
@@ -68,6 +70,8 @@ pub struct Config {
     pub federation: Federation,
     /// Connections to others.
     pub egress: Egress,
+    /// Interference.
+    pub probe: Probe,
     /// What is kept in memory.
     pub memory: Memory,
     /// The log.
@@ -90,6 +94,7 @@ impl Default for Config {
             sync: Sync::default(),
             federation: Federation::default(),
             egress: Egress::default(),
+            probe: Probe::default(),
             memory: Memory::default(),
             logging: Logging::default(),
         }
@@ -112,6 +117,7 @@ impl Config {
             &self.sync,
             &self.federation,
             &self.egress,
+            &self.probe,
             &self.memory,
             &self.logging,
         ]
@@ -131,6 +137,7 @@ impl Config {
             "sync" => &mut self.sync,
             "federation" => &mut self.federation,
             "egress" => &mut self.egress,
+            "probe" => &mut self.probe,
             "memory" => &mut self.memory,
             "logging" => &mut self.logging,
             _ => return None,

@@ -3,6 +3,7 @@
 mod backups;
 mod destinations;
 mod federation;
+mod probes;
 mod reports;
 mod tokens;
 mod users;
@@ -15,6 +16,7 @@ use domicile_app::{
     admin::Backups,
     federation::{Check, Outbound, OwnKeys},
     moderation::Reports,
+    probes::Probes,
 };
 
 /// What these routes ask.
@@ -30,6 +32,8 @@ pub struct AdminServices {
     pub standings: Arc<Standings>,
     /// Reports.
     pub reports: Arc<Reports>,
+    /// Whether somebody interferes with the ways to this deployment.
+    pub probes: Arc<Probes>,
     /// What other servers are told.
     pub outbound: Arc<Outbound>,
     /// Goes the way to other servers.
@@ -44,6 +48,7 @@ pub fn routes(services: AdminServices) -> Router {
         .merge(backups::routes())
         .merge(destinations::routes())
         .merge(federation::routes())
+        .merge(probes::routes())
         .merge(reports::routes())
         .merge(tokens::routes())
         .merge(users::routes())

@@ -3,6 +3,7 @@
 mod backup;
 mod config;
 mod federation;
+mod probe;
 mod report;
 mod terminal;
 mod token;
@@ -48,6 +49,8 @@ enum Command {
     /// Other servers: whether they can be reached, and the key with which this one signs.
     #[command(subcommand)]
     Federation(federation::FederationCommand),
+    /// Look whether somebody interferes with the way to this deployment, from where this machine is.
+    Probe(probe::ProbeArguments),
     /// Registration tokens, with which people make their own accounts.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -82,6 +85,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Restore(command)) => backup::restore(&config, command).await,
             Some(Command::Report(command)) => report::run(&config, command).await,
             Some(Command::Federation(command)) => federation::run(&config, command).await,
+            Some(Command::Probe(arguments)) => probe::run(&config, arguments).await,
             Some(Command::Token(command)) => token::run(&config, command).await,
             Some(Command::Config(_)) => Ok(()),
         }

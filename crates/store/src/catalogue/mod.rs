@@ -9,6 +9,7 @@ mod exceptions;
 mod federation;
 mod media;
 mod operational;
+mod probes;
 mod reading;
 mod rooms;
 
@@ -159,6 +160,7 @@ pub fn tables() -> Vec<&'static Table> {
         e2ee::TABLES,
         media::TABLES,
         federation::TABLES,
+        probes::TABLES,
     ];
     let mut all: Vec<&'static Table> = areas.into_iter().flatten().collect();
     all.sort_by_key(|table| table.order);
