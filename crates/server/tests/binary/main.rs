@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test whose helper fails has failed")]
 
+mod censor;
 mod command_line;
+mod probes;
 mod secrets;
 mod stopping;
 
