@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod censor;
 mod command;
 mod crash;
 mod docs;
@@ -41,6 +42,8 @@ enum Chore {
     Tidy(tidy::Args),
     /// Kill the server and cut its power under load, and check that every acknowledged message is there, once
     Crash(crash::Args),
+    /// Play the censor to `domicile probe`, in network namespaces; this takes root and /dev/net/tun
+    Censor(censor::Args),
     /// Measure Domicile beside Synapse and write docs/benchmarks.md
     Bench(bench::Args),
     /// Measure how fast registers of what is blocked are searched, and write the table into docs/blocklists.md
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Chore::Test(args) => test::run(&args),
         Chore::Tidy(args) => tidy::run(&args),
         Chore::Crash(args) => crash::run(&args),
+        Chore::Censor(args) => censor::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Registers(args) => registers::run(&args),
         Chore::E2e(args) => e2e::run(&args),

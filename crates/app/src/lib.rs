@@ -17,6 +17,7 @@ pub mod federation;
 pub mod jobs;
 pub mod media;
 pub mod moderation;
+pub mod probes;
 pub mod profile;
 pub mod push;
 pub mod residency;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header::USER_AGENT};
+use http::{HeaderValue, Request, Response, Uri, header::USER_AGENT};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -89,6 +89,13 @@ impl<L: Locate> Client<L> {
             .http2_max_header_list_size(64 * 1024)
             .build(Connector::new(trust, hosts, CONNECT_TIME));
         Self { pool }
+    }
+
+    /// Asks for what is at an address, and gives the whole answer.
+    pub async fn get(&self, address: Uri, bounds: Bounds) -> Result<Response<Bytes>, ClientError> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = address;
+        self.ask(request, bounds).await
     }
 
     /// Asks, and gives the answer with its body still on the way. The caller bounds it.

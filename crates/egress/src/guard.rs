@@ -50,6 +50,12 @@ fn parts(text: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
+impl From<IpAddr> for Range {
+    fn from(address: IpAddr) -> Self {
+        Self { first: address, bits: if address.is_ipv4() { 32 } else { 128 }, port: None }
+    }
+}
+
 impl Range {
     /// Whether it has an address and its port.
     fn has(&self, address: IpAddr, port: u16) -> bool {
@@ -82,6 +88,12 @@ impl Guard {
     /// Lets through what is public, and the ranges that the operator names.
     pub fn new(allowed: Vec<Range>) -> Self {
         Self { allowed }
+    }
+
+    /// The same, and these too.
+    #[must_use]
+    pub fn and(&self, more: impl IntoIterator<Item = Range>) -> Self {
+        Self { allowed: self.allowed.iter().copied().chain(more).collect() }
     }
 
     /// Whether an address may be connected to.

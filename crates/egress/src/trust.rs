@@ -43,6 +43,7 @@ pub struct CaError {
 pub struct Trust {
     pub(crate) guard: Arc<Guard>,
     pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) roots: Arc<RootCertStore>,
 }
 
 impl Trust {
@@ -65,13 +66,14 @@ impl Trust {
             }
         }
         let failed = |error: rustls::Error| CaError { path: PathBuf::from("TLS"), reason: error.to_string() };
+        let roots = Arc::new(roots);
         let mut tls = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
             .with_safe_default_protocol_versions()
             .map_err(failed)?
-            .with_root_certificates(roots)
+            .with_root_certificates(Arc::clone(&roots))
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { guard: Arc::new(settings.guard), tls: Arc::new(tls) })
+        Ok(Self { guard: Arc::new(settings.guard), tls: Arc::new(tls), roots })
     }
 }
 

@@ -19,5 +19,6 @@ pub mod health;
 pub mod listener;
 pub mod metrics;
 pub mod observe;
+mod probe;
 pub mod router;
 pub mod state;

@@ -20,6 +20,7 @@ use domicile_app::{
     },
     media::Media,
     moderation::Reports,
+    probes::Probes,
     profile::Profiles,
     push::{Notifications, PushRules, Pushers},
     rooms::{Directory, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Summaries, Upgrades},
@@ -89,6 +90,8 @@ services! {
     pub discovery: Arc<Discovery>,
     /// Calls.
     pub calls: Arc<Calls>,
+    /// Whether somebody interferes with the ways to this deployment.
+    pub probes: Arc<Probes>,
     /// Reports to the operator.
     pub reports: Arc<Reports>,
     /// Tokens for other services.

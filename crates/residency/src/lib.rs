@@ -5,3 +5,4 @@ pub mod deployment;
 pub mod directory;
 pub mod flow;
 pub mod inner;
+pub mod interference;

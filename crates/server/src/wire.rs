@@ -7,6 +7,7 @@ mod media;
 mod names;
 mod parts;
 mod places;
+pub mod probe;
 mod push;
 mod reading;
 mod remote;
@@ -78,6 +79,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
 
     let client = Client::new(&trust);
     let blocklists = blocklists::wire(settings.blocklists, &store, client.clone(), surroundings);
+    let probes = probe::wire(settings.probe, &trust, &client, &store, surroundings);
     let asking = (Arc::clone(&federation.peers), client.clone());
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, surroundings).await?);
     let backups = media::backups(&store, &server_name, surroundings).await?;
@@ -279,6 +281,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         wakers: Arc::clone(&wakers),
     }));
     let services = Services::new(AllServices {
+        probes: Arc::clone(&probes),
         inbound: federation.inbound,
         transactions: Arc::new(Transactions::new(
             store.clone(),
@@ -375,7 +378,9 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     });
     Ok(Wired {
         services,
+        probes: Arc::clone(&probes),
         admin: AdminServices {
+            probes: Arc::clone(&probes),
             accounts,
             registration_tokens,
             backups: Arc::new(backups),

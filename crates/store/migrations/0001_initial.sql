@@ -67,6 +67,23 @@ CREATE TABLE reports (
 );
 CREATE INDEX reports_open ON reports (report_num) WHERE resolved_ts IS NULL;
 
+-- Probes ----------------------------------------------------------------------------------------------------------
+-- What was seen of the ways to this deployment: from here (vantage 0), and by those whom the operator invited to report. No address of theirs is
+-- kept; their key is thrown away by them when they like. `report` is the whole run as JSON; `verdict` a name from `interference/verdict.rs`.
+CREATE TABLE probe_vantages (
+    vantage_num BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, code_hash BLOB NOT NULL UNIQUE, public_key BLOB, created_ts BIGINT NOT NULL
+);
+CREATE TABLE probe_runs (
+    run_num BIGINT PRIMARY KEY, vantage_num BIGINT NOT NULL, started_ts BIGINT NOT NULL, may_publish BIGINT NOT NULL, report TEXT NOT NULL
+);
+CREATE INDEX probe_runs_by_vantage ON probe_runs (vantage_num, started_ts);
+CREATE TABLE probe_results (
+    run_num BIGINT NOT NULL, ordinal BIGINT NOT NULL, vantage_num BIGINT NOT NULL, started_ts BIGINT NOT NULL, host TEXT NOT NULL,
+    port BIGINT NOT NULL, verdict TEXT NOT NULL, evidence TEXT NOT NULL, rate BIGINT, control_rate BIGINT, PRIMARY KEY (run_num, ordinal)
+) WITHOUT ROWID;
+CREATE INDEX probe_results_by_target ON probe_results (vantage_num, host, port, started_ts);
+CREATE INDEX probe_results_by_age ON probe_results (started_ts);
+
 -- Rooms and events ------------------------------------------------------------------------------------------------
 -- `revision` is the guard of every write to the room: two writers cannot both go from 41 to 42. `end_num` is the event to which the next one
 -- refers; where the graph has several ends, the others stand in `forward_extremities`. `is_open` tells that anybody may join or read: who is

@@ -41,6 +41,10 @@ pub enum Sequence {
     InboundPdu,
     /// `blocklist_alerts.alert_num`
     BlocklistAlert,
+    /// `probe_runs.run_num`
+    ProbeRun,
+    /// `probe_vantages.vantage_num`
+    ProbeVantage,
 }
 
 impl Sequence {
@@ -61,6 +65,8 @@ impl Sequence {
             Self::OutgoingEdu => "outgoing_edu",
             Self::InboundPdu => "inbound_pdu",
             Self::BlocklistAlert => "blocklist_alert",
+            Self::ProbeRun => "probe_run",
+            Self::ProbeVantage => "probe_vantage",
         }
     }
 

@@ -1,5 +1,6 @@
-//! For tests: whole servers in a line, plays, a file system that loses power, and links that are cut.
+//! For tests: whole servers in a line, plays, a file system that loses power, links that are cut, and a censor.
 
+pub mod censor;
 pub mod courier;
 pub mod driver;
 pub mod fuse;

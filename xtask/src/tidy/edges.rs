@@ -8,7 +8,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("domicile-core", &[]),
     ("domicile-room", &["domicile-core"]),
     ("domicile-residency", &["domicile-core"]),
-    ("domicile-egress", &["domicile-core"]),
+    ("domicile-egress", &["domicile-core", "domicile-residency"]),
     ("domicile-store", &["domicile-core", "domicile-residency"]),
     ("domicile-app", &["domicile-core", "domicile-room", "domicile-residency", "domicile-store", "domicile-egress"]),
     ("domicile-http", &["domicile-core", "domicile-app"]),

@@ -12,6 +12,7 @@ mod limits;
 mod listeners;
 mod logging;
 mod media;
+mod probe;
 mod problem;
 mod read;
 mod rooms;
@@ -32,6 +33,7 @@ pub use limits::RateLimits;
 pub use listeners::{Api, Listener};
 pub use logging::{LogFormat, Logging};
 pub use media::Media;
+pub use probe::Probe;
 pub use problem::{Problem, Problems, meant};
 pub use read::{Origins, Source};
 pub use rooms::{EncryptByDefault, Rooms};
@@ -70,6 +72,8 @@ pub struct Config {
     pub federation: Federation,
     /// Connections to others.
     pub egress: Egress,
+    /// Interference.
+    pub probe: Probe,
     /// What is kept in memory.
     pub memory: Memory,
     /// The log.
@@ -94,6 +98,7 @@ impl Default for Config {
             sync: Sync::default(),
             federation: Federation::default(),
             egress: Egress::default(),
+            probe: Probe::default(),
             memory: Memory::default(),
             logging: Logging::default(),
             blocklists: Vec::new(),
@@ -117,6 +122,7 @@ impl Config {
             &self.sync,
             &self.federation,
             &self.egress,
+            &self.probe,
             &self.memory,
             &self.logging,
         ]
@@ -136,6 +142,7 @@ impl Config {
             "sync" => &mut self.sync,
             "federation" => &mut self.federation,
             "egress" => &mut self.egress,
+            "probe" => &mut self.probe,
             "memory" => &mut self.memory,
             "logging" => &mut self.logging,
             _ => return None,

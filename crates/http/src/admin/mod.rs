@@ -4,6 +4,7 @@ mod backups;
 mod blocklists;
 mod destinations;
 mod federation;
+mod probes;
 mod reports;
 mod tokens;
 mod users;
@@ -17,6 +18,7 @@ use domicile_app::{
     blocklists::Blocklists,
     federation::{Check, Outbound, OwnKeys},
     moderation::Reports,
+    probes::Probes,
 };
 
 /// What these routes ask.
@@ -32,6 +34,8 @@ pub struct AdminServices {
     pub standings: Arc<Standings>,
     /// Reports.
     pub reports: Arc<Reports>,
+    /// Whether somebody interferes with the ways to this deployment.
+    pub probes: Arc<Probes>,
     /// What other servers are told.
     pub outbound: Arc<Outbound>,
     /// Goes the way to other servers.
@@ -49,6 +53,7 @@ pub fn routes(services: AdminServices) -> Router {
         .merge(blocklists::routes())
         .merge(destinations::routes())
         .merge(federation::routes())
+        .merge(probes::routes())
         .merge(reports::routes())
         .merge(tokens::routes())
         .merge(users::routes())

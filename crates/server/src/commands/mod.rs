@@ -8,6 +8,7 @@ mod deployment;
 pub(crate) mod document_file;
 mod federation;
 pub(crate) mod key_file;
+mod probe;
 mod report;
 mod terminal;
 mod token;
@@ -56,6 +57,8 @@ enum Command {
     /// Other servers: whether they can be reached, and the key with which this one signs.
     #[command(subcommand)]
     Federation(federation::FederationCommand),
+    /// Look whether somebody interferes with the way to this deployment, from where this machine is.
+    Probe(probe::ProbeArguments),
     /// Registration tokens, with which people make their own accounts.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -103,6 +106,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Report(command)) => report::run(&config, command).await,
             Some(Command::Blocklist(command)) => blocklist::run(&config, command).await,
             Some(Command::Federation(command)) => federation::run(&config, command).await,
+            Some(Command::Probe(arguments)) => probe::run(&config, arguments).await,
             Some(Command::Token(command)) => token::run(&config, command).await,
             Some(Command::Config(_) | Command::Deployment(_) | Command::Cell(_)) => Ok(()),
         }

@@ -9,6 +9,7 @@ use domicile_app::{
     events::Ingest,
     federation::{Outbound, Peers, outbound::Carrier},
     jobs::Jobs,
+    probes::Probes,
     push::{Delivery, Gateways},
 };
 use domicile_core::{clock::Clock, rng::Rng};
@@ -53,6 +54,8 @@ pub struct Wired {
     pub outbound: Arc<Outbound>,
     /// Asks other servers.
     pub peers: Arc<Peers>,
+    /// Looks at the ways to this deployment.
+    pub probes: Arc<Probes>,
     /// Takes events of other servers.
     pub ingest: Arc<Ingest>,
     /// Watches registers of what is blocked.

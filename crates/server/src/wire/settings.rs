@@ -17,7 +17,7 @@ use domicile_core::config::{self, Api, Config, Rate};
 use domicile_egress::{ClientSettings, Guard};
 use ruma::{OwnedServerName, OwnedUserId, RoomVersionId};
 
-use super::{BlocklistSettings, FederationSettings};
+use super::{BlocklistSettings, FederationSettings, probe};
 
 /// The operator's choices, as services understand them.
 #[derive(Clone, Debug)]
@@ -56,6 +56,8 @@ pub struct Settings {
     pub egress: ClientSettings,
     /// Registers of what is blocked.
     pub blocklists: BlocklistSettings,
+    /// Whether somebody interferes with the ways to this deployment.
+    pub probe: probe::Choices,
 }
 
 impl Settings {
@@ -82,9 +84,17 @@ impl Settings {
                 metrics_by_destination: config.federation.metrics_by_destination,
             },
             federation: federation(&config.federation)?,
-            egress: egress(&config.egress)?,
             blocklists: BlocklistSettings::new(config)?,
+            egress: Self::egress(&config.egress)?,
+            probe: probe::Choices::new(config)?,
         })
+    }
+
+    /// Whom connections may go to.
+    pub fn egress(config: &config::Egress) -> anyhow::Result<ClientSettings> {
+        let ranges = config.allow_addresses.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>();
+        let guard = Guard::new(ranges.context("egress.allow_addresses")?);
+        Ok(ClientSettings { guard, ca_files: config.ca_files.iter().map(PathBuf::from).collect() })
     }
 }
 
@@ -132,12 +142,6 @@ fn creation(config: &config::Rooms) -> anyhow::Result<CreationSettings> {
         config::EncryptByDefault::All => EncryptByDefault::All,
     };
     Ok(CreationSettings { default_version, encrypt })
-}
-
-fn egress(config: &config::Egress) -> anyhow::Result<ClientSettings> {
-    let ranges = config.allow_addresses.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>();
-    let guard = Guard::new(ranges.context("egress.allow_addresses")?);
-    Ok(ClientSettings { guard, ca_files: config.ca_files.iter().map(PathBuf::from).collect() })
 }
 
 fn federation(config: &config::Federation) -> anyhow::Result<FederationSettings> {

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test whose helper fails has failed")]
 
 mod blocklist;
-mod command_line;
 mod deployment;
+mod censor;
+mod command_line;
+mod probes;
 mod secrets;
 mod stopping;
 

@@ -10,6 +10,7 @@ mod exceptions;
 mod federation;
 mod media;
 mod operational;
+mod probes;
 mod reading;
 mod rooms;
 
@@ -161,6 +162,7 @@ pub fn tables() -> Vec<&'static Table> {
         media::TABLES,
         federation::TABLES,
         blocklists::TABLES,
+        probes::TABLES,
     ];
     let mut all: Vec<&'static Table> = areas.into_iter().flatten().collect();
     all.sort_by_key(|table| table.order);

@@ -26,6 +26,7 @@ pub mod one_time_keys;
 pub mod openid_tokens;
 pub mod outgoing_edus;
 pub mod outgoing_events;
+pub mod probes;
 pub mod profile_fields;
 pub mod public_rooms;
 pub mod push;
