@@ -1,6 +1,7 @@
 //! The wiring: the one place that knows every service and what it is made of.
 
 mod accounts;
+mod evidence;
 mod federation;
 mod media;
 mod parts;
@@ -77,6 +78,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, surroundings).await?);
     let backups = media::backups(&store, &server_name, surroundings).await?;
     let localities = Arc::new(Localities::new(server_name));
+    let evidence = evidence::wire(settings.declared, &store, &localities, surroundings);
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
     let wakers = Arc::new(Wakers::new(clock()));
@@ -359,7 +361,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         to_device,
         device_lists,
         sessions,
-        users,
+        users: Arc::clone(&users),
         accounts: Arc::clone(&accounts),
         devices,
         logins,
@@ -374,6 +376,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             accounts,
             registration_tokens,
             backups: Arc::new(backups),
+            audits: evidence.audits,
+            users,
             reports,
             standings,
             outbound: Arc::clone(&outbound),

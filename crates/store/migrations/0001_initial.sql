@@ -67,6 +67,13 @@ CREATE TABLE reports (
 );
 CREATE INDEX reports_open ON reports (report_num) WHERE resolved_ts IS NULL;
 
+-- Evidence --------------------------------------------------------------------------------------------------------
+-- The inventory of backups: what was made, and when it should be deleted.
+CREATE TABLE backups (
+    backup_num BIGINT PRIMARY KEY, created_ts BIGINT NOT NULL, data TEXT NOT NULL, keystore TEXT NOT NULL, byte_size BIGINT NOT NULL,
+    expires_ts BIGINT
+);
+
 -- Rooms and events ------------------------------------------------------------------------------------------------
 -- `revision` is the guard of every write to the room: two writers cannot both go from 41 to 42. `end_num` is the event to which the next one
 -- refers; where the graph has several ends, the others stand in `forward_extremities`. `is_open` tells that anybody may join or read: who is

@@ -39,6 +39,8 @@ pub enum Sequence {
     OutgoingEdu,
     /// `inbound_pdus.pdu_num`
     InboundPdu,
+    /// `backups.backup_num`
+    Backup,
 }
 
 impl Sequence {
@@ -58,6 +60,7 @@ impl Sequence {
             Self::Destination => "destination",
             Self::OutgoingEdu => "outgoing_edu",
             Self::InboundPdu => "inbound_pdu",
+            Self::Backup => "backup",
         }
     }
 

@@ -1,5 +1,6 @@
 //! The operator's API: what `domicile user`, `domicile token` and others ask of a running server, over a socket that only the operator may open.
 
+mod audits;
 mod backups;
 mod destinations;
 mod federation;
@@ -11,8 +12,9 @@ use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
 use domicile_app::{
-    accounts::{Accounts, RegistrationTokens, Standings},
+    accounts::{Accounts, RegistrationTokens, Standings, Users},
     admin::Backups,
+    evidence::Audits,
     federation::{Check, Outbound, OwnKeys},
     moderation::Reports,
 };
@@ -26,6 +28,10 @@ pub struct AdminServices {
     pub registration_tokens: Arc<RegistrationTokens>,
     /// Backups.
     pub backups: Arc<Backups>,
+    /// Audits.
+    pub audits: Arc<Audits>,
+    /// The directory of users.
+    pub users: Arc<Users>,
     /// Locks and suspensions.
     pub standings: Arc<Standings>,
     /// Reports.
@@ -41,6 +47,7 @@ pub struct AdminServices {
 /// The routes.
 pub fn routes(services: AdminServices) -> Router {
     Router::new()
+        .merge(audits::routes())
         .merge(backups::routes())
         .merge(destinations::routes())
         .merge(federation::routes())

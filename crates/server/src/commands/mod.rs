@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod backup;
 mod config;
 mod federation;
@@ -37,6 +38,8 @@ enum Command {
     /// Make and change accounts.
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Show where all data is, row by row, in a signed report.
+    Audit(audit::AuditCommand),
     /// Back up the server, also while it runs.
     #[command(subcommand)]
     Backup(backup::BackupCommand),
@@ -78,6 +81,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         match arguments.command {
             None | Some(Command::Serve) => serve::run(&config).await,
             Some(Command::User(command)) => user::run(&config, command).await,
+            Some(Command::Audit(command)) => audit::run(&config, command).await,
             Some(Command::Backup(command)) => backup::run(&config, command).await,
             Some(Command::Restore(command)) => backup::restore(&config, command).await,
             Some(Command::Report(command)) => report::run(&config, command).await,

@@ -10,6 +10,7 @@ use domicile_app::{
     },
     calls::{TurnProof, TurnSettings},
     discovery::{Contact, Discovery},
+    evidence::Declared,
     federation::{Policy as FederationPolicy, outbound::OutboundSettings},
     rooms::{CreationSettings, EncryptByDefault},
 };
@@ -54,6 +55,8 @@ pub struct Settings {
     pub federation: FederationSettings,
     /// Connections to others.
     pub egress: ClientSettings,
+    /// What the operator says about the places of data.
+    pub declared: Declared,
 }
 
 impl Settings {
@@ -81,6 +84,7 @@ impl Settings {
             },
             federation: federation(&config.federation)?,
             egress: egress(&config.egress)?,
+            declared: super::evidence::declared(config),
         })
     }
 }

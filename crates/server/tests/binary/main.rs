@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test whose helper fails has failed")]
 
+mod audit;
 mod command_line;
 mod secrets;
 mod stopping;

@@ -2,6 +2,8 @@
 
 pub mod account_data;
 pub mod aliases;
+pub mod audits;
+pub mod backups;
 pub mod cross_signing;
 pub mod dehydrated_devices;
 pub mod destinations;
