@@ -69,9 +69,12 @@ impl Path {
                 subject: format!("o.{}", owner_column(through)),
                 indexed: Some(column),
             },
-            (Owner::Shared | Owner::Cell, _) => {
-                Self { kind: SubjectKind::None, join: String::new(), subject: "0".to_owned(), indexed: None }
-            }
+            (Owner::Shared | Owner::Cell, _) => Self {
+                kind: SubjectKind::None,
+                join: String::new(),
+                subject: "CAST(0 AS BIGINT)".to_owned(),
+                indexed: None,
+            },
         };
         let is_number = |name: &str| {
             table
@@ -254,8 +257,9 @@ pub fn all(table: &Table) -> Vec<&'static str> {
         Steps::ByNumber { next, count } => vec![next, count],
         Steps::ByKey { first, next, count, .. } => [vec![first, next], count.to_vec()].concat(),
     };
-    all.extend([draw(table).0, count_of(table, None), rows_of(table, None, false), rows_of(table, None, true)]);
+    all.push(draw(table).0);
     if Path::of(table).kind != SubjectKind::None {
+        all.extend([count_of(table, None), rows_of(table, None, false), rows_of(table, None, true)]);
         all.extend([keys_of(table, false), keys_of(table, true), keys_of_gone(table)]);
     }
     if let Some(second) = table.second {
