@@ -72,7 +72,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let carrier = surroundings.carrier.clone().unwrap_or_else(|| {
         Arc::new(Network::new(Arc::clone(&federation.peers), server_name.clone())) as Arc<dyn Carrier>
     });
-
     let client = Client::new(&trust);
     let asking = (Arc::clone(&federation.peers), client.clone());
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, surroundings).await?);
@@ -120,9 +119,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let rooms = Arc::new(Rooms::new(store.clone(), Arc::clone(&events), Arc::clone(&trees), room_entries));
     let presenter = Arc::new(Presenter::new(Arc::clone(&events), Arc::clone(&keys), Arc::clone(&trees)));
     let push = Arc::new(PushClasses::new(store.clone(), Arc::clone(&users)));
-    let ignored = Arc::new(Ignored::default());
-    let bell = Arc::new(PushBell::default());
-    let gateways = Arc::new(Gateways::new(clock()));
+    let (ignored, bell) = (Arc::new(Ignored::default()), Arc::new(PushBell::default()));
+    let (gateways, typing) = (Arc::new(Gateways::new(clock())), Arc::new(Typing::new(clock())));
     let presence = Arc::new(Presence::new(clock(), settings.presence));
     let presence_watchers = Arc::new(Wakers::new(clock()));
     let sender = Arc::new(Sender::new(SenderParts {
@@ -154,6 +152,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         users: Arc::clone(&users),
         devices: Arc::clone(&devices),
         presence: Arc::clone(&presence),
+        ledger: Arc::clone(&evidence.ledger),
         settings: settings.outbound,
     }));
     let account_data = Arc::new(AccountData::new(
@@ -195,7 +194,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     ));
     let resident = remote::resident(known, &federation, &outside, &members);
     let Outside { graph, ingest, remote_rooms } = outside;
-    let typing = Arc::new(Typing::new(clock()));
     let jobs = Arc::new(Jobs::new(
         store.clone(),
         clock(),
@@ -275,7 +273,11 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         copies: Arc::clone(&copies),
         wakers: Arc::clone(&wakers),
     }));
+    let people = (Arc::clone(&users), Arc::clone(&devices), Arc::clone(&accounts), Arc::clone(&jobs));
+    let told = evidence.of_people(&store, people, settings.media.max_upload.0, surroundings).await?;
     let services = Services::new(AllServices {
+        access_log: Arc::clone(&evidence.access_log),
+        ledger: Arc::clone(&evidence.ledger),
         inbound: federation.inbound,
         transactions: Arc::new(Transactions::new(
             store.clone(),
@@ -376,7 +378,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             accounts,
             registration_tokens,
             backups: Arc::new(backups),
-            audits: evidence.audits,
+            evidence: told,
             users,
             reports,
             standings,
@@ -385,6 +387,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             own_keys: federation.own_keys,
         },
         health: Arc::new(Health::new(store.clone())),
+        ledger: evidence.ledger,
         jobs,
         delivery,
         gateways,

@@ -3,16 +3,24 @@
 //! Documents are signed with a key of their own and chained: each names the hash of the one before it. `docs/evidence.md` says what each
 //! statement means and what is not covered.
 
+pub mod access_log;
 pub mod audit;
 pub mod documents;
+pub mod erasure;
+pub mod export;
 mod key;
+pub mod ledger;
 mod marks;
 pub mod program;
 pub mod verify;
 
+pub use access_log::AccessLog;
 pub use audit::{Audits, AuditsParts};
 pub use documents::{Documents, Signed};
+pub use erasure::{Erasures, ErasuresParts};
+pub use export::{Exports, ExportsParts};
 pub use key::AuditKey;
+pub use ledger::Ledger;
 pub use program::Declared;
 
 use serde::Serialize;

@@ -24,6 +24,10 @@ pub struct Place {
 pub struct Declared {
     /// Where data is stored.
     pub storage: Vec<Place>,
+    /// Whom data goes to beside the database, each as `kind; endpoint; country; classes`.
+    pub processors: Vec<String>,
+    /// The legal basis for what goes to other servers.
+    pub outer_basis: String,
     /// The database's engine: `sqlite` or `postgresql`.
     pub engine: &'static str,
 }

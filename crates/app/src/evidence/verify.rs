@@ -92,6 +92,10 @@ impl Audits {
         if measured.foreign() > 0 {
             wrong.push(format!("{} rows must not be here now; `domicile audit` names them", measured.foreign()));
         }
+        let chains = self.parts.access_log.check().await?;
+        if !chains.broken.is_empty() {
+            wrong.push(format!("the access log of {} people is not whole", chains.broken.len()));
+        }
         let reported = wanted.report["body"]["tables"]["all"].as_array().cloned().unwrap_or_default();
         let mut changed = Vec::new();
         for table in &measured.tables {

@@ -6,6 +6,7 @@
 mod accounts;
 mod database;
 mod egress;
+mod evidence;
 mod federation;
 mod limits;
 mod listeners;
@@ -25,6 +26,7 @@ use std::fmt::Write;
 pub use accounts::{Accounts, Passwords, Registration, RegistrationMode};
 pub use database::Database;
 pub use egress::Egress;
+pub use evidence::{Evidence, Processor};
 pub use federation::Federation;
 pub use limits::RateLimits;
 pub use listeners::{Api, Listener};
@@ -68,6 +70,8 @@ pub struct Config {
     pub federation: Federation,
     /// Connections to others.
     pub egress: Egress,
+    /// What the operator declares.
+    pub evidence: Evidence,
     /// What is kept in memory.
     pub memory: Memory,
     /// The log.
@@ -90,6 +94,7 @@ impl Default for Config {
             sync: Sync::default(),
             federation: Federation::default(),
             egress: Egress::default(),
+            evidence: Evidence::default(),
             memory: Memory::default(),
             logging: Logging::default(),
         }
@@ -112,6 +117,7 @@ impl Config {
             &self.sync,
             &self.federation,
             &self.egress,
+            &self.evidence,
             &self.memory,
             &self.logging,
         ]
@@ -131,6 +137,7 @@ impl Config {
             "sync" => &mut self.sync,
             "federation" => &mut self.federation,
             "egress" => &mut self.egress,
+            "evidence" => &mut self.evidence,
             "memory" => &mut self.memory,
             "logging" => &mut self.logging,
             _ => return None,

@@ -7,13 +7,10 @@ use axum::{
     extract::{DefaultBodyLimit, State},
     routing::{get, post},
 };
-use domicile_app::{
-    accounts::Users,
-    evidence::{Audits, verify::Wanted},
-};
+use domicile_app::{accounts::Users, evidence::verify::Wanted};
 use serde_json::{Value, json};
 
-use super::AdminServices;
+use super::{AdminServices, Evidence};
 use crate::error::Failure;
 
 /// Largest report that is checked, in bytes.
@@ -25,13 +22,13 @@ pub(super) fn routes() -> Router<AdminServices> {
         .route("/_domicile/admin/v1/audits/verify", post(verify).layer(DefaultBodyLimit::max(REPORT_BYTES)))
 }
 
-async fn run(State(audits): State<Arc<Audits>>) -> Result<Json<Value>, Failure> {
-    let made = audits.run().await?;
+async fn run(State(evidence): State<Evidence>) -> Result<Json<Value>, Failure> {
+    let made = evidence.audits.run().await?;
     Ok(Json(json!({ "number": made.number, "file": made.file, "sha256": made.hash, "document": made.document })))
 }
 
-async fn list(State(audits): State<Arc<Audits>>) -> Result<Json<Value>, Failure> {
-    let documents = audits.documents();
+async fn list(State(evidence): State<Evidence>) -> Result<Json<Value>, Failure> {
+    let documents = evidence.audits.documents();
     let all: Vec<Value> = documents
         .all()?
         .into_iter()
@@ -43,10 +40,10 @@ async fn list(State(audits): State<Arc<Audits>>) -> Result<Json<Value>, Failure>
 }
 
 async fn verify(
-    State(audits): State<Arc<Audits>>,
+    State(evidence): State<Evidence>,
     State(users): State<Arc<Users>>,
     Json(wanted): Json<Wanted>,
 ) -> Result<Json<Value>, Failure> {
-    let verdict = audits.verify(wanted, &users).await?;
+    let verdict = evidence.audits.verify(wanted, &users).await?;
     Ok(Json(serde_json::to_value(verdict).map_err(domicile_app::Error::internal)?))
 }

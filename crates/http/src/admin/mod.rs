@@ -1,9 +1,14 @@
 //! The operator's API: what `domicile user`, `domicile token` and others ask of a running server, over a socket that only the operator may open.
 
+mod access_log;
 mod audits;
 mod backups;
 mod destinations;
+mod erasures;
+mod exports;
 mod federation;
+mod ledger;
+pub mod operator;
 mod reports;
 mod tokens;
 mod users;
@@ -14,10 +19,25 @@ use axum::{Router, extract::FromRef};
 use domicile_app::{
     accounts::{Accounts, RegistrationTokens, Standings, Users},
     admin::Backups,
-    evidence::Audits,
+    evidence::{AccessLog, Audits, Erasures, Exports, Ledger},
     federation::{Check, Outbound, OwnKeys},
     moderation::Reports,
 };
+
+/// What can be checked about data, and what is done with all that is held about a person.
+#[derive(Clone)]
+pub struct Evidence {
+    /// Audits.
+    pub audits: Arc<Audits>,
+    /// Who looked at whose data.
+    pub access_log: Arc<AccessLog>,
+    /// All that is held about somebody, for them.
+    pub exports: Arc<Exports>,
+    /// Removes people.
+    pub erasures: Arc<Erasures>,
+    /// What crossed a border.
+    pub ledger: Arc<Ledger>,
+}
 
 /// What these routes ask.
 #[derive(Clone, FromRef)]
@@ -28,8 +48,8 @@ pub struct AdminServices {
     pub registration_tokens: Arc<RegistrationTokens>,
     /// Backups.
     pub backups: Arc<Backups>,
-    /// Audits.
-    pub audits: Arc<Audits>,
+    /// What can be checked.
+    pub evidence: Evidence,
     /// The directory of users.
     pub users: Arc<Users>,
     /// Locks and suspensions.
@@ -47,10 +67,14 @@ pub struct AdminServices {
 /// The routes.
 pub fn routes(services: AdminServices) -> Router {
     Router::new()
+        .merge(access_log::routes())
         .merge(audits::routes())
         .merge(backups::routes())
         .merge(destinations::routes())
+        .merge(erasures::routes())
+        .merge(exports::routes())
         .merge(federation::routes())
+        .merge(ledger::routes())
         .merge(reports::routes())
         .merge(tokens::routes())
         .merge(users::routes())

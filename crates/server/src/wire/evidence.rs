@@ -2,12 +2,20 @@
 
 use std::{path::Path, sync::Arc};
 
+use anyhow::Context;
 use domicile_app::{
-    evidence::{Audits, AuditsParts, Declared, Documents, program::Place},
+    accounts::{Accounts, Devices, Users},
+    evidence::{
+        AccessLog, Audits, AuditsParts, Declared, Documents, Erasures, ErasuresParts, Exports, ExportsParts, Ledger,
+        program::Place,
+    },
+    jobs::Jobs,
+    media::SealedBlobs,
     residency::Localities,
 };
-use domicile_core::config::Config;
-use domicile_store::Store;
+use domicile_core::{config::Config, region::Region};
+use domicile_http::admin;
+use domicile_store::{Blobs, Store};
 
 use super::Surroundings;
 
@@ -16,9 +24,56 @@ const FOLDER: &str = "evidence";
 /// The file of the key that signs them.
 const KEY: &str = "audit.key";
 
-/// The services of evidence.
+/// The services of evidence that need no other service.
 pub(super) struct Evidence {
-    pub(super) audits: Arc<Audits>,
+    audits: Arc<Audits>,
+    pub(super) access_log: Arc<AccessLog>,
+    pub(super) ledger: Arc<Ledger>,
+    documents: Arc<Documents>,
+}
+
+/// What the others need.
+pub(super) type People = (Arc<Users>, Arc<Devices>, Arc<Accounts>, Arc<Jobs>);
+
+impl Evidence {
+    /// All of it, with what is done with all that is held about one person. Files have `largest_file` bytes at most.
+    pub(super) async fn of_people(
+        &self,
+        store: &Store,
+        (users, devices, accounts, jobs): People,
+        largest_file: u64,
+        surroundings: &Surroundings,
+    ) -> anyhow::Result<admin::Evidence> {
+        let files = Blobs::open(surroundings.media.clone()).await.context("cannot open the folder of media")?;
+        let keystore = || Arc::clone(&surroundings.keystore);
+        let exports = Exports::new(ExportsParts {
+            store: store.clone(),
+            keystore: keystore(),
+            blobs: Arc::new(SealedBlobs::new(files.clone(), keystore(), largest_file)),
+            users,
+            devices,
+            access_log: Arc::clone(&self.access_log),
+            documents: Arc::clone(&self.documents),
+            clock: Arc::clone(&surroundings.clock),
+            rng: Arc::clone(&surroundings.rng),
+        });
+        let erasures = Erasures::new(ErasuresParts {
+            store: store.clone(),
+            keystore: keystore(),
+            files,
+            accounts,
+            jobs,
+            access_log: Arc::clone(&self.access_log),
+            documents: Arc::clone(&self.documents),
+        });
+        Ok(admin::Evidence {
+            audits: Arc::clone(&self.audits),
+            access_log: Arc::clone(&self.access_log),
+            exports: Arc::new(exports),
+            erasures: Arc::new(erasures),
+            ledger: Arc::clone(&self.ledger),
+        })
+    }
 }
 
 pub(super) fn wire(
@@ -35,7 +90,13 @@ pub(super) fn wire(
         Arc::clone(&surroundings.clock),
         Arc::clone(&surroundings.rng),
     ));
+    let clock = || Arc::clone(&surroundings.clock);
+    let access_log = Arc::new(AccessLog::new(store.clone(), Arc::clone(&surroundings.keystore), clock()));
+    let (region, basis) = (Region::only(), declared.outer_basis.clone());
+    let ledger = Arc::new(Ledger::new(store.clone(), clock(), region.as_str().to_owned(), basis));
     let audits = Arc::new(Audits::new(AuditsParts {
+        access_log: Arc::clone(&access_log),
+        ledger: Arc::clone(&ledger),
         store: store.clone(),
         keystore: Arc::clone(&surroundings.keystore),
         localities: Arc::clone(localities),
@@ -44,7 +105,7 @@ pub(super) fn wire(
         clock: Arc::clone(&surroundings.clock),
         rng: Arc::clone(&surroundings.rng),
     }));
-    Evidence { audits }
+    Evidence { audits, access_log, ledger, documents }
 }
 
 /// What a configuration declares of the places of data.
@@ -65,6 +126,8 @@ pub(super) fn declared(config: &Config) -> Declared {
         (address.clone(), format!("{address} (schema keystore)"))
     };
     Declared {
+        processors: config.evidence.processors.clone(),
+        outer_basis: config.evidence.outer_basis.clone(),
         engine: if on_sqlite { "sqlite" } else { "postgresql" },
         storage: vec![
             place("database", database, all),

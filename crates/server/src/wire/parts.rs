@@ -6,6 +6,7 @@ use domicile_app::{
     admin::Health,
     e2ee::DeviceListCopies,
     events::Ingest,
+    evidence::Ledger,
     federation::{Outbound, Peers, outbound::Carrier},
     jobs::Jobs,
     push::{Delivery, Gateways},
@@ -42,6 +43,8 @@ pub struct Wired {
     pub admin: AdminServices,
     /// The state of what the server depends on.
     pub health: Arc<Health>,
+    /// What crossed a border.
+    pub ledger: Arc<Ledger>,
     /// Work that changes left behind.
     pub jobs: Arc<Jobs>,
     /// Notifications to push gateways.

@@ -4,6 +4,7 @@
 
 mod audit;
 mod command_line;
+mod evidence;
 mod secrets;
 mod stopping;
 

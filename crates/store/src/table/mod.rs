@@ -1,5 +1,6 @@
 //! One file a noun: the statements over its tables, as functions that read from a snapshot or add to a batch.
 
+pub mod access_log;
 pub mod account_data;
 pub mod aliases;
 pub mod audits;
@@ -13,6 +14,8 @@ pub mod device_list_copies;
 pub mod device_lists;
 pub mod devices;
 pub mod events;
+pub mod export_ledger;
+pub mod export_requests;
 pub mod filters;
 pub mod graph;
 pub mod inbound;

@@ -188,11 +188,12 @@ pub(super) fn rows_of(table: &Table, second: Option<&str>, more: bool) -> &'stat
         Some(column) => (String::new(), format!("t.{column}")),
         None => (join, subject),
     };
+    let rooms = second.map_or_else(String::new, |_| of_own_rooms(table));
     let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
     let (columns, key) = (list("t.", &names), list("t.", table.key));
     let after = if more { format!(" AND ({key}) > ({})", parameters(3, table.key.len())) } else { String::new() };
     made(format!(
-        "SELECT {columns}, {key} FROM {} t{join} WHERE {subject} = $1{after} ORDER BY {key} LIMIT $2",
+        "SELECT {columns}, {key} FROM {} t{join} WHERE {subject} = $1{rooms}{after} ORDER BY {key} LIMIT $2",
         table.name
     ))
 }
@@ -236,8 +237,21 @@ pub(super) fn remove_of(table: &Table) -> Option<&'static str> {
 pub(super) fn count_of(table: &Table, second: Option<&str>) -> &'static str {
     let Path { join, subject, .. } = Path::of(table);
     match second {
-        Some(column) => made(format!("SELECT COUNT(*) FROM {} t WHERE t.{column} = $1", table.name)),
+        Some(column) => {
+            let rooms = of_own_rooms(table);
+            made(format!("SELECT COUNT(*) FROM {} t WHERE t.{column} = $1{rooms}", table.name))
+        }
         None => made(format!("SELECT COUNT(*) FROM {} t{join} WHERE {subject} = $1", table.name)),
+    }
+}
+
+/// Rows of a room that are about a person are looked for in the person's rooms only: they have no index by person.
+fn of_own_rooms(table: &Table) -> String {
+    match table.owner {
+        Owner::Room(column) if table.name != "memberships" => {
+            format!(" AND t.{column} IN (SELECT m.room_num FROM memberships m WHERE m.user_num = $1)")
+        }
+        _ => String::new(),
     }
 }
 

@@ -17,7 +17,7 @@ pub use canary::Canary;
 pub use people::Homes;
 pub use tables::{Finding, TableCount};
 
-use super::{Declared, Documents, Signed, marks::Marks};
+use super::{AccessLog, Declared, Documents, Ledger, Signed, marks::Marks};
 use crate::{Result, residency::Localities};
 
 /// The kind of document that an audit is.
@@ -50,6 +50,10 @@ pub struct AuditsParts {
     pub keystore: Arc<Keystore>,
     /// Where users are.
     pub localities: Arc<Localities>,
+    /// Who looked at whose data.
+    pub access_log: Arc<AccessLog>,
+    /// What crossed a border.
+    pub ledger: Arc<Ledger>,
     /// Where reports go.
     pub documents: Arc<Documents>,
     /// What the operator declares.

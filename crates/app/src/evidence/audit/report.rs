@@ -1,5 +1,6 @@
 //! What a report says, and first of all what it does not.
 
+use domicile_core::clock::DAY_MS;
 use domicile_store::table::backups;
 use serde_json::{Value, json};
 
@@ -53,9 +54,14 @@ const NOT_COVERED: [(&str, &str); 9] = [
 /// Backups that a report lists at most: the latest.
 const BACKUPS: i64 = 1_000;
 
+/// Days of the ledger that stand in a report.
+const LEDGER_DAYS: i64 = 30;
+
 pub(super) async fn body(parts: &AuditsParts, measured: &Measured, began_ts: i64, rooms_file: &str) -> Result<Value> {
     let not_covered: Vec<Value> = NOT_COVERED.iter().map(|(what, why)| json!({ "what": what, "why": why })).collect();
     let backups = parts.store.read(|snapshot| async move { backups::latest(&snapshot, BACKUPS).await }).await?;
+    let today = parts.clock.now_ms().div_euclid(DAY_MS);
+    let crossings = parts.ledger.between(today - LEDGER_DAYS, today).await?;
     Ok(json!({
         "not_covered": not_covered,
         "passed": measured.foreign() == 0,
@@ -67,6 +73,9 @@ pub(super) async fn body(parts: &AuditsParts, measured: &Measured, began_ts: i64
         "keystore": { "basis": Basis::Measured, "keys": measured.keys, "foreign": measured.findings.keys },
         "rooms": { "basis": Basis::Measured, "list": rooms_file, "is": measured.rooms },
         "foreign": { "basis": Basis::Measured, "rows": measured.foreign(), "named": measured.findings.named },
+        "access_log": { "basis": Basis::Measured, "is": parts.access_log.check().await? },
+        "ledger": { "basis": Basis::Measured, "days": LEDGER_DAYS, "crossings": crossings },
+        "processors": { "basis": Basis::Declared, "all": parts.declared.processors },
         "storage": { "basis": Basis::Declared, "engine": parts.declared.engine, "places": parts.declared.storage },
         "backups": { "basis": Basis::Declared, "all": backups },
         "observed_by_other_cells": { "basis": Basis::Observed, "all": [] },

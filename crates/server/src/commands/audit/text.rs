@@ -42,6 +42,10 @@ pub(super) fn report(made: &Value) -> anyhow::Result<()> {
             .map_or_else(|| "until somebody deletes it".to_owned(), |ts| format!("until {}", date(ts)));
         say(&format!("    {} {} ({until})", date(number(backup, "created_ts")), text(backup, "data")))?;
     }
+    say("  processors:")?;
+    for processor in all(&body["processors"]["all"]) {
+        say(&format!("    {}", processor.as_str().unwrap_or_default()))?;
+    }
     say("\nObserved by other cells: nothing, this cell was alone.")?;
     say(&format!(
         "\nSigned report: {}\nSHA-256: {}\nKey: {}",
@@ -81,6 +85,12 @@ fn measured(body: &Value) -> anyhow::Result<()> {
         say(&format!("    for nobody: {}", room.as_str().unwrap_or_default()))?;
     }
     say(&format!("    each with its member: {}", text(&body["rooms"], "list")))?;
+    let log = &body["access_log"]["is"];
+    let broken = log["broken"].as_array().map_or(0, Vec::len);
+    say(&format!(
+        "  access log: {} looks at the data of {} people; chains that are broken: {broken}",
+        log["entries"], log["people"]
+    ))?;
     say(&format!("  keys of people's own: {}", body["keystore"]["keys"]))?;
     say(&format!(
         "\n  {:<24} {:<11} {:<9} {:>10} {:>10} {:>10} {:>8}",
