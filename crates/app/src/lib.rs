@@ -13,6 +13,7 @@ pub mod e2ee;
 pub mod ephemeral;
 pub mod error;
 pub mod events;
+pub mod evidence;
 pub mod federation;
 pub mod jobs;
 pub mod media;

@@ -50,6 +50,9 @@ pub struct Authed<T> {
     pub client: Client,
 }
 
+/// Who asks, for a request without a body.
+pub struct Caller(pub Arc<Session>);
+
 /// A request of a session whose account is not suspended: for what is more than reading and leaving.
 pub struct Acting<T>(pub Authed<T>);
 
@@ -127,6 +130,21 @@ where
             session(request.headers(), request.uri(), request.extensions(), state).await?.ok_or_else(token_missing)?;
         let (body, raw, client) = whole(request).await?;
         Ok(Self { body, raw, session, client })
+    }
+}
+
+impl<S> FromRequest<S> for Caller
+where
+    S: Send + Sync,
+    Arc<Sessions>: FromRef<S>,
+    Arc<Devices>: FromRef<S>,
+{
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let session =
+            session(request.headers(), request.uri(), request.extensions(), state).await?.ok_or_else(token_missing)?;
+        Ok(Self(session))
     }
 }
 

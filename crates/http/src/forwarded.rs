@@ -11,6 +11,8 @@ use crate::extract::Client;
 pub struct Peer {
     /// Its address; none on a unix socket.
     pub address: Option<IpAddr>,
+    /// The account of the process at the other end of a unix socket, as the system tells it.
+    pub uid: Option<u32>,
     /// The proxies of the listener.
     pub proxies: Arc<Proxies>,
 }
@@ -110,7 +112,7 @@ mod tests {
     fn client(peer: &str, proxies: &[&str], forwarded: &str) -> String {
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", forwarded.parse().unwrap());
-        let peer = Peer { address: peer.parse().ok(), proxies: Arc::new(Proxies::parse(proxies).unwrap()) };
+        let peer = Peer { address: peer.parse().ok(), uid: None, proxies: Arc::new(Proxies::parse(proxies).unwrap()) };
         peer.client(&headers).address.map(|address| address.to_string()).unwrap_or_default()
     }
 

@@ -11,6 +11,7 @@
 pub mod admin;
 pub mod answer;
 pub mod client;
+pub mod domicile;
 pub mod error;
 pub mod extract;
 pub mod federation;

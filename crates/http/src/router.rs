@@ -12,7 +12,7 @@ use domicile_core::error::ErrorKind;
 use ruma::api::{IncomingRequest, path_builder::PathBuilder};
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::{client, error::Failure, federation, probe, state::Services};
+use crate::{client, domicile, error::Failure, federation, probe, state::Services};
 
 /// Adds the routes of one endpoint: every path that ruma knows for `T`.
 pub trait Endpoint: Sized {
@@ -64,7 +64,7 @@ pub fn client_api(services: Services) -> Router {
 pub fn api(services: Services, apis: Apis) -> Router {
     let mut routes = Router::new();
     if apis.client {
-        routes = routes.merge(client::routes()).merge(probe::routes());
+        routes = routes.merge(client::routes()).merge(domicile::routes()).merge(probe::routes());
     }
     if apis.media {
         routes = routes.merge(client::media_routes());
@@ -78,7 +78,7 @@ pub fn api(services: Services, apis: Apis) -> Router {
     );
     // Behind the layer for browsers: other servers are none.
     if apis.federation && services.inbound.is_enabled() {
-        routes = routes.merge(federation::routes().method_not_allowed_fallback(unrecognized_method));
+        routes = routes.merge(federation::counted(&services).method_not_allowed_fallback(unrecognized_method));
     }
     routes.with_state(services)
 }

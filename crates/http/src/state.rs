@@ -14,6 +14,7 @@ use domicile_app::{
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{PresenceNotices, Receipts, TypingNotices},
     events::send::Sender,
+    evidence::{AccessLog, Ledger},
     federation::{
         Edus, Inbound, Notary, OwnKeys, Peers, Resident, RoomEvents, RoomStates, ServerKeys, Spaces, ThirdPartyInvites,
         Transactions,
@@ -92,6 +93,10 @@ services! {
     pub calls: Arc<Calls>,
     /// Whether somebody interferes with the ways to this deployment.
     pub probes: Arc<Probes>,
+    /// Who looked at whose data.
+    pub access_log: Arc<AccessLog>,
+    /// What crossed a border.
+    pub ledger: Arc<Ledger>,
     /// Reports to the operator.
     pub reports: Arc<Reports>,
     /// Tokens for other services.

@@ -14,6 +14,8 @@ mod graph;
 mod joining;
 #[path = "federation/keys.rs"]
 mod keys;
+#[path = "federation/ledger.rs"]
+mod ledger;
 #[path = "federation/notary.rs"]
 mod notary;
 #[path = "federation/operations.rs"]

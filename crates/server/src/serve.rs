@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
-use domicile_app::{accounts::Devices, jobs::Jobs, search::Search};
+use domicile_app::{accounts::Devices, evidence::Ledger, jobs::Jobs, search::Search};
 use domicile_core::{
     clock::SystemClock,
     config::{Api, Config, Listener},
@@ -39,6 +39,9 @@ const END_TIME: Duration = Duration::from_millis(3_500);
 /// How often it is written when devices were last used.
 const USES_PAUSE: Duration = Duration::from_mins(1);
 
+/// How often the export ledger is written.
+const LEDGER_PAUSE: Duration = Duration::from_mins(1);
+
 /// How often new words go into the index of searches: many at once cost less than each alone. A search does not wait for it.
 const INDEX_TIME: Duration = Duration::from_secs(20);
 
@@ -72,6 +75,9 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
 pub async fn start(config: &Config) -> anyhow::Result<Running> {
     let data_dir = Path::new(&config.server.data_dir);
     data_folder(data_dir)?;
+    for problem in config.unlisted_processors() {
+        tracing::warn!(key = problem.place, what = problem.what, "somebody gets data who is not listed");
+    }
     let store = Store::open(wire::store_options(config)).await.context("cannot open the database")?;
     let stopping = CancellationToken::new();
     let keystore = wire::keystore(config, &SystemClock).await?;
@@ -130,6 +136,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     tasks.spawn(tick(wired.services.clone(), Arc::clone(&wired.jobs), stopping.clone()));
     tasks.spawn(index_words(Arc::clone(&wired.services.search), stopping.clone()));
     tasks.spawn(note_uses(Arc::clone(&wired.services.devices), stopping.clone()));
+    tasks.spawn(write_ledger(Arc::clone(&wired.ledger), stopping.clone()));
     first_start::tell(config, &wired, &listens).await?;
     Ok(Running { listens, addresses, stopping, tasks, store })
 }
@@ -226,6 +233,22 @@ async fn note_uses(devices: Arc<Devices>, stopping: CancellationToken) {
         };
         if let Err(error) = devices.write_uses(None).await {
             tracing::warn!(%error, "the last uses of devices could not be written");
+        }
+        if ends {
+            return;
+        }
+    }
+}
+
+/// Writes what crossed a border: once a minute, and a last time at the end.
+async fn write_ledger(ledger: Arc<Ledger>, stopping: CancellationToken) {
+    loop {
+        let ends = tokio::select! {
+            () = stopping.cancelled() => true,
+            () = tokio::time::sleep(LEDGER_PAUSE) => false,
+        };
+        if let Err(error) = ledger.write().await {
+            tracing::warn!(%error, "the export ledger could not be written");
         }
         if ends {
             return;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod blocklists;
+mod evidence;
 mod federation;
 mod media;
 mod names;
@@ -76,7 +77,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let carrier = surroundings.carrier.clone().unwrap_or_else(|| {
         Arc::new(Network::new(Arc::clone(&federation.peers), server_name.clone())) as Arc<dyn Carrier>
     });
-
     let client = Client::new(&trust);
     let blocklists = blocklists::wire(settings.blocklists, &store, client.clone(), surroundings);
     let probes = probe::wire(settings.probe, &trust, &client, &store, surroundings);
@@ -84,6 +84,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, surroundings).await?);
     let backups = media::backups(&store, &server_name, surroundings).await?;
     let localities = Arc::new(Localities::new(server_name));
+    let evidence = evidence::wire(settings.declared, &store, &localities, surroundings);
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
     let wakers = Arc::new(Wakers::new(clock()));
@@ -125,9 +126,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let rooms = Arc::new(Rooms::new(store.clone(), Arc::clone(&events), Arc::clone(&trees), room_entries));
     let presenter = Arc::new(Presenter::new(Arc::clone(&events), Arc::clone(&keys), Arc::clone(&trees)));
     let push = Arc::new(PushClasses::new(store.clone(), Arc::clone(&users)));
-    let ignored = Arc::new(Ignored::default());
-    let bell = Arc::new(PushBell::default());
-    let gateways = Arc::new(Gateways::new(clock()));
+    let (ignored, bell) = (Arc::new(Ignored::default()), Arc::new(PushBell::default()));
+    let (gateways, typing) = (Arc::new(Gateways::new(clock())), Arc::new(Typing::new(clock())));
     let presence = Arc::new(Presence::new(clock(), settings.presence));
     let presence_watchers = Arc::new(Wakers::new(clock()));
     let sender = Arc::new(Sender::new(SenderParts {
@@ -159,6 +159,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         users: Arc::clone(&users),
         devices: Arc::clone(&devices),
         presence: Arc::clone(&presence),
+        ledger: Arc::clone(&evidence.ledger),
         settings: settings.outbound,
     }));
     let account_data = Arc::new(AccountData::new(
@@ -200,7 +201,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     ));
     let resident = remote::resident(known, &federation, &outside, &members);
     let Outside { graph, ingest, remote_rooms } = outside;
-    let typing = Arc::new(Typing::new(clock()));
     let jobs = Arc::new(Jobs::new(
         store.clone(),
         clock(),
@@ -280,8 +280,12 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         copies: Arc::clone(&copies),
         wakers: Arc::clone(&wakers),
     }));
+    let people = (Arc::clone(&users), Arc::clone(&devices), Arc::clone(&accounts), Arc::clone(&jobs));
+    let told = evidence.of_people(&store, people, settings.media.max_upload.0, surroundings).await?;
     let services = Services::new(AllServices {
         probes: Arc::clone(&probes),
+        access_log: Arc::clone(&evidence.access_log),
+        ledger: Arc::clone(&evidence.ledger),
         inbound: federation.inbound,
         transactions: Arc::new(Transactions::new(
             store.clone(),
@@ -367,7 +371,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         to_device,
         device_lists,
         sessions,
-        users,
+        users: Arc::clone(&users),
         accounts: Arc::clone(&accounts),
         devices,
         logins,
@@ -384,6 +388,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             accounts,
             registration_tokens,
             backups: Arc::new(backups),
+            evidence: told,
+            users,
             reports,
             standings,
             outbound: Arc::clone(&outbound),
@@ -392,6 +398,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             blocklists: Arc::clone(&blocklists),
         },
         health: Arc::new(Health::new(store.clone())),
+        ledger: evidence.ledger,
         jobs,
         delivery,
         gateways,

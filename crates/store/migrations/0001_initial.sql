@@ -83,6 +83,28 @@ CREATE TABLE probe_results (
 ) WITHOUT ROWID;
 CREATE INDEX probe_results_by_target ON probe_results (vantage_num, host, port, started_ts);
 CREATE INDEX probe_results_by_age ON probe_results (started_ts);
+-- Evidence --------------------------------------------------------------------------------------------------------
+-- The inventory of backups: what was made, and when it should be deleted.
+CREATE TABLE backups (
+    backup_num BIGINT PRIMARY KEY, created_ts BIGINT NOT NULL, data TEXT NOT NULL, keystore TEXT NOT NULL, byte_size BIGINT NOT NULL,
+    expires_ts BIGINT
+);
+
+-- Every look of an administrator at a person's data: a chain for each person, over what is sealed with their key.
+CREATE TABLE access_log (
+    user_num BIGINT NOT NULL, entry BIGINT NOT NULL, ts BIGINT NOT NULL, sealed BLOB NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (user_num, entry)
+) WITHOUT ROWID;
+-- Exports of all that is held about a person, which a second administrator confirms.
+CREATE TABLE export_requests (
+    request_id TEXT NOT NULL PRIMARY KEY, user_num BIGINT NOT NULL, created_ts BIGINT NOT NULL, recipient TEXT NOT NULL, file TEXT NOT NULL,
+    requested_by TEXT NOT NULL, reason TEXT NOT NULL, confirmed_by TEXT, confirmed_ts BIGINT
+);
+CREATE INDEX export_requests_by_user ON export_requests (user_num);
+-- What crossed a border, by day since the epoch: sums only.
+CREATE TABLE export_ledger (
+    day BIGINT NOT NULL, class TEXT NOT NULL, origin TEXT NOT NULL, destination TEXT NOT NULL, flow TEXT NOT NULL, basis TEXT NOT NULL,
+    items BIGINT NOT NULL, bytes BIGINT NOT NULL, PRIMARY KEY (day, class, origin, destination, flow, basis)
+) WITHOUT ROWID;
 
 -- Rooms and events ------------------------------------------------------------------------------------------------
 -- `revision` is the guard of every write to the room: two writers cannot both go from 41 to 42. `end_num` is the event to which the next one

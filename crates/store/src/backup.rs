@@ -11,6 +11,7 @@ mod age;
 mod archive;
 mod bech32;
 mod forget;
+mod package;
 mod postgres;
 mod sqlite;
 
@@ -27,6 +28,7 @@ use zeroize::Zeroizing;
 use crate::{Blobs, Keystore, KeystoreOptions, Store, StoreError, StoreOptions, migrate::MIGRATIONS, seal::Secret};
 
 pub use age::{Identity, Recipient};
+pub use package::{Package, Packed, unpack};
 
 /// The form of the archive that this program writes, and the newest that it reads.
 const FORMAT: u32 = 1;

@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The database refused or failed.
     #[error("the database failed: {0}")]
     Database(String),
+    /// A read was ended because it took too long; the text tells how long that is.
+    #[error("a read took longer than {0} and was ended")]
+    TooLong(&'static str),
     /// A row did not have the expected shape.
     #[error("a row of the database is not what it should be: {0}")]
     Corrupt(String),

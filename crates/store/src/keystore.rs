@@ -125,6 +125,12 @@ impl Keystore {
         Ok(())
     }
 
+    /// The numbers of those who have a key, after a number, at most `limit`; the cell's own is not among them.
+    pub async fn owners(&self, after: i64, limit: usize) -> Result<Vec<i64>, StoreError> {
+        let page = self.rows.page(after, limit).await?;
+        Ok(page.iter().map(|row| row.user_num).filter(|number| *number != UserNum::NOBODY.0).collect())
+    }
+
     /// When the master key was made, in milliseconds since the epoch; unknown for one that was given at start.
     pub fn master_created_ts(&self) -> Option<i64> {
         self.master.read().current.created_ts

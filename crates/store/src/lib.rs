@@ -17,6 +17,7 @@ pub mod row;
 pub mod seal;
 pub mod table;
 pub mod value;
+pub mod walk;
 
 pub use batch::{Batch, Committed};
 pub use blob::{BlobId, Blobs};

@@ -45,6 +45,8 @@ pub enum Sequence {
     ProbeRun,
     /// `probe_vantages.vantage_num`
     ProbeVantage,
+    /// `backups.backup_num`
+    Backup,
 }
 
 impl Sequence {
@@ -67,6 +69,7 @@ impl Sequence {
             Self::BlocklistAlert => "blocklist_alert",
             Self::ProbeRun => "probe_run",
             Self::ProbeVantage => "probe_vantage",
+            Self::Backup => "backup",
         }
     }
 

@@ -208,6 +208,12 @@ impl Accounts {
         self.devices.list(user.user_num).await
     }
 
+    /// The number of an account of this server, whether it is in use or not.
+    pub async fn local_num(&self, user_id: &UserId) -> Result<UserNum> {
+        let user = self.row(user_id).await?.filter(|user| user.is_local).ok_or_else(|| no_account(user_id))?;
+        Ok(user.user_num)
+    }
+
     /// The row of a local account that is in use.
     pub(super) async fn active(&self, user_id: &UserId) -> Result<User> {
         let user = self.row(user_id).await?.filter(|user| user.is_local).ok_or_else(|| no_account(user_id))?;

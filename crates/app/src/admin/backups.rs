@@ -4,8 +4,10 @@ use std::{path::PathBuf, sync::Arc};
 
 use domicile_core::{clock::Clock, error::ErrorKind, rng::Rng};
 use domicile_store::{
-    Blobs, Keystore, Store,
+    Batch, Blobs, Keystore, Store,
     backup::{self, Backup, BackupError, BackupOptions, Recipient},
+    numbers::Sequence,
+    table::backups,
 };
 
 use crate::{Error, Result};
@@ -53,7 +55,26 @@ impl Backups {
         };
         let progress = Arc::new(|step| tracing::info!(?step, "backup"));
         let rng = Arc::clone(&parts.rng);
-        backup::create(&parts.store, &parts.keystore, &parts.blobs, options, rng, progress).await.map_err(told)
+        let made =
+            backup::create(&parts.store, &parts.keystore, &parts.blobs, options, rng, progress).await.map_err(told)?;
+        self.note(&made).await?;
+        Ok(made)
+    }
+
+    /// Adds a backup to the inventory, which audits show.
+    async fn note(&self, made: &Backup) -> Result<()> {
+        let row = backups::Backup {
+            backup_num: self.parts.store.number(Sequence::Backup).await?,
+            created_ts: made.manifest.created_ts,
+            data: made.data.display().to_string(),
+            keystore: made.keystore.display().to_string(),
+            byte_size: i64::try_from(made.bytes).unwrap_or(i64::MAX),
+            expires_ts: made.manifest.expires_ts,
+        };
+        let mut batch = Batch::new();
+        backups::insert(&mut batch, row);
+        self.parts.store.write(batch).await?;
+        Ok(())
     }
 }
 

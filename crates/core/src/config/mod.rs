@@ -7,6 +7,7 @@ mod accounts;
 mod blocklists;
 mod database;
 mod egress;
+mod evidence;
 mod federation;
 mod limits;
 mod listeners;
@@ -28,6 +29,7 @@ pub use accounts::{Accounts, Passwords, Registration, RegistrationMode};
 pub use blocklists::Blocklist;
 pub use database::Database;
 pub use egress::Egress;
+pub use evidence::{Evidence, Processor};
 pub use federation::Federation;
 pub use limits::RateLimits;
 pub use listeners::{Api, Listener};
@@ -74,6 +76,8 @@ pub struct Config {
     pub egress: Egress,
     /// Interference.
     pub probe: Probe,
+    /// What the operator declares.
+    pub evidence: Evidence,
     /// What is kept in memory.
     pub memory: Memory,
     /// The log.
@@ -99,6 +103,7 @@ impl Default for Config {
             federation: Federation::default(),
             egress: Egress::default(),
             probe: Probe::default(),
+            evidence: Evidence::default(),
             memory: Memory::default(),
             logging: Logging::default(),
             blocklists: Vec::new(),
@@ -123,6 +128,7 @@ impl Config {
             &self.federation,
             &self.egress,
             &self.probe,
+            &self.evidence,
             &self.memory,
             &self.logging,
         ]
@@ -143,6 +149,7 @@ impl Config {
             "federation" => &mut self.federation,
             "egress" => &mut self.egress,
             "probe" => &mut self.probe,
+            "evidence" => &mut self.evidence,
             "memory" => &mut self.memory,
             "logging" => &mut self.logging,
             _ => return None,

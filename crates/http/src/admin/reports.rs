@@ -7,14 +7,18 @@ use axum::{
     extract::{Path, Query, State},
     routing::{get, post},
 };
-use domicile_app::moderation::{
-    Reports,
-    reports::{Report, Subject},
+use domicile_app::{
+    accounts::Accounts,
+    evidence::access_log::{Look, What},
+    moderation::{
+        Reports,
+        reports::{Report, Subject},
+    },
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::AdminServices;
+use super::{AdminServices, Evidence, operator::By};
 use crate::error::Failure;
 
 pub(super) fn routes() -> Router<AdminServices> {
@@ -55,8 +59,18 @@ async fn list(State(reports): State<Arc<Reports>>, Query(page): Query<List>) -> 
     Ok(Json(json!({ "reports": found, "next": next })))
 }
 
-async fn show(State(reports): State<Arc<Reports>>, Path(number): Path<i64>) -> Result<Json<Value>, Failure> {
-    Ok(Json(shown(reports.get(number).await?)))
+/// Who reads what somebody wrote to the operator is in the writer's access log.
+async fn show(
+    State(reports): State<Arc<Reports>>,
+    State(accounts): State<Arc<Accounts>>,
+    State(evidence): State<Evidence>,
+    By { operator, reason }: By,
+    Path(number): Path<i64>,
+) -> Result<Json<Value>, Failure> {
+    let report = reports.get(number).await?;
+    let reporter = accounts.local_num(&report.reporter).await?;
+    evidence.access_log.note(reporter, Look { by: operator, what: What::Report, reason }).await?;
+    Ok(Json(shown(report)))
 }
 
 async fn resolve(State(reports): State<Arc<Reports>>, Path(number): Path<i64>) -> Result<Json<Value>, Failure> {

@@ -7,16 +7,22 @@ use axum::{
     extract::{Path, Query, State},
     routing::{get, post, put},
 };
-use domicile_app::accounts::{
-    Accounts, Standings,
-    lifecycle::{EndSessions, NewAccount},
+use domicile_app::{
+    accounts::{
+        Accounts, Standings,
+        lifecycle::{EndSessions, NewAccount},
+    },
+    evidence::{
+        AccessLog,
+        access_log::{Look, What},
+    },
 };
 use domicile_core::{error::ErrorKind, ids::UserNum};
-use ruma::OwnedUserId;
+use ruma::{OwnedUserId, UserId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::AdminServices;
+use super::{AdminServices, Evidence, operator::By};
 use crate::error::Failure;
 
 pub(super) fn routes() -> Router<AdminServices> {
@@ -29,12 +35,18 @@ pub(super) fn routes() -> Router<AdminServices> {
 }
 
 /// A user by their Matrix id, or by the part of it before the colon.
-fn user_id(accounts: &Accounts, user: &str) -> Result<OwnedUserId, Failure> {
+pub(super) fn user_id(accounts: &Accounts, user: &str) -> Result<OwnedUserId, Failure> {
     if user.starts_with('@') {
         let invalid = |_| ErrorKind::InvalidParam.with(format!("`{user}` is no user id."));
         return Ok(OwnedUserId::try_from(user).map_err(invalid)?);
     }
     Ok(accounts.user_id(user)?)
+}
+
+/// Notes a look at somebody's data, or a change of it, before it happens. Nobody is looked at who does not exist.
+async fn note(accounts: &Accounts, log: &AccessLog, user_id: &UserId, look: Look) -> Result<(), Failure> {
+    let user_num = accounts.local_num(user_id).await?;
+    Ok(log.note(user_num, look).await?)
 }
 
 #[derive(Deserialize)]
@@ -77,10 +89,13 @@ struct SetPassword {
 
 async fn set_password(
     State(accounts): State<Arc<Accounts>>,
+    State(evidence): State<Evidence>,
+    By { operator, reason }: By,
     Path(user): Path<String>,
     Json(body): Json<SetPassword>,
 ) -> Result<Json<Value>, Failure> {
     let user_id = user_id(&accounts, &user)?;
+    note(&accounts, &evidence.access_log, &user_id, Look { by: operator, what: What::PasswordChanged, reason }).await?;
     accounts.set_password(&user_id, body.password, EndSessions::All).await?;
     Ok(Json(json!({ "user_id": user_id })))
 }
@@ -93,10 +108,13 @@ struct Deactivate {
 
 async fn deactivate(
     State(accounts): State<Arc<Accounts>>,
+    State(evidence): State<Evidence>,
+    By { operator, reason }: By,
     Path(user): Path<String>,
     Json(body): Json<Deactivate>,
 ) -> Result<Json<Value>, Failure> {
     let user_id = user_id(&accounts, &user)?;
+    note(&accounts, &evidence.access_log, &user_id, Look { by: operator, what: What::Deactivated, reason }).await?;
     accounts.deactivate(&user_id, body.erase).await?;
     Ok(Json(json!({ "user_id": user_id })))
 }
@@ -104,9 +122,12 @@ async fn deactivate(
 async fn standing(
     State(accounts): State<Arc<Accounts>>,
     State(standings): State<Arc<Standings>>,
+    State(evidence): State<Evidence>,
+    By { operator, reason }: By,
     Path(user): Path<String>,
 ) -> Result<Json<Value>, Failure> {
     let user_id = user_id(&accounts, &user)?;
+    note(&accounts, &evidence.access_log, &user_id, Look { by: operator, what: What::Standing, reason }).await?;
     let standing = standings.get(&user_id).await?;
     Ok(Json(json!({ "user_id": user_id, "locked": standing.locked, "suspended": standing.suspended })))
 }
@@ -120,10 +141,13 @@ struct SetStanding {
 async fn set_standing(
     State(accounts): State<Arc<Accounts>>,
     State(standings): State<Arc<Standings>>,
+    State(evidence): State<Evidence>,
+    By { operator, reason }: By,
     Path(user): Path<String>,
     Json(body): Json<SetStanding>,
 ) -> Result<Json<Value>, Failure> {
     let user_id = user_id(&accounts, &user)?;
+    note(&accounts, &evidence.access_log, &user_id, Look { by: operator, what: What::StandingChanged, reason }).await?;
     if let Some(locked) = body.locked {
         standings.set_locked(&user_id, locked).await?;
     }
@@ -134,8 +158,15 @@ async fn set_standing(
     Ok(Json(json!({ "user_id": user_id, "locked": standing.locked, "suspended": standing.suspended })))
 }
 
-async fn devices(State(accounts): State<Arc<Accounts>>, Path(user): Path<String>) -> Result<Json<Value>, Failure> {
+/// The look is in the person's access log before it is answered.
+async fn devices(
+    State(accounts): State<Arc<Accounts>>,
+    State(evidence): State<Evidence>,
+    By { operator, reason }: By,
+    Path(user): Path<String>,
+) -> Result<Json<Value>, Failure> {
     let user_id = user_id(&accounts, &user)?;
+    note(&accounts, &evidence.access_log, &user_id, Look { by: operator, what: What::Devices, reason }).await?;
     let devices: Vec<Value> = accounts
         .devices(&user_id)
         .await?

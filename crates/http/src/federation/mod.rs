@@ -9,6 +9,7 @@ pub mod discovery;
 pub mod event;
 pub mod extract;
 mod keys;
+mod ledger;
 mod membership;
 pub mod openid;
 pub mod query;
@@ -17,10 +18,13 @@ pub mod thirdparty;
 mod transactions;
 mod x_matrix;
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     body::Body,
     http::header,
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
 };
 use domicile_app::media::ByteStream;
@@ -44,6 +48,11 @@ pub fn routes() -> Router<Services> {
         .merge(space::routes())
         .merge(thirdparty::routes())
         .merge(transactions::routes())
+}
+
+/// The same, with what other servers are given counted.
+pub fn counted(services: &Services) -> Router<Services> {
+    routes().route_layer(from_fn_with_state(Arc::clone(&services.ledger), ledger::counted))
 }
 
 /// JSON that is written while it goes out.

@@ -127,7 +127,7 @@ impl Bound {
                 () = stopping.cancelled() => break,
                 accepted = self.accept() => accepted,
             };
-            let (stream, address) = match accepted {
+            let (stream, address, uid) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, most likely: a moment later there may be some.
@@ -136,7 +136,7 @@ impl Bound {
                     continue;
                 }
             };
-            let peer = Peer { address, proxies: Arc::clone(&self.proxies) };
+            let peer = Peer { address, uid, proxies: Arc::clone(&self.proxies) };
             let patience = self.patience;
             let (router, watcher, stopping) = (router.clone(), graceful.watcher(), stopping.clone());
             let connection = Connection { router, peer, patience, watcher, stopping };
@@ -158,14 +158,19 @@ impl Bound {
         }
     }
 
-    async fn accept(&self) -> io::Result<(Accepted, Option<IpAddr>)> {
+    /// A connection, with its address or with the account of the process that opened it.
+    async fn accept(&self) -> io::Result<(Accepted, Option<IpAddr>, Option<u32>)> {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok((Accepted::Tcp(stream), Some(address.ip().to_canonical())))
+                Ok((Accepted::Tcp(stream), Some(address.ip().to_canonical()), None))
             }
-            Socket::Unix(listener, _) => Ok((Accepted::Unix(listener.accept().await?.0), None)),
+            Socket::Unix(listener, _) => {
+                let stream = listener.accept().await?.0;
+                let uid = stream.peer_cred().ok().map(|peer| peer.uid());
+                Ok((Accepted::Unix(stream), None, uid))
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `domicile config`: check, default, show.
 
 use clap::Subcommand;
-use domicile_core::config::{Config, Source};
+use domicile_core::config::{Config, Problems, Source};
 use serde_json::{Map, Value, json};
 
 use super::say;
@@ -34,7 +34,13 @@ pub(super) fn run(command: &ConfigCommand, source: Option<&Source>) -> anyhow::R
 }
 
 fn check(source: Option<&Source>, json: bool) -> anyhow::Result<()> {
-    let read = Config::read(source, std::env::vars());
+    let read = Config::read(source, std::env::vars()).and_then(|config| {
+        let mut problems = Problems::default();
+        for problem in config.unlisted_processors() {
+            problems.push(problem);
+        }
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    });
     if json {
         let problems = read.as_ref().err().map(|problems| {
             let told = problems.all().iter().map(|problem| json!({ "place": problem.place, "what": problem.what }));

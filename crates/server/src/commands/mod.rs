@@ -1,13 +1,18 @@
 //! The command line.
 
+mod access_log;
+mod audit;
 mod backup;
 mod blocklist;
 mod cell;
 mod config;
 mod deployment;
 pub(crate) mod document_file;
+mod erase;
+mod export;
 mod federation;
 pub(crate) mod key_file;
+mod ledger;
 mod probe;
 mod report;
 mod terminal;
@@ -20,7 +25,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use domicile_core::config::{Config, Source};
 
-use crate::{serve, telemetry};
+use crate::{admin_socket::By, serve, telemetry};
 
 /// A Matrix homeserver for people who live under many countries' laws.
 #[derive(Debug, Parser)]
@@ -43,6 +48,16 @@ enum Command {
     /// Make and change accounts.
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Show where all data is, row by row, in a signed report.
+    Audit(audit::AuditCommand),
+    /// Who looked at somebody's data, as they read it themselves.
+    AccessLog(access_log::AccessLogCommand),
+    /// Write all that is held about a person into a file that only they can open.
+    Export(export::ExportCommand),
+    /// Remove a person, with a receipt of what is gone, what is unreadable and what remains.
+    Erase(erase::EraseCommand),
+    /// What crossed a border, by day.
+    Ledger(ledger::LedgerCommand),
     /// Back up the server, also while it runs.
     #[command(subcommand)]
     Backup(backup::BackupCommand),
@@ -101,6 +116,11 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         match arguments.command {
             None | Some(Command::Serve) => serve::run(&config).await,
             Some(Command::User(command)) => user::run(&config, command).await,
+            Some(Command::Audit(command)) => audit::run(&config, command).await,
+            Some(Command::AccessLog(command)) => access_log::run(&config, command).await,
+            Some(Command::Export(command)) => export::run(&config, command).await,
+            Some(Command::Erase(command)) => erase::run(&config, command).await,
+            Some(Command::Ledger(command)) => ledger::run(&config, command).await,
             Some(Command::Backup(command)) => backup::run(&config, command).await,
             Some(Command::Restore(command)) => backup::restore(&config, command).await,
             Some(Command::Report(command)) => report::run(&config, command).await,

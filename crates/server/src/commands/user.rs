@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 use domicile_core::{config::Config, rng};
 use serde_json::{Value, json};
 
-use super::{date, say, terminal::ask_hidden};
-use crate::admin_socket::ask;
+use super::{By, date, say, terminal::ask_hidden};
+use crate::admin_socket::{ask, ask_as};
 
 const PATH: &str = "/_domicile/admin/v1/users";
 
@@ -83,6 +83,8 @@ pub(super) enum UserCommand {
     Devices {
         /// The account.
         user: String,
+        #[command(flatten)]
+        by: By,
         /// For programs.
         #[arg(long)]
         json: bool,
@@ -108,7 +110,7 @@ pub(super) async fn run(config: &Config, command: UserCommand) -> anyhow::Result
         UserCommand::Suspend(named) => stand(config, named, &json!({ "suspended": true }), "is suspended").await,
         UserCommand::Unsuspend(named) => stand(config, named, &json!({ "suspended": false }), "is not suspended").await,
         UserCommand::List { json } => list(config, json).await,
-        UserCommand::Devices { user, json } => devices(config, &user, json).await,
+        UserCommand::Devices { user, by, json } => devices(config, &user, &by, json).await,
     }
 }
 
@@ -162,8 +164,8 @@ async fn list(config: &Config, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn devices(config: &Config, user: &str, json: bool) -> anyhow::Result<()> {
-    let answer = ask(config, Method::GET, &format!("{PATH}/{user}/devices"), &Value::Null).await?;
+async fn devices(config: &Config, user: &str, by: &By, json: bool) -> anyhow::Result<()> {
+    let answer = ask_as(config, Method::GET, &format!("{PATH}/{user}/devices"), &Value::Null, by).await?;
     if json {
         return say(&answer.to_string());
     }

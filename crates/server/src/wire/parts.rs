@@ -7,6 +7,7 @@ use domicile_app::{
     blocklists::Blocklists,
     e2ee::DeviceListCopies,
     events::Ingest,
+    evidence::Ledger,
     federation::{Outbound, Peers, outbound::Carrier},
     jobs::Jobs,
     probes::Probes,
@@ -44,6 +45,8 @@ pub struct Wired {
     pub admin: AdminServices,
     /// The state of what the server depends on.
     pub health: Arc<Health>,
+    /// What crossed a border.
+    pub ledger: Arc<Ledger>,
     /// Work that changes left behind.
     pub jobs: Arc<Jobs>,
     /// Notifications to push gateways.

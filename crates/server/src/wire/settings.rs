@@ -10,6 +10,7 @@ use domicile_app::{
     },
     calls::{TurnProof, TurnSettings},
     discovery::{Contact, Discovery},
+    evidence::Declared,
     federation::{Policy as FederationPolicy, outbound::OutboundSettings},
     rooms::{CreationSettings, EncryptByDefault},
 };
@@ -58,6 +59,8 @@ pub struct Settings {
     pub blocklists: BlocklistSettings,
     /// Whether somebody interferes with the ways to this deployment.
     pub probe: probe::Choices,
+    /// What the operator says about the places of data.
+    pub declared: Declared,
 }
 
 impl Settings {
@@ -87,6 +90,7 @@ impl Settings {
             blocklists: BlocklistSettings::new(config)?,
             egress: Self::egress(&config.egress)?,
             probe: probe::Choices::new(config)?,
+            declared: super::evidence::declared(config),
         })
     }
 

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test whose helper fails has failed")]
 
+mod audit;
 mod blocklist;
-mod deployment;
 mod censor;
 mod command_line;
+mod deployment;
+mod evidence;
 mod probes;
 mod secrets;
 mod stopping;

@@ -60,7 +60,7 @@ impl Drop for Temporary {
 }
 
 /// A new file that only its owner may read.
-fn create_private(path: &Path) -> Result<File, BackupError> {
+pub(super) fn create_private(path: &Path) -> Result<File, BackupError> {
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -128,7 +128,7 @@ pub(super) fn read_small(path: &Path, identity: &Identity) -> Result<Zeroizing<V
     Ok(content)
 }
 
-fn open(path: &Path, identity: &Identity) -> Result<Decrypt<BufReader<File>>, BackupError> {
+pub(super) fn open(path: &Path, identity: &Identity) -> Result<Decrypt<BufReader<File>>, BackupError> {
     let file = File::open(path).map_err(|source| BackupError::path("cannot open", path, source))?;
     Decrypt::new(BufReader::with_capacity(256 * 1024, file), identity)
 }

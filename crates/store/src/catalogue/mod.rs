@@ -3,9 +3,11 @@
 //! The audit, erasure, a person's export and the move to another home walk it. A column that is not here does not get past the tests, which
 //! compare it with the live schema of both engines.
 
+mod abroad;
 mod accounts;
 mod blocklists;
 mod e2ee;
+mod evidence;
 mod exceptions;
 mod federation;
 mod media;
@@ -14,6 +16,7 @@ mod probes;
 mod reading;
 mod rooms;
 
+pub use abroad::{ADMITTED, Abroad, Admitted, abroad};
 pub use exceptions::{EXCEPTIONS, Exception};
 
 /// What kind of data it is.
@@ -159,6 +162,7 @@ pub fn tables() -> Vec<&'static Table> {
         rooms::TABLES,
         reading::TABLES,
         e2ee::TABLES,
+        evidence::TABLES,
         media::TABLES,
         federation::TABLES,
         blocklists::TABLES,

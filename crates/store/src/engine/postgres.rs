@@ -91,6 +91,7 @@ fn failure(error: tokio_postgres::Error) -> StoreError {
         Some(refusal) if *refusal.code() == SqlState::UNIQUE_VIOLATION => {
             StoreError::Conflict("a row that must be new is there already")
         }
+        Some(refusal) if *refusal.code() == SqlState::QUERY_CANCELED => StoreError::TooLong("10 seconds"),
         Some(refusal) => StoreError::Database(format!("{} ({})", refusal.message(), refusal.code().code())),
         None => match error.source() {
             Some(source) => StoreError::Database(format!("{error}: {source}")),

@@ -70,6 +70,30 @@ pub async fn by_id(snapshot: &Snapshot, media_id: &str) -> Result<Option<Media>,
     row.as_ref().map(media).transpose()
 }
 
+/// At most `limit` of what a user uploaded or is about to, after an id.
+pub async fn of_user(
+    snapshot: &Snapshot,
+    user_num: UserNum,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Media>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT media_id, user_num, created_ts, content_hash, byte_size, content_type, sealed, expires_ts FROM media
+             WHERE user_num = $1 AND media_id > $2 ORDER BY media_id LIMIT $3",
+            &params![user_num, after, limit],
+        )
+        .await?;
+    rows.iter().map(media).collect()
+}
+
+/// The blobs of the thumbnails of media.
+pub async fn thumbnail_hashes(snapshot: &Snapshot, media_id: &str) -> Result<Vec<Bytes>, StoreError> {
+    let rows =
+        snapshot.query("SELECT content_hash FROM media_thumbnails WHERE media_id = $1", &params![media_id]).await?;
+    rows.iter().map(|row| row.blob(0)).collect()
+}
+
 /// Adds media; a conflict if the id is taken.
 pub fn insert(batch: &mut Batch, media: &Media) {
     batch.push(

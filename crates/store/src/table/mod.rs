@@ -1,7 +1,10 @@
 //! One file a noun: the statements over its tables, as functions that read from a snapshot or add to a batch.
 
+pub mod access_log;
 pub mod account_data;
 pub mod aliases;
+pub mod audits;
+pub mod backups;
 pub mod blocklists;
 pub mod cross_signing;
 pub mod dehydrated_devices;
@@ -12,6 +15,8 @@ pub mod device_list_copies;
 pub mod device_lists;
 pub mod devices;
 pub mod events;
+pub mod export_ledger;
+pub mod export_requests;
 pub mod filters;
 pub mod graph;
 pub mod inbound;

@@ -135,6 +135,14 @@ pub fn deactivate(batch: &mut Batch, user_num: UserNum, now_ms: i64, erase: bool
     );
 }
 
+/// Marks an account that was deactivated before as one whose owner wants to be erased.
+pub fn set_erased(batch: &mut Batch, user_num: UserNum) {
+    batch.push(
+        "UPDATE users SET erased = 1, password_hash = NULL, locked_ts = NULL, suspended_ts = NULL WHERE user_num = $1",
+        params![user_num],
+    );
+}
+
 /// Removes what an account kept here and nobody else needs: credentials' helpers, profile, account data, filters, keys and key backup.
 /// Devices go with [`super::devices::remove`].
 pub fn remove_belongings(batch: &mut Batch, user_num: UserNum) {

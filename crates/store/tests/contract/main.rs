@@ -1,6 +1,11 @@
 //! What both engines promise: every test here runs on SQLite and on PostgreSQL.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a step of a test that fails ends the test")]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a step of a test that fails ends the test"
+)]
 
 mod backup;
 mod batches;
@@ -14,3 +19,4 @@ mod positions;
 mod search;
 mod snapshots;
 mod statements;
+mod walk;

@@ -47,6 +47,7 @@ use crate::{
     accounts::{Devices, Users},
     ephemeral::Presence,
     events::Events,
+    evidence::Ledger,
     rooms::Rooms,
 };
 
@@ -85,6 +86,8 @@ pub struct OutboundParts {
     pub devices: Arc<Devices>,
     /// Who is online.
     pub presence: Arc<Presence>,
+    /// What crossed a border.
+    pub ledger: Arc<Ledger>,
     /// What the operator chooses.
     pub settings: OutboundSettings,
 }

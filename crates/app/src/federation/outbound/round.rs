@@ -21,7 +21,10 @@ use super::{
     memory::{Memory, Pending},
     passing_edus, receipt_edus, rest,
 };
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    evidence::ledger::{self, Flow},
+};
 
 /// What a transaction may take. The other side may have much to do with it.
 const TIME: Duration = Duration::from_secs(90);
@@ -217,7 +220,20 @@ impl Outbound {
             Outcome::TooLarge => "too_large",
             Outcome::Failed { word, .. } => word,
         };
+        if matches!(outcome, Outcome::Taken { .. }) {
+            self.enter(destination, &pending.transaction);
+        }
         self.counts.add(destination, word, pending.transaction.pdus.len(), pending.transaction.edus.len());
+    }
+
+    /// Enters into the ledger what crossed a border. What goes to another cell is entered by who knows its region.
+    fn enter(&self, destination: &Destination, transaction: &Transaction) {
+        if let Destination::Server(_) = destination {
+            let size = |all: &[Box<RawValue>]| all.iter().map(|one| one.get().len()).sum::<usize>();
+            let (pdus, edus) = (&transaction.pdus, &transaction.edus);
+            self.parts.ledger.add(ledger::OUTER, Flow::Events, pdus.len(), size(pdus));
+            self.parts.ledger.add(ledger::OUTER, Flow::Ephemeral, edus.len(), size(edus));
+        }
     }
 
     /// A transaction was taken: the place moves and the rows go.

@@ -3,7 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use domicile_app::accounts::Standings;
+use domicile_app::{
+    accounts::{Accounts, Standings},
+    evidence::{
+        AccessLog,
+        access_log::{Look, Operator, What},
+    },
+};
 use ruma::api::client::admin::lock_user::v1::{Request, Response};
 
 use crate::{
@@ -12,9 +18,17 @@ use crate::{
 };
 
 /// Locks an account or unlocks it, for an administrator.
-pub(super) async fn lock_user(State(standings): State<Arc<Standings>>, request: Authed<Request>) -> Reply<Response> {
+pub(super) async fn lock_user(
+    State(standings): State<Arc<Standings>>,
+    State(accounts): State<Arc<Accounts>>,
+    State(log): State<Arc<AccessLog>>,
+    request: Authed<Request>,
+) -> Reply<Response> {
     let Request { user_id, locked, .. } = request.body;
     standings.check_writer(&request.session, &user_id)?;
+    let by = Operator { name: request.session.user_id.to_string(), uid: None };
+    let user_num = accounts.local_num(&user_id).await?;
+    log.note(user_num, Look { by, what: What::StandingChanged, reason: None }).await?;
     standings.set_locked(&user_id, locked).await?;
     Ok(Answer(Response::new(locked)))
 }

@@ -194,9 +194,7 @@ pub(in crate::engine) fn query_here(sql: &'static str, params: &[Value]) -> Resu
 
 fn or_too_long(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::OperationInterrupted) => {
-            StoreError::Database(format!("a read took longer than {} s and was ended", LIMIT.as_secs()))
-        }
+        Some(rusqlite::ErrorCode::OperationInterrupted) => StoreError::TooLong("10 seconds"),
         _ => error.into(),
     }
 }

@@ -1,0 +1,142 @@
+//! The audit: every table is walked by the catalogue, and every row that is about somebody must be about somebody whose home is here, or be
+//! one of those that may be elsewhere.
+
+mod canary;
+mod people;
+mod report;
+mod rooms;
+mod tables;
+
+use std::sync::Arc;
+
+use domicile_core::{clock::Clock, rng::Rng};
+use domicile_store::{Keystore, Store};
+use serde_json::Value;
+
+pub use canary::Canary;
+pub use people::Homes;
+pub use tables::{Finding, TableCount};
+
+use super::{AccessLog, Declared, Documents, Ledger, Signed, marks::Marks};
+use crate::{Result, residency::Localities};
+
+/// The kind of document that an audit is.
+pub const KIND: &str = "audit";
+
+/// Marks of people.
+mod mark {
+    /// The home is here.
+    pub(super) const HERE: u8 = 1;
+    /// The home is in another cell of the deployment.
+    pub(super) const CELL: u8 = 2;
+    /// The home is on another server.
+    pub(super) const SERVER: u8 = 4;
+    /// Is in a room of which there is a copy here.
+    pub(super) const MET: u8 = 8;
+    /// Any home that is known.
+    pub(super) const KNOWN: u8 = HERE | CELL | SERVER;
+
+    /// Of rooms: there is a copy here.
+    pub(super) const COPY: u8 = 1;
+    /// Of rooms: somebody whose home is here justifies it.
+    pub(super) const JUSTIFIED: u8 = 2;
+}
+
+/// What audits are made of.
+pub struct AuditsParts {
+    /// The database.
+    pub store: Store,
+    /// The keys of people's own.
+    pub keystore: Arc<Keystore>,
+    /// Where users are.
+    pub localities: Arc<Localities>,
+    /// Who looked at whose data.
+    pub access_log: Arc<AccessLog>,
+    /// What crossed a border.
+    pub ledger: Arc<Ledger>,
+    /// Where reports go.
+    pub documents: Arc<Documents>,
+    /// What the operator declares.
+    pub declared: Declared,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+}
+
+/// Makes audits and checks them.
+pub struct Audits {
+    pub(super) parts: AuditsParts,
+    /// One walk at a time.
+    walking: tokio::sync::Mutex<()>,
+}
+
+/// What a walk found.
+pub struct Measured {
+    /// People by where their home is.
+    pub homes: Homes,
+    /// Each table.
+    pub tables: Vec<TableCount>,
+    /// Room copies.
+    pub rooms: rooms::Copies,
+    /// Rows that must not be here.
+    pub findings: tables::Findings,
+    /// Keys of people in the keystore.
+    pub keys: i64,
+}
+
+impl Measured {
+    /// Rows that must not be here, those of the keystore with them.
+    pub fn foreign(&self) -> i64 {
+        self.tables.iter().map(|table| table.foreign).sum::<i64>() + self.findings.keys
+    }
+}
+
+impl Audits {
+    /// Of its parts.
+    pub fn new(parts: AuditsParts) -> Self {
+        Self { parts, walking: tokio::sync::Mutex::default() }
+    }
+
+    /// Where the reports are.
+    pub fn documents(&self) -> &Documents {
+        &self.parts.documents
+    }
+
+    /// Walks everything, and signs a report.
+    pub async fn run(&self) -> Result<Signed> {
+        let began_ts = self.parts.clock.now_ms();
+        let (path, file) = self.parts.documents.attachment(ROOMS_PART)?;
+        let measured = self.measure(rooms::List::into_file(file)).await?;
+        let rooms_file = format!("rooms-{began_ts}.jsonl");
+        std::fs::rename(&path, path.with_file_name(&rooms_file)).map_err(crate::Error::internal)?;
+        let body = self.body(&measured, began_ts, &rooms_file).await?;
+        self.parts.documents.add(KIND, body).await
+    }
+
+    /// Walks everything. The room copies, each with the member that justifies it, go into `list`.
+    async fn measure(&self, list: rooms::List) -> Result<Measured> {
+        let _one = self.walking.lock().await;
+        let (mut people, homes) = self.people().await?;
+        let (room_marks, rooms) = self.rooms(&people, list).await?;
+        let mut findings = tables::Findings::default();
+        let tables = self.tables(&mut people, &room_marks, &mut findings).await?;
+        let keys = self.keys(&mut people, &mut findings).await?;
+        Ok(Measured { homes, tables, rooms, findings, keys })
+    }
+
+    /// The same without a list of rooms: what verification compares.
+    pub(super) async fn measure_again(&self) -> Result<Measured> {
+        self.measure(rooms::List::nowhere()).await
+    }
+
+    async fn body(&self, measured: &Measured, began_ts: i64, rooms_file: &str) -> Result<Value> {
+        report::body(&self.parts, measured, began_ts, rooms_file).await
+    }
+}
+
+/// The list of rooms while it is being written.
+const ROOMS_PART: &str = "rooms.part";
+
+/// What the steps of a walk know of people.
+type People = Marks;

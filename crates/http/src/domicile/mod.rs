@@ -1,0 +1,12 @@
+//! What Domicile tells people beyond Matrix, with the access token of any of their clients.
+
+mod access_log;
+
+use axum::Router;
+
+use crate::state::Services;
+
+/// The routes.
+pub fn routes() -> Router<Services> {
+    Router::new().merge(access_log::routes())
+}

@@ -1,0 +1,108 @@
+//! `domicile audit`: run, verify, list.
+
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use axum::http::Method;
+use clap::{Args, Subcommand};
+use domicile_app::evidence::verify;
+use domicile_core::config::Config;
+use serde_json::{Value, json};
+
+use super::say;
+use crate::admin_socket::ask;
+
+const PATH: &str = "/_domicile/admin/v1/audits";
+
+/// Where all data is, by whom it is about: every table, every row.
+#[derive(Debug, Args)]
+pub(super) struct AuditCommand {
+    #[command(subcommand)]
+    command: Option<AuditSubcommand>,
+    /// For programs: the signed report.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditSubcommand {
+    /// Check a report: its signature, the chain of reports, and what is here now.
+    Verify {
+        /// The report's file.
+        report: PathBuf,
+        /// The public key that must have signed it. Without it, it is the key of this cell.
+        #[arg(long)]
+        key: Option<String>,
+        /// Rows to draw at random and look up one by one.
+        #[arg(long, default_value_t = 200)]
+        sample: u32,
+        /// Also plant a row that must not be here, see that the audit finds it, and take it away again.
+        #[arg(long)]
+        canary: bool,
+        /// Check the signature only, without this cell's data: for who has the report and the key.
+        #[arg(long)]
+        signature_only: bool,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the signed documents of this cell, and the public key.
+    List {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) async fn run(config: &Config, command: AuditCommand) -> anyhow::Result<()> {
+    match command.command {
+        None => audit(config, command.json).await,
+        Some(AuditSubcommand::List { json }) => list(config, json).await,
+        Some(AuditSubcommand::Verify { report, key, signature_only: true, json, .. }) => {
+            let signer = verify::check_signature(&read(&report)?, key.as_deref())?;
+            if json {
+                return say(&json!({ "key": signer }).to_string());
+            }
+            say(&format!("Signed by {signer}. Nothing else was checked."))
+        }
+        Some(AuditSubcommand::Verify { report, key, sample, canary, json, .. }) => {
+            let wanted = json!({ "report": read(&report)?, "key": key, "sample": sample, "canary": canary });
+            let verdict = ask(config, Method::POST, &format!("{PATH}/verify"), &wanted).await?;
+            if json {
+                say(&verdict.to_string())?;
+            } else {
+                text::verdict(&verdict)?;
+            }
+            if verdict["passed"].as_bool() != Some(true) {
+                bail!("the report does not stand");
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn audit(config: &Config, json: bool) -> anyhow::Result<()> {
+    let made = ask(config, Method::POST, PATH, &Value::Null).await?;
+    if json {
+        say(&made["document"].to_string())?;
+    } else {
+        text::report(&made)?;
+    }
+    let foreign = made["document"]["body"]["foreign"]["rows"].as_i64().unwrap_or_default();
+    if foreign > 0 {
+        bail!("{foreign} rows are about people whose home is elsewhere, and must not be here");
+    }
+    Ok(())
+}
+
+async fn list(config: &Config, json: bool) -> anyhow::Result<()> {
+    let answer = ask(config, Method::GET, PATH, &Value::Null).await?;
+    if json { say(&answer.to_string()) } else { text::list(&answer) }
+}
+
+fn read(path: &Path) -> anyhow::Result<Value> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is no report", path.display()))
+}

@@ -1,0 +1,150 @@
+//! A report as a person reads it.
+
+use serde_json::Value;
+
+use crate::commands::{date, say};
+
+fn all(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+fn number(value: &Value, key: &str) -> i64 {
+    value[key].as_i64().unwrap_or_default()
+}
+
+pub(super) fn report(made: &Value) -> anyhow::Result<()> {
+    let document = &made["document"];
+    let body = &document["body"];
+    say(&format!(
+        "Audit {} of {}, {}",
+        document["number"],
+        text(document, "server_name"),
+        date(number(document, "made_ts"))
+    ))?;
+    say("\nWhat is not covered:")?;
+    for gap in all(&body["not_covered"]) {
+        say(&format!("  - {}. {}", text(gap, "what"), text(gap, "why")))?;
+    }
+    measured(body)?;
+    say("\nDeclared by the operator (no program can see where a disk stands):")?;
+    for place in all(&body["storage"]["places"]) {
+        say(&format!("  {}: {}", text(place, "what"), text(place, "place")))?;
+    }
+    let backups = body["backups"]["all"].as_array().map_or(0, Vec::len);
+    say(&format!("  backups made: {backups}"))?;
+    for backup in all(&body["backups"]["all"]).take(10) {
+        let until = backup["expires_ts"]
+            .as_i64()
+            .map_or_else(|| "until somebody deletes it".to_owned(), |ts| format!("until {}", date(ts)));
+        say(&format!("    {} {} ({until})", date(number(backup, "created_ts")), text(backup, "data")))?;
+    }
+    say("  processors:")?;
+    for processor in all(&body["processors"]["all"]) {
+        say(&format!("    {}", processor.as_str().unwrap_or_default()))?;
+    }
+    say("\nObserved by other cells: nothing, this cell was alone.")?;
+    say(&format!(
+        "\nSigned report: {}\nSHA-256: {}\nKey: {}",
+        text(made, "file"),
+        text(made, "sha256"),
+        text(&document["signature"], "key")
+    ))?;
+    if body["passed"].as_bool() == Some(true) {
+        return say("\nEvery row of every vault table is of somebody whose home is here.");
+    }
+    say("\nRows that must not be here:")?;
+    for row in all(&body["foreign"]["named"]) {
+        let user = row["user"].as_str().unwrap_or("nobody who is known");
+        say(&format!("  {} [{}] of {user}", text(row, "table"), text(row, "key")))?;
+    }
+    Ok(())
+}
+
+fn measured(body: &Value) -> anyhow::Result<()> {
+    let (program, people, rooms) = (&body["program"]["is"], &body["homes"]["people"], &body["rooms"]["is"]);
+    say("\nMeasured by this cell:")?;
+    say(&format!(
+        "  program {} {}, SHA-256 {}",
+        text(program, "name"),
+        text(program, "version"),
+        text(program, "sha256")
+    ))?;
+    say(&format!(
+        "  people: {} with their home here, {} in other cells, {} on other servers",
+        people["here"], people["other_cells"], people["other_servers"]
+    ))?;
+    say(&format!(
+        "  room copies: {}; here for somebody who is in the room: {}, who was invited: {}, who was in it: {}, for nobody: {}",
+        rooms["all"], rooms["joined"], rooms["invited"], rooms["left"], rooms["nobody"]
+    ))?;
+    for room in all(&rooms["without"]) {
+        say(&format!("    for nobody: {}", room.as_str().unwrap_or_default()))?;
+    }
+    say(&format!("    each with its member: {}", text(&body["rooms"], "list")))?;
+    let log = &body["access_log"]["is"];
+    let broken = log["broken"].as_array().map_or(0, Vec::len);
+    say(&format!(
+        "  access log: {} looks at the data of {} people; chains that are broken: {broken}",
+        log["entries"], log["people"]
+    ))?;
+    say(&format!("  keys of people's own: {}", body["keystore"]["keys"]))?;
+    say(&format!(
+        "\n  {:<24} {:<11} {:<9} {:>10} {:>10} {:>10} {:>8}",
+        "table", "class", "belongs", "rows", "here", "elsewhere", "foreign"
+    ))?;
+    for table in all(&body["tables"]["all"]) {
+        say(&format!(
+            "  {:<24} {:<11} {:<9} {:>10} {:>10} {:>10} {:>8}",
+            text(table, "table"),
+            text(table, "class"),
+            text(table, "belongs"),
+            number(table, "rows"),
+            number(table, "here"),
+            number(table, "elsewhere") + number(table, "without_member") + number(table, "unowned"),
+            number(table, "foreign"),
+        ))?;
+    }
+    Ok(())
+}
+
+pub(super) fn verdict(verdict: &Value) -> anyhow::Result<()> {
+    say(&format!("Signed by {}; {} documents in the chain.", text(verdict, "key"), verdict["documents"]))?;
+    say(&format!("{} rows were drawn at random and looked up.", verdict["drawn"]))?;
+    if let Some(canary) = verdict["canary"].as_object() {
+        let is = |key: &str| canary.get(key).and_then(Value::as_bool) == Some(true);
+        let told = match (is("found"), is("removed")) {
+            (true, true) => "was found and is gone again",
+            (true, false) => "was found, and is still there",
+            _ => "was not found",
+        };
+        say(&format!("A canary was planted in {} and {told}.", text(&verdict["canary"], "table")))?;
+    }
+    for table in all(&verdict["changed"]) {
+        say(&format!("  {}: {} rows then, {} now", text(table, "table"), table["reported"], table["now"]))?;
+    }
+    for wrong in all(&verdict["wrong"]) {
+        say(&format!("Wrong: {}", wrong.as_str().unwrap_or_default()))?;
+    }
+    if verdict["passed"].as_bool() == Some(true) { say("The report stands.") } else { Ok(()) }
+}
+
+pub(super) fn list(answer: &Value) -> anyhow::Result<()> {
+    say(&format!("Key: {}", text(answer, "key")))?;
+    for document in all(&answer["documents"]) {
+        say(&format!(
+            "{:>6}  {}  {:<8} {}",
+            number(document, "number"),
+            date(number(document, "made_ts")),
+            text(document, "kind"),
+            text(document, "file")
+        ))?;
+    }
+    for wrong in all(&answer["wrong"]) {
+        say(&format!("Wrong: {}", wrong.as_str().unwrap_or_default()))?;
+    }
+    Ok(())
+}

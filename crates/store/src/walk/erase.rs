@@ -1,0 +1,14 @@
+//! Removing what belongs to a person, table by table.
+
+use domicile_core::ids::UserNum;
+
+use super::statements;
+use crate::{Batch, catalogue::Table, params};
+
+/// Removes the rows that belong to a person in a table; `false` if its rows belong to nobody. What others find their owner through goes last:
+/// call it in the reverse of the order of copying.
+pub fn remove(batch: &mut Batch, table: &Table, user_num: UserNum) -> bool {
+    let Some(sql) = statements::remove_of(table) else { return false };
+    batch.push(sql, params![user_num]);
+    true
+}
