@@ -153,10 +153,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     between(
         scenario(
-            "between servers: two branches of 1,000 events that contradict each other",
+            "between servers: two branches of 1,000 events that contradict each other (Synapse: 200)",
             "branches",
             &[("messages", 1_000)],
-            &[("messages", 1_000)],
+            &[("messages", 200)],
         ),
         Others::Played,
         Some("the last event, for which both whole branches are resolved, was here"),
