@@ -37,8 +37,15 @@ const fn scenario(
 }
 
 /// Between servers.
-const fn between(scenario: Scenario, others: Others, end: Option<&'static str>) -> Scenario {
-    Scenario { others, end, ..scenario }
+const fn between(
+    name: &'static str,
+    kind: &'static str,
+    domicile: &'static [(&'static str, u32)],
+    synapse: &'static [(&'static str, u32)],
+    others: Others,
+    end: Option<&'static str>,
+) -> Scenario {
+    Scenario { name, kind, domicile, synapse: Some(synapse), restart: false, others, end }
 }
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -132,52 +139,42 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     scenario("parked long polls", "parked", &[("members", 2_000)], &[("members", 300)]),
     between(
-        scenario(
-            "between servers: 10,000 events in transactions of 50 (Synapse: 1,000)",
-            "ingest",
-            &[("members", 5), ("messages", 10_000)],
-            &[("members", 5), ("messages", 1_000)],
-        ),
+        "between servers: 10,000 events in transactions of 50 (Synapse: 1,000)",
+        "ingest",
+        &[("members", 5), ("messages", 10_000)],
+        &[("members", 5), ("messages", 1_000)],
         Others::Played,
         None,
     ),
     between(
-        scenario(
-            "between servers: one message to 1,000, half of them dead",
-            "fan-out",
-            &[("members", 1_000)],
-            &[("members", 1_000)],
-        ),
+        "between servers: one message to 1,000, half of them dead",
+        "fan-out",
+        &[("members", 1_000)],
+        &[("members", 1_000)],
         Others::Played,
         Some("the last of the living had it"),
     ),
     between(
-        scenario(
-            "between servers: two branches of 1,000 events that contradict each other (Synapse: 200)",
-            "branches",
-            &[("messages", 1_000)],
-            &[("messages", 200)],
-        ),
+        "between servers: two branches of 1,000 events that contradict each other (Synapse: 200)",
+        "branches",
+        &[("messages", 1_000)],
+        &[("messages", 200)],
         Others::Played,
         Some("the last event, for which both whole branches are resolved, was here"),
     ),
     between(
-        scenario(
-            "between servers: joining a room of 10,000 members and 50,000 state events, which is told at once",
-            "direct-join",
-            &[("members", 10_000), ("state", 40_000)],
-            &[("members", 10_000), ("state", 40_000)],
-        ),
+        "between servers: joining a room of 10,000 members and 50,000 state events, which is told at once",
+        "direct-join",
+        &[("members", 10_000), ("state", 40_000)],
+        &[("members", 10_000), ("state", 40_000)],
         Others::Played,
         Some("everything was here"),
     ),
     between(
-        scenario(
-            "between servers: joining a room of 10,000 members and 50,000 state events, which a Synapse holds",
-            "remote-join",
-            &[("members", 10_000), ("state", 40_000)],
-            &[("members", 10_000), ("state", 40_000)],
-        ),
+        "between servers: joining a room of 10,000 members and 50,000 state events, which a Synapse holds",
+        "remote-join",
+        &[("members", 10_000), ("state", 40_000)],
+        &[("members", 10_000), ("state", 40_000)],
         Others::Holder,
         Some("everything was here"),
     ),
