@@ -60,6 +60,22 @@ fn target_folder() -> Result<PathBuf> {
     Ok(metadata.target_directory)
 }
 
+/// Where other servers reach one that is started for a chore: its name is that address.
+#[derive(Debug, Clone)]
+pub(crate) struct Reached {
+    /// Address and port.
+    pub(crate) address: SocketAddr,
+    /// A folder with `authority.pem`, `certificate.pem` and `key.pem`.
+    pub(crate) certificates: PathBuf,
+}
+
+impl Reached {
+    /// At a port that is free.
+    pub(crate) fn anywhere(certificates: &Path) -> Result<Self> {
+        Ok(Self { address: free_address()?, certificates: certificates.to_owned() })
+    }
+}
+
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -71,9 +87,15 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `program` with its data in `data` and its configuration and log in `folder`, and waits for its answer.
     pub(crate) fn start(program: &Path, folder: &Path, data: &Path) -> Result<Self> {
+        Self::start_reached(program, folder, data, None)
+    }
+
+    /// The same; other servers may reach it.
+    pub(crate) fn start_reached(program: &Path, folder: &Path, data: &Path, reached: Option<&Reached>) -> Result<Self> {
         let address = free_address()?;
         let (config, log) = (folder.join("domicile.toml"), folder.join("server.log"));
-        fs::write(&config, configuration(address, data)).with_context(|| format!("writing {}", config.display()))?;
+        fs::write(&config, configuration(address, data, reached))
+            .with_context(|| format!("writing {}", config.display()))?;
         let output = File::options().create(true).append(true).open(&log);
         let output = output.with_context(|| format!("opening {}", log.display()))?;
         let process = Command::new(program)
@@ -176,6 +198,17 @@ fn free_address() -> Result<SocketAddr> {
 }
 
 /// Registration is open and no rate limits hold: the load makes its own accounts and sends as fast as it can.
-fn configuration(address: SocketAddr, data: &Path) -> String {
-    format!("[server]\ndata_dir = \"{}\"\n\n[[listeners]]\nbind = \"{address}\"\n\n{OPEN}", data.display())
+fn configuration(address: SocketAddr, data: &Path, reached: Option<&Reached>) -> String {
+    let data = data.display();
+    let Some(Reached { address: servers, certificates }) = reached else {
+        return format!("[server]\ndata_dir = \"{data}\"\n\n[[listeners]]\nbind = \"{address}\"\n\n{OPEN}");
+    };
+    let certificates = certificates.display();
+    format!(
+        "[server]\nname = \"{servers}\"\ndata_dir = \"{data}\"\n\n\
+         [[listeners]]\nbind = \"{address}\"\nserve = [\"client\", \"media\", \"health\"]\n\n\
+         [[listeners]]\nbind = \"{servers}\"\nserve = [\"federation\"]\n\
+         certificate = \"{certificates}/certificate.pem\"\nkey = \"{certificates}/key.pem\"\n\n\
+         [egress]\nallow_addresses = [\"127.0.0.0/8\"]\nca_files = [\"{certificates}/authority.pem\"]\n\n{OPEN}"
+    )
 }

@@ -1,13 +1,15 @@
 //! Load driver and side-by-side benchmarks for any Matrix server, by its URL.
 //!
-//! It speaks the Client-Server API only and knows no server by name. It shares the machine with the server it measures, so its client does no
+//! It speaks the Client-Server API, plays other servers where that is measured, and knows no server by name. It shares the machine with the server it measures, so its client does no
 //! more than it must: one connection a sender, requests written by hand, answers parsed only where they are needed.
 
 #![expect(clippy::print_stdout, reason = "what it measures is what it prints")]
 
 mod account;
+mod certificates;
 mod client;
 mod ledger;
+mod origin;
 mod scenario;
 mod usage;
 
@@ -43,6 +45,33 @@ enum Command {
         #[arg(long)]
         ledger: PathBuf,
     },
+    /// Make an authority and a certificate for all servers of a run
+    Certificates {
+        /// Where they are written
+        #[arg(long)]
+        folder: PathBuf,
+    },
+    /// Make a large room and have a server join it, so that others can join through that one
+    Hold {
+        /// The server
+        #[arg(long)]
+        url: String,
+        /// Its name
+        #[arg(long)]
+        name: String,
+        /// The folder of certificates
+        #[arg(long)]
+        certificates: PathBuf,
+        /// The port of the server that makes the room; any that is free if none is given
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// Members, the one on the server among them
+        #[arg(long)]
+        members: usize,
+        /// Other state events
+        #[arg(long)]
+        state: usize,
+    },
     /// Run one scenario and print what it measured as JSON
     Run(scenario::Args),
 }
@@ -52,6 +81,10 @@ async fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Ledger { url, ledger } => ledger::load(&url, &ledger).await,
         Command::LedgerCheck { url, ledger } => ledger::check(&url, &ledger).await,
+        Command::Certificates { folder } => certificates::write(&folder),
+        Command::Hold { url, name, certificates, port, members, state } => {
+            scenario::hold(&url, &name, &certificates, port, (members, state)).await
+        }
         Command::Run(args) => scenario::run(&args).await,
     }
 }

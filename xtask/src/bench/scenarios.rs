@@ -9,6 +9,21 @@ pub(super) struct Scenario {
     pub(super) synapse: Option<&'static [(&'static str, u32)]>,
     /// Whether the server is started again afterwards, to see how long that takes.
     pub(super) restart: bool,
+    /// Which other servers there are.
+    pub(super) others: Others,
+    /// What it is whose time is told below the table.
+    pub(super) end: Option<&'static str>,
+}
+
+/// The other servers of a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    /// None.
+    Nobody,
+    /// Those that the load driver plays.
+    Played,
+    /// Besides, a Synapse that is in a large room.
+    Holder,
 }
 
 /// Without a restart.
@@ -18,7 +33,19 @@ const fn scenario(
     domicile: &'static [(&'static str, u32)],
     synapse: &'static [(&'static str, u32)],
 ) -> Scenario {
-    Scenario { name, kind, domicile, synapse: Some(synapse), restart: false }
+    Scenario { name, kind, domicile, synapse: Some(synapse), restart: false, others: Others::Nobody, end: None }
+}
+
+/// Between servers.
+const fn between(
+    name: &'static str,
+    kind: &'static str,
+    domicile: &'static [(&'static str, u32)],
+    synapse: &'static [(&'static str, u32)],
+    others: Others,
+    end: Option<&'static str>,
+) -> Scenario {
+    Scenario { name, kind, domicile, synapse: Some(synapse), restart: false, others, end }
 }
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -76,6 +103,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         domicile: &[("rooms", 20), ("members", 5), ("senders", 32), ("history", 1_000_000), ("messages", 40_000)],
         synapse: None,
         restart: true,
+        others: Others::Nobody,
+        end: None,
     },
     scenario(
         "send to receive, 200/s to 4 receivers",
@@ -109,4 +138,44 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         &[("rooms", 20), ("members", 20)],
     ),
     scenario("parked long polls", "parked", &[("members", 2_000)], &[("members", 300)]),
+    between(
+        "between servers: 10,000 events in transactions of 50 (Synapse: 1,000)",
+        "ingest",
+        &[("members", 5), ("messages", 10_000)],
+        &[("members", 5), ("messages", 1_000)],
+        Others::Played,
+        None,
+    ),
+    between(
+        "between servers: one message to 1,000, half of them dead",
+        "fan-out",
+        &[("members", 1_000)],
+        &[("members", 1_000)],
+        Others::Played,
+        Some("the last of the living had it"),
+    ),
+    between(
+        "between servers: two branches of 1,000 events that contradict each other (Synapse: 200)",
+        "branches",
+        &[("messages", 1_000)],
+        &[("messages", 200)],
+        Others::Played,
+        Some("the last event, for which both whole branches are resolved, was here"),
+    ),
+    between(
+        "between servers: joining a room of 10,000 members and 50,000 state events, which is told at once",
+        "direct-join",
+        &[("members", 10_000), ("state", 40_000)],
+        &[("members", 10_000), ("state", 40_000)],
+        Others::Played,
+        Some("everything was here"),
+    ),
+    between(
+        "between servers: joining a room of 10,000 members and 50,000 state events, which a Synapse holds",
+        "remote-join",
+        &[("members", 10_000), ("state", 40_000)],
+        &[("members", 10_000), ("state", 40_000)],
+        Others::Holder,
+        Some("everything was here"),
+    ),
 ];

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use crate::command;
+use crate::server::Reached;
 
 /// The version of Synapse that is measured.
 pub(super) const SYNAPSE: &str = "matrix-synapse==1.163.*";
@@ -22,12 +23,12 @@ pub(super) struct Synapse {
 }
 
 impl Synapse {
-    /// Starts it with everything it writes in `folder`, and waits until it listens.
-    pub(super) fn start(environment: &Path, folder: &Path) -> Result<Self> {
+    /// Starts it with everything it writes in `folder`, and waits until it listens. Other servers may reach it.
+    pub(super) fn start(environment: &Path, folder: &Path, reached: Option<&Reached>) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let config = folder.join("homeserver.yaml");
-        fs::write(&config, synapse_config(address, folder))?;
+        fs::write(&config, synapse_config(address, folder, reached))?;
         let python = environment.join("bin/python");
         let start = |extra: &[&str]| {
             let mut command = Command::new(&python);
@@ -68,12 +69,26 @@ impl Drop for Synapse {
     }
 }
 
-fn synapse_config(address: SocketAddr, folder: &Path) -> String {
+fn synapse_config(address: SocketAddr, folder: &Path, reached: Option<&Reached>) -> String {
     let folder = folder.display();
+    let (mut name, mut servers, mut federation) = ("localhost".to_owned(), String::new(), String::new());
+    if let Some(Reached { address, certificates }) = reached {
+        name = address.to_string();
+        let (port, certificates) = (address.port(), certificates.display());
+        servers = format!(
+            "- {{port: {port}, bind_addresses: ['127.0.0.1'], type: http, tls: true, resources: [{{names: [federation]}}]}}\n"
+        );
+        federation = format!(
+            "tls_certificate_path: {certificates}/certificate.pem\ntls_private_key_path: {certificates}/key.pem\n\
+             federation_custom_ca_list: ['{certificates}/authority.pem']\nip_range_blacklist: []\n\
+             federation_ip_range_blacklist: []\nrc_federation: {{window_size: 1000, sleep_limit: 100000, sleep_delay: 1, \
+             reject_limit: 100000, concurrent: 50}}\n"
+        );
+    }
     let mut config = format!(
-        "server_name: localhost\nreport_stats: false\nsigning_key_path: {folder}/signing.key\nmedia_store_path: {folder}/media\n\
+        "server_name: '{name}'\nreport_stats: false\nsigning_key_path: {folder}/signing.key\nmedia_store_path: {folder}/media\n\
          pid_file: {folder}/pid\ndatabase: {{name: sqlite3, args: {{database: {folder}/homeserver.db}}}}\n\
-         listeners: [{{port: {}, bind_addresses: ['127.0.0.1'], type: http, resources: [{{names: [client]}}]}}]\n\
+         listeners:\n- {{port: {}, bind_addresses: ['127.0.0.1'], type: http, resources: [{{names: [client]}}]}}\n{servers}{federation}\
          enable_registration: true\nenable_registration_without_verification: true\ntrusted_key_servers: []\n\
          password_config: {{}}\nbcrypt_rounds: 4\nsuppress_key_server_warning: true\n",
         address.port()

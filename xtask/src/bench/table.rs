@@ -10,7 +10,7 @@ use super::{Args, Measured, scenarios::Scenario, synapse::SYNAPSE};
 use crate::command;
 
 pub(super) const HEAD: &str = "| scenario | server | operations (errors) | per second | p50 ms | p99 ms | server CPU ms each | resident MiB | \
-                    KiB each in memory | bytes each on disk |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
+                    peak MiB | KiB each in memory | bytes each on disk |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
 
 pub(super) const NOTES: &str = "\
 *ratio* is Domicile's throughput over Synapse's, and Synapse's latency, CPU, memory and bytes over Domicile's: more than 1 is better, less is
@@ -19,7 +19,18 @@ Memory and disk *each* are what the server grew by in the scenario, divided by t
 kept its size for some seconds, so what a server does at leisure (emptying SQLite's log, indexing words for searches) counts, and what
 the making of rooms left to it does not. Of messages in a closed loop, three rounds are measured and the one with the median CPU is shown. Rooms are
 encrypted, as people's rooms are, unless the scenario says otherwise; each message's event has about 700 bytes.
+
+Between servers, the load driver plays the other servers, over TLS; a server under test is told the next transaction when the last event of the one
+before can be read, and each of a transaction's events took so long. The large room is joined through a Synapse that is in it, the same one for both.
 ";
+
+/// When a scenario's end came, below the table.
+pub(super) fn end(scenario: &Scenario, ours: &Measured, theirs: Option<&Measured>) -> Option<String> {
+    let words = scenario.end?;
+    let seconds = |measured: &Measured| measured.end_ms.map(|ms| format!("{:.2} s", ms / 1_000.0));
+    let theirs = theirs.and_then(seconds).map_or(String::new(), |theirs| format!(" (Synapse: {theirs})"));
+    Some(format!("- {}: {words} after {}{theirs}", scenario.name, seconds(ours)?))
+}
 
 /// Adds what was measured in a scenario.
 pub(super) fn row(rows: &mut String, scenario: &Scenario, ours: &Measured, theirs: Option<&Measured>) {
@@ -27,15 +38,20 @@ pub(super) fn row(rows: &mut String, scenario: &Scenario, ours: &Measured, their
         let Some(measured) = measured else { continue };
         let _ = writeln!(
             rows,
-            "| {} | {name} | {} ({}) | {:.0} | {:.2} | {:.2} | {:.3} | {:.0} | {:.1} | {:.0} |",
+            "| {} | {name} | {} ({}) | {} | {:.2} | {:.2} | {:.3} | {:.0} | {:.0} | {:.1} | {:.0} |",
             scenario.name,
             measured.operations,
             measured.errors,
-            measured.per_second,
+            if measured.per_second < 10.0 {
+                format!("{:.2}", measured.per_second)
+            } else {
+                format!("{:.0}", measured.per_second)
+            },
             measured.p50_ms,
             measured.p99_ms,
             measured.cpu_ms,
             measured.resident_mib,
+            measured.peak_mib,
             measured.resident_each_kib,
             measured.disk_each
         );
@@ -44,12 +60,13 @@ pub(super) fn row(rows: &mut String, scenario: &Scenario, ours: &Measured, their
     let ratio = |more: f64, less: f64| if less > 0.0 { format!("{:.1}", more / less) } else { "–".to_owned() };
     let _ = writeln!(
         rows,
-        "| | *ratio* | | {} | {} | {} | {} | {} | {} | {} |",
+        "| | *ratio* | | {} | {} | {} | {} | {} | {} | {} | {} |",
         ratio(ours.per_second, theirs.per_second),
         ratio(theirs.p50_ms, ours.p50_ms),
         ratio(theirs.p99_ms, ours.p99_ms),
         ratio(theirs.cpu_ms, ours.cpu_ms),
         ratio(theirs.resident_mib, ours.resident_mib),
+        ratio(theirs.peak_mib, ours.peak_mib),
         ratio(theirs.resident_each_kib, ours.resident_each_kib),
         ratio(theirs.disk_each, ours.disk_each)
     );

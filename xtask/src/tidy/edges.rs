@@ -37,7 +37,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "domicile-server",
         ],
     ),
-    ("domicile-loadgen", &[]),
+    ("domicile-loadgen", &["domicile-core", "domicile-room"]),
     ("xtask", &[]),
 ];
 

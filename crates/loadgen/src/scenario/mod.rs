@@ -1,5 +1,6 @@
 //! Scenarios: what is measured.
 
+mod federation;
 mod latency;
 mod parked;
 mod send;
@@ -12,6 +13,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::usage;
+pub(crate) use federation::{Federating, remote_join::hold};
 
 /// How long a server's folder must keep its size before it is measured: by then the server has done what it does at leisure.
 const SETTLE: u32 = 4;
@@ -59,6 +61,8 @@ pub(crate) struct Args {
     /// Messages a second, in an open loop
     #[arg(long, default_value_t = 200)]
     pub(crate) rate: u64,
+    #[command(flatten)]
+    pub(crate) federating: Federating,
 }
 
 /// What can be measured.
@@ -78,6 +82,16 @@ pub(crate) enum Scenario {
     Parked,
     /// Joining rooms
     Join,
+    /// Joining a large room that another server holds
+    RemoteJoin,
+    /// The same where the other server tells everything at once
+    DirectJoin,
+    /// Taking in another server's events
+    Ingest,
+    /// One message to very many servers
+    FanOut,
+    /// Two branches of a room that contradict each other
+    Branches,
 }
 
 /// What was measured.
@@ -103,6 +117,17 @@ pub(crate) struct Measured {
     pub(crate) resident_each_kib: f64,
     /// Bytes that each operation added on disk.
     pub(crate) disk_each: f64,
+    /// The most resident memory of the server ever, in MiB.
+    pub(crate) peak_mib: f64,
+    /// Milliseconds until an end that the scenario names.
+    pub(crate) end_ms: Option<f64>,
+}
+
+impl Measured {
+    /// The same with the end that the scenario names, in milliseconds.
+    pub(crate) fn ending(self, end_ms: f64) -> Self {
+        Self { end_ms: Some(end_ms), ..self }
+    }
 }
 
 /// Usage before the operations.
@@ -154,6 +179,8 @@ impl Before {
             resident_mib: mib(resident),
             resident_each_kib: each(kib(resident.saturating_sub(self.resident))),
             disk_each: each(kib(disk) * 1_024.0),
+            peak_mib: mib(usage::peak_bytes(args.pid)),
+            end_ms: None,
         }
     }
 }
@@ -183,6 +210,11 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         Scenario::IdleSync => sync::idle(args).await?,
         Scenario::BusySync => sync::busy(args).await?,
         Scenario::Parked => parked::run(args).await?,
+        Scenario::RemoteJoin => federation::remote_join::run(args).await?,
+        Scenario::DirectJoin => federation::remote_join::direct(args).await?,
+        Scenario::Ingest => federation::ingest::run(args).await?,
+        Scenario::FanOut => federation::fan_out::run(args).await?,
+        Scenario::Branches => federation::branches::run(args).await?,
     };
     println!("{}", serde_json::to_string(&measured)?);
     Ok(())

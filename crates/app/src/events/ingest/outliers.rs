@@ -21,20 +21,25 @@ use domicile_store::{
 use ruma::{EventId, OwnedEventId, OwnedUserId};
 
 use super::Ingest;
-use crate::{Result, rooms::RoomInfo};
+use crate::{Error, Result, rooms::RoomInfo};
 
 /// Events that are written at once, so that others' writes come in between.
 const CHUNK: usize = 250;
+/// Events whose senders and state keys get their numbers at once.
+const INTERNED: usize = 1_000;
 
 /// Events that are on disk now, and what is known of each.
 pub(crate) type Kept = HashMap<OwnedEventId, (EventNum, Arc<Pdu>, Status)>;
+
+/// An event that is to be written, and the events that allow it.
+type Row = (EventNum, Arc<Pdu>, Status, Vec<EventNum>);
 
 impl Ingest {
     /// Keeps verified events that are not here yet, in an order in which each comes after those that allow it. Those of which it is not known
     /// whether they are allowed, since something that was to allow them is missing, are left out. Gives all that are here, old and new.
     pub(crate) async fn keep_outliers(&self, info: &RoomInfo, pdus: Vec<Arc<Pdu>>) -> Result<Kept> {
         let mut kept = self.known(info, &pdus).await?;
-        let new: HashMap<OwnedEventId, Arc<Pdu>> = pdus
+        let mut new: HashMap<OwnedEventId, Arc<Pdu>> = pdus
             .into_iter()
             .filter(|pdu| !kept.contains_key(pdu.event_id()))
             .map(|pdu| (pdu.event_id().to_owned(), pdu))
@@ -43,7 +48,7 @@ impl Ingest {
         let first = self.store.numbers_in_a_row(Sequence::Event, order.len().max(1)).await?;
         let mut rows = Vec::with_capacity(order.len());
         for (num, id) in (first..).zip(order) {
-            let Some(pdu) = new.get(&id) else { continue };
+            let Some(pdu) = new.remove(&id) else { continue };
             let auths: Vec<&(EventNum, Arc<Pdu>, Status)> =
                 pdu.auth_events().iter().filter_map(|id| kept.get(id)).collect();
             if auths.len() < pdu.auth_events().len() {
@@ -61,10 +66,10 @@ impl Ingest {
                 nums.push(event_num);
                 allow.push(Judged::accepted(create));
             }
-            let allowed = auth::allowed_by_auth_events(pdu, &info.rules, &allow);
+            let allowed = auth::allowed_by_auth_events(&pdu, &info.rules, &allow);
             let status = if allowed.is_ok() { Status::OUTLIER } else { Status::OUTLIER.and(Status::REJECTED) };
-            kept.insert(id, (EventNum(num), Arc::clone(pdu), status));
-            rows.push((EventNum(num), Arc::clone(pdu), status, nums));
+            kept.insert(id, (EventNum(num), Arc::clone(&pdu), status));
+            rows.push((EventNum(num), pdu, status, nums));
         }
         self.write(info, rows).await?;
         Ok(kept)
@@ -93,46 +98,61 @@ impl Ingest {
             .await
     }
 
-    async fn write(&self, info: &RoomInfo, rows: Vec<(EventNum, Arc<Pdu>, Status, Vec<EventNum>)>) -> Result<()> {
-        for chunk in rows.chunks(CHUNK) {
-            let senders: Vec<OwnedUserId> = chunk.iter().map(|(_, pdu, ..)| pdu.sender().to_owned()).collect();
+    async fn write(&self, info: &RoomInfo, rows: Vec<Row>) -> Result<()> {
+        // One is made while the one before it is written.
+        let mut writing = None;
+        for rows in rows.chunks(INTERNED) {
+            let senders: Vec<OwnedUserId> = rows.iter().map(|(_, pdu, ..)| pdu.sender().to_owned()).collect();
             let senders = self.users.nums_or_new(&senders).await?;
-            let pairs: Vec<(String, String)> = chunk
+            let pairs: Vec<(String, String)> = rows
                 .iter()
                 .filter_map(|(_, pdu, ..)| Some((pdu.kind().to_string(), pdu.state_key()?.to_owned())))
                 .collect();
             self.keys.intern_many(&pairs).await?;
-            let mut batch = Batch::new();
-            batch.low_priority();
-            for ((event_num, pdu, status, auths), sender_num) in chunk.iter().zip(senders) {
-                let key_num: Option<KeyNum> = match pdu.state_key() {
-                    Some(state_key) => Some(self.keys.intern(&pdu.kind().to_string(), state_key).await?),
-                    None => None,
-                };
-                let row = events::Event {
-                    event_num: *event_num,
-                    room_num: info.room_num,
-                    position: None,
-                    event_id: event_id::to_bytes(pdu.event_id()),
-                    sender_num: sender_num.unwrap_or(UserNum::NOBODY),
-                    origin_server_ts: i64::from(pdu.origin_server_ts().0),
-                    state_before: NodeNum(0),
-                    graph_state: None,
-                    status: *status,
-                    key_num,
-                    thread_num: None,
-                    redacted_by: None,
-                    totals: None,
-                    json: pdu.json().clone(),
-                };
-                events::insert(&mut batch, &row, Value::Null);
-                if key_num.is_some() {
-                    graph::add_auth_edges(&mut batch, info.room_num, *event_num, auths);
+            for (rows, senders) in rows.chunks(CHUNK).zip(senders.chunks(CHUNK)) {
+                let batch = self.batch(info, rows, senders).await?;
+                let store = self.store.clone();
+                if let Some(before) = writing.replace(tokio::spawn(async move { store.write(batch).await })) {
+                    before.await.map_err(Error::internal)??;
                 }
             }
-            self.store.write(batch).await?;
+        }
+        if let Some(last) = writing {
+            last.await.map_err(Error::internal)??;
         }
         Ok(())
+    }
+
+    async fn batch(&self, info: &RoomInfo, rows: &[Row], senders: &[Option<UserNum>]) -> Result<Batch> {
+        let mut batch = Batch::new();
+        batch.low_priority();
+        for ((event_num, pdu, status, auths), sender_num) in rows.iter().zip(senders) {
+            let key_num: Option<KeyNum> = match pdu.state_key() {
+                Some(state_key) => Some(self.keys.intern(&pdu.kind().to_string(), state_key).await?),
+                None => None,
+            };
+            let row = events::Event {
+                event_num: *event_num,
+                room_num: info.room_num,
+                position: None,
+                event_id: event_id::to_bytes(pdu.event_id()),
+                sender_num: sender_num.unwrap_or(UserNum::NOBODY),
+                origin_server_ts: i64::from(pdu.origin_server_ts().0),
+                state_before: NodeNum(0),
+                graph_state: None,
+                status: *status,
+                key_num,
+                thread_num: None,
+                redacted_by: None,
+                totals: None,
+                json: pdu.json().clone(),
+            };
+            events::insert(&mut batch, &row, Value::Null);
+            if key_num.is_some() {
+                graph::add_auth_edges(&mut batch, info.room_num, *event_num, auths);
+            }
+        }
+        Ok(batch)
     }
 
     /// A state of events that are here: its root, which is on disk.

@@ -2,11 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    num::NonZero,
+    sync::Arc,
     time::Duration,
 };
 
-use domicile_room::event::receive::{self, KeyMap, PublicKey, Received, Required, Unverified};
-use futures::{StreamExt, stream};
+use domicile_room::event::receive::{self, KeyMap, PublicKey, Received, Signers};
+use futures::{StreamExt, TryStreamExt, stream};
 use ruma::{
     MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedServerName, RoomId, UInt, room_version_rules::RoomVersionRules,
 };
@@ -15,8 +17,9 @@ use serde_json::value::RawValue;
 use super::Ingest;
 use crate::{Error, Result, federation::KeyUse};
 
-/// Events that one thread checks in a row.
+/// Events that one thread checks in a row, at most and at least.
 const CHUNK: usize = 500;
+const LEAST: usize = 16;
 /// Events that are checked where they are: fewer cost less than another thread.
 const FEW: usize = 4;
 /// Servers whose keys are asked for at once, and for how long at most. What is not here then is missing.
@@ -25,7 +28,6 @@ const ASKING_TIME: Duration = Duration::from_mins(1);
 
 /// An event that is right so far, or its id, as far as it has one, and what is wrong with it.
 pub type Verified = std::result::Result<Received, (Option<OwnedEventId>, String)>;
-type Read = std::result::Result<Unverified, (Option<OwnedEventId>, String)>;
 
 /// What a server's key is needed for: the ids with which it signed, by server, and the latest time of an event.
 type Wanted = BTreeMap<OwnedServerName, (BTreeSet<String>, i64)>;
@@ -38,24 +40,32 @@ impl Ingest {
         room_id: &RoomId,
         raw: Vec<Box<RawValue>>,
     ) -> Result<Vec<Verified>> {
-        let (form, room) = (rules.clone(), room_id.to_owned());
-        let read = in_parallel(raw, move |json| {
-            let event = receive::read(json.get().as_bytes(), &form).map_err(|refused| (None, refused.to_string()))?;
-            if event.is_of(&room) {
-                Ok(event)
-            } else {
-                Err((Some(event.event_id().to_owned()), format!("the event is not of the room {room}")))
+        // Keys first: what lies between reading an event and checking it is twice its size.
+        let (mut wanted, mut pieces) = (Wanted::new(), Vec::new());
+        for (of_piece, piece) in in_parallel(pieces_of(raw), |piece| (wanted_by(&piece), piece)).await? {
+            pieces.push(piece);
+            for (server, (ids, latest)) in of_piece {
+                let (all, newest) = wanted.entry(server).or_insert_with(|| (BTreeSet::new(), i64::MIN));
+                all.extend(ids);
+                *newest = latest.max(*newest);
             }
-        })
-        .await?;
-        let keys = self.keys_of(&read, rules).await?;
-        let keys = std::sync::Arc::new(keys);
-        in_parallel(read, move |event: Read| {
-            let event = event?;
+        }
+        let keys = self.keys_of(wanted, rules).await?;
+        let (form, room) = (rules.clone(), room_id.to_owned());
+        let check = move |json: Box<RawValue>| {
+            let event = receive::read(json.get().as_bytes(), &form).map_err(|refused| (None, refused.to_string()))?;
             let id = event.event_id().to_owned();
-            event.verify(&*keys).map_err(|refused| (Some(id), refused.to_string()))
-        })
-        .await
+            if !event.is_of(&room) {
+                return Err((Some(id), format!("the event is not of the room {room}")));
+            }
+            event.verify(&keys).map_err(|refused| (Some(id), refused.to_string()))
+        };
+        let check = Arc::new(check);
+        let checked = in_parallel(pieces, move |piece| {
+            let check = Arc::clone(&check);
+            piece.into_iter().map(move |json| check(json)).collect::<Vec<_>>()
+        });
+        Ok(checked.await?.into_iter().flatten().collect())
     }
 
     /// One event.
@@ -70,17 +80,8 @@ impl Ingest {
         Ok(verified.into_iter().next().ok_or_else(missing)?.map_err(|(_, reason)| reason))
     }
 
-    /// The keys with which the events say that they are signed. Those that cannot be had are missing.
-    async fn keys_of(&self, events: &[Read], rules: &RoomVersionRules) -> Result<KeyMap> {
-        let mut wanted = Wanted::new();
-        for event in events.iter().flatten() {
-            let sent_ts = i64::from(event.pdu().origin_server_ts().0);
-            for Required { server, signatures } in event.required() {
-                let (ids, latest) = wanted.entry(server.clone()).or_insert_with(|| (BTreeSet::new(), i64::MIN));
-                ids.extend(signatures.iter().map(|(key_id, _)| key_id.clone()));
-                *latest = sent_ts.max(*latest);
-            }
-        }
+    /// Keys with which events say that they are signed. Those that cannot be had are missing.
+    async fn keys_of(&self, wanted: Wanted, rules: &RoomVersionRules) -> Result<KeyMap> {
         let enforced = rules.enforce_key_validity;
         let mut keys = KeyMap::new();
         let asking = stream::iter(wanted)
@@ -115,25 +116,52 @@ impl Ingest {
     }
 }
 
-/// Does the same with many things on the threads for work that takes long, in their order.
-async fn in_parallel<T, R>(things: Vec<T>, work: impl Fn(T) -> R + Clone + Send + 'static) -> Result<Vec<R>>
+/// The keys that are needed for events.
+fn wanted_by(events: &[Box<RawValue>]) -> Wanted {
+    let mut wanted = Wanted::new();
+    for Signers { sent_ts, servers } in events.iter().filter_map(|json| receive::signers(json.get().as_bytes())) {
+        for (server, ids) in servers {
+            let (all, latest) = wanted.entry(server).or_insert_with(|| (BTreeSet::new(), i64::MIN));
+            all.extend(ids);
+            *latest = sent_ts.max(*latest);
+        }
+    }
+    wanted
+}
+
+/// How many threads work at once: as many as there are processors and no more, since each keeps memory of its own.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Pieces for several threads, in their order.
+fn pieces_of<T>(things: Vec<T>) -> Vec<Vec<T>> {
+    let size = things.len().div_ceil(threads()).clamp(LEAST, CHUNK);
+    let mut pieces = Vec::with_capacity(things.len().div_ceil(size));
+    let mut things = things.into_iter().peekable();
+    while things.peek().is_some() {
+        pieces.push(things.by_ref().take(size).collect());
+    }
+    pieces
+}
+
+/// Does the same with pieces on the threads for work that takes long, in their order.
+async fn in_parallel<T, R>(
+    mut pieces: Vec<Vec<T>>,
+    work: impl Fn(Vec<T>) -> R + Clone + Send + 'static,
+) -> Result<Vec<R>>
 where
     T: Send + 'static,
     R: Send + 'static,
 {
-    if things.len() <= FEW {
-        return Ok(things.into_iter().map(work).collect());
+    if let [few] = pieces.as_mut_slice()
+        && few.len() <= FEW
+    {
+        return Ok(vec![work(std::mem::take(few))]);
     }
-    let mut tasks = Vec::new();
-    let mut things = things.into_iter().peekable();
-    while things.peek().is_some() {
-        let chunk: Vec<T> = things.by_ref().take(CHUNK).collect();
+    let working = stream::iter(pieces).map(|piece| {
         let work = work.clone();
-        tasks.push(tokio::task::spawn_blocking(move || chunk.into_iter().map(work).collect::<Vec<R>>()));
-    }
-    let mut done = Vec::new();
-    for task in tasks {
-        done.extend(task.await.map_err(Error::internal)?);
-    }
-    Ok(done)
+        tokio::task::spawn_blocking(move || work(piece))
+    });
+    working.buffered(threads()).try_collect().await.map_err(Error::internal)
 }

@@ -74,10 +74,13 @@ impl RemoteRooms {
         let Joining { event, state, auths } = joining;
         let before = self.ingest.state_of(&state).await?;
         let members = self.members(&state, by.user_num).await?;
+        let (joined, is_open) = (self.joined(&state).await?, is_open(&state));
+        // The events of a large room are not in memory twice: they are read again when the room is.
+        drop(state);
         let event_num = self.event_num(&event).await?;
         let key_num = self.keys.intern("m.room.member", by.user_id.as_str()).await?;
         let mut tries = 0;
-        loop {
+        let revision = loop {
             let held = self.rooms.in_memory(info.room_num);
             let _writer = match &held {
                 Some(room) => Some(room.writer().await),
@@ -133,20 +136,23 @@ impl RemoteRooms {
                 graph::add_backward_extremity(&mut batch, room_num, event_id::to_bytes(id), event_num.0);
             }
             memberships::set(&mut batch, by.user_num, room_num, "join", event_num.0, position.clone());
-            self.write_destinations(&mut batch, room_num, &state, &known, &position).await?;
-            rooms::set_open(&mut batch, room_num, is_open(&state));
+            write_destinations(&mut batch, room_num, &joined, &known, &position);
+            rooms::set_open(&mut batch, room_num, is_open);
             stripped_states::remove_of_room(&mut batch, room_num);
             match self.store.write(batch).await {
-                Ok(_) => break,
+                Ok(_) => break copy.revision,
                 Err(error) if error.is_conflict() && tries < 5 => tries += 1,
                 Err(error) => return Err(error.into()),
             }
-        }
+        };
         self.events.forget(event_num.0);
         let room = self.rooms.by_num(info.room_num).await?;
         {
             let _writer = room.writer().await;
-            self.rooms.reload(&room).await?;
+            // A room that was not in memory was read just now; that of tens of thousands of members takes a while.
+            if room.view().revision != revision {
+                self.rooms.reload(&room).await?;
+            }
         }
         self.sender.joined_elsewhere(&room, by.user_num);
         self.wakers.wake(by.user_num);
@@ -212,16 +218,9 @@ impl RemoteRooms {
         Ok(())
     }
 
-    /// Which servers have how many members.
-    async fn write_destinations(
-        &self,
-        batch: &mut Batch,
-        room_num: RoomNum,
-        state: &[(EventNum, Arc<Pdu>)],
-        known: &[(DestinationNum, i64)],
-        position: &Value,
-    ) -> Result<()> {
-        let mut joined: HashMap<DestinationNum, i64> = known.iter().map(|(num, _)| (*num, 0)).collect();
+    /// Which other servers and cells have how many members.
+    async fn joined(&self, state: &[(EventNum, Arc<Pdu>)]) -> Result<HashMap<DestinationNum, i64>> {
+        let mut joined: HashMap<DestinationNum, i64> = HashMap::new();
         for (_, pdu) in state {
             if pdu.membership().as_deref() == Some("join")
                 && let Some(user_id) = pdu.state_key().and_then(|user_id| OwnedUserId::try_from(user_id).ok())
@@ -230,10 +229,21 @@ impl RemoteRooms {
                 *joined.entry(destination_num).or_default() += 1;
             }
         }
-        for (destination_num, joined) in joined {
-            destinations::set_joined(batch, room_num, destination_num, joined, position.clone());
-        }
-        Ok(())
+        Ok(joined)
+    }
+}
+
+/// Who has how many members; those who are known to the room from before and have none now have left it.
+fn write_destinations(
+    batch: &mut Batch,
+    room_num: RoomNum,
+    joined: &HashMap<DestinationNum, i64>,
+    known: &[(DestinationNum, i64)],
+    position: &Value,
+) {
+    let gone = known.iter().filter(|(num, _)| !joined.contains_key(num)).map(|(num, _)| (*num, 0));
+    for (destination_num, joined) in joined.iter().map(|(num, joined)| (*num, *joined)).chain(gone) {
+        destinations::set_joined(batch, room_num, destination_num, joined, position.clone());
     }
 }
 

@@ -136,6 +136,7 @@ impl RemoteRooms {
         }
         let auths = event.auth_events().iter().filter_map(|id| kept.get(id).map(|(event_num, ..)| *event_num));
         let joining = Joining { auths: auths.collect(), event, state };
+        drop((kept, by_pair, seen));
         self.take_copy(by, info, joining).await.map(Ok)
     }
 }

@@ -2,7 +2,7 @@
 //! receipt of a PDU*, 1 to 3). Each check is a file.
 //!
 //! ```text
-//! bytes --read()--> Unverified --required()--> keys that somebody fetches --verify()--> Received
+//! bytes --signers()--> keys that somebody fetches; bytes --read()--> Unverified --verify()--> Received
 //! ```
 //!
 //! What is refused here is dropped: it was never part of a room. Whether an event is allowed is for [`crate::auth`] to say.
@@ -11,6 +11,7 @@ mod format;
 mod hashes;
 mod many;
 mod signatures;
+mod signers;
 mod size;
 
 use bytes::Bytes;
@@ -30,6 +31,7 @@ use super::{
 pub use hashes::reference_hash;
 pub use many::{Many, read_many};
 pub use signatures::{KeyMap, Keys, PublicKey, PublicKeyError, Required};
+pub use signers::{Signers, signers};
 pub use size::EVENT_BYTES;
 
 /// Why an event is dropped.

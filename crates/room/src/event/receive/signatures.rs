@@ -13,7 +13,7 @@ use ruma::{
 use super::{Refused, hashes::LENIENT, json::Object};
 
 /// Signatures of one server that are looked at.
-const KEYS_PER_SERVER: usize = 8;
+pub(super) const KEYS_PER_SERVER: usize = 8;
 
 /// A server that must have signed an event.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,6 +20,8 @@ pub(super) fn canonical(event: &Object<'_>) -> Result<Vec<u8>, Refused> {
     let mut out = Vec::with_capacity(1024);
     event.write_some(&mut out, |key| key != "unsigned");
     bound("canonical JSON", out.len(), EVENT_BYTES)?;
+    // It is kept, in memory by the thousand: not with room to grow.
+    out.shrink_to_fit();
     Ok(out)
 }
 
