@@ -21,3 +21,4 @@ pub mod metrics;
 pub mod observe;
 pub mod router;
 pub mod state;
+mod status;

@@ -13,6 +13,7 @@ use axum::{
 use domicile_app::{
     federation::{Outbound, Peers, outbound::Count},
     push::Gateways,
+    standing::Alerts,
 };
 use parking_lot::Mutex;
 
@@ -148,6 +149,14 @@ fn told(out: &mut String, outbound: &Outbound) {
     let _ = writeln!(out, "{metric} {}", counts.refused_pdus());
 }
 
+/// Alerts that stand, by kind, in Prometheus's text format.
+fn alerts(out: &mut String, alerts: &Alerts) {
+    out.push_str("# HELP domicile_alerts Alerts whose cause is there, by kind.\n# TYPE domicile_alerts gauge\n");
+    for (kind, count) in alerts.counts() {
+        let _ = writeln!(out, "domicile_alerts{{kind=\"{kind}\"}} {count}");
+    }
+}
+
 /// Where the numbers come from.
 #[derive(Clone)]
 pub struct Sources {
@@ -159,6 +168,8 @@ pub struct Sources {
     pub peers: Arc<Peers>,
     /// What other servers are told.
     pub outbound: Arc<Outbound>,
+    /// What the operator is to know.
+    pub alerts: Arc<Alerts>,
 }
 
 /// The route.
@@ -170,6 +181,7 @@ pub fn routes(sources: Sources) -> Router {
             pushes(&mut text, &sources.gateways);
             asked(&mut text, &sources.peers);
             told(&mut text, &sources.outbound);
+            alerts(&mut text, &sources.alerts);
             ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
         }),
     )

@@ -64,7 +64,7 @@ pub fn client_api(services: Services) -> Router {
 pub fn api(services: Services, apis: Apis) -> Router {
     let mut routes = Router::new();
     if apis.client {
-        routes = routes.merge(client::routes());
+        routes = routes.merge(client::routes()).merge(crate::status::routes());
     }
     if apis.media {
         routes = routes.merge(client::media_routes());

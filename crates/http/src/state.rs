@@ -24,6 +24,7 @@ use domicile_app::{
     push::{Notifications, PushRules, Pushers},
     rooms::{Directory, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Summaries, Upgrades},
     search::Search,
+    standing::{Jurisdictions, StatusPage},
     sync::{SlidingSync, Sync},
 };
 
@@ -89,6 +90,10 @@ services! {
     pub discovery: Arc<Discovery>,
     /// Calls.
     pub calls: Arc<Calls>,
+    /// The status page.
+    pub status: Arc<StatusPage>,
+    /// Where users live.
+    pub jurisdictions: Arc<Jurisdictions>,
     /// Reports to the operator.
     pub reports: Arc<Reports>,
     /// Tokens for other services.

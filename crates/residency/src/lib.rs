@@ -1,1 +1,3 @@
-//! Where personal data may live: classes, policies, plans, without I/O.
+//! Where personal data may live, and what law asks of the service: classes, policies, duties, plans, without I/O.
+
+pub mod standing;

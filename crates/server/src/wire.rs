@@ -9,6 +9,7 @@ mod push;
 mod reading;
 mod remote;
 mod settings;
+pub(crate) mod standing;
 
 use std::sync::Arc;
 
@@ -73,7 +74,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     });
 
     let client = Client::new(&trust);
-    let asking = (Arc::clone(&federation.peers), client.clone());
+    let (asking, webhooks) = ((Arc::clone(&federation.peers), client.clone()), client.clone());
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, surroundings).await?);
     let backups = media::backups(&store, &server_name, surroundings).await?;
     let localities = Arc::new(Localities::new(server_name));
@@ -273,6 +274,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         copies: Arc::clone(&copies),
         wakers: Arc::clone(&wakers),
     }));
+    let standing = standing::begin(settings.standing, known, &settings.discovery, surroundings);
     let services = Services::new(AllServices {
         inbound: federation.inbound,
         transactions: Arc::new(Transactions::new(
@@ -342,6 +344,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         )),
         discovery: Arc::new(settings.discovery),
         calls: Arc::new(Calls::new(clock(), settings.turn)),
+        jurisdictions: Arc::clone(&standing.jurisdictions),
+        status: Arc::clone(&standing.status),
         reports: Arc::clone(&reports),
         openid_tokens: Arc::new(OpenIdTokens::new(store.clone(), clock(), rng(), Arc::clone(&users))),
         user_directory: Arc::new(UserDirectory::new(store.clone(), Arc::clone(&users))),
@@ -368,6 +372,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         uia,
         rate_limits,
     });
+    let standing = standing.finish(&services, &surroundings.keystore, &webhooks);
     Ok(Wired {
         services,
         admin: AdminServices {
@@ -379,6 +384,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             outbound: Arc::clone(&outbound),
             check: federation.check,
             own_keys: federation.own_keys,
+            standing,
         },
         health: Arc::new(Health::new(store.clone())),
         jobs,

@@ -39,6 +39,16 @@ pub enum Sequence {
     OutgoingEdu,
     /// `inbound_pdus.pdu_num`
     InboundPdu,
+    /// `dossier_history.entry_num`
+    DossierEntry,
+    /// `dossier_papers.paper_num`
+    DossierPaper,
+    /// `demands.demand_num`
+    Demand,
+    /// `incidents.incident_num`
+    Incident,
+    /// `incident_updates.update_num`
+    IncidentUpdate,
 }
 
 impl Sequence {
@@ -58,6 +68,11 @@ impl Sequence {
             Self::Destination => "destination",
             Self::OutgoingEdu => "outgoing_edu",
             Self::InboundPdu => "inbound_pdu",
+            Self::DossierEntry => "dossier_entry",
+            Self::DossierPaper => "dossier_paper",
+            Self::Demand => "demand",
+            Self::Incident => "incident",
+            Self::IncidentUpdate => "incident_update",
         }
     }
 
@@ -65,6 +80,8 @@ impl Sequence {
     fn block(self) -> i64 {
         match self {
             Self::Event | Self::Node | Self::Key | Self::OneTimeKey => 4_096,
+            // People see these and ask why some are missing.
+            Self::Demand | Self::Incident | Self::DossierPaper => 1,
             _ => 64,
         }
     }

@@ -16,6 +16,7 @@ mod read;
 mod rooms;
 mod section;
 mod server;
+mod standing;
 mod sync;
 mod turn;
 mod value;
@@ -30,11 +31,12 @@ pub use limits::RateLimits;
 pub use listeners::{Api, Listener};
 pub use logging::{LogFormat, Logging};
 pub use media::Media;
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, meant};
 pub use read::{Origins, Source};
 pub use rooms::{EncryptByDefault, Rooms};
 pub use section::{KeyDoc, Section};
 pub use server::Server;
+pub use standing::{Standing, StandingAudience};
 pub use sync::{Memory, Sync};
 pub use turn::Turn;
 pub use value::{ByteSize, Duration, Mode, Rate, Setting};
@@ -68,6 +70,8 @@ pub struct Config {
     pub federation: Federation,
     /// Connections to others.
     pub egress: Egress,
+    /// The service's standing with authorities.
+    pub standing: Standing,
     /// What is kept in memory.
     pub memory: Memory,
     /// The log.
@@ -90,6 +94,7 @@ impl Default for Config {
             sync: Sync::default(),
             federation: Federation::default(),
             egress: Egress::default(),
+            standing: Standing::default(),
             memory: Memory::default(),
             logging: Logging::default(),
         }
@@ -112,6 +117,7 @@ impl Config {
             &self.sync,
             &self.federation,
             &self.egress,
+            &self.standing,
             &self.memory,
             &self.logging,
         ]
@@ -131,6 +137,7 @@ impl Config {
             "sync" => &mut self.sync,
             "federation" => &mut self.federation,
             "egress" => &mut self.egress,
+            "standing" => &mut self.standing,
             "memory" => &mut self.memory,
             "logging" => &mut self.logging,
             _ => return None,

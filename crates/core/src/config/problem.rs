@@ -54,7 +54,7 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// The known name that somebody most likely meant, if one is close enough.
-pub(super) fn meant<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn meant<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let unknown = unknown.to_ascii_lowercase();
     known
         .into_iter()

@@ -29,7 +29,7 @@ pub(super) fn routes() -> Router<AdminServices> {
 }
 
 /// A user by their Matrix id, or by the part of it before the colon.
-fn user_id(accounts: &Accounts, user: &str) -> Result<OwnedUserId, Failure> {
+pub(super) fn user_id(accounts: &Accounts, user: &str) -> Result<OwnedUserId, Failure> {
     if user.starts_with('@') {
         let invalid = |_| ErrorKind::InvalidParam.with(format!("`{user}` is no user id."));
         return Ok(OwnedUserId::try_from(user).map_err(invalid)?);

@@ -17,7 +17,7 @@ use domicile_core::config::{self, Api, Config, Rate};
 use domicile_egress::{ClientSettings, Guard};
 use ruma::{OwnedServerName, OwnedUserId, RoomVersionId};
 
-use super::FederationSettings;
+use super::{FederationSettings, standing::Choices};
 
 /// The operator's choices, as services understand them.
 #[derive(Clone, Debug)]
@@ -54,6 +54,8 @@ pub struct Settings {
     pub federation: FederationSettings,
     /// Connections to others.
     pub egress: ClientSettings,
+    /// Standing with authorities.
+    pub standing: Choices,
 }
 
 impl Settings {
@@ -81,6 +83,7 @@ impl Settings {
             },
             federation: federation(&config.federation)?,
             egress: egress(&config.egress)?,
+            standing: super::standing::choices(config)?,
         })
     }
 }

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod secrets;
+mod standing;
 mod stopping;
 
 use std::{

@@ -11,6 +11,7 @@ mod media;
 mod operational;
 mod reading;
 mod rooms;
+mod standing;
 
 pub use exceptions::{EXCEPTIONS, Exception};
 
@@ -154,6 +155,7 @@ pub fn tables() -> Vec<&'static Table> {
     let areas = [
         operational::TABLES,
         accounts::TABLES,
+        standing::TABLES,
         rooms::TABLES,
         reading::TABLES,
         e2ee::TABLES,
