@@ -113,7 +113,7 @@ CREATE TABLE incidents (
     incident_num BIGINT PRIMARY KEY, sign TEXT NOT NULL, code TEXT, kind TEXT NOT NULL, state TEXT NOT NULL, is_public BIGINT NOT NULL,
     began_ts BIGINT NOT NULL, resolved_ts BIGINT, revision BIGINT NOT NULL
 );
-CREATE INDEX incidents_open ON incidents (sign) WHERE resolved_ts IS NULL;
+CREATE UNIQUE INDEX incidents_open ON incidents (sign) WHERE resolved_ts IS NULL;
 -- `words` is what the public reads, by language; `note` is for the operator.
 CREATE TABLE incident_updates (
     update_num BIGINT PRIMARY KEY, incident_num BIGINT NOT NULL, at_ts BIGINT NOT NULL, state TEXT NOT NULL, who TEXT NOT NULL,

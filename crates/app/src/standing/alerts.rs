@@ -150,7 +150,7 @@ impl Alerts {
             |new: &NewAlert| !before.iter().any(|alert| alert.subject == new.subject && alert.what == new.what);
         self.raise(now.into_iter().filter(is_new).collect()).await?;
         self.clear(&over).await?;
-        let mut counts = BTreeMap::new();
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for alert in self.list().await? {
             *counts.entry(alert.kind).or_default() += 1;
         }

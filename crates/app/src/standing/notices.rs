@@ -115,11 +115,13 @@ impl Notices {
         let from = if only_count { None } else { Some(self.account().await?) };
         let mut after = UserNum(0);
         loop {
-            let people = self.audience(incident.code.as_deref(), after).await?;
-            let Some((last, _)) = people.last() else { return Ok(told) };
-            after = *last;
+            let (people, last) = self.audience(incident.code.as_deref(), after).await?;
             for (user_num, user_id) in people {
                 self.tell_one(&incident, update, from.as_ref(), (user_num, user_id.as_str()), &mut told).await?;
+            }
+            match last {
+                Some(last) => after = last,
+                None => return Ok(told),
             }
         }
     }
@@ -189,16 +191,15 @@ impl Notices {
         Ok(())
     }
 
-    /// Accounts in use whom an incident of a jurisdiction concerns: those who are noted as living there; without one, all.
-    async fn audience(&self, code: Option<&str>, after: UserNum) -> Result<Vec<(UserNum, String)>> {
+    /// Accounts in use whom an incident of a jurisdiction concerns: those who are noted as living there; without one, all. And the last account that
+    /// was looked at, if there may be more.
+    async fn audience(&self, code: Option<&str>, after: UserNum) -> Result<(Vec<(UserNum, String)>, Option<UserNum>)> {
         let Some(code) = code else {
             let rows =
                 self.parts.store.read(move |snapshot| async move { users::page(&snapshot, after, PAGE).await }).await?;
-            return Ok(rows
-                .into_iter()
-                .filter(|row| row.deactivated_ts.is_none())
-                .map(|row| (row.user_num, row.user_id))
-                .collect());
+            let last = rows.last().map(|row| row.user_num);
+            let in_use = rows.into_iter().filter(|row| row.deactivated_ts.is_none());
+            return Ok((in_use.map(|row| (row.user_num, row.user_id)).collect(), last));
         };
         let mut codes = vec![code.to_owned()];
         let members = self.parts.settings.catalogue.jurisdiction(code).map(|at| at.members.iter().cloned());
@@ -207,31 +208,25 @@ impl Notices {
             .parts
             .store
             .read(move |snapshot| async move { user_jurisdictions::users_of(&snapshot, &codes, after, PAGE).await });
-        Ok(read.await?)
+        let found: Vec<(UserNum, String)> = read.await?;
+        let last = found.last().map(|(user_num, _)| *user_num);
+        Ok((found, last))
     }
 
     /// The account that writes notices. Nobody can sign in to it.
     async fn account(&self) -> Result<Session> {
         let (localpart, name) = &self.parts.from;
         let user_id = self.parts.accounts.user_id(localpart)?;
-        let user_num = match self.parts.users.num(&user_id).await? {
-            Some(user_num) => user_num,
-            None => {
-                let new = NewAccount {
-                    localpart: localpart.clone(),
-                    password: None,
-                    registration_token: None,
-                    session: None,
-                };
-                self.parts.accounts.create_user(new).await?;
-                let made = self.parts.users.num(&user_id).await?;
-                let made = made.ok_or_else(|| Error::internal("the account of notices is not there"))?;
-                let session = Session::without_device(made, user_id.clone());
-                self.parts.profiles.set(&session, &user_id, "displayname", Some(name.as_str().into())).await?;
-                made
-            }
-        };
-        Ok(Session::without_device(user_num, user_id))
+        if let Some(user_num) = self.parts.users.num(&user_id).await? {
+            return Ok(Session::without_device(user_num, user_id));
+        }
+        let new = NewAccount { localpart: localpart.clone(), ..NewAccount::default() };
+        self.parts.accounts.create_user(new).await?;
+        let made = self.parts.users.num(&user_id).await?;
+        let made = made.ok_or_else(|| Error::internal("the account of notices is not there"))?;
+        let session = Session::without_device(made, user_id.clone());
+        self.parts.profiles.set(&session, &user_id, "displayname", Some(name.as_str().into())).await?;
+        Ok(session)
     }
 
     /// The room of a user: the one there is, if they are in it or invited to it, else a new one.
@@ -270,7 +265,8 @@ impl Notices {
     /// Whether what is said in a room reaches its user. One who has left is invited again.
     async fn reaches(&self, room_id: &RoomId, from: &Session, user_num: UserNum, user_id: &UserId) -> Result<bool> {
         let Ok(room) = self.parts.rooms.get(room_id).await else { return Ok(false) };
-        match room.view().membership(user_num) {
+        let membership = room.view().membership(user_num);
+        match membership {
             Membership::Join | Membership::Invite => Ok(true),
             Membership::Leave => {
                 self.parts.members.invite(from, room_id, user_id, None).await?;

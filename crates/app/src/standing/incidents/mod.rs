@@ -52,12 +52,11 @@ impl Incidents {
             let before =
                 self.store.read(move |snapshot| async move { rows::open_with_sign(&snapshot, &asked).await }).await?;
             let update = Raw { state: sign.state, who: sign.who.clone(), words: None, note: Some(note.clone()) };
-            let written = match before {
-                Some(row) => self.write_update(row, update, None).await?,
-                None => {
-                    let row = self.row(name.clone(), code.clone(), sign.kind, sign.state, false).await?;
-                    Some(self.write_new(row, update).await?)
-                }
+            let written = if let Some(row) = before {
+                self.write_update(row, update, None).await?
+            } else {
+                let row = self.row(Some(name.clone()), code.clone(), sign.kind, sign.state, false).await?;
+                self.write_new(row, update).await?
             };
             if let Some(number) = written {
                 return self.get(number).await;
@@ -72,10 +71,9 @@ impl Incidents {
         let first = new.first;
         let (words, note) = checked(&first.words, first.note.as_deref())?;
         let who = line("The name of who writes it", &first.who)?;
-        let sign = format!("{}:{}", new.kind.word(), code.as_deref().unwrap_or("*"));
-        let row = self.row(sign, code, new.kind, IncidentState::Confirmed, first.is_public).await?;
-        let number = self.write_new(row, Raw { state: IncidentState::Confirmed, who, words, note }).await?;
-        self.get(number).await
+        let row = self.row(None, code, new.kind, IncidentState::Confirmed, first.is_public).await?;
+        let written = self.write_new(row, Raw { state: IncidentState::Confirmed, who, words, note }).await?;
+        self.get(written.ok_or_else(busy)?).await
     }
 
     /// Adds an update, which may resolve the incident.
@@ -164,35 +162,37 @@ impl Incidents {
         })
     }
 
+    /// A new incident. One without a sign is what a person says: it takes no further signs.
     async fn row(
         &self,
-        sign: String,
+        sign: Option<String>,
         code: Option<String>,
         kind: IncidentKind,
         state: IncidentState,
         is_public: bool,
     ) -> Result<rows::Incident> {
+        let incident_num: i64 = self.store.number(Sequence::Incident).await?;
+        let now_ms = self.clock.now_ms();
         Ok(rows::Incident {
-            incident_num: self.store.number(Sequence::Incident).await?,
-            sign,
+            incident_num,
+            sign: sign.unwrap_or_else(|| format!("operator:{incident_num}")),
             code,
             kind: kind.word().to_owned(),
             state: state.word().to_owned(),
             is_public,
-            began_ts: self.clock.now_ms(),
-            resolved_ts: None,
+            began_ts: now_ms,
+            resolved_ts: (state == IncidentState::Resolved).then_some(now_ms),
             revision: 0,
         })
     }
 
-    async fn write_new(&self, row: rows::Incident, update: Raw) -> Result<i64> {
+    /// Writes a new incident, and gives its number; none if somebody else opened one about the same thing just now.
+    async fn write_new(&self, row: rows::Incident, update: Raw) -> Result<Option<i64>> {
         let number = row.incident_num;
         let mut batch = Batch::new();
         rows::insert(&mut batch, row);
         self.add(&mut batch, number, update).await?;
-        self.store.write(batch).await?;
-        self.show().await;
-        Ok(number)
+        self.written(batch, number).await
     }
 
     /// Writes an update; none if somebody was faster.
@@ -205,6 +205,10 @@ impl Incidents {
         let mut batch = Batch::new();
         rows::update(&mut batch, &row);
         self.add(&mut batch, number, update).await?;
+        self.written(batch, number).await
+    }
+
+    async fn written(&self, batch: Batch, number: i64) -> Result<Option<i64>> {
         match self.store.write(batch).await {
             Ok(_) => {
                 self.show().await;
