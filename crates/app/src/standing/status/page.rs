@@ -38,7 +38,7 @@ pub(super) fn page(view: &View, language: Language, links: &Links) -> String {
                         p.service { (view.service) }
                         (languages(language, links))
                     }
-                    (verdict(words, &now))
+                    (verdict(view, language, &now))
                 }
                 main id="content" {
                     @if !now.is_empty() {
@@ -96,11 +96,14 @@ fn languages(language: Language, links: &Links) -> Markup {
 }
 
 /// One glance: does it work? Told by words and by a shape, not by colour alone.
-fn verdict(words: &Words, now: &[&ShownIncident]) -> Markup {
+fn verdict(view: &View, language: Language, now: &[&ShownIncident]) -> Markup {
+    let words = language.words();
     let is_planned = now.iter().all(|incident| incident.kind == "maintenance");
     let (class, text) = match now {
         [] => ("well", words.all_well.to_owned()),
         _ if is_planned => ("planned", words.happened("maintenance", None)),
+        // Who lives elsewhere is not to be alarmed by what they need not know.
+        [incident] => ("unwell", view.title(language, incident)),
         _ => ("unwell", words.not_well.to_owned()),
     };
     html! {
@@ -198,12 +201,12 @@ fn registrations(view: &View, language: Language) -> Markup {
         @if !view.registrations.is_empty() {
             section {
                 h2 { (words.registrations) }
-                div.wide { table {
+                div.wide tabindex="0" { table {
                     thead { tr { th scope="col" { (words.jurisdiction) } th scope="col" { (words.state) } th scope="col" { (words.register) } } }
                     tbody {
                         @for (code, status, register) in &view.registrations {
                             tr {
-                                th scope="row" { (view.place(language, code)) }
+                                th scope="row" { (view.place_name(language, code)) }
                                 td { (words.status(status).unwrap_or(status)) }
                                 td { (register.as_deref().unwrap_or("–")) }
                             }
@@ -224,7 +227,7 @@ fn demands(view: &View, language: Language) -> Markup {
             @if is_empty { p.soft { (words.no_jurisdiction) } }
             @else {
                 p.soft { (words.demands_about) }
-                div.wide { table.numbers {
+                div.wide tabindex="0" { table.numbers {
                     thead { tr {
                         th scope="col" { (words.year) } th scope="col" { (words.jurisdiction) }
                         @for name in [words.received, words.open, words.nothing_given, words.given, words.bytes] { th.number scope="col" { (name) } }
@@ -234,7 +237,7 @@ fn demands(view: &View, language: Language) -> Markup {
                             @for (index, (code, count)) in codes.iter().enumerate() {
                                 tr {
                                     @if index == 0 { th scope="rowgroup" rowspan=(codes.len()) { (year) } }
-                                    th scope="row" { (view.place(language, code)) }
+                                    th scope="row" { (view.place_name(language, code)) }
                                     (numbers(count))
                                 }
                             }

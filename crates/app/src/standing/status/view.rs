@@ -55,6 +55,11 @@ impl View {
         language.words().place(code).or_else(|| self.names.get(code).map(String::as_str)).unwrap_or(code)
     }
 
+    /// The same where it stands alone.
+    pub(crate) fn place_name<'v>(&'v self, language: Language, code: &'v str) -> &'v str {
+        self.place(language, code).trim_start_matches("the ")
+    }
+
     /// What happened, as a title.
     pub(crate) fn title(&self, language: Language, incident: &ShownIncident) -> String {
         let place = incident.code.as_deref().map(|code| self.place(language, code));
