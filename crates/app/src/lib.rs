@@ -24,6 +24,7 @@ pub mod push;
 pub mod residency;
 pub mod rooms;
 pub mod search;
+pub mod standing;
 pub mod sync;
 
 pub use error::{Error, Result};

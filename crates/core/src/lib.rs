@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows about tokio, SQL or HTTP.
 
+pub mod calendar;
 pub mod clock;
 pub mod config;
 pub mod error;

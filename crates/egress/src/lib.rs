@@ -10,9 +10,11 @@ pub mod probe;
 pub mod push_gateway;
 mod trust;
 pub mod unix;
+pub mod webhook;
 
 pub use client::{Client, ClientError};
 pub use connect::ConnectError;
 pub use federation::FederationClient;
 pub use guard::Guard;
 pub use trust::{CaError, ClientSettings, Trust};
+pub use webhook::{Webhook, WebhookError};

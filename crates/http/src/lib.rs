@@ -23,3 +23,4 @@ pub mod observe;
 mod probe;
 pub mod router;
 pub mod state;
+mod status;

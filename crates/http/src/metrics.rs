@@ -14,6 +14,7 @@ use domicile_app::{
     blocklists::{Blocklists, Gauge},
     federation::{Outbound, Peers, outbound::Count},
     push::Gateways,
+    standing::Alerts,
 };
 use parking_lot::Mutex;
 
@@ -174,6 +175,14 @@ fn blocked(out: &mut String, blocklists: &Blocklists) {
     }
 }
 
+/// Alerts that stand, by kind, in Prometheus's text format.
+fn alerts(out: &mut String, alerts: &Alerts) {
+    out.push_str("# HELP domicile_alerts Alerts whose cause is there, by kind.\n# TYPE domicile_alerts gauge\n");
+    for (kind, count) in alerts.counts() {
+        let _ = writeln!(out, "domicile_alerts{{kind=\"{kind}\"}} {count}");
+    }
+}
+
 /// Where the numbers come from.
 #[derive(Clone)]
 pub struct Sources {
@@ -187,6 +196,8 @@ pub struct Sources {
     pub outbound: Arc<Outbound>,
     /// Registers of what is blocked.
     pub blocklists: Arc<Blocklists>,
+    /// What the operator is to know.
+    pub alerts: Arc<Alerts>,
 }
 
 /// The route.
@@ -199,6 +210,7 @@ pub fn routes(sources: Sources) -> Router {
             asked(&mut text, &sources.peers);
             told(&mut text, &sources.outbound);
             blocked(&mut text, &sources.blocklists);
+            alerts(&mut text, &sources.alerts);
             ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
         }),
     )

@@ -12,7 +12,7 @@ use domicile_core::error::ErrorKind;
 use ruma::api::{IncomingRequest, path_builder::PathBuilder};
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::{client, domicile, error::Failure, federation, probe, state::Services};
+use crate::{client, domicile, error::Failure, federation, probe, state::Services, status};
 
 /// Adds the routes of one endpoint: every path that ruma knows for `T`.
 pub trait Endpoint: Sized {
@@ -64,7 +64,8 @@ pub fn client_api(services: Services) -> Router {
 pub fn api(services: Services, apis: Apis) -> Router {
     let mut routes = Router::new();
     if apis.client {
-        routes = routes.merge(client::routes()).merge(domicile::routes()).merge(probe::routes());
+        routes =
+            routes.merge(client::routes()).merge(domicile::routes()).merge(probe::routes()).merge(status::routes());
     }
     if apis.media {
         routes = routes.merge(client::media_routes());

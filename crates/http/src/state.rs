@@ -26,6 +26,7 @@ use domicile_app::{
     push::{Notifications, PushRules, Pushers},
     rooms::{Directory, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Summaries, Upgrades},
     search::Search,
+    standing::{Jurisdictions, StatusPage},
     sync::{SlidingSync, Sync},
 };
 
@@ -97,6 +98,10 @@ services! {
     pub access_log: Arc<AccessLog>,
     /// What crossed a border.
     pub ledger: Arc<Ledger>,
+    /// The status page.
+    pub status: Arc<StatusPage>,
+    /// Where users live.
+    pub jurisdictions: Arc<Jurisdictions>,
     /// Reports to the operator.
     pub reports: Arc<Reports>,
     /// Tokens for other services.

@@ -1,4 +1,4 @@
-//! Where personal data may live: classes, policies, plans, without I/O.
+//! Where personal data may live, and what law asks of the service: classes, policies, duties, plans, without I/O.
 
 pub mod blocklist;
 pub mod deployment;
@@ -6,3 +6,4 @@ pub mod directory;
 pub mod flow;
 pub mod inner;
 pub mod interference;
+pub mod standing;

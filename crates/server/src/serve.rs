@@ -133,6 +133,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     tasks.spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.ingest).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.probes).run(stopping.clone()));
+    tasks.spawn(Arc::clone(&wired.services.status).run(stopping.clone()));
+    tasks.spawn(Arc::clone(&wired.admin.standing.alerts).run(stopping.clone()));
     tasks.spawn(tick(wired.services.clone(), Arc::clone(&wired.jobs), stopping.clone()));
     tasks.spawn(index_words(Arc::clone(&wired.services.search), stopping.clone()));
     tasks.spawn(note_uses(Arc::clone(&wired.services.devices), stopping.clone()));
@@ -186,6 +188,7 @@ fn apis(wired: &Wired, metrics: &Arc<Metrics>, serve: &[Api]) -> Router {
             peers: Arc::clone(&wired.peers),
             outbound: Arc::clone(&wired.outbound),
             blocklists: Arc::clone(&wired.blocklists),
+            alerts: Arc::clone(&wired.admin.standing.alerts),
         }));
     }
     if serve.contains(&Api::Admin) {

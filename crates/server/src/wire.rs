@@ -13,6 +13,7 @@ mod push;
 mod reading;
 mod remote;
 mod settings;
+pub(crate) mod standing;
 
 use std::sync::Arc;
 
@@ -80,7 +81,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let client = Client::new(&trust);
     let blocklists = blocklists::wire(settings.blocklists, &store, client.clone(), surroundings);
     let probes = probe::wire(settings.probe, &trust, &client, &store, surroundings);
-    let asking = (Arc::clone(&federation.peers), client.clone());
+    let (asking, webhooks) = ((Arc::clone(&federation.peers), client.clone()), client.clone());
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, surroundings).await?);
     let backups = media::backups(&store, &server_name, surroundings).await?;
     let localities = Arc::new(Localities::new(server_name));
@@ -282,6 +283,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     }));
     let people = (Arc::clone(&users), Arc::clone(&devices), Arc::clone(&accounts), Arc::clone(&jobs));
     let told = evidence.of_people(&store, people, settings.media.max_upload.0, surroundings).await?;
+    let standing = standing::begin(settings.standing, known, &settings.discovery, surroundings);
     let services = Services::new(AllServices {
         probes: Arc::clone(&probes),
         access_log: Arc::clone(&evidence.access_log),
@@ -354,6 +356,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         )),
         discovery: Arc::new(settings.discovery),
         calls: Arc::new(Calls::new(clock(), settings.turn)),
+        jurisdictions: Arc::clone(&standing.jurisdictions),
+        status: Arc::clone(&standing.status),
         reports: Arc::clone(&reports),
         openid_tokens: Arc::new(OpenIdTokens::new(store.clone(), clock(), rng(), Arc::clone(&users))),
         user_directory: Arc::new(UserDirectory::new(store.clone(), Arc::clone(&users))),
@@ -380,6 +384,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         uia,
         rate_limits,
     });
+    let standing = standing.finish(&services, &surroundings.keystore, &webhooks);
     Ok(Wired {
         services,
         probes: Arc::clone(&probes),
@@ -396,6 +401,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             check: federation.check,
             own_keys: federation.own_keys,
             blocklists: Arc::clone(&blocklists),
+            standing,
         },
         health: Arc::new(Health::new(store.clone())),
         ledger: evidence.ledger,

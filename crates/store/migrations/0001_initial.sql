@@ -106,6 +106,72 @@ CREATE TABLE export_ledger (
     items BIGINT NOT NULL, bytes BIGINT NOT NULL, PRIMARY KEY (day, class, origin, destination, flow, basis)
 ) WITHOUT ROWID;
 
+-- Standing with authorities ---------------------------------------------------------------------------------------
+-- The country under whose law somebody lives, as it was told: `stated` by whoever made the account, `corrected` by the user, whose word counts.
+CREATE TABLE user_jurisdictions (
+    user_num BIGINT PRIMARY KEY, stated TEXT, stated_source TEXT, stated_ts BIGINT, corrected TEXT, corrected_ts BIGINT
+);
+-- Duties that the operator chose not to meet.
+CREATE TABLE duty_decisions (duty TEXT NOT NULL PRIMARY KEY, who TEXT NOT NULL, why TEXT NOT NULL, decided_ts BIGINT NOT NULL);
+-- A registration with an authority. `revision` is the guard of every change.
+CREATE TABLE dossiers (
+    code TEXT NOT NULL PRIMARY KEY, revision BIGINT NOT NULL, status TEXT NOT NULL, status_ts BIGINT NOT NULL, legal_entity TEXT,
+    authority TEXT, register TEXT, number TEXT, note TEXT, filed_ts BIGINT, registered_ts BIGINT, expires_ts BIGINT, next_action TEXT,
+    next_due_ts BIGINT
+);
+-- `address` is that of a role; `sealed` has a person's name and ways to reach them, where a person is named.
+CREATE TABLE dossier_contacts (
+    code TEXT NOT NULL, role TEXT NOT NULL, address TEXT NOT NULL, is_public BIGINT NOT NULL, sealed BLOB, PRIMARY KEY (code, role)
+) WITHOUT ROWID;
+-- The documents themselves stay where the operator keeps them: here is by what they are known again.
+CREATE TABLE dossier_documents (
+    code TEXT NOT NULL, sha256 BLOB NOT NULL, name TEXT NOT NULL, bytes BIGINT NOT NULL, who TEXT NOT NULL, added_ts BIGINT NOT NULL,
+    PRIMARY KEY (code, sha256)
+) WITHOUT ROWID;
+CREATE TABLE dossier_history (
+    entry_num BIGINT PRIMARY KEY, code TEXT NOT NULL, at_ts BIGINT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL
+);
+CREATE INDEX dossier_history_by_code ON dossier_history (code, entry_num);
+-- Papers for authorities as they were written.
+CREATE TABLE dossier_papers (
+    paper_num BIGINT PRIMARY KEY, code TEXT NOT NULL, sha256 BLOB NOT NULL, sealed BLOB NOT NULL, made_by TEXT NOT NULL,
+    made_ts BIGINT NOT NULL, reviewed_by TEXT, reviewed_ts BIGINT, sent_by TEXT, sent_ts BIGINT
+);
+CREATE INDEX dossier_papers_by_code ON dossier_papers (code, paper_num);
+-- Demands of authorities. `sealed` has who demands what by which law, and what was decided, since it may name people.
+CREATE TABLE demands (
+    demand_num BIGINT PRIMARY KEY, code TEXT NOT NULL, duty TEXT, received_ts BIGINT NOT NULL, due_ts BIGINT, state TEXT NOT NULL,
+    answered_ts BIGINT, sealed BLOB NOT NULL
+);
+CREATE INDEX demands_open ON demands (due_ts) WHERE answered_ts IS NULL;
+CREATE TABLE demand_given (
+    demand_num BIGINT NOT NULL, class TEXT NOT NULL, bytes BIGINT NOT NULL, PRIMARY KEY (demand_num, class)
+) WITHOUT ROWID;
+-- An incident from the first sign on. `sign` is what it is about, such as `listed:RU`: one that is not resolved takes further signs of it.
+CREATE TABLE incidents (
+    incident_num BIGINT PRIMARY KEY, sign TEXT NOT NULL, code TEXT, kind TEXT NOT NULL, state TEXT NOT NULL, is_public BIGINT NOT NULL,
+    began_ts BIGINT NOT NULL, resolved_ts BIGINT, revision BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX incidents_open ON incidents (sign) WHERE resolved_ts IS NULL;
+-- `words` is what the public reads, by language; `note` is for the operator.
+CREATE TABLE incident_updates (
+    update_num BIGINT PRIMARY KEY, incident_num BIGINT NOT NULL, at_ts BIGINT NOT NULL, state TEXT NOT NULL, who TEXT NOT NULL,
+    words TEXT, note TEXT
+);
+CREATE INDEX incident_updates_by_incident ON incident_updates (incident_num, update_num);
+-- Whom an update was told in their client: written when the notice stands in their room.
+CREATE TABLE incident_notices (
+    update_num BIGINT NOT NULL, user_num BIGINT NOT NULL, sent_ts BIGINT NOT NULL, language TEXT NOT NULL, PRIMARY KEY (update_num, user_num)
+) WITHOUT ROWID;
+CREATE INDEX incident_notices_by_user ON incident_notices (user_num);
+-- The room in which the server tells somebody something.
+CREATE TABLE notice_rooms (user_num BIGINT PRIMARY KEY, room_id TEXT NOT NULL);
+-- What the operator is to know. `told_ts` is when the webhook took it; one whose cause is gone is cleared.
+CREATE TABLE alerts (
+    subject TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, code TEXT, what TEXT NOT NULL, raised_ts BIGINT NOT NULL, told_ts BIGINT,
+    cleared_ts BIGINT
+);
+
 -- Rooms and events ------------------------------------------------------------------------------------------------
 -- `revision` is the guard of every write to the room: two writers cannot both go from 41 to 42. `end_num` is the event to which the next one
 -- refers; where the graph has several ends, the others stand in `forward_extremities`. `is_open` tells that anybody may join or read: who is

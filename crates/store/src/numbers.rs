@@ -47,6 +47,16 @@ pub enum Sequence {
     ProbeVantage,
     /// `backups.backup_num`
     Backup,
+    /// `dossier_history.entry_num`
+    DossierEntry,
+    /// `dossier_papers.paper_num`
+    DossierPaper,
+    /// `demands.demand_num`
+    Demand,
+    /// `incidents.incident_num`
+    Incident,
+    /// `incident_updates.update_num`
+    IncidentUpdate,
 }
 
 impl Sequence {
@@ -70,6 +80,11 @@ impl Sequence {
             Self::ProbeRun => "probe_run",
             Self::ProbeVantage => "probe_vantage",
             Self::Backup => "backup",
+            Self::DossierEntry => "dossier_entry",
+            Self::DossierPaper => "dossier_paper",
+            Self::Demand => "demand",
+            Self::Incident => "incident",
+            Self::IncidentUpdate => "incident_update",
         }
     }
 
@@ -77,6 +92,8 @@ impl Sequence {
     fn block(self) -> i64 {
         match self {
             Self::Event | Self::Node | Self::Key | Self::OneTimeKey => 4_096,
+            // People see these and ask why some are missing.
+            Self::Demand | Self::Incident | Self::DossierPaper => 1,
             _ => 64,
         }
     }

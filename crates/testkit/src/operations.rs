@@ -249,6 +249,7 @@ fn body(name: &str, values: &Values) -> Value {
         "sendMessage" => json!({ "msgtype": "m.text", "body": "hello" }),
         "updateDevice" => json!({ "display_name": "a device" }),
         "upgradeRoom" => json!({ "new_version": "11" }),
+        name if name.ends_with("/jurisdiction") => json!({ "jurisdiction": "DE" }),
         name if name.ends_with("/dehydrated_device") => json!({
             "device_id": "DEHYDRATED",
             "device_data": { "algorithm": "org.matrix.msc3814.v2", "device_pickle": "sealed", "nonce": "n" },

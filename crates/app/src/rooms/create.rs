@@ -71,6 +71,8 @@ pub struct RoomRequest {
     pub topic: Option<String>,
     /// The local part of the alias.
     pub alias_name: Option<String>,
+    /// Whether it is encrypted; none is the operator's default.
+    pub encrypt: Option<bool>,
 }
 
 /// Makes rooms.
@@ -124,7 +126,7 @@ impl RoomMaker {
             name: request.name,
             topic: request.topic,
             alias: alias.as_ref().map(ToString::to_string),
-            encrypt: self.encrypts(preset),
+            encrypt: request.encrypt.unwrap_or_else(|| self.encrypts(preset)),
         };
         let create_event = create::create_event(&creation, &rules).map_err(|error| refused(&error))?;
         let first_events = create::first_events(&creation, &rules).map_err(|error| refused(&error))?;

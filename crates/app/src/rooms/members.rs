@@ -17,6 +17,7 @@ use crate::{
     error::forbidden,
     events::send::Sender,
     federation::{RemoteProfiles, RemoteRooms},
+    standing::is_notice_room,
 };
 
 /// What a change of membership says beside the membership.
@@ -253,8 +254,12 @@ impl Members {
     /// Leaves, or refuses an invite, or takes a knock back. Whoever has left has nothing to do.
     pub async fn leave(&self, by: &Session, room_id: &RoomId, reason: Option<String>) -> Result<()> {
         let Some(room) = self.held(room_id).await? else { return self.remote.leave(by, room_id, reason).await };
-        let view = room.view();
-        match view.members.get(&by.user_num).map(|member| member.membership) {
+        let membership = room.view().members.get(&by.user_num).map(|member| member.membership);
+        if membership == Some(Membership::Invite) && is_notice_room(&self.store, by.user_num, room_id).await? {
+            let told = "The server tells you important things in this room: you can leave it once you have been in it.";
+            return Err(ErrorKind::CannotLeaveServerNoticeRoom.with(told).into());
+        }
+        match membership {
             None => return Err(forbidden("You were never in this room.")),
             Some(Membership::Leave) => return Ok(()),
             Some(Membership::Ban) => return Err(forbidden("You are banned from this room.")),

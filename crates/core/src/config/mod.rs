@@ -19,6 +19,7 @@ mod read;
 mod rooms;
 mod section;
 mod server;
+mod standing;
 mod sync;
 mod turn;
 mod value;
@@ -41,6 +42,7 @@ pub use read::{Origins, Source};
 pub use rooms::{EncryptByDefault, Rooms};
 pub use section::{KeyDoc, Section};
 pub use server::Server;
+pub use standing::{Standing, StandingAudience};
 pub use sync::{Memory, Sync};
 pub use turn::Turn;
 pub use value::{ByteSize, Duration, Mode, Rate, Setting};
@@ -78,6 +80,8 @@ pub struct Config {
     pub probe: Probe,
     /// What the operator declares.
     pub evidence: Evidence,
+    /// The service's standing with authorities.
+    pub standing: Standing,
     /// What is kept in memory.
     pub memory: Memory,
     /// The log.
@@ -104,6 +108,7 @@ impl Default for Config {
             egress: Egress::default(),
             probe: Probe::default(),
             evidence: Evidence::default(),
+            standing: Standing::default(),
             memory: Memory::default(),
             logging: Logging::default(),
             blocklists: Vec::new(),
@@ -129,6 +134,7 @@ impl Config {
             &self.egress,
             &self.probe,
             &self.evidence,
+            &self.standing,
             &self.memory,
             &self.logging,
         ]
@@ -150,6 +156,7 @@ impl Config {
             "egress" => &mut self.egress,
             "probe" => &mut self.probe,
             "evidence" => &mut self.evidence,
+            "standing" => &mut self.standing,
             "memory" => &mut self.memory,
             "logging" => &mut self.logging,
             _ => return None,

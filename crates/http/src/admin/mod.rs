@@ -4,14 +4,20 @@ mod access_log;
 mod audits;
 mod backups;
 mod blocklists;
+mod demands;
 mod destinations;
+mod dossiers;
 mod erasures;
 mod exports;
 mod federation;
+mod incidents;
+mod jurisdictions;
 mod ledger;
 pub mod operator;
 mod probes;
+mod processing;
 mod reports;
+mod standing;
 mod tokens;
 mod users;
 
@@ -26,6 +32,7 @@ use domicile_app::{
     federation::{Check, Outbound, OwnKeys},
     moderation::Reports,
     probes::Probes,
+    standing::{Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, Notices, Processing, StatusPage},
 };
 
 /// What can be checked about data, and what is done with all that is held about a person.
@@ -70,6 +77,46 @@ pub struct AdminServices {
     pub own_keys: Arc<OwnKeys>,
     /// Registers of what is blocked.
     pub blocklists: Arc<Blocklists>,
+    /// Standing with authorities.
+    pub standing: StandingServices,
+}
+
+/// The services of standing with authorities, each of which a handler can ask for.
+macro_rules! standing_services {
+    ($($(#[doc = $doc:literal])+ pub $field:ident: Arc<$service:ty>,)*) => {
+        /// What routes about standing ask.
+        #[derive(Clone)]
+        pub struct StandingServices {
+            $($(#[doc = $doc])+ pub $field: Arc<$service>,)*
+        }
+
+        $(impl FromRef<AdminServices> for Arc<$service> {
+            fn from_ref(services: &AdminServices) -> Self {
+                Arc::clone(&services.standing.$field)
+            }
+        })*
+    };
+}
+
+standing_services! {
+    /// What the law asks, and the answers.
+    pub duties: Arc<Duties>,
+    /// Where users live.
+    pub jurisdictions: Arc<Jurisdictions>,
+    /// Registrations with authorities.
+    pub dossiers: Arc<Dossiers>,
+    /// Demands of authorities.
+    pub demands: Arc<Demands>,
+    /// What happens to the service.
+    pub incidents: Arc<Incidents>,
+    /// Tells people in their clients.
+    pub notices: Arc<Notices>,
+    /// Tells the operator.
+    pub alerts: Arc<Alerts>,
+    /// Tells everybody.
+    pub status: Arc<StatusPage>,
+    /// What data protection law asks to be written down.
+    pub processing: Arc<Processing>,
 }
 
 /// The routes.
@@ -85,7 +132,13 @@ pub fn routes(services: AdminServices) -> Router {
         .merge(federation::routes())
         .merge(probes::routes())
         .merge(ledger::routes())
+        .merge(demands::routes())
+        .merge(dossiers::routes())
+        .merge(incidents::routes())
+        .merge(jurisdictions::routes())
+        .merge(processing::routes())
         .merge(reports::routes())
+        .merge(standing::routes())
         .merge(tokens::routes())
         .merge(users::routes())
         .with_state(services)

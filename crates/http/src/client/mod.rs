@@ -12,6 +12,7 @@ pub mod device;
 pub mod directory;
 pub mod discovery;
 pub mod filter;
+pub mod jurisdiction;
 pub mod keys;
 pub mod knock;
 pub mod media;
@@ -64,6 +65,7 @@ pub fn routes() -> Router<Services> {
         .merge(directory::routes())
         .merge(discovery::routes())
         .merge(filter::routes())
+        .merge(jurisdiction::routes())
         .merge(keys::routes())
         .merge(knock::routes())
         .merge(membership::routes())

@@ -6,15 +6,22 @@ mod backup;
 mod blocklist;
 mod cell;
 mod config;
+mod demand;
 mod deployment;
 pub(crate) mod document_file;
+mod dossier;
 mod erase;
 mod export;
 mod federation;
+mod incident;
 pub(crate) mod key_file;
+mod layout;
 mod ledger;
 mod probe;
+mod processing;
 mod report;
+mod standing;
+mod status;
 mod terminal;
 mod token;
 mod user;
@@ -23,7 +30,10 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use domicile_core::config::{Config, Source};
+use domicile_core::{
+    calendar::day as date,
+    config::{Config, Source},
+};
 
 use crate::{admin_socket::By, serve, telemetry};
 
@@ -74,6 +84,25 @@ enum Command {
     Federation(federation::FederationCommand),
     /// Look whether somebody interferes with the way to this deployment, from where this machine is.
     Probe(probe::ProbeArguments),
+    /// What the law of each jurisdiction asks of this deployment, and how it stands.
+    Standing(standing::StandingCommand),
+    /// Registrations with authorities, and papers for them.
+    Dossier(dossier::DossierCommand),
+    /// Demands of authorities: clocks, decisions, what was given.
+    #[command(subcommand)]
+    Demand(demand::DemandCommand),
+    /// What happens to the service, and who is told.
+    #[command(subcommand)]
+    Incident(incident::IncidentCommand),
+    /// What you should know: missing contacts, registrations that end, demands that are late.
+    Alerts(status::AlertsCommand),
+    /// The status page.
+    #[command(subcommand)]
+    Status(status::StatusCommand),
+    /// The record of processing activities (GDPR, article 30).
+    Ropa(processing::ProcessingCommand),
+    /// The skeleton of an assessment of transfers to other countries (GDPR, chapter V).
+    Transfers(processing::ProcessingCommand),
     /// Registration tokens, with which people make their own accounts.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -109,6 +138,11 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(Command::Config(command)) = &arguments.command {
         return config::run(command, source.as_ref());
     }
+    if let Some(Command::Standing(command)) = &arguments.command
+        && let Some(lint) = command.lint()
+    {
+        return lint.run();
+    }
     let config = read(source.as_ref())?;
     telemetry::start(&config.logging)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
@@ -127,6 +161,14 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Blocklist(command)) => blocklist::run(&config, command).await,
             Some(Command::Federation(command)) => federation::run(&config, command).await,
             Some(Command::Probe(arguments)) => probe::run(&config, arguments).await,
+            Some(Command::Standing(command)) => standing::run(&config, command).await,
+            Some(Command::Dossier(command)) => dossier::run(&config, command).await,
+            Some(Command::Demand(command)) => demand::run(&config, command).await,
+            Some(Command::Incident(command)) => incident::run(&config, command).await,
+            Some(Command::Alerts(command)) => status::alerts(&config, &command).await,
+            Some(Command::Status(command)) => status::run(&config, command).await,
+            Some(Command::Ropa(command)) => processing::run(&config, "record", &command).await,
+            Some(Command::Transfers(command)) => processing::run(&config, "transfers", &command).await,
             Some(Command::Token(command)) => token::run(&config, command).await,
             Some(Command::Config(_) | Command::Deployment(_) | Command::Cell(_)) => Ok(()),
         }
@@ -158,31 +200,15 @@ fn say(line: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{line}").context("cannot write the answer")
 }
 
-/// A time in milliseconds since the epoch as a date, in UTC.
-fn date(ts: i64) -> String {
-    // Civil date from days, by the proleptic Gregorian calendar counted from March.
-    let days = ts.div_euclid(86_400_000) + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+/// Who does something that is written down: as named, else by the name of this account of the machine.
+fn who(named: Option<String>) -> anyhow::Result<String> {
+    let account = || ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    named.or_else(account).filter(|name| !name.is_empty()).context("who does this? say it with --by NAME")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates() {
-        assert_eq!(date(0), "1970-01-01");
-        assert_eq!(date(951_782_400_000), "2000-02-29");
-        assert_eq!(date(1_780_000_000_000), "2026-05-28");
-    }
 
     #[test]
     fn the_command_line_is_sound() {

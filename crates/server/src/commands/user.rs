@@ -73,6 +73,19 @@ pub(super) enum UserCommand {
     Suspend(Named),
     /// End a suspension.
     Unsuspend(Named),
+    /// Show or note under which country's law somebody lives, as it was told: it is never guessed. The user can correct it.
+    Jurisdiction {
+        /// The account.
+        user: String,
+        /// The country's code (ISO 3166), such as DE; `none` takes it back. Without it, what is noted is shown.
+        code: Option<String>,
+        /// How you know: a contract, an identity provider, the user's word.
+        #[arg(long, default_value = "operator")]
+        source: String,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
     /// List all accounts.
     List {
         /// For programs.
@@ -109,6 +122,9 @@ pub(super) async fn run(config: &Config, command: UserCommand) -> anyhow::Result
         UserCommand::Unlock(named) => stand(config, named, &json!({ "locked": false }), "is not locked").await,
         UserCommand::Suspend(named) => stand(config, named, &json!({ "suspended": true }), "is suspended").await,
         UserCommand::Unsuspend(named) => stand(config, named, &json!({ "suspended": false }), "is not suspended").await,
+        UserCommand::Jurisdiction { user, code, source, json } => {
+            jurisdiction(config, &user, code.as_deref(), &source, json).await
+        }
         UserCommand::List { json } => list(config, json).await,
         UserCommand::Devices { user, by, json } => devices(config, &user, &by, json).await,
     }
@@ -117,6 +133,32 @@ pub(super) async fn run(config: &Config, command: UserCommand) -> anyhow::Result
 async fn stand(config: &Config, named: Named, change: &Value, what: &str) -> anyhow::Result<()> {
     let answer = ask(config, Method::PUT, &format!("{PATH}/{}/standing", named.user), change).await?;
     told(&answer, None, what, named.json)
+}
+
+async fn jurisdiction(config: &Config, user: &str, code: Option<&str>, source: &str, json: bool) -> anyhow::Result<()> {
+    let path = format!("{PATH}/{user}/jurisdiction");
+    let answer = match code {
+        None => ask(config, Method::GET, &path, &Value::Null).await?,
+        Some(code) => {
+            let code = (code != "none").then_some(code);
+            ask(config, Method::PUT, &path, &json!({ "jurisdiction": code, "source": source })).await?
+        }
+    };
+    if json {
+        return say(&answer.to_string());
+    }
+    let Some(code) = answer["jurisdiction"].as_str() else {
+        return say(&format!("No jurisdiction is noted for {user}."));
+    };
+    let from = match answer["source"].as_str() {
+        Some("self") => "by their own word",
+        Some(source) => source,
+        None => "?",
+    };
+    let day = answer["noted_ts"].as_i64().map(date).unwrap_or_default();
+    let stated = answer["stated"].as_str().filter(|stated| *stated != code);
+    let before = stated.map(|stated| format!("; {stated} was told before")).unwrap_or_default();
+    say(&format!("{user}: {code} ({from}, {day}{before})"))
 }
 
 async fn add(config: &Config, user: &str, password: &PasswordFrom, json: bool) -> anyhow::Result<()> {

@@ -18,7 +18,7 @@ use domicile_core::config::{self, Api, Config, Rate};
 use domicile_egress::{ClientSettings, Guard};
 use ruma::{OwnedServerName, OwnedUserId, RoomVersionId};
 
-use super::{BlocklistSettings, FederationSettings, probe};
+use super::{BlocklistSettings, FederationSettings, probe, standing::Choices};
 
 /// The operator's choices, as services understand them.
 #[derive(Clone, Debug)]
@@ -61,6 +61,8 @@ pub struct Settings {
     pub probe: probe::Choices,
     /// What the operator says about the places of data.
     pub declared: Declared,
+    /// Standing with authorities.
+    pub standing: Choices,
 }
 
 impl Settings {
@@ -91,6 +93,7 @@ impl Settings {
             egress: Self::egress(&config.egress)?,
             probe: probe::Choices::new(config)?,
             declared: super::evidence::declared(config),
+            standing: super::standing::choices(config)?,
         })
     }
 

@@ -10,6 +10,7 @@ mod deployment;
 mod evidence;
 mod probes;
 mod secrets;
+mod standing;
 mod stopping;
 
 use std::{

@@ -15,6 +15,7 @@ mod operational;
 mod probes;
 mod reading;
 mod rooms;
+mod standing;
 
 pub use abroad::{ADMITTED, Abroad, Admitted, abroad};
 pub use exceptions::{EXCEPTIONS, Exception};
@@ -159,6 +160,7 @@ pub fn tables() -> Vec<&'static Table> {
     let areas = [
         operational::TABLES,
         accounts::TABLES,
+        standing::TABLES,
         rooms::TABLES,
         reading::TABLES,
         e2ee::TABLES,

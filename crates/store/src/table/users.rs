@@ -161,6 +161,9 @@ pub fn remove_belongings(batch: &mut Batch, user_num: UserNum) {
         "DELETE FROM key_backup_keys WHERE user_num = $1",
         "DELETE FROM key_backup_versions WHERE user_num = $1",
         "DELETE FROM dehydrated_devices WHERE user_num = $1",
+        "DELETE FROM user_jurisdictions WHERE user_num = $1",
+        "DELETE FROM incident_notices WHERE user_num = $1",
+        "DELETE FROM notice_rooms WHERE user_num = $1",
     ] {
         batch.push(sql, params![user_num]);
     }

@@ -49,6 +49,7 @@ pub(super) async fn create_room(
         name: body.name,
         topic: body.topic,
         alias_name: body.room_alias_name,
+        encrypt: None,
     };
     Ok(Answer(Response::new(maker.create(&request.session, wanted).await?)))
 }

@@ -1,0 +1,204 @@
+//! What the operator is to know: missing contacts, registrations that end, demands that are late, and what others of this server raise. Each stands
+//! in the database until its cause is gone, is told to the webhook once, and is counted for Prometheus.
+
+mod own;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use domicile_core::clock::{Clock, MINUTE_MS};
+use domicile_egress::{Client, Webhook};
+use domicile_store::{
+    Batch, Store,
+    table::alerts::{self as rows},
+};
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::{Demands, Dossiers, Duties};
+use crate::Result;
+
+/// How often it is looked.
+const PAUSE: Duration = Duration::from_mins(1);
+/// How long a webhook that did not take something is left alone, at most.
+const LONGEST_REST_MS: i64 = 60 * MINUTE_MS;
+/// Alerts that are told at once.
+const AT_ONCE: usize = 100;
+
+/// An alert. Times are in milliseconds since the epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Alert {
+    /// What it is about: one alert for each.
+    pub subject: String,
+    /// What kind it is.
+    pub kind: String,
+    /// The jurisdiction, if it is about one.
+    pub code: Option<String>,
+    /// What is the matter.
+    pub what: String,
+    /// Since when.
+    pub raised_ts: i64,
+    /// When the webhook took it.
+    pub told_ts: Option<i64>,
+}
+
+/// An alert that is to be raised.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NewAlert {
+    /// What it is about, such as `listed:RU`.
+    pub subject: String,
+    /// What kind it is: a word.
+    pub kind: &'static str,
+    /// The jurisdiction, if it is about one.
+    pub code: Option<String>,
+    /// What is the matter, and what to do.
+    pub what: String,
+}
+
+/// What the service needs.
+pub struct AlertParts {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What the law asks.
+    pub duties: Arc<Duties>,
+    /// Registrations.
+    pub dossiers: Arc<Dossiers>,
+    /// Demands.
+    pub demands: Arc<Demands>,
+    /// Where alerts are told, and how it is reached.
+    pub webhook: Option<(Webhook, Client)>,
+}
+
+/// Keeps and tells alerts.
+pub struct Alerts {
+    parts: AlertParts,
+    /// Open alerts by kind, as last looked at.
+    counts: Mutex<BTreeMap<String, u64>>,
+    /// Until when the webhook is left alone, and how long the next rest is.
+    rest: Mutex<(i64, i64)>,
+}
+
+impl Alerts {
+    /// Over a store.
+    pub fn new(parts: AlertParts) -> Self {
+        Self { parts, counts: Mutex::default(), rest: Mutex::new((0, MINUTE_MS)) }
+    }
+
+    /// Raises alerts. One that is raised already stays, and is told again only if it says something else.
+    pub async fn raise(&self, alerts: Vec<NewAlert>) -> Result<()> {
+        let mut batch = Batch::new();
+        let raised_ts = self.parts.clock.now_ms();
+        for NewAlert { subject, kind, code, what } in alerts {
+            let kind = kind.to_owned();
+            rows::raise(
+                &mut batch,
+                rows::Alert { subject, kind, code, what, raised_ts, told_ts: None, cleared_ts: None },
+            );
+        }
+        if !batch.is_empty() {
+            self.parts.store.write(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the causes of alerts are gone.
+    pub async fn clear(&self, subjects: &[String]) -> Result<()> {
+        let mut batch = Batch::new();
+        subjects.iter().for_each(|subject| rows::clear(&mut batch, subject, self.parts.clock.now_ms()));
+        if !batch.is_empty() {
+            self.parts.store.write(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Those whose cause is there, the oldest first.
+    pub async fn list(&self) -> Result<Vec<Alert>> {
+        let found = self.parts.store.read(|snapshot| async move { rows::open(&snapshot).await }).await?;
+        Ok(found
+            .into_iter()
+            .map(|row| Alert {
+                subject: row.subject,
+                kind: row.kind,
+                code: row.code,
+                what: row.what,
+                raised_ts: row.raised_ts,
+                told_ts: row.told_ts,
+            })
+            .collect())
+    }
+
+    /// Open alerts by kind, as last looked at.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        self.counts.lock().clone()
+    }
+
+    /// Looks once: raises what is to be raised, clears what is over, and counts.
+    pub async fn look(&self) -> Result<()> {
+        let table = self.parts.duties.table(true).await?;
+        let dossiers = self.parts.dossiers.list().await?;
+        let demands = self.parts.demands.open().await?;
+        let now = own::alerts(&table, &dossiers, &demands, self.parts.clock.now_ms());
+        let before = self.list().await?;
+        let is_over = |alert: &&Alert| {
+            own::KINDS.contains(&alert.kind.as_str()) && !now.iter().any(|new| new.subject == alert.subject)
+        };
+        let over: Vec<String> = before.iter().filter(is_over).map(|alert| alert.subject.clone()).collect();
+        let is_new =
+            |new: &NewAlert| !before.iter().any(|alert| alert.subject == new.subject && alert.what == new.what);
+        self.raise(now.into_iter().filter(is_new).collect()).await?;
+        self.clear(&over).await?;
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for alert in self.list().await? {
+            *counts.entry(alert.kind).or_default() += 1;
+        }
+        // A kind without alerts is told as 0, so that it can be seen to have gone.
+        own::KINDS.iter().for_each(|kind| {
+            counts.entry((*kind).to_owned()).or_default();
+        });
+        *self.counts.lock() = counts;
+        Ok(())
+    }
+
+    /// Tells the webhook what it has not been told. Where it does not take it, it is left alone for a while, and longer each time.
+    pub async fn tell(&self) -> Result<()> {
+        let Some((webhook, client)) = &self.parts.webhook else { return Ok(()) };
+        let now_ms = self.parts.clock.now_ms();
+        if self.rest.lock().0 > now_ms {
+            return Ok(());
+        }
+        let mut new: Vec<Alert> = self.list().await?.into_iter().filter(|alert| alert.told_ts.is_none()).collect();
+        new.truncate(AT_ONCE);
+        if new.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = webhook.tell(client, &json!({ "alerts": new })).await {
+            let mut rest = self.rest.lock();
+            *rest = (now_ms + rest.1, (rest.1 * 2).min(LONGEST_REST_MS));
+            tracing::warn!(%error, "the webhook for alerts did not take them: it is tried again later");
+            return Ok(());
+        }
+        *self.rest.lock() = (0, MINUTE_MS);
+        let mut batch = Batch::new();
+        new.iter().for_each(|alert| rows::told(&mut batch, &alert.subject, &alert.what, now_ms));
+        self.parts.store.write(batch).await?;
+        Ok(())
+    }
+
+    /// Looks and tells about once a minute, until the server stops.
+    pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
+        loop {
+            for done in [self.look().await, self.tell().await] {
+                if let Err(error) = done {
+                    tracing::warn!(%error, "alerts could not be looked at");
+                }
+            }
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Standing with authorities.
+
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+use anyhow::{Context, bail};
+use domicile_app::{
+    discovery::{Contact, Discovery},
+    rooms::Rooms,
+    standing::{
+        Alerts, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, NoEvidence, Notices, Processing,
+        Recipients, StandingSettings, StatusPage, alerts::AlertParts, dossiers::DossierParts, notices::NoticeParts,
+        status::StatusParts,
+    },
+};
+use domicile_core::{
+    clock::Clock,
+    config::{self, Config, StandingAudience},
+};
+use domicile_egress::{Client, Webhook};
+use domicile_http::{admin::StandingServices, state::Services};
+use domicile_residency::standing::{
+    Catalogue,
+    catalogue::File,
+    words::{Audience, Service},
+};
+use domicile_store::{Keystore, Store};
+
+use super::{Surroundings, remote::Known};
+
+/// Most files of an operator's catalogue, and largest one in bytes.
+const FILES: usize = 300;
+const FILE_BYTES: u64 = 1024 * 1024;
+
+/// The operator's choices.
+#[derive(Clone, Debug)]
+pub struct Choices {
+    /// What is said about the service.
+    settings: StandingSettings,
+    /// Where alerts are told.
+    webhook: Option<Webhook>,
+    /// The localpart of the account that writes notices, and what it is called.
+    from: (String, String),
+    /// What leaves the server.
+    recipients: Recipients,
+    /// The address that clients use.
+    public_url: Option<String>,
+}
+
+/// What others need before everything is there.
+pub(super) struct Begun {
+    pub(super) jurisdictions: Arc<Jurisdictions>,
+    pub(super) status: Arc<StatusPage>,
+    duties: Arc<Duties>,
+    incidents: Arc<Incidents>,
+    rooms: Arc<Rooms>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    choices: Choices,
+    demands: Arc<Demands>,
+    admin_contact: Option<String>,
+}
+
+pub(super) fn begin(choices: Choices, known: Known<'_>, discovery: &Discovery, surroundings: &Surroundings) -> Begun {
+    let (store, clock) = (|| known.store.clone(), || Arc::clone(&surroundings.clock));
+    let duties = Arc::new(Duties::new(store(), clock(), choices.settings.clone()));
+    let keystore = Arc::clone(&surroundings.keystore);
+    let demands = Arc::new(Demands::new(store(), keystore, clock(), Arc::clone(&duties)));
+    let status = Arc::new(StatusPage::new(StatusParts {
+        store: store(),
+        clock: clock(),
+        duties: Arc::clone(&duties),
+        demands: Arc::clone(&demands),
+        service: known.users.server_name().to_string(),
+        public_url: choices.public_url.clone(),
+        contacts: discovery.contacts.clone(),
+    }));
+    let admin_contact = discovery.support_page.clone().or_else(|| {
+        discovery.contacts.iter().find_map(|contact| match contact {
+            Contact::Mail(address) => Some(format!("mailto:{address}")),
+            Contact::User(_) => None,
+        })
+    });
+    Begun {
+        jurisdictions: Arc::new(Jurisdictions::new(store(), clock(), Arc::clone(known.users))),
+        incidents: Arc::new(Incidents::new(store(), clock(), Arc::clone(&status))),
+        rooms: Arc::clone(known.rooms),
+        store: store(),
+        clock: clock(),
+        status,
+        duties,
+        demands,
+        choices,
+        admin_contact,
+    }
+}
+
+impl Begun {
+    /// What needs the other services, and all of it together.
+    pub(super) fn finish(self, services: &Services, keystore: &Arc<Keystore>, client: &Client) -> StandingServices {
+        let Self { jurisdictions, status, duties, incidents, rooms, store, clock, choices, demands, admin_contact } =
+            self;
+        let evidence: Arc<dyn Evidence> = Arc::new(NoEvidence);
+        let service = services.users.server_name().to_string();
+        let dossiers = Arc::new(Dossiers::new(DossierParts {
+            store: store.clone(),
+            keystore: Arc::clone(keystore),
+            clock: Arc::clone(&clock),
+            duties: Arc::clone(&duties),
+            evidence: Arc::clone(&evidence),
+            names: (service.clone(), choices.public_url),
+        }));
+        let alerts = Arc::new(Alerts::new(AlertParts {
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            duties: Arc::clone(&duties),
+            dossiers: Arc::clone(&dossiers),
+            demands: Arc::clone(&demands),
+            webhook: choices.webhook.map(|webhook| (webhook, client.clone())),
+        }));
+        let notices = Arc::new(Notices::new(NoticeParts {
+            store,
+            clock: Arc::clone(&clock),
+            users: Arc::clone(&services.users),
+            accounts: Arc::clone(&services.accounts),
+            profiles: Arc::clone(&services.profiles),
+            room_maker: Arc::clone(&services.room_maker),
+            rooms,
+            members: Arc::clone(&services.members),
+            sender: Arc::clone(&services.sender),
+            account_data: Arc::clone(&services.account_data),
+            pushers: Arc::clone(&services.pushers),
+            incidents: Arc::clone(&incidents),
+            settings: choices.settings,
+            from: choices.from,
+            admin_contact,
+        }));
+        let processing = Arc::new(Processing::new(
+            clock,
+            Arc::clone(&duties),
+            Arc::clone(&status),
+            evidence,
+            service,
+            choices.recipients,
+        ));
+        StandingServices { duties, jurisdictions, dossiers, demands, incidents, notices, alerts, status, processing }
+    }
+}
+
+/// The operator's choices.
+pub(super) fn choices(config: &Config) -> anyhow::Result<Choices> {
+    let standing = &config.standing;
+    let webhook = if standing.alert_url.is_empty() {
+        None
+    } else {
+        let parsed = Webhook::parse(&standing.alert_url, &standing.alert_token);
+        Some(
+            parsed
+                .context("standing.alert_url is no https address, or standing.alert_token cannot stand in a header")?,
+        )
+    };
+    let host = |uri: &String| uri.split(':').nth(1).unwrap_or_default().to_owned();
+    Ok(Choices {
+        settings: settings(config)?,
+        webhook,
+        from: (standing.notices_user.clone(), standing.notices_name.clone()),
+        recipients: Recipients {
+            federation: config.federation.enabled,
+            turn: config.turn.uris.iter().map(host).collect(),
+            alerts: !standing.alert_url.is_empty(),
+        },
+        public_url: (!config.server.public_url.is_empty()).then(|| config.server.public_url.clone()),
+    })
+}
+
+fn settings(config: &Config) -> anyhow::Result<StandingSettings> {
+    let standing = &config.standing;
+    let files = if standing.jurisdictions.is_empty() { Vec::new() } else { files(Path::new(&standing.jurisdictions))? };
+    let catalogue = Catalogue::read(&files)
+        .map_err(|problems| anyhow::anyhow!("standing.jurisdictions: the catalogue is wrong:\n{problems}"))?;
+    let services = standing.services.iter().map(|word| {
+        let known = Service::ALL.iter().map(|service| service.word()).collect::<Vec<_>>().join(", ");
+        Service::from_word(word).with_context(|| format!("standing.services: \"{word}\" is none of {known}"))
+    });
+    Ok(StandingSettings {
+        catalogue: Arc::new(catalogue),
+        operator: (!standing.operator.is_empty()).then(|| standing.operator.clone()),
+        services: services.collect::<anyhow::Result<_>>()?,
+        audience: audience(standing),
+        established_in: codes("established_in", &standing.established_in)?,
+        stored_in: codes("stored_in", &standing.stored_in)?,
+        critical_in: codes("critical_in", &standing.critical_in)?,
+        public_contacts: config.server.support_contacts.len(),
+    })
+}
+
+fn audience(standing: &config::Standing) -> Audience {
+    match standing.audience {
+        StandingAudience::Public => Audience::Public,
+        StandingAudience::Organisation => Audience::Organisation,
+        StandingAudience::Family => Audience::Family,
+    }
+}
+
+fn codes(key: &str, codes: &[String]) -> anyhow::Result<BTreeSet<String>> {
+    for code in codes {
+        if code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            bail!("standing.{key}: \"{code}\" is no country's code: use two capital letters (ISO 3166) such as \"DE\"");
+        }
+    }
+    Ok(codes.iter().cloned().collect())
+}
+
+/// The files of an operator's catalogue: every `.toml` of a folder, in the order of their names.
+pub(crate) fn files(folder: &Path) -> anyhow::Result<Vec<File>> {
+    let listed = std::fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let mut paths = Vec::new();
+    for entry in listed {
+        let path = entry.with_context(|| format!("cannot read the folder {}", folder.display()))?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+        if paths.len() > FILES {
+            bail!("{} has more than {FILES} files: is it the right folder?", folder.display());
+        }
+    }
+    paths.sort();
+    let read = |path: std::path::PathBuf| {
+        let size = std::fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?.len();
+        if size > FILE_BYTES {
+            bail!("{} has more than {FILE_BYTES} bytes", path.display());
+        }
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))?;
+        Ok(File { name: path.display().to_string(), text })
+    };
+    paths.into_iter().map(read).collect()
+}
