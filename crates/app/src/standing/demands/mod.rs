@@ -215,7 +215,7 @@ impl Demands {
                 return Err(ErrorKind::InvalidParam.with(format!("{class}: a number of bytes above 0.")).into());
             }
         }
-        let mut sealed = self.open(&row)?;
+        let mut sealed = self.unsealed(&row)?;
         sealed.decision = Some(text("The decision", &answer.decision)?);
         sealed.decided_by = Some(line("The name of who decided", &answer.who)?);
         let mut batch = Batch::new();
@@ -290,13 +290,13 @@ impl Demands {
         Ok(self.keystore.cell_key().seal(SEALED, &plain)?)
     }
 
-    fn open(&self, row: &rows::Demand) -> Result<Sealed> {
+    fn unsealed(&self, row: &rows::Demand) -> Result<Sealed> {
         let plain = self.keystore.cell_key().open(SEALED, &row.sealed)?;
         serde_json::from_slice(&plain).map_err(Error::internal)
     }
 
     fn demand(&self, row: &rows::Demand, given: &[(i64, String, i64)]) -> Result<Demand> {
-        let sealed = self.open(row)?;
+        let sealed = self.unsealed(row)?;
         let is_late = row.answered_ts.is_none() && row.due_ts.is_some_and(|due_ts| due_ts < self.clock.now_ms());
         let of = given.iter().filter(|(demand_num, ..)| *demand_num == row.demand_num);
         Ok(Demand {

@@ -162,7 +162,8 @@ fn registration(ground: &Ground<'_>, whole: bool) -> Section {
 fn contacts(ground: &Ground<'_>, which: impl Fn(&Contact) -> bool, persons: bool) -> Section {
     let mut blocks = Vec::new();
     for contact in ground.whole.dossier.contacts.iter().filter(|contact| which(contact)) {
-        let about = Role::from_word(&contact.role).map_or(contact.role.as_str(), Role::about);
+        let role = Role::from_word(&contact.role);
+        let about: &str = if let Some(role) = role { role.about() } else { &contact.role };
         let mut fields = vec![(about.to_owned(), contact.address.clone())];
         if let Some(person) = contact.person.as_ref().filter(|_| persons) {
             push(&mut fields, "Name", person.name.as_ref());
@@ -221,7 +222,8 @@ fn push(fields: &mut Vec<(String, String)>, name: &str, value: Option<&String>) 
 }
 
 fn status(word: &str) -> String {
-    Status::from_word(word).map_or(word, Status::about).to_owned()
+    let known = Status::from_word(word);
+    if let Some(status) = known { status.about().to_owned() } else { word.to_owned() }
 }
 
 /// Why an answer is what it is.

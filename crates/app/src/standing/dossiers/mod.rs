@@ -16,7 +16,7 @@ use domicile_store::{
 };
 use serde::Serialize;
 
-use super::{Duties, Evidence, code, line};
+use super::{Duties, Evidence, line};
 use crate::{Error, Result, error::not_found};
 
 pub use change::Change;

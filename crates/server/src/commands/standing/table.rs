@@ -73,7 +73,7 @@ fn unknown_text(unknown: u64, users: u64) -> String {
 
 fn head(out: &mut String, section: &Value) {
     let text = |key: &str| section[key].as_str().unwrap_or_default();
-    let dossier = section["dossier"].as_str().map_or("none", |status| status);
+    let dossier = section["dossier"].as_str().unwrap_or("none");
     let title = format!("{} ({})", text("name"), text("code"));
     let users = number(section["users"].as_u64().unwrap_or_default());
     let _ =
