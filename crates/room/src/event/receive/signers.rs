@@ -50,3 +50,40 @@ pub fn signers(json: &[u8]) -> Option<Signers> {
     });
     Some(Signers { sent_ts, servers: servers.collect() })
 }
+
+#[cfg(test)]
+mod tests {
+    use ruma::owned_server_name;
+    use serde_json::{Value, json};
+
+    use super::signers;
+    use crate::event::receive::{
+        read,
+        tests::{message, rules, signed},
+    };
+
+    #[test]
+    fn who_signed_is_told_of_every_text_as_it_is_read() {
+        assert_eq!(signers(b"[]"), None);
+        assert_eq!(signers(b"{\"sender\":\"@a:b\"}"), None, "no signatures");
+        let rules = rules("11");
+        let json = signed(&message(), &["example.org"], &rules);
+        let own = vec![(owned_server_name!("example.org"), vec!["ed25519:a1".to_owned()])];
+        assert_eq!(signers(json.as_bytes()).unwrap().servers, own);
+        // Of a key that stands there twice the last one counts; what is not asked for may be anything.
+        let twice = json.replacen('{', "{\"sender\":\"@alice:example.com\",\"content\":7,\"x\":[[{}]],", 1);
+        assert!(read(twice.as_bytes(), &rules).is_ok());
+        assert_eq!(signers(twice.as_bytes()).unwrap().servers, own);
+        // Nobody can name more servers than there are reasons for, or more keys than are looked at.
+        let mut many: Value = serde_json::from_str(&json).unwrap();
+        for number in 0..100 {
+            many["signatures"][format!("s{number}.org")] = json!({ "ed25519:a1": "AAAA" });
+            many["signatures"]["example.org"][format!("ed25519:b{number}")] = "AAAA".into();
+        }
+        many["signatures"]["example.org"]["ed25519:a0"] = "no base64 at all!".into();
+        let told = signers(many.to_string().as_bytes()).unwrap().servers;
+        assert_eq!((told.len(), told[0].1.len()), (1, 8));
+        let read = read(many.to_string().as_bytes(), &rules).unwrap();
+        assert!(read.required()[0].signatures.iter().all(|(id, _)| told[0].1.contains(id)));
+    }
+}
