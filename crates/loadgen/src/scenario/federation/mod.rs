@@ -21,8 +21,10 @@ use crate::{
 
 /// How long one transaction's events may take until they can be read.
 const PATIENCE: Duration = Duration::from_mins(3);
-/// How often it is asked whether an event is there.
-const PAUSE: Duration = Duration::from_millis(5);
+/// It is asked whether an event is there after a tenth of the time that was waited already: asking costs the server little, and no time is wrong by
+/// more than that.
+const TENTH: u32 = 10;
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Where other servers find the one under test.
 #[derive(Debug, Clone, clap::Args)]
@@ -86,7 +88,7 @@ impl Reader {
             if begun.elapsed() > PATIENCE {
                 bail!("the event {event} cannot be read after {PATIENCE:?}: {}", self.client.answer());
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep((begun.elapsed() / TENTH).max(SHORTEST)).await;
         }
         Ok(())
     }
