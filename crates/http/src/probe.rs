@@ -11,7 +11,10 @@ use axum::{
 };
 use bytes::Bytes;
 use domicile_app::probes::{Probes, vantages::Signed};
-use domicile_core::rng::{Rng, SeededRng};
+use domicile_core::{
+    error::ErrorKind,
+    rng::{Rng, SeededRng},
+};
 use serde_json::{Value, json};
 
 use crate::{error::Failure, state::Services};
@@ -43,7 +46,9 @@ async fn outside(State(probes): State<Arc<Probes>>) -> Result<Json<Value>, Failu
     Ok(Json(json!({ "outside": probes.outside().await? })))
 }
 
-async fn report(State(probes): State<Arc<Probes>>, Json(signed): Json<Signed>) -> Result<Json<Value>, Failure> {
+async fn report(State(probes): State<Arc<Probes>>, body: Bytes) -> Result<Json<Value>, Failure> {
+    let signed: Signed = serde_json::from_slice(&body)
+        .map_err(|error| ErrorKind::BadJson.with(format!("The report cannot be read: {error}")))?;
     probes.take(signed).await?;
     Ok(Json(json!({})))
 }
