@@ -234,7 +234,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let reading = reading::wire(
         Ground {
             parts: sync_parts.for_reading(),
-            destinations,
+            destinations: Arc::clone(&destinations),
             sender: Arc::clone(&sender),
             graph,
             ingest: Arc::clone(&ingest),

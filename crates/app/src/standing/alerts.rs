@@ -107,7 +107,9 @@ impl Alerts {
     /// Notes that the causes of alerts are gone.
     pub async fn clear(&self, subjects: &[String]) -> Result<()> {
         let mut batch = Batch::new();
-        subjects.iter().for_each(|subject| rows::clear(&mut batch, subject, self.parts.clock.now_ms()));
+        for subject in subjects {
+            rows::clear(&mut batch, subject, self.parts.clock.now_ms());
+        }
         if !batch.is_empty() {
             self.parts.store.write(batch).await?;
         }
@@ -155,9 +157,9 @@ impl Alerts {
             *counts.entry(alert.kind).or_default() += 1;
         }
         // A kind without alerts is told as 0, so that it can be seen to have gone.
-        own::KINDS.iter().for_each(|kind| {
-            counts.entry((*kind).to_owned()).or_default();
-        });
+        for kind in own::KINDS {
+            counts.entry(kind.to_owned()).or_default();
+        }
         *self.counts.lock() = counts;
         Ok(())
     }
@@ -182,7 +184,9 @@ impl Alerts {
         }
         *self.rest.lock() = (0, MINUTE_MS);
         let mut batch = Batch::new();
-        new.iter().for_each(|alert| rows::told(&mut batch, &alert.subject, &alert.what, now_ms));
+        for alert in new {
+            rows::told(&mut batch, &alert.subject, &alert.what, now_ms);
+        }
         self.parts.store.write(batch).await?;
         Ok(())
     }

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use crate::Result;
 
 /// How old evidence may be that a paper rests on, in milliseconds.
-pub const FRESH_MS: i64 = 31 * DAY_MS;
+const FRESH_MS: i64 = 31 * DAY_MS;
 
 /// When evidence was last made, in milliseconds since the epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -38,7 +38,7 @@ const TEXT_BYTES: usize = 8_000;
 
 /// A line that a person wrote: something, and nothing that moves a cursor.
 fn line(what: &str, text: &str) -> Result<String> {
-    bounded(what, text, LINE_BYTES, |letter| letter.is_control())
+    bounded(what, text, LINE_BYTES, char::is_control)
 }
 
 /// A text that a person wrote.

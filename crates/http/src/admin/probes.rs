@@ -28,7 +28,7 @@ struct Page {
     host: Option<String>,
 }
 
-fn shown(seen: Shown) -> Value {
+fn shown(seen: &Shown) -> Value {
     json!({
         "run": seen.run, "vantage": seen.vantage, "started_ts": seen.started_ts, "host": seen.host, "port": seen.port,
         "verdict": seen.verdict, "evidence": seen.evidence, "rate": seen.rates.0, "control_rate": seen.rates.1,
@@ -37,7 +37,7 @@ fn shown(seen: Shown) -> Value {
 
 async fn history(State(probes): State<Arc<Probes>>, Query(page): Query<Page>) -> Result<Json<Value>, Failure> {
     let (results, next) = probes.history(page.before, page.host).await?;
-    let results: Vec<Value> = results.into_iter().map(shown).collect();
+    let results: Vec<Value> = results.iter().map(shown).collect();
     Ok(Json(json!({ "results": results, "next": next })))
 }
 

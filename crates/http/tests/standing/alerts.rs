@@ -18,7 +18,7 @@ fn listed(what: &str) -> Vec<NewAlert> {
 async fn server(hook: &FakeGateway) -> TestServer {
     let mut config = Config::default();
     config.standing.alert_url = hook.url();
-    config.standing.alert_token = "secret".to_owned();
+    "secret".clone_into(&mut config.standing.alert_token);
     TestServer::with_settings(Settings { config, egress: client_settings(), ..Settings::default() }).await
 }
 

@@ -1,6 +1,6 @@
 //! Standing with authorities over the operator's API, and what users say of themselves.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test whose helper fails has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test whose helper fails has failed")]
 
 use axum::{
     body::Body,
@@ -9,7 +9,7 @@ use axum::{
 use domicile_core::config::Config;
 use domicile_testkit::server::{Answered, Settings, TestServer};
 use http_body_util::BodyExt as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tower::ServiceExt as _;
 
 mod alerts;

@@ -228,9 +228,9 @@ fn show(demand: &Value) -> String {
 fn counts(answer: &Value) -> String {
     let head = ["received", "open", "nothing given", "given", "bytes"];
     let mut out = format!("{:<10}", "");
-    head.iter().for_each(|name| {
+    for name in head {
         let _ = write!(out, "{name:>15}");
-    });
+    }
     out.push('\n');
     for (year, codes) in answer["years"].as_object().into_iter().flatten() {
         for (code, count) in codes.as_object().into_iter().flatten() {

@@ -127,6 +127,7 @@ pub(super) struct Resolve {
     said: Said,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what clap calls with a value may fail")]
 fn words(text: &str) -> Result<(String, String), String> {
     let is_code = |code: &str| (2..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_lowercase());
     Ok(match text.split_once('=') {

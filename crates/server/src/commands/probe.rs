@@ -87,7 +87,7 @@ enum ProbeCommand {
 /// One run.
 #[derive(Debug, Args)]
 struct Once {
-    /// Look at this address only, such as https://matrix.example.org/. May be given several times.
+    /// Look at this address only, such as <https://matrix.example.org/>. May be given several times.
     #[arg(long, value_name = "URL")]
     target: Vec<String>,
     /// Look at the addresses of this file of a deployment, in place of those of the configuration.

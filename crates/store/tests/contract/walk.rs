@@ -81,10 +81,10 @@ on_both! {
         let leading = store.read(|snapshot| async move { leading(&snapshot).await }).await.unwrap();
         let mut wrong = Vec::new();
         for table in catalogue::tables() {
-            let column = match (table.owner, table.second) {
-                (Owner::User(column) | Owner::Room(column) | Owner::Event(column) | Owner::Through { column, .. }, _)
-                | (Owner::Cell, Some(column)) => column,
-                _ => continue,
+            let ((Owner::User(column) | Owner::Room(column) | Owner::Event(column) | Owner::Through { column, .. }, _)
+            | (Owner::Cell, Some(column))) = (table.owner, table.second)
+            else {
+                continue;
             };
             let is_number = table.column(column).is_some_and(|column| column.holds != Holds::Value);
             let has_index = leading.contains(&(table.name.to_owned(), column.to_owned()));

@@ -1,5 +1,6 @@
 //! The hosts, what runs on them, and a run of `domicile probe` among them.
 
+use std::fmt::Write as _;
 use std::{
     fs,
     net::{IpAddr, Ipv4Addr},
@@ -128,7 +129,9 @@ impl Stage {
         write(
             "domicile.toml",
             format!(
-                "[server]\ndata_dir = {data:?}\n\n[egress]\nallow_addresses = [\"10.76.0.0/14\"]\nca_files = [{ca:?}]\n\n[logging]\nlevel = \"error\"\n"
+                "[server]\ndata_dir = \"{}\"\n\n[egress]\nallow_addresses = [\"10.76.0.0/14\"]\nca_files = [\"{}\"]\n\n[logging]\nlevel = \"error\"\n",
+                data.display(),
+                ca.display()
             ),
         )?;
         let mut deployment = format!(
@@ -137,7 +140,7 @@ impl Stage {
         );
         for number in 0..self.targets {
             let url = format!("https://{}/_matrix/client/versions", name_of(number));
-            deployment += &format!("\n[[target]]\nurl = {url:?}\ndownload = \"/download\"\n");
+            let _ = write!(deployment, "\n[[target]]\nurl = {url:?}\ndownload = \"/download\"\n");
         }
         write("deployment.toml", deployment)
     }

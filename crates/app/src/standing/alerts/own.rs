@@ -38,7 +38,9 @@ pub(super) fn alerts(table: &Table, dossiers: &[Dossier], demands: &[Demand], no
             }
         }
     }
-    dossiers.iter().for_each(|dossier| of_dossier(dossier, now_ms, &mut alerts));
+    for dossier in dossiers {
+        of_dossier(dossier, now_ms, &mut alerts);
+    }
     for demand in demands {
         let Some(due_ts) = demand.due_ts.filter(|due_ts| *due_ts < now_ms + BEFORE_DUE_MS) else { continue };
         let is = if due_ts < now_ms { "is past its time" } else { "is nearly due" };

@@ -22,7 +22,7 @@ use crate::{commands::say, wire::probe};
 
 const PATH: &str = "/_domicile/probe/v1/reports";
 /// What handing in a report may cost.
-const BOUNDS: Bounds = Bounds { time: Duration::from_secs(60), bytes: 64 * 1024 };
+const BOUNDS: Bounds = Bounds { time: Duration::from_mins(1), bytes: 64 * 1024 };
 
 /// What a volunteer must know. It stands on the screen before anything is sent anywhere.
 fn warning(targets: &[Target], to: &str, key: &Path) -> String {

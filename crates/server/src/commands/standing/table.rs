@@ -43,7 +43,9 @@ pub(super) fn text(table: &Value) -> String {
             if line["answer"] == "not_triggered" { untriggered.push(line) } else { entry(&mut out, line) }
         }
         // What does not apply comes last: by how far is what a reader wants to know.
-        untriggered.into_iter().for_each(|line| entry(&mut out, line));
+        for line in untriggered {
+            entry(&mut out, line);
+        }
     }
     let others: Vec<&str> = list(&table["others"]).iter().filter_map(Value::as_str).collect();
     if !others.is_empty() {
