@@ -2,6 +2,7 @@
 
 mod accounts;
 mod blocklists;
+mod ephemeral;
 mod evidence;
 mod federation;
 mod media;
@@ -27,14 +28,14 @@ use domicile_app::{
         CrossSigning, DehydratedDevices, DeviceKeys, DeviceListCopies, DeviceLists, KeyBackup, KeySignatures,
         OneTimeKeys, ToDevice, ToDeviceParts,
     },
-    ephemeral::{Presence, PresenceNotices, Receipts, Typing, TypingNotices},
+    ephemeral::{Presence, Receipts, Typing},
     events::{
         Events, Presenter,
         send::{Sender, SenderParts},
         wake::Wakers,
     },
     federation::{
-        Destinations, Edus, EdusParts, Outbound, OutboundBell, RemoteProfiles, Transactions,
+        Destinations, Outbound, OutboundBell, RemoteProfiles, Transactions,
         outbound::{Carrier, Network, OutboundParts},
     },
     jobs::Jobs,
@@ -54,6 +55,7 @@ use domicile_http::{
 use domicile_store::Store;
 
 use accounts::{AccountSettings, People};
+use ephemeral::{Boards, Told};
 use push::Notifying;
 use reading::Ground;
 use remote::{Known, Outside};
@@ -253,34 +255,9 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     ));
     let reports = Arc::new(Reports::new(store.clone(), clock(), Arc::clone(&users), Arc::clone(&room_reader)));
     let upgrades = Arc::new(Upgrades::new(Arc::clone(&sender), Arc::clone(&members), Arc::clone(&keys), successions));
-    let presence = Arc::new(PresenceNotices::new(
-        store.clone(),
-        clock(),
-        presence,
-        Arc::clone(&users),
-        Arc::clone(&rooms),
-        presence_watchers,
-        Arc::clone(&outbound_bell),
-    ));
-    let typing = Arc::new(TypingNotices::new(
-        clock(),
-        typing,
-        Arc::clone(&rooms),
-        Arc::clone(&wakers),
-        Arc::clone(&outbound_bell),
-    ));
-    let edus = Arc::new(Edus::new(EdusParts {
-        store: store.clone(),
-        clock: clock(),
-        users: Arc::clone(&users),
-        rooms: Arc::clone(&rooms),
-        events: Arc::clone(&events),
-        typing: Arc::clone(&typing),
-        presence: Arc::clone(&presence),
-        lists: Arc::clone(&device_lists),
-        copies: Arc::clone(&copies),
-        wakers: Arc::clone(&wakers),
-    }));
+    let boards = Boards { presence, presence_watchers, typing };
+    let Told { presence, typing, edus } =
+        ephemeral::wire(known, boards, (&device_lists, &copies, &outbound_bell), surroundings);
     let people = (Arc::clone(&users), Arc::clone(&devices), Arc::clone(&accounts), Arc::clone(&jobs));
     let told = evidence.of_people(&store, people, settings.media.max_upload.0, surroundings).await?;
     let standing = standing::begin(settings.standing, known, &settings.discovery, surroundings);
@@ -384,7 +361,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         uia,
         rate_limits,
     });
-    let standing = standing.finish(&services, &surroundings.keystore, &webhooks);
+    let standing = standing.finish(&services, &evidence.kept(surroundings), &surroundings.keystore, &webhooks);
     Ok(Wired {
         services,
         probes: Arc::clone(&probes),

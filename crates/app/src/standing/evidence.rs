@@ -1,9 +1,14 @@
 //! How old the evidence is on which papers rest: what is stored where comes from the audit, what crossed a border from the ledger.
 
-use domicile_core::clock::DAY_MS;
+use std::sync::Arc;
+
+use domicile_core::clock::{Clock, DAY_MS};
 use futures::future::BoxFuture;
 
-use crate::Result;
+use crate::{
+    Result,
+    evidence::{Documents, audit},
+};
 
 /// How old evidence may be that a paper rests on, in milliseconds.
 const FRESH_MS: i64 = 31 * DAY_MS;
@@ -23,13 +28,32 @@ pub trait Evidence: Send + Sync {
     fn ages(&self) -> BoxFuture<'_, Result<Ages>>;
 }
 
-/// A deployment that makes no audits and keeps no ledger.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoEvidence;
+/// What this cell keeps: its signed audits, and its ledger, which is written while things cross.
+pub struct KeptEvidence {
+    documents: Arc<Documents>,
+    clock: Arc<dyn Clock>,
+}
 
-impl Evidence for NoEvidence {
+impl KeptEvidence {
+    /// The evidence among signed documents.
+    pub fn new(documents: Arc<Documents>, clock: Arc<dyn Clock>) -> Self {
+        Self { documents, clock }
+    }
+
+    /// When the newest audit was made that found nothing foreign.
+    fn audit_ts(&self) -> Result<Option<i64>> {
+        let documents = self.documents.all()?;
+        let passed = documents.iter().rev().find_map(|(.., document)| {
+            let passed = document["kind"] == audit::KIND && document["body"]["passed"] == true;
+            document["made_ts"].as_i64().filter(|_| passed)
+        });
+        Ok(passed)
+    }
+}
+
+impl Evidence for KeptEvidence {
     fn ages(&self) -> BoxFuture<'_, Result<Ages>> {
-        Box::pin(async { Ok(Ages::default()) })
+        Box::pin(async { Ok(Ages { audit_ts: self.audit_ts()?, ledger_ts: Some(self.clock.now_ms()) }) })
     }
 }
 

@@ -18,7 +18,7 @@ pub use alerts::Alerts;
 pub use demands::Demands;
 pub use dossiers::Dossiers;
 pub use duties::{Duties, DutyText, Table};
-pub use evidence::{Ages, Evidence, NoEvidence};
+pub use evidence::{Ages, Evidence, KeptEvidence};
 pub use incidents::Incidents;
 pub use jurisdictions::{Jurisdictions, Noted};
 pub(crate) use notices::is_notice_room;

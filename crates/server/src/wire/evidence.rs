@@ -12,6 +12,7 @@ use domicile_app::{
     jobs::Jobs,
     media::SealedBlobs,
     residency::Localities,
+    standing::{self, KeptEvidence},
 };
 use domicile_core::{config::Config, region::Region};
 use domicile_http::admin;
@@ -36,6 +37,11 @@ pub(super) struct Evidence {
 pub(super) type People = (Arc<Users>, Arc<Devices>, Arc<Accounts>, Arc<Jobs>);
 
 impl Evidence {
+    /// What papers for authorities rest on.
+    pub(super) fn kept(&self, surroundings: &Surroundings) -> Arc<dyn standing::Evidence> {
+        Arc::new(KeptEvidence::new(Arc::clone(&self.documents), Arc::clone(&surroundings.clock)))
+    }
+
     /// All of it, with what is done with all that is held about one person. Files have `largest_file` bytes at most.
     pub(super) async fn of_people(
         &self,

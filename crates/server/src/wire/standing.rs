@@ -7,8 +7,8 @@ use domicile_app::{
     discovery::{Contact, Discovery},
     rooms::Rooms,
     standing::{
-        Alerts, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, NoEvidence, Notices, Processing,
-        Recipients, StandingSettings, StatusPage, alerts::AlertParts, dossiers::DossierParts, notices::NoticeParts,
+        Alerts, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, Notices, Processing, Recipients,
+        StandingSettings, StatusPage, alerts::AlertParts, dossiers::DossierParts, notices::NoticeParts,
         status::StatusParts,
     },
 };
@@ -96,17 +96,22 @@ pub(super) fn begin(choices: Choices, known: Known<'_>, discovery: &Discovery, s
 
 impl Begun {
     /// What needs the other services, and all of it together.
-    pub(super) fn finish(self, services: &Services, keystore: &Arc<Keystore>, client: &Client) -> StandingServices {
+    pub(super) fn finish(
+        self,
+        services: &Services,
+        evidence: &Arc<dyn Evidence>,
+        keystore: &Arc<Keystore>,
+        client: &Client,
+    ) -> StandingServices {
         let Self { jurisdictions, status, duties, incidents, rooms, store, clock, choices, demands, admin_contact } =
             self;
-        let evidence: Arc<dyn Evidence> = Arc::new(NoEvidence);
         let service = services.users.server_name().to_string();
         let dossiers = Arc::new(Dossiers::new(DossierParts {
             store: store.clone(),
             keystore: Arc::clone(keystore),
             clock: Arc::clone(&clock),
             duties: Arc::clone(&duties),
-            evidence: Arc::clone(&evidence),
+            evidence: Arc::clone(evidence),
             names: (service.clone(), choices.public_url),
         }));
         let alerts = Arc::new(Alerts::new(AlertParts {
@@ -138,7 +143,7 @@ impl Begun {
             clock,
             Arc::clone(&duties),
             Arc::clone(&status),
-            evidence,
+            Arc::clone(evidence),
             service,
             choices.recipients,
         ));
