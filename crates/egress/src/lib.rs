@@ -6,6 +6,7 @@ pub mod download;
 pub mod federation;
 pub mod file;
 pub mod guard;
+pub mod inner;
 pub mod probe;
 pub mod push_gateway;
 mod trust;

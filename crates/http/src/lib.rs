@@ -17,6 +17,7 @@ pub mod extract;
 pub mod federation;
 pub mod forwarded;
 pub mod health;
+pub mod inner;
 pub mod listener;
 pub mod metrics;
 pub mod observe;

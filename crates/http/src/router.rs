@@ -12,7 +12,7 @@ use domicile_core::error::ErrorKind;
 use ruma::api::{IncomingRequest, path_builder::PathBuilder};
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::{client, domicile, error::Failure, federation, probe, state::Services, status};
+use crate::{client, domicile, error::Failure, federation, inner, probe, state::Services, status};
 
 /// Adds the routes of one endpoint: every path that ruma knows for `T`.
 pub trait Endpoint: Sized {
@@ -82,6 +82,12 @@ pub fn api(services: Services, apis: Apis) -> Router {
         routes = routes.merge(federation::counted(&services).method_not_allowed_fallback(unrecognized_method));
     }
     routes.with_state(services)
+}
+
+/// What a listener serves for the other cells of the deployment, and for nobody else.
+pub fn inner_api(services: Services) -> Router {
+    let routes = federation::routes().merge(inner::routes());
+    routes.fallback(unrecognized).method_not_allowed_fallback(unrecognized_method).with_state(services)
 }
 
 async fn unrecognized(request: Request) -> impl IntoResponse {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axum::Router;
 use domicile_app::{accounts::Devices, evidence::Ledger, jobs::Jobs, search::Search};
 use domicile_core::{
@@ -95,9 +95,15 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
 
     let mut bound = Vec::new();
     for listener in &config.listeners {
+        let inner = listener.serve.contains(&Api::Inner);
         let certificate = match (listener.certificate.as_str(), listener.key.as_str()) {
             ("", _) | (_, "") => None,
             (certificate, key) => Some(Certificate::load(Path::new(certificate), Path::new(key))?),
+        };
+        let certificate = match (inner, &wired.link) {
+            (true, Some(link)) => Some(Certificate::of_cell(link.server_config()?)),
+            (true, None) => bail!("listener {}: `inner` needs [deployment]", listener.bind),
+            (false, _) => certificate,
         };
         let proxies = Proxies::parse(&listener.trusted_proxies)
             .with_context(|| format!("listener {}: trusted_proxies", listener.bind))?;
@@ -126,6 +132,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
             tasks.spawn(certificate.watch(stopping.clone()));
         }
     }
+    claim_names(&wired).await?;
     wired.jobs.begin().await?;
     tasks.spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.outbound).run(stopping.clone()));
@@ -141,6 +148,26 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     tasks.spawn(write_ledger(Arc::clone(&wired.ledger), stopping.clone()));
     first_start::tell(config, &wired, &listens).await?;
     Ok(Running { listens, addresses, stopping, tasks, store })
+}
+
+/// Takes the names of accounts that were made before there was a deployment. The cell that decides must have done so before anybody else can
+/// take them.
+async fn claim_names(wired: &Wired) -> anyhow::Result<()> {
+    let Some(cells) = wired.services.users.localities().cells() else { return Ok(()) };
+    match cells.names.claim_all().await {
+        Ok(0) => Ok(()),
+        Ok(claimed) => {
+            tracing::info!(claimed, "names of accounts that were here before are in the directory now");
+            Ok(())
+        }
+        Err(error) if cells.own.decides() => {
+            Err(error).context("names of accounts here cannot be put into the directory")
+        }
+        Err(error) => {
+            tracing::warn!(%error, "names of accounts here are not in the directory yet; the next start tries again");
+            Ok(())
+        }
+    }
 }
 
 /// The data folder: made for the operator's account only. One that was there is left as the operator made it, because others may have
@@ -177,6 +204,9 @@ fn apis(wired: &Wired, metrics: &Arc<Metrics>, serve: &[Api]) -> Router {
     };
     if apis != router::Apis::default() {
         router = router.merge(router::api(wired.services.clone(), apis));
+    }
+    if serve.contains(&Api::Inner) {
+        router = router.merge(router::inner_api(wired.services.clone()));
     }
     if serve.contains(&Api::Health) {
         router = router.merge(health::routes(Arc::clone(&wired.health)));

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod blocklists;
+mod deployment;
 mod ephemeral;
 mod evidence;
 mod federation;
@@ -42,7 +43,6 @@ use domicile_app::{
     moderation::Reports,
     profile::Profiles,
     push::{Gateways, Notifications, PushBell, PushClasses, PushRules, Pushers},
-    residency::Localities,
     rooms::{Members, RoomMaker, Rooms, StateKeys, StateTrees, Successions, Upgrades},
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
@@ -75,8 +75,10 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let rng = || Arc::clone(&surroundings.rng);
     let trust = Trust::new(settings.egress).context("egress.ca_files")?;
     let outbound_bell = Arc::new(OutboundBell::default());
+    let cells = deployment::open(settings.deployment, &store, &server_name, surroundings).await?;
+    let bell = &outbound_bell;
     let federation =
-        federation::wire(settings.federation, &trust, &store, &server_name, surroundings, &outbound_bell).await?;
+        federation::wire(settings.federation, &trust, &store, &server_name, surroundings, bell, cells.as_ref()).await?;
     let carrier = surroundings.carrier.clone().unwrap_or_else(|| {
         Arc::new(Network::new(Arc::clone(&federation.peers), server_name.clone())) as Arc<dyn Carrier>
     });
@@ -86,10 +88,12 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let (asking, webhooks) = ((Arc::clone(&federation.peers), client.clone()), client.clone());
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, surroundings).await?);
     let backups = media::backups(&store, &server_name, surroundings).await?;
-    let localities = Arc::new(Localities::new(server_name));
+    let localities = deployment::localities(cells.as_ref(), &store, &server_name, surroundings).await?;
+    let localities = Arc::new(localities);
     let evidence = evidence::wire(settings.declared, &store, &localities, surroundings);
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
+    let known_users = Arc::clone(&users);
     let wakers = Arc::new(Wakers::new(clock()));
     let device_lists =
         Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers), Arc::clone(&outbound_bell)));
@@ -181,7 +185,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&account_data),
         Arc::clone(&push_rules),
     ));
-    let remote_profiles = Arc::new(RemoteProfiles::new(Arc::clone(&federation.peers), clock()));
+    let remote_profiles =
+        Arc::new(RemoteProfiles::new(Arc::clone(&federation.peers), users.localities_shared(), clock()));
     let known = Known {
         store: &store,
         users: &users,
@@ -378,6 +383,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             check: federation.check,
             own_keys: federation.own_keys,
             blocklists: Arc::clone(&blocklists),
+            users: Arc::clone(&known_users),
             standing,
         },
         health: Arc::new(Health::new(store.clone())),
@@ -390,6 +396,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         copies,
         ingest,
         peers: federation.peers,
+        link: cells.map(|cells| cells.link),
         store,
     })
 }

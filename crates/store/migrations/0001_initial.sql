@@ -382,6 +382,16 @@ CREATE TABLE blocklist_alerts (
 );
 CREATE INDEX blocklist_alerts_by_name ON blocklist_alerts (name, ended_ts);
 
+-- Deployment ------------------------------------------------------------------------------------------------------
+-- The deployment document that was taken last, so that no older one is taken after it.
+CREATE TABLE deployment_document (id BIGINT PRIMARY KEY, serial BIGINT NOT NULL, document TEXT NOT NULL, taken_ts BIGINT NOT NULL);
+-- Whose home is where, of people whom this cell has met: all tickets of each, as the directory signed them.
+CREATE TABLE tickets (user_id TEXT NOT NULL, epoch BIGINT NOT NULL, ticket TEXT NOT NULL, PRIMARY KEY (user_id, epoch)) WITHOUT ROWID;
+-- The directory, at the cells that hold it: keyed hashes of names, with the homes that each had, and the log.
+CREATE TABLE directory_hash_keys (key_num BIGINT PRIMARY KEY, hash_key BLOB NOT NULL);
+CREATE TABLE directory_names (name BLOB NOT NULL PRIMARY KEY, homes TEXT NOT NULL, log_index BIGINT NOT NULL) WITHOUT ROWID;
+CREATE TABLE directory_log (log_index BIGINT PRIMARY KEY, entry TEXT NOT NULL);
+
 -- Federation ------------------------------------------------------------------------------------------------------
 -- A destination is another server (its name) or another cell (`=` and its name). Everything that concerns it up to `position` has been sent.
 CREATE TABLE destinations (

@@ -25,9 +25,11 @@ use axum::{
 };
 use domicile_app::{
     accounts::{NewSession, lifecycle::NewAccount},
+    events::Ingest,
     federation::Outbound,
     jobs::Jobs,
     push::Gateways,
+    residency::InnerLink,
 };
 use domicile_core::clock::ManualClock;
 use domicile_http::{admin::AdminServices, extract::Client, router::Apis, state::Services};
@@ -68,6 +70,8 @@ pub struct TestServer {
     pub admin: AdminServices,
     /// Its jobs, which are done when the test says so.
     pub jobs: Arc<Jobs>,
+    /// Its link to other cells, if it belongs to a deployment.
+    pub link: Option<Arc<InnerLink>>,
     /// Its database.
     pub store: Store,
     keystore: Arc<Keystore>,
@@ -77,6 +81,8 @@ pub struct TestServer {
     pub gateways: Arc<Gateways>,
     /// What it tells other servers.
     pub outbound: Arc<Outbound>,
+    /// Takes events of other servers.
+    pub ingest: Arc<Ingest>,
     /// Ends when the last of it is written.
     telling: Option<JoinHandle<()>>,
     users: BTreeMap<String, TestUser>,
@@ -142,11 +148,13 @@ impl TestServer {
             services,
             admin,
             jobs,
+            link: wired.link,
             store,
             keystore,
             clock,
             gateways: wired.gateways,
             outbound: wired.outbound,
+            ingest: wired.ingest,
             telling,
             users: BTreeMap::new(),
             stopping,
@@ -182,11 +190,13 @@ impl TestServer {
             services,
             admin,
             jobs,
+            link: wired.link,
             store,
             keystore,
             clock,
             gateways,
             outbound,
+            ingest: wired.ingest,
             telling,
             users,
             stopping,
@@ -195,6 +205,12 @@ impl TestServer {
             folder,
             database,
         }
+    }
+
+    /// The same after a restart with other settings.
+    pub async fn restart_with(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self.restart().await
     }
 
     /// The same server with one more account, which has a session.

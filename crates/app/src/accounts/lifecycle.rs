@@ -108,6 +108,8 @@ impl Accounts {
             Some(password) => Some(self.passwords.hash(password).await?),
             None => None,
         };
+        // The name before all else: it is taken once in the whole deployment. Should this end here, the same name can be taken here again.
+        self.users.localities().claim(&user_id).await?;
         let now_ms = self.clock.now_ms();
         let user_num: UserNum = self.store.number(Sequence::User).await?;
         // The key first: what is sealed with it must never be without it.

@@ -44,9 +44,14 @@ impl Users {
         Arc::clone(&self.localities)
     }
 
-    /// Whether a user's account is of this deployment.
+    /// Whether a user's account is in this cell.
     pub fn is_local(&self, user_id: &UserId) -> bool {
         self.localities.of(user_id) == Locality::Here
+    }
+
+    /// Whether a user is known to be of another server or cell. Of one whose home nobody knows nothing is kept.
+    fn is_elsewhere(&self, user_id: &UserId) -> bool {
+        matches!(self.localities.of(user_id), Locality::Elsewhere(_))
     }
 
     /// The number of a user, if there is one.
@@ -65,6 +70,10 @@ impl Users {
 
     /// The numbers of many users, in their order; those of other servers get one where there is none yet. A local user who does not exist has none.
     pub async fn nums_or_new(&self, user_ids: &[OwnedUserId]) -> Result<Vec<Option<UserNum>>> {
+        if self.localities.cells().is_some() {
+            let users: Vec<&UserId> = user_ids.iter().map(|user_id| &**user_id).collect();
+            self.localities.meet(&users).await?;
+        }
         for chunk in user_ids.chunks(CHUNK) {
             let missing: Vec<String> =
                 chunk.iter().filter(|id| self.by_id.get(*id).is_none()).map(ToString::to_string).collect();
@@ -81,7 +90,7 @@ impl Users {
             let mut new: Vec<&OwnedUserId> = chunk.iter().collect();
             new.sort_unstable();
             new.dedup();
-            new.retain(|id| self.by_id.get(*id).is_none() && !self.is_local(id));
+            new.retain(|id| self.by_id.get(*id).is_none() && self.is_elsewhere(id));
             if new.is_empty() {
                 continue;
             }
@@ -122,7 +131,8 @@ impl Users {
             if let Some(user_num) = self.num(user_id).await? {
                 return Ok(Some(user_num));
             }
-            if self.is_local(user_id) {
+            self.localities.meet(&[user_id]).await?;
+            if !self.is_elsewhere(user_id) {
                 return Ok(None);
             }
             let user_num = self.store.number(Sequence::User).await?;

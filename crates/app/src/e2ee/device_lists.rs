@@ -12,7 +12,10 @@ use domicile_store::{
 };
 use ruma::OwnedUserId;
 
-use crate::{Result, accounts::Users, events::wake::Wakers, federation::OutboundBell, sync::token::SyncToken};
+use crate::{
+    Result, accounts::Users, events::wake::Wakers, federation::OutboundBell, residency::Localities,
+    sync::token::SyncToken,
+};
 
 /// Users whose devices a client must ask for again, and those it can forget.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +42,11 @@ pub struct DeviceLists {
 }
 
 impl DeviceLists {
+    /// Where users are.
+    pub(super) fn localities(&self) -> &Localities {
+        self.users.localities()
+    }
+
     /// Device lists over a store.
     pub fn new(store: Store, users: Arc<Users>, wakers: Arc<Wakers>, outbound: Arc<OutboundBell>) -> Self {
         Self { store, users, wakers, outbound }

@@ -26,7 +26,7 @@ pub use to_device::{ToDevice, ToDeviceParts};
 
 use std::time::Duration;
 
-use domicile_core::error::ErrorKind;
+use domicile_core::{error::ErrorKind, locality::is_cell};
 use ruma::ServerName;
 use serde_json::{Value, json};
 
@@ -52,6 +52,9 @@ async fn within<T>(
     let told = match tokio::time::timeout(wait, asking).await {
         Ok(Ok(answer)) => return Ok(answer),
         Ok(Err(error)) => error.told(server_name),
+        Err(_) if is_cell(server_name) => {
+            ErrorKind::BadGateway.with("The part of this service in which they have their home did not answer in time.")
+        }
         Err(_) => ErrorKind::BadGateway.with(format!("{server_name} did not answer in time.")),
     };
     Err(json!({ "errcode": told.kind.code(), "error": told.message }))

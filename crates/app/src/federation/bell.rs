@@ -93,7 +93,7 @@ impl OutboundBell {
         if self.resting.is_empty() {
             return;
         }
-        if let Some(destination_num) = self.resting.remove(&Destination::Server(server_name.to_owned())) {
+        if let Some(destination_num) = self.resting.remove(&Destination::of_peer(server_name)) {
             self.awake(destination_num, false);
         }
     }

@@ -153,7 +153,7 @@ impl Check {
                 "Is the clock of either server wrong?",
             );
         }
-        if server_name == self.own.server_name() && !in_use.contains(&self.own.current().key_id()) {
+        if server_name == self.own.server_name() && !in_use.contains(&self.own.outer().key_id()) {
             return report.bad("keys", format!("{} is not this server's key", in_use.join(", ")), OTHER);
         }
         report.good("keys", format!("{}, signed, good for {} more hours", in_use.join(", "), left_ms / 3_600_000));

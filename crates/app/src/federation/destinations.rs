@@ -32,7 +32,7 @@ impl Destinations {
     /// The number of the destination through which a user is reached; none for who is here.
     pub async fn of_user(&self, user_id: &UserId) -> Result<Option<DestinationNum>> {
         match self.localities.of(user_id) {
-            Locality::Here => Ok(None),
+            Locality::Here | Locality::Unknown => Ok(None),
             Locality::Elsewhere(destination) => self.num(&destination).await.map(Some),
         }
     }

@@ -7,7 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use domicile_core::error::{ErrorKind, MatrixError};
+use domicile_core::{
+    error::{ErrorKind, MatrixError},
+    locality::{Destination, is_cell},
+};
+use domicile_residency::inner::{Header, Said};
 use parking_lot::Mutex;
 use ruma::{
     OwnedServerName, ServerName,
@@ -16,7 +20,7 @@ use ruma::{
 };
 
 use super::{KeyUse, OutboundBell, OwnKeys, Policy, ServerKeys};
-use crate::Result;
+use crate::{Result, residency::InnerLink};
 
 /// How long a server is told to wait that has too many requests in work, in milliseconds.
 const WAIT_MS: u64 = 1_000;
@@ -28,6 +32,7 @@ pub struct Inbound {
     keys: ServerKeys,
     at_once: usize,
     bell: Arc<OutboundBell>,
+    link: Option<Arc<InnerLink>>,
     working: Arc<Mutex<HashMap<OwnedServerName, usize>>>,
 }
 
@@ -61,8 +66,9 @@ impl Inbound {
         keys: ServerKeys,
         at_once: usize,
         bell: Arc<OutboundBell>,
+        link: Option<Arc<InnerLink>>,
     ) -> Self {
-        Self { own, policy, keys, at_once: at_once.max(1), bell, working: Arc::default() }
+        Self { own, policy, keys, at_once: at_once.max(1), bell, link, working: Arc::default() }
     }
 
     /// Whether there is any federation.
@@ -83,6 +89,9 @@ impl Inbound {
         }
         if header.origin == self.server_name() {
             return Err(unauthorized("The request says that it comes from this server itself.".to_owned()).into());
+        }
+        if is_cell(&header.origin) {
+            return Err(unauthorized("Nobody outside speaks for a cell.".to_owned()).into());
         }
         self.policy.check(&header.origin)?;
         let wanted = BTreeSet::from([header.key.to_string()]);
@@ -113,6 +122,31 @@ impl Inbound {
         })?;
         self.bell.heard_from(&header.origin);
         Ok(())
+    }
+
+    /// Whose a request is that came over the link between cells, before its body is read. `cell_key` is the key of its connection.
+    pub fn open_inner(&self, header: &str, cell_key: &[u8]) -> Result<Header, MatrixError> {
+        let none = || unauthorized("This server is no cell of a deployment.".to_owned());
+        self.link.as_ref().ok_or_else(none)?.open(header, cell_key)
+    }
+
+    /// Checks the signature of such a request. Gives the name that stands for the cell.
+    pub fn verify_inner(&self, header: Header, request: &http::Request<&[u8]>) -> Result<OwnedServerName, MatrixError> {
+        let none = || unauthorized("This server is no cell of a deployment.".to_owned());
+        let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let said = Said { method: request.method().as_str(), path, body: request.body() };
+        let cell = self.link.as_ref().ok_or_else(none)?.verify(header, said)?;
+        let peer = Destination::Cell(cell).peer_name().to_owned();
+        self.bell.heard_from(&peer);
+        Ok(peer)
+    }
+
+    /// Whether the rules let a cell be told anything of rooms and people here.
+    pub fn may_ask(&self, peer: &ServerName) -> Result<(), MatrixError> {
+        match (Destination::of_peer(peer), &self.link) {
+            (Destination::Cell(cell), Some(link)) => link.may_ask(&cell),
+            _ => Err(unauthorized("The request is not a cell's.".to_owned())),
+        }
     }
 
     /// A turn for a request of a server.

@@ -29,6 +29,8 @@ pub struct OwnKeys {
     server_name: OwnedServerName,
     validity_ms: i64,
     state: ArcSwap<State>,
+    /// What signs in place of these keys within a deployment: they are for other servers.
+    cell: Option<Arc<ServerSigner>>,
     /// One rotation at a time.
     rotating: tokio::sync::Mutex<()>,
 }
@@ -49,13 +51,14 @@ pub struct Rotation {
 }
 
 impl OwnKeys {
-    /// Reads the keys; the first is made if there is none.
+    /// Reads the keys; the first is made if there is none. `cell` signs events instead of them.
     pub async fn open(
         store: Store,
         clock: Arc<dyn Clock>,
         rng: Arc<dyn Rng>,
         server_name: OwnedServerName,
         validity_ms: i64,
+        cell: Option<Arc<ServerSigner>>,
     ) -> Result<Self> {
         let state = if let Some(state) = read(&store, &server_name).await? {
             state
@@ -68,7 +71,7 @@ impl OwnKeys {
         // A list that is good for less than an hour would be asked for again and again (specification, GET /_matrix/key/v2/server).
         let validity_ms = validity_ms.max(HOUR_MS);
         let state = ArcSwap::from_pointee(state);
-        Ok(Self { store, clock, rng, server_name, validity_ms, state, rotating: tokio::sync::Mutex::default() })
+        Ok(Self { store, clock, rng, server_name, validity_ms, state, cell, rotating: tokio::sync::Mutex::default() })
     }
 
     /// The server's name.
@@ -76,8 +79,13 @@ impl OwnKeys {
         &self.server_name
     }
 
-    /// The key in use.
+    /// The key with which events are signed.
     pub fn current(&self) -> Arc<ServerSigner> {
+        self.cell.as_ref().map_or_else(|| self.outer(), Arc::clone)
+    }
+
+    /// The key that other servers know.
+    pub fn outer(&self) -> Arc<ServerSigner> {
         Arc::clone(&self.state.load().signer)
     }
 
@@ -98,14 +106,14 @@ impl OwnKeys {
 
     /// Adds our signature to an object.
     pub fn sign(&self, object: &mut CanonicalJsonObject) -> Result<()> {
-        let signer = self.current();
+        let signer = self.outer();
         signatures::sign_json(self.server_name.as_str(), signer.key_pair(), object).map_err(Error::internal)
     }
 
     /// Makes a new key and signs with it from now on. The old one is told as a key that was.
     pub async fn rotate(&self) -> Result<Rotation> {
         let _one = self.rotating.lock().await;
-        let old = self.current();
+        let old = self.outer();
         let now_ms = self.clock.now_ms();
         let mut batch = Batch::new();
         server_keys::retire(&mut batch, version(old.key_id()), now_ms);

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use domicile_core::error::{ErrorKind, MatrixError};
+use domicile_core::{
+    error::{ErrorKind, MatrixError},
+    locality::{Destination, is_cell},
+};
 pub use domicile_egress::client::Bounds;
 use domicile_egress::{ClientError, FederationClient};
 use parking_lot::Mutex;
@@ -20,6 +23,7 @@ use ruma::{
 use serde_json::Value;
 
 use super::{OwnKeys, Policy};
+use crate::residency::InnerLink;
 
 /// What an ordinary answer may cost.
 pub const ORDINARY: Bounds = Bounds { time: Duration::from_secs(30), bytes: 4 * 1024 * 1024 };
@@ -59,6 +63,9 @@ pub enum PeerError {
     /// Our request could not be made.
     #[error("the request could not be made: {0}")]
     Request(String),
+    /// There is no such cell, or not any more.
+    #[error("this deployment has no cell {0} at work")]
+    NoCell(String),
 }
 
 impl PeerError {
@@ -70,6 +77,7 @@ impl PeerError {
             Self::Matrix { .. } => "error",
             Self::Nonsense(_) => "nonsense",
             Self::Request(_) => "request",
+            Self::NoCell(_) => "no_cell",
         }
     }
 
@@ -84,6 +92,9 @@ impl PeerError {
 
     /// What a client of ours is told, who asked for something of `server_name`.
     pub fn told(self, server_name: &ServerName) -> MatrixError {
+        if is_cell(server_name) {
+            return self.told_of_cell();
+        }
         match self {
             Self::Refused => ErrorKind::Forbidden.with(format!("This server does not talk to {server_name}.")),
             Self::Matrix { status: 403, text, .. } => {
@@ -101,18 +112,38 @@ impl PeerError {
     }
 }
 
+impl PeerError {
+    /// The same about another cell, which nobody is told the name of.
+    fn told_of_cell(self) -> MatrixError {
+        match self {
+            Self::Matrix { status: 403, text, .. } => ErrorKind::Forbidden.with(text),
+            Self::Matrix { status: 404, text, .. } => ErrorKind::NotFound.with(text),
+            Self::Matrix { status: 429, retry_after_ms, .. } => MatrixError {
+                retry_after_ms: Some(retry_after_ms.unwrap_or(1_000)),
+                ..ErrorKind::LimitExceeded.with("There is too much to do at the moment: try again later.")
+            },
+            other => {
+                tracing::info!(error = %other, "another cell could not be asked");
+                let text = "The part of this service in which this has its home cannot be reached at the moment: try again later.";
+                ErrorKind::BadGateway.with(text)
+            }
+        }
+    }
+}
+
 /// Asks other servers.
 pub struct Peers {
     client: FederationClient,
     own: Arc<OwnKeys>,
     policy: Arc<Policy>,
+    link: Option<Arc<InnerLink>>,
     counts: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Peers {
-    /// Asks with `client`, in the name of `own`, whom `policy` allows.
-    pub fn new(client: FederationClient, own: Arc<OwnKeys>, policy: Arc<Policy>) -> Self {
-        Self { client, own, policy, counts: Mutex::default() }
+    /// Asks with `client`, in the name of `own`, whom `policy` allows; other cells over `link`.
+    pub fn new(client: FederationClient, own: Arc<OwnKeys>, policy: Arc<Policy>, link: Option<Arc<InnerLink>>) -> Self {
+        Self { client, own, policy, link, counts: Mutex::default() }
     }
 
     /// The operator's lists.
@@ -126,7 +157,7 @@ impl Peers {
         R: OutgoingRequest<Authentication = ServerSignatures>,
         for<'a> R::PathBuilder: PathBuilder<Input<'a> = ()>,
     {
-        let signer = self.own.current();
+        let signer = self.own.outer();
         let input = XMatrixSigningInput::new(self.own.server_name().to_owned(), to.to_owned(), signer.key_pair());
         let request = made(to, request, input);
         self.answer::<R>(to, request, bounds).await
@@ -194,6 +225,10 @@ impl Peers {
         if to == self.own.server_name() {
             return Err(PeerError::Ourselves);
         }
+        if let Destination::Cell(cell) = Destination::of_peer(to) {
+            let link = self.link.as_ref().ok_or_else(|| PeerError::NoCell(cell.as_str().to_owned()))?;
+            return link.ask(&cell, request, bounds).await;
+        }
         if !self.policy.allows(to) {
             return Err(PeerError::Refused);
         }
@@ -231,7 +266,7 @@ fn read<R: OutgoingRequest>(answer: &http::Response<Bytes>) -> Result<R::Incomin
 }
 
 /// An answer that is no success.
-fn refusal(answer: &http::Response<Bytes>) -> PeerError {
+pub(crate) fn refusal(answer: &http::Response<Bytes>) -> PeerError {
     let said: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     let text = |key: &str| said[key].as_str().map(|text| text.chars().take(TEXT).collect::<String>());
     let header = answer.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());

@@ -11,6 +11,7 @@ use ruma::{OwnedUserId, UserId, api::federation::query::get_profile_information:
 use serde_json::Value;
 
 use super::{Bounds, Kept, Peers};
+use crate::residency::Localities;
 
 /// What an answer may cost.
 const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 2 * limits::PROFILE_BYTES };
@@ -29,13 +30,14 @@ pub type Fields = Arc<BTreeMap<String, Value>>;
 /// Asks for profiles.
 pub struct RemoteProfiles {
     peers: Arc<Peers>,
+    localities: Arc<Localities>,
     kept: Kept<OwnedUserId, Result<Fields, MatrixError>>,
 }
 
 impl RemoteProfiles {
     /// Asks through `peers`.
-    pub fn new(peers: Arc<Peers>, clock: Arc<dyn Clock>) -> Self {
-        Self { peers, kept: Kept::new(clock, KEPT) }
+    pub fn new(peers: Arc<Peers>, localities: Arc<Localities>, clock: Arc<dyn Clock>) -> Self {
+        Self { peers, localities, kept: Kept::new(clock, KEPT) }
     }
 
     /// The profile of a user of another server.
@@ -43,7 +45,8 @@ impl RemoteProfiles {
         if let Some(known) = self.kept.get(user_id) {
             return known;
         }
-        let server_name = user_id.server_name();
+        let peer = self.localities.peer_of(user_id);
+        let server_name = &*peer;
         let asked = self.peers.ask(server_name, Request::new(user_id.to_owned()), BOUNDS).await;
         let answer = match asked {
             Ok(answer) => Ok(Arc::new(answer.into_iter().filter(|(field, value)| fits(field, value)).collect())),

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use domicile_core::{
-    ids::DestinationNum,
-    locality::{Destination, Locality},
-};
+use domicile_core::{ids::DestinationNum, locality::Locality};
 use domicile_store::{Snapshot, table::destinations};
 use ruma::{RoomId, ServerName};
 
@@ -62,7 +59,7 @@ impl Readers {
     /// The number of a server, if it ever had anything to do with this cell. Asking writes nothing.
     pub async fn num(&self, origin: &ServerName) -> Result<Option<DestinationNum>> {
         match self.localities.of_server(origin) {
-            Locality::Here => Ok(None),
+            Locality::Here | Locality::Unknown => Ok(None),
             Locality::Elsewhere(destination) => self.destinations.known(&destination).await,
         }
     }
@@ -78,10 +75,9 @@ impl Readers {
             if servers.len() == most {
                 break;
             }
-            if let Destination::Server(name) = self.destinations.name(destination_num).await?
-                && Ingest::is_let_in(&view, &name)
-            {
-                servers.push(name);
+            let destination = self.destinations.name(destination_num).await?;
+            if Ingest::is_let_in(&view, destination.peer_name()) {
+                servers.push(destination.peer_name().to_owned());
             }
         }
         Ok(servers)
@@ -95,6 +91,11 @@ impl Readers {
     /// Where servers are.
     pub fn localities(&self) -> &Localities {
         &self.localities
+    }
+
+    /// The same, shared.
+    pub fn localities_shared(&self) -> Arc<Localities> {
+        Arc::clone(&self.localities)
     }
 
     /// How many members of a server are joined to a room, whether it is in memory or not.

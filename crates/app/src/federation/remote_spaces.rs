@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domicile_core::clock::{Clock, MINUTE_MS};
+use domicile_core::{
+    clock::{Clock, MINUTE_MS},
+    locality::is_cell,
+};
 use ruma::{
     OwnedRoomId, OwnedServerName, RoomId, ServerName, api::federation::space::get_hierarchy::v1::Request,
     events::space::child::HierarchySpaceChildEvent, room::RoomSummary, serde::Raw,
@@ -74,7 +77,7 @@ impl RemoteSpaces {
             return known;
         }
         let mut found = None;
-        for server_name in via.iter().take(SERVERS) {
+        for server_name in via.iter().filter(|server_name| !is_cell(server_name)).take(SERVERS) {
             found = self.ask(server_name, room_id, suggested_only).await;
             if found.is_some() {
                 break;

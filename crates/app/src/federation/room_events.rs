@@ -65,7 +65,12 @@ impl RoomEvents {
 
     async fn eyes(&self, origin: &ServerName, room_id: &RoomId) -> Result<ServerEyes> {
         let reader = self.readers.check(origin, room_id).await?;
-        Ok(ServerEyes::new(Arc::clone(&self.sights), OwnedServerName::from(origin), reader))
+        Ok(ServerEyes::new(
+            Arc::clone(&self.sights),
+            OwnedServerName::from(origin),
+            self.readers.localities_shared(),
+            reader,
+        ))
     }
 
     /// One event.
@@ -124,7 +129,12 @@ impl RoomEvents {
     ) -> Result<(OwnedEventId, i64)> {
         let reader = self.readers.check(origin, room_id).await?;
         let room = Arc::clone(&reader.room);
-        let eyes = ServerEyes::new(Arc::clone(&self.sights), OwnedServerName::from(origin), reader);
+        let eyes = ServerEyes::new(
+            Arc::clone(&self.sights),
+            OwnedServerName::from(origin),
+            self.readers.localities_shared(),
+            reader,
+        );
         let parts = Arc::clone(&self.parts);
         let found = self
             .parts

@@ -9,13 +9,15 @@ use domicile_store::{
     table::events::{self, Status},
 };
 use futures::{StreamExt, stream};
-use ruma::{EventId, OwnedEventId, RoomId, ServerName};
+use ruma::{EventId, OwnedEventId, OwnedServerName, RoomId, ServerName};
 
 use super::Readers;
 use crate::{
     Error, Result,
     error::not_found,
+    events::Events,
     media::ByteStream,
+    residency::Localities,
     rooms::{Graph, reader::RoomReaderParts},
 };
 
@@ -44,6 +46,16 @@ impl RoomStates {
         Self { parts, readers, graph }
     }
 
+    /// How events are read for a server: as they are, unless something is withheld from it.
+    fn reading(&self, origin: &ServerName) -> Reading {
+        let store = self.parts.store.clone();
+        if !self.readers.localities().withholds(origin) {
+            return Reading { store, judged: None };
+        }
+        let judged = (Arc::clone(&self.parts.events), self.readers.localities_shared(), OwnedServerName::from(origin));
+        Reading { store, judged: Some(judged) }
+    }
+
     /// The state before an event, by the events that it names.
     async fn before(&self, origin: &ServerName, room_id: &RoomId, event_id: &EventId) -> Result<StateAt> {
         self.readers.check(origin, room_id).await?;
@@ -70,7 +82,7 @@ impl RoomStates {
     /// The state before an event, as the body of an answer.
     pub async fn state(&self, origin: &ServerName, room_id: &RoomId, event_id: &EventId) -> Result<ByteStream> {
         let StateAt { state, auth_chain } = self.before(origin, room_id, event_id).await?;
-        Ok(written(self.parts.store.clone(), [("auth_chain", auth_chain), ("pdus", state)]))
+        Ok(written(self.reading(origin), [("auth_chain", auth_chain), ("pdus", state)]))
     }
 
     /// The ids of the state before an event, and of what allows it.
@@ -123,7 +135,7 @@ impl RoomStates {
                 Ok::<_, Error>(chain)
             })
             .await?;
-        Ok(written(self.parts.store.clone(), [("auth_chain", chain)]))
+        Ok(written(self.reading(origin), [("auth_chain", chain)]))
     }
 }
 
@@ -133,27 +145,46 @@ enum Part {
     Events(Vec<EventNum>),
 }
 
+/// How events are read.
+struct Reading {
+    store: Store,
+    /// Who judges each, and for whom.
+    judged: Option<(Arc<Events>, Arc<Localities>, OwnedServerName)>,
+}
+
+impl Reading {
+    async fn read(&self, nums: Vec<EventNum>) -> Result<Vec<Bytes>> {
+        let Some((events, localities, peer)) = &self.judged else {
+            let read = self.store.read(move |snapshot| async move { events::jsons(&snapshot, nums).await });
+            return Ok(read.await?);
+        };
+        let (localities, peer) = (Arc::clone(localities), peer.clone());
+        let found = events.get_many(nums).await?;
+        let served = found.iter().map(|event| localities.served(&peer, &event.pdu, &event.room.rules));
+        served.map(|event| Ok(Bytes::from(event?.get().to_owned()))).collect()
+    }
+}
+
 /// An object of lists of events as JSON, read as it goes out.
-fn written<const N: usize>(store: Store, lists: [(&'static str, Vec<EventNum>); N]) -> ByteStream {
+fn written<const N: usize>(reading: Reading, lists: [(&'static str, Vec<EventNum>); N]) -> ByteStream {
     let mut parts = VecDeque::new();
     for (index, (name, nums)) in lists.into_iter().enumerate() {
         parts.push_back(Part::Text(format!("{}\"{name}\":[", if index == 0 { "{" } else { "]," })));
         parts.extend(nums.chunks(PIECE).map(|chunk| Part::Events(chunk.to_vec())));
     }
     parts.push_back(Part::Text("]}".to_owned()));
-    let begin = (store, parts, true);
-    let pieces = stream::unfold(begin, |(store, mut parts, mut first)| async move {
+    let begin = (reading, parts, true);
+    let pieces = stream::unfold(begin, |(reading, mut parts, mut first)| async move {
         let piece = match parts.pop_front()? {
             Part::Text(text) => {
                 first = true;
                 Ok(Bytes::from(text))
             }
             Part::Events(nums) => {
-                let found = store.read(move |snapshot| async move { events::jsons(&snapshot, nums).await });
-                found.await.map(|found| joined(&found, std::mem::replace(&mut first, false)))
+                reading.read(nums).await.map(|found| joined(&found, std::mem::replace(&mut first, false)))
             }
         };
-        Some((piece.map_err(std::io::Error::other), (store, parts, first)))
+        Some((piece.map_err(std::io::Error::other), (reading, parts, first)))
     });
     pieces.boxed()
 }

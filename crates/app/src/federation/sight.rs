@@ -14,6 +14,7 @@ use super::ServerReader;
 use crate::{
     Error, Result,
     events::Stored,
+    residency::Localities,
     rooms::{
         Membership, RoomView,
         reader::RoomReaderParts,
@@ -43,21 +44,27 @@ impl Default for Sights {
 pub struct ServerEyes {
     sights: Arc<Sights>,
     origin: OwnedServerName,
+    localities: Arc<Localities>,
     reader: ServerReader,
     view: Arc<RoomView>,
 }
 
 impl ServerEyes {
     /// Of a server that may read a room.
-    pub fn new(sights: Arc<Sights>, origin: OwnedServerName, reader: ServerReader) -> Self {
+    pub fn new(
+        sights: Arc<Sights>,
+        origin: OwnedServerName,
+        localities: Arc<Localities>,
+        reader: ServerReader,
+    ) -> Self {
         let view = reader.room.view();
-        Self { sights, origin, reader, view }
+        Self { sights, origin, localities, reader, view }
     }
 
     /// An event as the server gets it: whole, or what a redaction would leave of it.
     pub async fn show(&self, parts: &RoomReaderParts, snapshot: &Snapshot, event: &Stored) -> Result<Box<RawValue>> {
         if self.sees(parts, snapshot, event).await? {
-            return outer(event.pdu.json());
+            return self.localities.served(&self.origin, &event.pdu, &event.room.rules);
         }
         let left = redact::redact(&event.pdu, &event.room.rules).map_err(Error::internal)?;
         outer(left.json())
@@ -143,7 +150,7 @@ impl ServerEyes {
     }
 
     fn is_of_origin(&self, user_id: &str) -> bool {
-        <&UserId>::try_from(user_id).is_ok_and(|user_id| user_id.server_name() == self.origin)
+        <&UserId>::try_from(user_id).is_ok_and(|user_id| self.localities.speaks_for(&self.origin, user_id))
     }
 }
 

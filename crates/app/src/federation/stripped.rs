@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use domicile_room::event::{Pdu, client_json};
-use ruma::api::federation::membership::RawStrippedState;
+use ruma::{ServerName, api::federation::membership::RawStrippedState};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
     Result,
     events::Events,
+    residency::Localities,
     rooms::{Room, RoomInfo, StateKeys, stripped_state},
 };
 
@@ -66,7 +67,13 @@ pub fn kept(shown: &[Box<RawValue>], own: &RawValue, info: &RoomInfo) -> serde_j
 }
 
 /// What of a room of ours is shown to whom `event` is about: a few types of state, and the member event of who sent it.
-pub async fn of_room(room: &Room, event: &Pdu, events: &Arc<Events>, keys: &StateKeys) -> Result<Vec<Box<RawValue>>> {
+pub async fn of_room(
+    room: &Room,
+    event: &Pdu,
+    events: &Arc<Events>,
+    keys: &StateKeys,
+    (localities, peer): (&Localities, &ServerName),
+) -> Result<Vec<Box<RawValue>>> {
     let view = room.view();
     let mut nums = Vec::new();
     for (kind, state_key) in stripped_state::keys(event.sender()) {
@@ -75,7 +82,7 @@ pub async fn of_room(room: &Room, event: &Pdu, events: &Arc<Events>, keys: &Stat
         }
     }
     let shown = events.get_many(nums).await?;
-    shown.iter().map(|event| event.pdu.to_raw().map_err(crate::Error::internal)).collect()
+    shown.iter().map(|event| localities.served(peer, &event.pdu, &room.info.rules)).collect()
 }
 
 /// A user's own event as clients are shown it.

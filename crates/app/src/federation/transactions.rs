@@ -133,7 +133,7 @@ impl Transactions {
             match event {
                 Ok(received) => {
                     let id = received.pdu.event_id().to_owned();
-                    if is_let_in && Ingest::is_let_in(&view, received.pdu.sender().server_name()) {
+                    if is_let_in && self.ingest.sender_is_let_in(&view, received.pdu.sender()) {
                         right.push(Arc::new(received.pdu));
                     } else {
                         answers.insert(id, Err("the room's access list does not let the server in".to_owned()));

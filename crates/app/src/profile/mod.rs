@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domicile_core::{error::ErrorKind, limits};
+use domicile_core::{error::ErrorKind, limits, locality::Locality};
 use domicile_store::{
     Batch, Store,
     table::{memberships, profile_fields, user_words},
@@ -44,6 +44,10 @@ impl Profiles {
 
     /// All fields of a user, of whatever server.
     pub async fn get(&self, user_id: &UserId) -> Result<BTreeMap<String, Value>> {
+        self.users.localities().meet(&[user_id]).await?;
+        if self.users.localities().of(user_id) == Locality::Unknown {
+            return Err(not_found(format!("There is no user {user_id}.")));
+        }
         if !self.users.is_local(user_id) {
             return Ok(BTreeMap::clone(&*self.remote.get(user_id).await?));
         }

@@ -1,18 +1,46 @@
 //! What is this user's locality? It is asked here and nowhere else.
 
-use domicile_core::locality::{Destination, Locality};
+use std::sync::Arc;
+
+use domicile_core::locality::{self, Destination, Locality};
+use domicile_residency::{
+    deployment::Profiles,
+    flow::{self, Rule},
+};
 use ruma::{OwnedServerName, ServerName, UserId};
 
-/// Knows where users are. A deployment of one cell has all of its own users here.
-#[derive(Debug)]
+use super::{Names, OwnCell, Tickets};
+use crate::Result;
+
+/// Knows where users are. A deployment of one cell has all of its own users here; of several, the tickets say.
 pub struct Localities {
     server_name: OwnedServerName,
+    cells: Option<Cells>,
+}
+
+/// What is not told although people share rooms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Withheld {
+    /// Who has read what.
+    pub receipts: bool,
+    /// Who is typing.
+    pub typing: bool,
+}
+
+/// This cell among others.
+pub struct Cells {
+    /// This cell.
+    pub own: Arc<OwnCell>,
+    /// Whose home is where.
+    pub tickets: Arc<Tickets>,
+    /// The directory.
+    pub names: Arc<Names>,
 }
 
 impl Localities {
-    /// Of the deployment with a name.
-    pub fn new(server_name: OwnedServerName) -> Self {
-        Self { server_name }
+    /// Of the deployment with a name; with `cells` if it has more than one.
+    pub fn new(server_name: OwnedServerName, cells: Option<Cells>) -> Self {
+        Self { server_name, cells }
     }
 
     /// The deployment's name.
@@ -20,22 +48,118 @@ impl Localities {
         &self.server_name
     }
 
-    /// Where a user is.
-    pub fn of(&self, user_id: &UserId) -> Locality {
-        self.of_server(user_id.server_name())
+    /// This cell among others, if there are others.
+    pub fn cells(&self) -> Option<&Cells> {
+        self.cells.as_ref()
     }
 
-    /// Where the users of a server are; those of the deployment's own, if there is only one cell.
+    /// Where a user is.
+    pub fn of(&self, user_id: &UserId) -> Locality {
+        // No user has such a name: it would lead to a cell by a way that nobody looked at.
+        if locality::is_cell(user_id.server_name()) {
+            return Locality::Unknown;
+        }
+        let Some(cells) = self.cells.as_ref().filter(|_| user_id.server_name() == self.server_name) else {
+            return self.of_server(user_id.server_name());
+        };
+        match cells.tickets.home(user_id) {
+            None => Locality::Unknown,
+            Some(home) if home == *cells.own.name() => Locality::Here,
+            Some(home) => Locality::Elsewhere(Destination::Cell(home)),
+        }
+    }
+
+    /// Where the users of a server are, or those whom a name that stands for a cell is asked for.
     pub fn of_server(&self, server_name: &ServerName) -> Locality {
         if server_name == self.server_name {
             Locality::Here
         } else {
-            Locality::Elsewhere(Destination::Server(server_name.to_owned()))
+            Locality::Elsewhere(Destination::of_peer(server_name))
         }
     }
 
     /// Whether a server name is the deployment's own.
     pub fn is_ours(&self, server_name: &ServerName) -> bool {
         server_name == self.server_name
+    }
+
+    /// Whether whoever is asked under a name, another server or a cell, may speak for a user now: it is their server, or their newest home.
+    pub fn speaks_for(&self, origin: &ServerName, user_id: &UserId) -> bool {
+        match self.of(user_id) {
+            Locality::Elsewhere(destination) => destination.peer_name() == origin,
+            Locality::Here | Locality::Unknown => false,
+        }
+    }
+
+    /// The name under which whoever answers for a user is asked. That of somebody here is our own, which nobody is asked under.
+    pub fn peer_of(&self, user_id: &UserId) -> OwnedServerName {
+        match self.of(user_id) {
+            Locality::Elsewhere(destination) => destination.peer_name().to_owned(),
+            Locality::Here | Locality::Unknown => self.server_name.clone(),
+        }
+    }
+
+    /// Whether two users have one home, as far as others can tell: one server, and within the deployment one cell.
+    pub fn same_home(&self, one: &UserId, other: &UserId) -> bool {
+        let known = self.of(one);
+        one == other
+            || (one.server_name() == other.server_name() && known != Locality::Unknown && known == self.of(other))
+    }
+
+    /// A server's name as people are told it: that of a cell is the deployment's.
+    pub fn told<'n>(&'n self, peer: &'n ServerName) -> &'n ServerName {
+        if locality::is_cell(peer) { &self.server_name } else { peer }
+    }
+
+    /// Other cells that may have a room, under the names by which they are asked.
+    pub fn other_cells(&self) -> Vec<OwnedServerName> {
+        let Some(cells) = &self.cells else { return Vec::new() };
+        let others = cells.own.document().cells.keys().filter(|name| *name != cells.own.name());
+        others.map(|name| Destination::Cell(name.clone()).peer_name().to_owned()).collect()
+    }
+
+    /// What of this cell's people is not told a destination although they share rooms with somebody there.
+    pub fn withheld(&self, destination: &Destination) -> Withheld {
+        let (Some(cells), Destination::Cell(cell)) = (&self.cells, destination) else { return Withheld::default() };
+        let document = cells.own.document();
+        let Some(region) = document.region_of(cell) else { return Withheld { receipts: true, typing: true } };
+        let policy = document.regions.get(cells.own.region());
+        match (flow::between(document, cells.own.region(), region).rule, policy) {
+            (Rule::Allow, _) => Withheld::default(),
+            (Rule::EncryptedOnly, Some(policy)) => {
+                Withheld { receipts: !policy.crossing.receipts, typing: !policy.crossing.typing }
+            }
+            _ => Withheld { receipts: true, typing: true },
+        }
+    }
+
+    /// Whether somebody's name and picture may stand in events, which are copied to wherever their rooms are.
+    pub fn shows_profile(&self, user_id: &UserId) -> bool {
+        let Some(cells) = &self.cells else { return true };
+        let document = cells.own.document();
+        let region = match self.of(user_id) {
+            Locality::Here => Some(cells.own.region()),
+            Locality::Elsewhere(Destination::Cell(cell)) => document.region_of(&cell),
+            Locality::Elsewhere(Destination::Server(_)) => return true,
+            Locality::Unknown => None,
+        };
+        let policy = region.and_then(|region| document.regions.get(region));
+        policy.is_some_and(|policy| policy.profiles == Profiles::InRooms)
+    }
+
+    /// Finds out where users of the deployment are of whom this cell has not heard.
+    pub async fn meet(&self, users: &[&UserId]) -> Result<()> {
+        match &self.cells {
+            Some(cells) => cells.names.meet(users).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a name for an account that is to be made here.
+    pub async fn claim(&self, user_id: &UserId) -> Result<()> {
+        match &self.cells {
+            Some(cells) => cells.names.claim(user_id).await,
+            None => Ok(()),
+        }
     }
 }

@@ -173,7 +173,8 @@ impl RoomMaker {
     /// Invites people of other servers to a room that was just made. That one of them cannot be reached does not unmake the room.
     async fn invite_elsewhere(&self, by: &Session, room: &Arc<Room>, invites: Vec<(OwnedUserId, EventDraft)>) {
         let inviting = invites.into_iter().map(|(user_id, draft)| async move {
-            let invited = self.members.invite_elsewhere(by, &room.info.room_id, draft, user_id.server_name()).await;
+            let peer = self.users.localities().peer_of(&user_id);
+            let invited = self.members.invite_elsewhere(by, &room.info.room_id, draft, &peer).await;
             if let Err(error) = invited {
                 tracing::info!(%error, "somebody could not be invited to a new room");
             }

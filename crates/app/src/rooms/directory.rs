@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domicile_core::error::ErrorKind;
+use domicile_core::{error::ErrorKind, locality::is_cell};
 use domicile_store::{Batch, Store, table::aliases};
 use ruma::{
     OwnedRoomId, OwnedServerName, RoomAliasId, RoomId, RoomOrAliasId, api::federation::query::get_room_information,
@@ -62,6 +62,9 @@ impl Directory {
         if self.users.localities().is_ours(server_name) {
             return self.ours(alias).await;
         }
+        if is_cell(server_name) {
+            return Err(not_found(format!("There is no room with the alias {alias}.")));
+        }
         let request = get_room_information::v1::Request::new(alias.to_owned());
         let answer = self.peers.ask(server_name, request, BOUNDS).await.map_err(|error| error.told(server_name))?;
         let mut servers = answer.servers;
@@ -80,7 +83,7 @@ impl Directory {
         let (room_num, _) = found.ok_or_else(missing)?;
         let room = self.rooms.by_num(room_num).await?;
         let mut servers = vec![self.users.server_name().to_owned()];
-        servers.extend(self.readers.servers(&room, SERVERS - 1).await?);
+        servers.extend(self.readers.servers(&room, SERVERS - 1).await?.into_iter().filter(|server| !is_cell(server)));
         Ok(Named { room_id: room.info.room_id.clone(), servers })
     }
 

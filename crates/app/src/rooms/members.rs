@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domicile_core::{error::ErrorKind, ids::UserNum};
+use domicile_core::{error::ErrorKind, ids::UserNum, locality::is_cell};
 use domicile_room::{create::raw, event::EventDraft};
 use domicile_store::{Batch, Store, table::memberships, table::profile_fields};
 use ruma::{
@@ -63,8 +63,9 @@ impl Members {
             self.store.read(move |snapshot| async move { profile_fields::of_user(&snapshot, user_num).await }).await?;
         let mut content = Map::new();
         content.insert("membership".to_owned(), membership.into());
+        let shows = self.users.localities().shows_profile(&*self.users.id(user_num).await?);
         for (field, value) in fields {
-            if field == "displayname" || field == "avatar_url" {
+            if shows && (field == "displayname" || field == "avatar_url") {
                 content.insert(field, serde_json::from_str(&value).unwrap_or_default());
             }
         }
@@ -114,7 +115,9 @@ impl Members {
             content.insert("reason".to_owned(), reason.into());
         }
         let inviting = self.remote.inviting_server(by, room_id).await?;
-        let via: Vec<OwnedServerName> = inviting.into_iter().chain(via.iter().cloned()).collect();
+        // A client names servers, never cells.
+        let named = via.iter().filter(|server| !is_cell(server)).cloned();
+        let via: Vec<OwnedServerName> = inviting.into_iter().chain(named).collect();
         let room = self.remote.join(by, room_id, &via, content).await?;
         self.carry_over(by, &room).await;
         Ok(())
@@ -202,7 +205,9 @@ impl Members {
         if self.users.is_local(target) {
             return self.change(by, &room, target, content, MemberExtras { reason, ..MemberExtras::default() }).await;
         }
-        content.extend(self.profiles.shown(target).await);
+        if self.users.localities().shows_profile(target) {
+            content.extend(self.profiles.shown(target).await);
+        }
         if let Some(reason) = reason {
             content.insert("reason".to_owned(), reason.into());
         }
@@ -213,12 +218,17 @@ impl Members {
             content: raw(&Value::Object(content)),
             redacts: None,
         };
-        self.remote.invite(&room, draft, target.server_name()).await.map(drop)
+        self.remote.invite(&room, draft, &self.peer_of(target)).await.map(drop)
     }
 
     /// Whether a user is of this cell.
     pub(super) fn is_local(&self, user_id: &UserId) -> bool {
         self.users.is_local(user_id)
+    }
+
+    /// Under which name whoever answers for a user is asked.
+    pub(super) fn peer_of(&self, user_id: &UserId) -> OwnedServerName {
+        self.users.localities().peer_of(user_id)
     }
 
     /// An invite of somebody of another server that is made already.
@@ -246,7 +256,8 @@ impl Members {
             if let Some(reason) = reason {
                 content.insert("reason".to_owned(), reason.into());
             }
-            return self.remote.knock(by, room_id, via, content).await;
+            let named: Vec<OwnedServerName> = via.iter().filter(|server| !is_cell(server)).cloned().collect();
+            return self.remote.knock(by, room_id, &named, content).await;
         };
         self.change(by, &room, &by.user_id, content, MemberExtras { reason, ..MemberExtras::default() }).await
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domicile_core::{error::ErrorKind, ids::RoomNum};
+use domicile_core::{error::ErrorKind, ids::RoomNum, locality::is_cell};
 use domicile_store::{
     Store,
     table::public_rooms::{self, Place, PublicRoom, Wanted},
@@ -76,6 +76,9 @@ impl PublicRooms {
     /// A page of the directory of `server`, which is this one if it is not named.
     pub async fn page(&self, server: Option<&ServerName>, request: PublicRoomsRequest) -> Result<PublicRoomsPage> {
         let elsewhere = server.filter(|server| !self.users.localities().is_ours(server));
+        if elsewhere.is_some_and(is_cell) {
+            return Err(ErrorKind::NotFound.with("There is no such server.").into());
+        }
         if elsewhere.is_none() && request.network.is_some() {
             return Ok(PublicRoomsPage { rooms: Vec::new(), next: None, previous: None, total: 0 });
         }

@@ -29,7 +29,7 @@ impl Members {
         let elsewhere = <&UserId>::try_from(state_key.as_str())
             .ok()
             .filter(|target| kind == TimelineEventType::RoomMember && is_invite(&content) && !self.is_local(target))
-            .map(|target| target.server_name().to_owned());
+            .map(|target| self.peer_of(target));
         let draft = EventDraft { kind, sender, state_key: Some(state_key), content, redacts: None };
         if let Some(server) = elsewhere {
             return self.invite_elsewhere(by, room_id, draft, &server).await;

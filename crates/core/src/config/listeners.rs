@@ -17,6 +17,8 @@ super::value::choice! {
         Metrics = "metrics",
         /// The operator's API, on a unix socket only: it asks for no password.
         Admin = "admin",
+        /// The deployment's other cells, with the cell's own key instead of a certificate; nothing else is served beside it.
+        Inner = "inner",
     }
 }
 
@@ -42,7 +44,7 @@ section! {
         bind: String = "127.0.0.1:8008".to_owned();
         /// Who may open a unix socket, as file permissions: `0600` is this account only, `0660` also its group, such as a reverse proxy's.
         mode: Mode = Mode(0o600);
-        /// What is served here: client, media, federation, health, metrics, admin.
+        /// What is served here: client, media, federation, health, metrics, admin, inner.
         serve: Vec<Api> = vec![Api::Client, Api::Media, Api::Federation, Api::Health];
         /// The certificate chain (PEM) for TLS. It is read again when it changes.
         certificate: String = String::new();

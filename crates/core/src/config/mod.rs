@@ -6,6 +6,7 @@
 mod accounts;
 mod blocklists;
 mod database;
+mod deployment;
 mod egress;
 mod evidence;
 mod federation;
@@ -29,6 +30,7 @@ use std::fmt::Write;
 pub use accounts::{Accounts, Passwords, Registration, RegistrationMode};
 pub use blocklists::Blocklist;
 pub use database::Database;
+pub use deployment::Deployment;
 pub use egress::Egress;
 pub use evidence::{Evidence, Processor};
 pub use federation::Federation;
@@ -74,6 +76,8 @@ pub struct Config {
     pub sync: Sync,
     /// Other servers.
     pub federation: Federation,
+    /// The deployment's other cells.
+    pub deployment: Deployment,
     /// Connections to others.
     pub egress: Egress,
     /// Interference.
@@ -105,6 +109,7 @@ impl Default for Config {
             turn: Turn::default(),
             sync: Sync::default(),
             federation: Federation::default(),
+            deployment: Deployment::default(),
             egress: Egress::default(),
             probe: Probe::default(),
             evidence: Evidence::default(),
@@ -131,6 +136,7 @@ impl Config {
             &self.turn,
             &self.sync,
             &self.federation,
+            &self.deployment,
             &self.egress,
             &self.probe,
             &self.evidence,
@@ -153,6 +159,7 @@ impl Config {
             "turn" => &mut self.turn,
             "sync" => &mut self.sync,
             "federation" => &mut self.federation,
+            "deployment" => &mut self.deployment,
             "egress" => &mut self.egress,
             "probe" => &mut self.probe,
             "evidence" => &mut self.evidence,
@@ -264,6 +271,7 @@ impl Config {
                 problems.push(Problem::about(&format!("blocklists.{index}.name"), what));
             }
         }
+        self.deployment.check(&self.listeners, problems);
         if ruma::ServerName::parse(&self.server.name).is_err() {
             problems.push(Problem::about(
                 "server.name",

@@ -6,6 +6,7 @@ mod backups;
 mod blocklists;
 mod demands;
 mod destinations;
+mod directory;
 mod dossiers;
 mod erasures;
 mod exports;
@@ -77,6 +78,8 @@ pub struct AdminServices {
     pub own_keys: Arc<OwnKeys>,
     /// Registers of what is blocked.
     pub blocklists: Arc<Blocklists>,
+    /// The directory of users.
+    pub users: Arc<Users>,
     /// Standing with authorities.
     pub standing: StandingServices,
 }
@@ -129,6 +132,7 @@ pub fn routes(services: AdminServices) -> Router {
         .merge(destinations::routes())
         .merge(erasures::routes())
         .merge(exports::routes())
+        .merge(directory::routes())
         .merge(federation::routes())
         .merge(probes::routes())
         .merge(ledger::routes())

@@ -24,6 +24,7 @@ use super::x_matrix;
 use crate::{
     error::Failure,
     extract::{BodyLimit, parse, read},
+    listener::CellKey,
 };
 
 /// A request that another server signed, for us.
@@ -59,6 +60,13 @@ async fn peer<T>(mut request: Request, inbound: &Inbound) -> Result<Peer<T>, Fai
 where
     T: IncomingRequest<Authentication = ServerSignatures>,
 {
+    if request.extensions().get::<CellKey>().is_some() {
+        let (parts, raw, origin) = inner(request, inbound).await?;
+        inbound.may_ask(&origin)?;
+        let turn = inbound.turn(&origin)?;
+        let body = parse(parts, &raw).await?;
+        return Ok(Peer { body, raw, origin, turn });
+    }
     let header = header(request.headers())?;
     let keys = inbound.key(&header).await?;
     if request.extensions().get::<BodyLimit>().is_none() {
@@ -74,8 +82,36 @@ where
     Ok(Peer { body, raw, origin: header.origin, turn })
 }
 
+/// A request that came over the link between cells: its parts, its body, and the name that stands for the cell.
+pub(crate) async fn inner(
+    mut request: Request,
+    inbound: &Inbound,
+) -> Result<(http::request::Parts, Bytes, OwnedServerName), Failure> {
+    let unauthorized = |text: &'static str| ErrorKind::Unauthorized.with(text);
+    let key = request.extensions().get::<CellKey>().cloned();
+    let key = key.ok_or_else(|| unauthorized("The connection is not one between cells."))?;
+    let header = one_header(request.headers())?;
+    let header = inbound.open_inner(header, key.spki())?;
+    if request.extensions().get::<BodyLimit>().is_none() {
+        request.extensions_mut().insert(BodyLimit(limits::FEDERATION_BODY_BYTES));
+    }
+    let (parts, raw) = read(request).await?;
+    let mut signed = http::Request::new(raw.as_ref());
+    signed.method_mut().clone_from(&parts.method);
+    signed.uri_mut().clone_from(&parts.uri);
+    let origin = inbound.verify_inner(header, &signed)?;
+    Ok((parts, raw, origin))
+}
+
 /// The one `X-Matrix` of a request.
 fn header(headers: &HeaderMap) -> Result<XMatrix, MatrixError> {
+    x_matrix::read(one_header(headers)?).map_err(|why| {
+        ErrorKind::Unauthorized.with(format!("The request's Authorization header cannot be read: {why}."))
+    })
+}
+
+/// The one `Authorization` header of a request.
+fn one_header(headers: &HeaderMap) -> Result<&str, MatrixError> {
     let unauthorized = |text: &'static str| ErrorKind::Unauthorized.with(text);
     let mut found = headers.get_all(AUTHORIZATION).into_iter();
     let value = match (found.next(), found.next()) {
@@ -83,8 +119,5 @@ fn header(headers: &HeaderMap) -> Result<XMatrix, MatrixError> {
         (None, _) => return Err(unauthorized("The request has no Authorization header.")),
         (Some(_), Some(_)) => return Err(unauthorized("The request has more than one Authorization header.")),
     };
-    let value = value.to_str().map_err(|_| unauthorized("The request's Authorization header is no text."))?;
-    x_matrix::read(value).map_err(|why| {
-        ErrorKind::Unauthorized.with(format!("The request's Authorization header cannot be read: {why}."))
-    })
+    value.to_str().map_err(|_| unauthorized("The request's Authorization header is no text."))
 }

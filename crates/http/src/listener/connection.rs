@@ -3,7 +3,7 @@
 //! Thousands of connections wait in long requests, so what one of them holds counts. The version is found before the HTTP library reads: it
 //! keeps no buffer for the question, and the state of a connection is that of its version alone.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, response::Response};
 use hyper::{Request, body::Incoming, service::Service};
@@ -36,6 +36,20 @@ pub(super) struct Connection {
     pub(super) watcher: Watcher,
     /// Who has not begun a request is not waited for when the server stops.
     pub(super) stopping: CancellationToken,
+    /// Which cell is on the other side, if it is one.
+    pub(super) cell: Option<CellKey>,
+}
+
+/// The key with which another cell opened the connection of a request, as a `SubjectPublicKeyInfo`. Nothing but a handshake between cells
+/// puts it there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CellKey(Arc<[u8]>);
+
+impl CellKey {
+    /// The key in DER.
+    pub fn spki(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// The router, for the requests of one peer.
@@ -43,6 +57,7 @@ struct Answers {
     router: Router,
     peer: Peer,
     body_time: BodyTime,
+    cell: Option<CellKey>,
 }
 
 impl Service<Request<Incoming>> for Answers {
@@ -54,6 +69,9 @@ impl Service<Request<Incoming>> for Answers {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(self.peer.clone());
         request.extensions_mut().insert(self.body_time);
+        if let Some(cell) = &self.cell {
+            request.extensions_mut().insert(cell.clone());
+        }
         // A router is always ready.
         tower::Service::call(&mut self.router.clone(), request)
     }
@@ -74,13 +92,16 @@ impl Connection {
 
     /// With TLS: the handshake tells the version.
     pub(super) async fn tls<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-        self,
+        mut self,
         stream: S,
         certificate: &Certificate,
     ) {
         let handshake = tokio::time::timeout(self.patience.handshake, certificate.acceptor().accept(stream));
         let shaken = Box::pin(self.stopping.run_until_cancelled(handshake)).await;
         let Some(Ok(Ok(stream))) = shaken else { return };
+        // Others are not asked for a certificate.
+        let shown = stream.get_ref().1.peer_certificates().and_then(|shown| shown.first());
+        self.cell = shown.map(|key| CellKey(Arc::from(key.as_ref())));
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             Box::pin(self.http2(stream)).await;
         } else {
@@ -93,7 +114,7 @@ impl Connection {
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.patience.headers).max_buf_size(HEADER_BYTES);
         let body_time = BodyTime(self.patience.body);
-        let answers = Answers { router: self.router, peer: self.peer, body_time };
+        let answers = Answers { router: self.router, peer: self.peer, body_time, cell: self.cell };
         let connection = builder.serve_connection(TokioIo::new(stream), answers);
         // How a connection ends is its client's matter.
         let _ended = self.watcher.watch(connection).await;
@@ -107,7 +128,7 @@ impl Connection {
             .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX))
             .keep_alive_interval(Some(Duration::from_mins(1)));
         let body_time = BodyTime(self.patience.body);
-        let answers = Answers { router: self.router, peer: self.peer, body_time };
+        let answers = Answers { router: self.router, peer: self.peer, body_time, cell: self.cell };
         let stream = TokioIo::new(Patient::new(stream, self.patience.headers));
         let _ended = self.watcher.watch(builder.serve_connection(stream, answers)).await;
     }

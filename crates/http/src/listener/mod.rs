@@ -21,6 +21,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use connection::CellKey;
 use connection::Connection;
 pub use patience::Patience;
 pub use tls::{Certificate, TlsError};
@@ -139,7 +140,7 @@ impl Bound {
             let peer = Peer { address, uid, proxies: Arc::clone(&self.proxies) };
             let patience = self.patience;
             let (router, watcher, stopping) = (router.clone(), graceful.watcher(), stopping.clone());
-            let connection = Connection { router, peer, patience, watcher, stopping };
+            let connection = Connection { router, peer, patience, watcher, stopping, cell: None };
             let certificate = self.certificate.clone();
             tokio::spawn(async move {
                 let _place = place;

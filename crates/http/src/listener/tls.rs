@@ -67,6 +67,16 @@ impl Certificate {
         }))
     }
 
+    /// TLS between cells, for which there are keys instead of certificates. It stays as it is until the server starts again.
+    pub fn of_cell(config: Arc<ServerConfig>) -> Arc<Self> {
+        Arc::new(Self {
+            chain: PathBuf::new(),
+            key: PathBuf::new(),
+            current: RwLock::new(TlsAcceptor::from(config)),
+            read: Mutex::new(None),
+        })
+    }
+
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         self.current.read().clone()
     }

@@ -108,6 +108,20 @@ pub enum TicketError {
     },
 }
 
+impl TicketError {
+    /// What is the matter, without whom it is about: for the log.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::OtherServer(_) => "another deployment's user",
+            Self::NoCell(_) => "no cell",
+            Self::NotSigned { .. } => "not signed by the decider",
+            Self::Broken { .. } => "not the next",
+            Self::NoAuthority { .. } => "not let go",
+            Self::Fork { .. } => "the directory is forked",
+        }
+    }
+}
+
 impl Transfer<'_> {
     fn bytes(&self) -> Vec<u8> {
         let Self { user_id, from, to, epoch, previous } = self;

@@ -8,6 +8,7 @@ mod cell;
 mod config;
 mod demand;
 mod deployment;
+mod directory;
 pub(crate) mod document_file;
 mod dossier;
 mod erase;
@@ -109,6 +110,9 @@ enum Command {
     /// The deployment document, which joins cells in several regions under one name.
     #[command(subcommand)]
     Deployment(deployment::DeploymentCommand),
+    /// Whose home is where.
+    #[command(subcommand)]
+    Directory(directory::DirectoryCommand),
     /// The cells of a deployment.
     #[command(subcommand)]
     Cell(cell::CellCommand),
@@ -170,6 +174,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Ropa(command)) => processing::run(&config, "record", &command).await,
             Some(Command::Transfers(command)) => processing::run(&config, "transfers", &command).await,
             Some(Command::Token(command)) => token::run(&config, command).await,
+            Some(Command::Directory(command)) => directory::run(&config, command).await,
             Some(Command::Config(_) | Command::Deployment(_) | Command::Cell(_)) => Ok(()),
         }
     })

@@ -8,7 +8,7 @@ use domicile_egress::{FederationClient, Trust};
 use domicile_store::Store;
 use ruma::{OwnedServerName, ServerName};
 
-use super::Surroundings;
+use super::{Surroundings, deployment::OwnLink};
 
 /// The operator's choices about other servers.
 #[derive(Clone, Debug)]
@@ -39,16 +39,20 @@ pub(super) async fn wire(
     server_name: &ServerName,
     surroundings: &Surroundings,
     bell: &Arc<OutboundBell>,
+    cells: Option<&OwnLink>,
 ) -> anyhow::Result<Federation> {
     let (clock, rng) = (|| Arc::clone(&surroundings.clock), || Arc::clone(&surroundings.rng));
-    let own_keys = OwnKeys::open(store.clone(), clock(), rng(), server_name.to_owned(), settings.key_validity_ms);
+    let signer = cells.map(|cells| cells.own.signer()).transpose().context("the cell's key")?;
+    let link = || cells.map(|cells| Arc::clone(&cells.link));
+    let own_keys =
+        OwnKeys::open(store.clone(), clock(), rng(), server_name.to_owned(), settings.key_validity_ms, signer);
     let own_keys = Arc::new(own_keys.await.context("the server's signing keys")?);
     let policy = Arc::new(settings.policy);
     let client = FederationClient::new(trust, Arc::clone(&surroundings.dns), clock(), rng());
     let check = Check::new(client.clone(), Arc::clone(&own_keys), Arc::clone(&policy), clock());
-    let peers = Arc::new(Peers::new(client, Arc::clone(&own_keys), Arc::clone(&policy)));
+    let peers = Arc::new(Peers::new(client, Arc::clone(&own_keys), Arc::clone(&policy), link()));
     let keys = ServerKeys::new(store.clone(), clock(), Arc::clone(&own_keys), Arc::clone(&peers), settings.notaries);
-    let inbound = Inbound::new(Arc::clone(&own_keys), policy, keys.clone(), settings.at_once, Arc::clone(bell));
+    let inbound = Inbound::new(Arc::clone(&own_keys), policy, keys.clone(), settings.at_once, Arc::clone(bell), link());
     Ok(Federation {
         own_keys,
         peers,

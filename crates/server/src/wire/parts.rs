@@ -12,6 +12,7 @@ use domicile_app::{
     jobs::Jobs,
     probes::Probes,
     push::{Delivery, Gateways},
+    residency::InnerLink,
 };
 use domicile_core::{clock::Clock, rng::Rng};
 use domicile_egress::federation::Dns;
@@ -65,6 +66,8 @@ pub struct Wired {
     pub blocklists: Arc<Blocklists>,
     /// Copies of other people's devices.
     pub copies: Arc<DeviceListCopies>,
+    /// The link to other cells, if there are any.
+    pub link: Option<Arc<InnerLink>>,
     /// The database.
     pub store: Store,
 }

@@ -12,6 +12,7 @@ use domicile_app::{
     discovery::{Contact, Discovery},
     evidence::Declared,
     federation::{Policy as FederationPolicy, outbound::OutboundSettings},
+    residency::OwnCellSettings,
     rooms::{CreationSettings, EncryptByDefault},
 };
 use domicile_core::config::{self, Api, Config, Rate};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub outbound: OutboundSettings,
     /// Other servers.
     pub federation: FederationSettings,
+    /// The deployment, if it has more than this cell.
+    pub deployment: Option<OwnCellSettings>,
     /// Connections to others.
     pub egress: ClientSettings,
     /// Registers of what is blocked.
@@ -88,7 +91,8 @@ impl Settings {
                 device_names: config.federation.device_names,
                 metrics_by_destination: config.federation.metrics_by_destination,
             },
-            federation: federation(&config.federation)?,
+            federation: federation(config)?,
+            deployment: super::deployment::settings(&config.deployment)?,
             blocklists: BlocklistSettings::new(config)?,
             egress: Self::egress(&config.egress)?,
             probe: probe::Choices::new(config)?,
@@ -151,13 +155,16 @@ fn creation(config: &config::Rooms) -> anyhow::Result<CreationSettings> {
     Ok(CreationSettings { default_version, encrypt })
 }
 
-fn federation(config: &config::Federation) -> anyhow::Result<FederationSettings> {
+fn federation(whole: &Config) -> anyhow::Result<FederationSettings> {
+    let config = &whole.federation;
+    // Other servers do not know the keys with which cells sign; what will speak to them for all cells is not there yet.
+    let enabled = config.enabled && !whole.deployment.is_set();
     let notaries = config.notaries.iter().map(|name| {
         OwnedServerName::try_from(name.as_str())
             .with_context(|| format!("federation.notaries: \"{name}\" is no server name"))
     });
     Ok(FederationSettings {
-        policy: FederationPolicy::new(config.enabled, &config.allow_servers, &config.deny_servers),
+        policy: FederationPolicy::new(enabled, &config.allow_servers, &config.deny_servers),
         notaries: notaries.collect::<anyhow::Result<_>>()?,
         key_validity_ms: config.key_validity.0,
         at_once: usize::try_from(config.requests_at_once).unwrap_or(usize::MAX),

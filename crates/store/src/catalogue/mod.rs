@@ -6,6 +6,7 @@
 mod abroad;
 mod accounts;
 mod blocklists;
+mod deployment;
 mod e2ee;
 mod evidence;
 mod exceptions;
@@ -166,6 +167,7 @@ pub fn tables() -> Vec<&'static Table> {
         e2ee::TABLES,
         evidence::TABLES,
         media::TABLES,
+        deployment::TABLES,
         federation::TABLES,
         blocklists::TABLES,
         probes::TABLES,

@@ -71,9 +71,11 @@ impl DeviceKeys {
         let mut found =
             self.store.read(move |snapshot| async move { at_hand(&snapshot, reader, &theirs).await }).await?;
         let mut missing: BTreeMap<OwnedServerName, Vec<OwnedUserId>> = BTreeMap::new();
+        let users: Vec<&UserId> = wanted.keys().map(|user_id| &**user_id).collect();
+        self.users.localities().meet(&users).await?;
         for user_id in wanted.keys() {
             if !self.users.is_local(user_id) && !found.device_keys.contains_key(user_id) {
-                missing.entry(user_id.server_name().to_owned()).or_default().push(user_id.clone());
+                missing.entry(self.users.localities().peer_of(user_id)).or_default().push(user_id.clone());
             }
         }
         if !missing.is_empty() {

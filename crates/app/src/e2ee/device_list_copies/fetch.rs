@@ -58,7 +58,7 @@ impl DeviceListCopies {
                     }
                 }
                 Err(failure) => {
-                    fetched.failures.insert(server_name.to_string(), failure);
+                    fetched.failures.insert(self.lists.localities().told(&server_name).to_string(), failure);
                 }
             }
         }

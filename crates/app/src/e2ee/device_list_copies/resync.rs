@@ -75,7 +75,7 @@ impl DeviceListCopies {
         let mut by_server: BTreeMap<OwnedServerName, Vec<Stale>> = BTreeMap::new();
         for (copy, user_id) in due.await? {
             let user_id = OwnedUserId::try_from(user_id).map_err(Error::internal)?;
-            let of_server = by_server.entry(user_id.server_name().to_owned()).or_default();
+            let of_server = by_server.entry(self.lists.localities().peer_of(&user_id)).or_default();
             if of_server.len() < OF_SERVER {
                 of_server.push((copy, user_id));
             }

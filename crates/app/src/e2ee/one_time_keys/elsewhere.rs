@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use domicile_core::error::ErrorKind;
 use futures::{StreamExt, stream};
 use ruma::{
-    OwnedServerName,
+    OwnedServerName, UserId,
     api::federation::keys::claim_keys::v1::{Request, Response},
 };
 use serde_json::Value;
@@ -35,11 +35,13 @@ impl OneTimeKeys {
         if wanted.values().map(BTreeMap::len).sum::<usize>() > CLAIMS {
             return Err(ErrorKind::TooLarge.with(format!("A claim asks for at most {CLAIMS} devices.")).into());
         }
+        let users: Vec<&UserId> = wanted.keys().map(|user_id| &**user_id).collect();
+        self.users.localities().meet(&users).await?;
         let (here, elsewhere): (Wanted, Wanted) =
             wanted.into_iter().partition(|(user_id, _)| self.users.is_local(user_id));
         let mut by_server: BTreeMap<OwnedServerName, Wanted> = BTreeMap::new();
         for (user_id, devices) in elsewhere {
-            by_server.entry(user_id.server_name().to_owned()).or_default().insert(user_id, devices);
+            by_server.entry(self.users.localities().peer_of(&user_id)).or_default().insert(user_id, devices);
         }
         let wait = timeout(wait);
         let bounds = Bounds { time: wait, bytes: ANSWER_BYTES };
@@ -55,7 +57,7 @@ impl OneTimeKeys {
             match answer {
                 Ok(answer) => all.claimed.extend(asked_for(answer, &wanted)),
                 Err(failure) => {
-                    all.failures.insert(server_name.to_string(), failure);
+                    all.failures.insert(self.users.localities().told(&server_name).to_string(), failure);
                 }
             }
         }

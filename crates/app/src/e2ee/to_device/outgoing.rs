@@ -58,7 +58,10 @@ impl ToDevice {
     ) -> Result<Vec<Outgoing>> {
         let mut parts: BTreeMap<DestinationNum, Vec<Part<'_>>> = BTreeMap::new();
         let mut bytes: BTreeMap<DestinationNum, usize> = BTreeMap::new();
-        let mut servers: Vec<_> = messages.iter().map(|(user_id, _)| user_id.server_name()).collect();
+        let users: Vec<&UserId> = messages.iter().map(|(user_id, _)| &***user_id).collect();
+        self.users.localities().meet(&users).await?;
+        let mut servers: Vec<_> =
+            messages.iter().map(|(user_id, _)| self.users.localities().peer_of(user_id)).collect();
         servers.sort_unstable();
         servers.dedup();
         if servers.len() > DESTINATIONS {

@@ -235,7 +235,7 @@ impl Ingest {
         let view = room.view();
         for event_num in redactions {
             let redaction = self.events.get(*event_num).await?;
-            if takes_effect(&view, &redaction.pdu, pdu) {
+            if takes_effect(self.users.localities(), &view, &redaction.pdu, pdu) {
                 return Ok(Some(*event_num));
             }
         }

@@ -11,6 +11,7 @@ mod auth_events;
 mod history;
 mod missing;
 mod outliers;
+mod own_signatures;
 mod policy;
 mod room_state;
 mod round;

@@ -27,7 +27,7 @@ impl Ingest {
         let Some(policy) = view.facts.policy.as_deref().and_then(PolicyServer::of) else { return Ok(None) };
         let locality = self.users.localities().of_server(policy.via());
         let there = match locality {
-            Locality::Here => view.has_local_members(),
+            Locality::Here | Locality::Unknown => view.has_local_members(),
             Locality::Elsewhere(destination) => {
                 let destination_num = self.destinations.num(&destination).await?;
                 view.destinations.contains_key(&destination_num)

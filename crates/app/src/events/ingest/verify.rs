@@ -7,14 +7,15 @@ use std::{
     time::Duration,
 };
 
-use domicile_room::event::receive::{self, KeyMap, PublicKey, Received, Signers};
+use domicile_room::event::receive::{self, KeyMap, Keys as _, PublicKey, Received, Signers};
 use futures::{StreamExt, TryStreamExt, stream};
 use ruma::{
-    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedServerName, RoomId, UInt, room_version_rules::RoomVersionRules,
+    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedServerName, RoomId, ServerName, UInt, UserId,
+    room_version_rules::RoomVersionRules,
 };
 use serde_json::value::RawValue;
 
-use super::Ingest;
+use super::{Ingest, own_signatures::OwnKnown};
 use crate::{Error, Result, federation::KeyUse};
 
 /// Events that one thread checks in a row, at most and at least.
@@ -50,7 +51,11 @@ impl Ingest {
                 *newest = latest.max(*newest);
             }
         }
-        let keys = self.keys_of(wanted, rules).await?;
+        let own = self.own_keys_of(&pieces, rules).await?;
+        if let Some(own) = &own {
+            wanted.remove(&own.server_name);
+        }
+        let keys = Known { servers: self.keys_of(wanted, rules).await?, own };
         let (form, room) = (rules.clone(), room_id.to_owned());
         let check = move |json: Box<RawValue>| {
             let event = receive::read(json.get().as_bytes(), &form).map_err(|refused| (None, refused.to_string()))?;
@@ -113,6 +118,21 @@ impl Ingest {
             }
         }
         Ok(keys)
+    }
+}
+
+/// The keys for some events: those of other servers, and those with which a deployment signs in the name of each of its users.
+struct Known {
+    servers: KeyMap,
+    own: Option<OwnKnown>,
+}
+
+impl receive::Keys for Known {
+    fn key(&self, server: &ServerName, user: Option<&UserId>, key_id: &str) -> Option<&PublicKey> {
+        match &self.own {
+            Some(own) if server == own.server_name => own.key(user, key_id),
+            _ => self.servers.key(server, user, key_id),
+        }
     }
 }
 

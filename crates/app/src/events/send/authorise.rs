@@ -52,12 +52,17 @@ async fn other(sender: &Sender, staging: &Staging, kind: &StateEventType, state_
 }
 
 /// The event of a pair in a view.
-async fn state_event(sender: &Sender, view: &RoomView, kind: &str, state_key: &str) -> Result<Option<EventNum>> {
+pub(super) async fn state_event(
+    sender: &Sender,
+    view: &RoomView,
+    kind: &str,
+    state_key: &str,
+) -> Result<Option<EventNum>> {
     let key_num = sender.keys.find(kind, state_key).await?;
     Ok(key_num.and_then(|key_num| view.state.get(&key_num).copied()))
 }
 
-async fn pdu(sender: &Sender, staging: &Staging, event_num: EventNum) -> Result<Arc<Pdu>> {
+pub(super) async fn pdu(sender: &Sender, staging: &Staging, event_num: EventNum) -> Result<Arc<Pdu>> {
     match staging.pdu(event_num) {
         Some(pdu) => Ok(pdu),
         None => Ok(Arc::clone(&sender.events.get(event_num).await?.pdu)),

@@ -7,6 +7,7 @@ mod accept;
 mod authorise;
 mod build;
 mod count;
+mod cross;
 mod fan_out;
 mod follow;
 mod listing;
@@ -247,6 +248,7 @@ impl Sender {
 
     /// Builds an event on the copy, checks that it is allowed, and lets the copy show it.
     pub async fn stage(&self, staging: &mut Staging, draft: EventDraft) -> Result<Arc<Pdu>> {
+        self.may_cross(staging, &draft).await?;
         let (pdu, auths) = match staging.view.allowed_before(&draft).map(<[_]>::to_vec) {
             Some(auth_events) => (Arc::new(build::build(self, staging, draft, auth_events).await?), Vec::new()),
             None => self.build_and_authorise(staging, draft).await?,
@@ -272,6 +274,7 @@ impl Sender {
     /// An event as it would be made on the room as it is now, if it is allowed. Hold the room's writer. Nothing is written.
     pub async fn draft(&self, room: &Room, draft: EventDraft) -> Result<Arc<Pdu>> {
         let mut staging = self.begin(room);
+        self.may_cross(&staging, &draft).await?;
         Ok(self.build_and_authorise(&mut staging, draft).await?.0)
     }
 

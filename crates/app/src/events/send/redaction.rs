@@ -17,6 +17,7 @@ use crate::{
     Error, Result,
     error::{forbidden, not_found},
     events::Stored,
+    residency::Localities,
     rooms::RoomView,
 };
 
@@ -80,7 +81,7 @@ impl Sender {
             graph::add_early_redaction(&mut staging.batch, staging.info.room_num, target, redaction_num);
             return Ok(false);
         };
-        if !takes_effect(&staging.view, redaction, &event.pdu) {
+        if !takes_effect(self.users.localities(), &staging.view, redaction, &event.pdu) {
             return Ok(false);
         }
         graph::remove_early_redactions(&mut staging.batch, event_id::to_bytes(target));
@@ -113,8 +114,7 @@ fn may_redact(staging: &Staging, sender: &UserId, target_sender: &UserId) -> boo
 
 /// Whether another server's redaction takes effect on an event: which of its own server's users may redact for each other is that server's to say, and
 /// everybody's events may be redacted with the power for it (room version 3, *Handling redactions*).
-pub fn takes_effect(view: &RoomView, redaction: &Pdu, event: &Pdu) -> bool {
+pub fn takes_effect(localities: &Localities, view: &RoomView, redaction: &Pdu, event: &Pdu) -> bool {
     let sender = redaction.sender();
-    sender.server_name() == event.sender().server_name()
-        || view.facts.power_levels.user_can_redact_event_of_other(sender)
+    localities.same_home(sender, event.sender()) || view.facts.power_levels.user_can_redact_event_of_other(sender)
 }

@@ -28,19 +28,12 @@ impl Network {
     }
 
     async fn bring(&self, destination: Destination, transaction: Arc<Transaction>) -> Outcome {
-        let name = match destination {
-            Destination::Server(name) => name,
-            Destination::Cell(cell) => {
-                let error = format!("this deployment has no cell called {}", cell.as_str());
-                return Outcome::Failed { word: "no_cell", error };
-            }
-        };
         let made = UInt::try_from(transaction.made_ms).unwrap_or_default();
         let id = transaction.id.as_str().into();
         let mut request = Request::new(id, self.server_name.clone(), MilliSecondsSinceUnixEpoch(made));
         request.pdus.clone_from(&transaction.pdus);
         request.edus = transaction.edus.iter().cloned().map(Raw::from_json).collect();
-        match self.peers.ask(&name, request, BOUNDS).await {
+        match self.peers.ask(destination.peer_name(), request, BOUNDS).await {
             Ok(answer) => {
                 let refused =
                     answer.pdus.into_iter().filter_map(|(id, outcome)| Some((id.to_string(), outcome.err()?)));

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    events::Stored,
     evidence::ledger::{self, Flow},
 };
 
@@ -66,7 +67,7 @@ impl Outbound {
             self.expire(&mut memory);
             let next = match memory.pending.clone() {
                 Some(pending) => Some(pending),
-                None => self.next(destination_num, &mut memory).await?,
+                None => self.next(&destination, destination_num, &mut memory).await?,
             };
             let Some(pending) = next else {
                 self.memories.set(destination_num, memory);
@@ -121,19 +122,31 @@ impl Outbound {
     }
 
     /// The next transaction; none if there is nothing to tell.
-    async fn next(&self, destination_num: DestinationNum, memory: &mut Memory) -> Result<Option<Arc<Pending>>> {
+    async fn next(
+        &self,
+        destination: &Destination,
+        destination_num: DestinationNum,
+        memory: &mut Memory,
+    ) -> Result<Option<Arc<Pending>>> {
         let start = Start {
             destination_num,
             position: memory.position,
             newest_upto: memory.newest_upto,
             halved: memory.halved,
         };
-        let passing = self.buffer.take(destination_num);
+        let mut passing = self.buffer.take(destination_num);
+        let withheld = self.parts.users.localities().withheld(destination);
+        if withheld.typing {
+            passing.typing.clear();
+        }
         let (events, users) = (Arc::clone(&self.parts.events), Arc::clone(&self.parts.users));
         let presence = Arc::clone(&self.parts.presence);
         let read = self.parts.store.read(move |snapshot| async move {
-            let draft = draft::draft(&snapshot, &events, start).await?;
+            let mut draft = draft::draft(&snapshot, &events, start).await?;
             let devices = device_edus::edus(&snapshot, &users, &draft.devices).await?;
+            if withheld.receipts {
+                draft.receipts.clear();
+            }
             let mut rest = receipt_edus::edus(&snapshot, &users, &events, &draft.receipts).await?;
             let places = EDUS.saturating_sub(draft.messages.len() + devices.len() + rest.len());
             rest.extend(passing_edus::edus(&snapshot, &users, &events, &presence, passing, places).await?);
@@ -150,7 +163,9 @@ impl Outbound {
             edus.push(self.device_edu(device).await?);
         }
         edus.extend(rest);
-        let pdus = draft.events.iter().map(|event| raw(event.pdu.json())).collect::<Result<_>>()?;
+        let localities = self.parts.users.localities();
+        let served = |event: &Arc<Stored>| localities.served(destination.peer_name(), &event.pdu, &event.room.rules);
+        let pdus = draft.events.iter().map(served).collect::<Result<_>>()?;
         let transaction = Transaction { id: self.transaction_id(), made_ms: self.parts.clock.now_ms(), pdus, edus };
         Ok(Some(Arc::new(Pending {
             transaction: Arc::new(transaction),
@@ -314,11 +329,6 @@ fn messages(draft: &Draft) -> Result<Vec<Box<RawValue>>> {
         serde_json::value::to_raw_value(&Row { edu_type: &message.kind, content }).map_err(Error::internal)
     });
     edus.collect()
-}
-
-fn raw(json: &[u8]) -> Result<Box<RawValue>> {
-    let text = String::from_utf8(json.to_vec()).map_err(Error::internal)?;
-    RawValue::from_string(text).map_err(Error::internal)
 }
 
 /// An error as it is kept for the operator: not too long, and without a character that the database cannot keep.

@@ -23,17 +23,20 @@ impl RemoteRooms {
             let _writer = room.writer().await;
             self.sender.draft(room, draft).await?
         };
-        let shown = stripped::of_room(room, &drafted, &self.events, &self.keys).await?;
+        let shown =
+            stripped::of_room(room, &drafted, &self.events, &self.keys, (self.users.localities(), server)).await?;
         let signed = match self.ask_to_sign(room, &drafted, shown, server).await {
             Ok(signed) => signed,
             Err(PeerError::Matrix { status: 403, text, .. }) => {
-                return Err(ErrorKind::Forbidden.with(format!("{server} refuses the invite: {text}")).into());
+                let told = self.users.localities().told(server);
+                return Err(ErrorKind::Forbidden.with(format!("{told} refuses the invite: {text}")).into());
             }
             Err(error) => return Err(error.told(server).into()),
         };
         let verified = self.ingest.verify_one(&room.info.rules, &room.info.room_id, signed).await?;
         let wrong = |reason: String| {
-            Error::from(ErrorKind::BadGateway.with(format!("{server} answered with something wrong: {reason}")))
+            let told = self.users.localities().told(server);
+            Error::from(ErrorKind::BadGateway.with(format!("{told} answered with something wrong: {reason}")))
         };
         let signed = verified.map_err(wrong)?.pdu;
         if signed.event_id() != drafted.event_id() {

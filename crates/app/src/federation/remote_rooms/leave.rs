@@ -37,7 +37,7 @@ impl RemoteRooms {
             return Ok(());
         }
         let last = self.events.get(membership.event_num).await?;
-        let inviter = last.pdu.sender().server_name().to_owned();
+        let inviter = self.users.localities().peer_of(last.pdu.sender());
         let mut content = Map::new();
         content.insert("membership".to_owned(), "leave".into());
         if let Some(reason) = reason {
@@ -152,7 +152,7 @@ impl RemoteRooms {
             return Ok(None);
         }
         let event = self.events.get(membership.event_num).await?;
-        let server = event.pdu.sender().server_name().to_owned();
+        let server = self.users.localities().peer_of(event.pdu.sender());
         Ok((server != *self.users.server_name()).then_some(server))
     }
 }

@@ -128,7 +128,10 @@ impl RemoteRooms {
     fn sources(&self, room_id: &RoomId, via: &[OwnedServerName]) -> Vec<OwnedServerName> {
         let mut sources: Vec<OwnedServerName> = Vec::new();
         let of_room = room_id.server_name().map(ServerName::to_owned);
-        for server in via.iter().cloned().chain(of_room) {
+        // Where the deployment itself is named, that is its other cells.
+        let ours = |server: &OwnedServerName| self.users.localities().is_ours(server);
+        let cells = via.iter().chain(&of_room).any(ours).then(|| self.users.localities().other_cells());
+        for server in via.iter().cloned().chain(of_room).chain(cells.into_iter().flatten()) {
             if server != *self.users.server_name() && !sources.contains(&server) {
                 sources.push(server);
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domicile_store::table::{memberships, rooms};
-use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId, RoomVersionId, ServerName, events::TimelineEventType};
+use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId, RoomVersionId, ServerName, UserId, events::TimelineEventType};
 use serde_json::value::RawValue;
 
 use super::{RemoteRooms, rules_of};
@@ -25,8 +25,9 @@ impl RemoteRooms {
         let Ok(rules) = rules_of(&version) else { return Ok(None) };
         let Ok(received) = self.ingest.verify_one(&rules, room_id, pdu).await? else { return Ok(None) };
         let pdu = received.pdu;
+        let speaks = |sender: &UserId| self.users.localities().speaks_for(origin, sender);
         let ends = matches!(pdu.membership().as_deref(), Some("leave" | "ban"));
-        if *pdu.kind() != TimelineEventType::RoomMember || !ends || pdu.sender().server_name() != origin {
+        if *pdu.kind() != TimelineEventType::RoomMember || !ends || !speaks(pdu.sender()) {
             return Ok(None);
         }
         let target = pdu.state_key().and_then(|target| OwnedUserId::try_from(target).ok());
@@ -41,7 +42,7 @@ impl RemoteRooms {
         }
         let last = self.events.get(membership.event_num).await?;
         let knocked = membership.membership == "knock";
-        if !knocked && last.pdu.sender().server_name() != origin {
+        if !knocked && !speaks(last.pdu.sender()) {
             return Ok(None);
         }
         let id = pdu.event_id().to_owned();

@@ -38,7 +38,10 @@ impl Resident {
         let verified = self.ingest.verify_one(&rules, &invite.room_id, invite.event).await?;
         let wrong = |reason: String| ErrorKind::InvalidParam.with(format!("The invite is wrong: {reason}."));
         let pdu = verified.map_err(wrong)?.pdu;
-        let target = check(&pdu, origin, &invite.event_id)?;
+        let target = check(&pdu, &invite.event_id)?;
+        if !self.users.localities().speaks_for(origin, pdu.sender()) {
+            return Err(forbidden("The invite was sent by somebody of another server."));
+        }
         let nobody = || ErrorKind::NotFound.with(format!("There is no user {target} here."));
         if !self.users.is_local(&target) {
             return Err(ErrorKind::InvalidParam.with(format!("{target} is not a user of this server.")).into());
@@ -117,16 +120,13 @@ impl Resident {
 }
 
 /// Whom an invite is for, if it is one.
-fn check(pdu: &Pdu, origin: &ServerName, event_id: &EventId) -> Result<OwnedUserId> {
+fn check(pdu: &Pdu, event_id: &EventId) -> Result<OwnedUserId> {
     let wrong = |what: &str| ErrorKind::InvalidParam.with(format!("The invite's {what} is not what it should be."));
     if pdu.event_id() != event_id {
         return Err(wrong("id").into());
     }
     if *pdu.kind() != TimelineEventType::RoomMember || pdu.membership().as_deref() != Some("invite") {
         return Err(wrong("membership").into());
-    }
-    if pdu.sender().server_name() != origin {
-        return Err(forbidden("The invite was sent by somebody of another server."));
     }
     let target = pdu.state_key().and_then(|target| OwnedUserId::try_from(target).ok());
     Ok(target.ok_or_else(|| wrong("state key"))?)

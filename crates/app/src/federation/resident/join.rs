@@ -46,9 +46,9 @@ impl Resident {
         let (state, auth_chain) = if omit_members {
             answer.members_omitted = true;
             answer.servers_in_room = Some(self.servers(&before).await?);
-            self.state_without_members(&stored, &before).await?
+            self.state_without_members(origin, &stored, &before).await?
         } else {
-            self.state_before(&stored).await?
+            self.state_before(origin, &stored).await?
         };
         answer.state = state;
         answer.auth_chain = auth_chain;
@@ -107,19 +107,24 @@ impl Resident {
     }
 
     /// The state before an event, and all that allows it.
-    async fn state_before(&self, event: &Arc<Stored>) -> Result<(Vec<Box<RawValue>>, Vec<Box<RawValue>>)> {
+    async fn state_before(
+        &self,
+        origin: &ServerName,
+        event: &Arc<Stored>,
+    ) -> Result<(Vec<Box<RawValue>>, Vec<Box<RawValue>>)> {
         let (trees, root) = (Arc::clone(&self.trees), event.state_by_graph());
         let read = self.store.read(move |snapshot| async move {
             let all = trees.all(&snapshot, root).await?;
             Ok::<_, Error>(all.into_iter().map(|(_, event_num)| event_num).collect::<Vec<EventNum>>())
         });
         let state = read.await?;
-        self.with_chain(event.event_num, state, false).await
+        self.with_chain(origin, event.event_num, state, false).await
     }
 
     /// The same without members, but for whoever joins and, where the room has no name, those whose names stand for it.
     async fn state_without_members(
         &self,
+        origin: &ServerName,
         event: &Arc<Stored>,
         view: &RoomView,
     ) -> Result<(Vec<Box<RawValue>>, Vec<Box<RawValue>>)> {
@@ -144,12 +149,13 @@ impl Resident {
         let own = joining.and_then(|user_num| view.members.get(&user_num)).map(|member| member.event_num);
         let heroes = if is_named { Vec::new() } else { heroes(view, joining) };
         state.extend(own.into_iter().chain(heroes).filter(|event_num| in_state.contains(event_num)));
-        self.with_chain(event.event_num, state, true).await
+        self.with_chain(origin, event.event_num, state, true).await
     }
 
     /// State events, and all that allows them and the event `own`. Where `apart`, no event is told twice.
     async fn with_chain(
         &self,
+        origin: &ServerName,
         own: EventNum,
         mut state: Vec<EventNum>,
         apart: bool,
@@ -166,7 +172,9 @@ impl Resident {
             Ok::<_, Error>((events.load(&snapshot, &state).await?, events.load(&snapshot, &chain).await?))
         });
         let (state, chain) = read.await?;
-        let all = |events: Vec<Arc<Stored>>| events.iter().map(|event| json(&event.pdu)).collect::<Result<Vec<_>>>();
+        let localities = self.users.localities();
+        let served = |event: &Arc<Stored>| localities.served(origin, &event.pdu, &event.room.rules);
+        let all = |events: Vec<Arc<Stored>>| events.iter().map(served).collect::<Result<Vec<_>>>();
         Ok((all(state)?, all(chain)?))
     }
 }

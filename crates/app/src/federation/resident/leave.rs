@@ -29,6 +29,6 @@ impl Resident {
     ) -> Result<Vec<Box<RawValue>>> {
         let room = self.room(room_id, origin).await?;
         let pdu = self.take_member(&room, origin, event_id, "knock", pdu).await?;
-        stripped::of_room(&room, &pdu, &self.events, &self.keys).await
+        stripped::of_room(&room, &pdu, &self.events, &self.keys, (self.users.localities(), origin)).await
     }
 }

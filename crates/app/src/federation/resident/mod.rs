@@ -141,7 +141,13 @@ impl Resident {
         let verified = self.ingest.verify_one(&room.info.rules, &room.info.room_id, pdu).await?;
         let pdu =
             verified.map_err(|reason| ErrorKind::InvalidParam.with(format!("The event is wrong: {reason}.")))?.pdu;
-        check_member(&pdu, origin, event_id, membership)?;
+        check_member(&pdu, event_id, membership)?;
+        if !self.users.localities().speaks_for(origin, pdu.sender()) {
+            return Err(forbidden("The event is about somebody of another server."));
+        }
+        if membership == "join" {
+            self.sender.may_join(room, pdu.sender()).await?;
+        }
         let pdu = Arc::new(pdu);
         let way = Way { tell: true, ..Way::default() };
         match self.ingest.take(room, std::slice::from_ref(&pdu), &way).await?.into_iter().next() {
@@ -158,12 +164,7 @@ impl Resident {
 }
 
 /// Whether an event is the member event that it must be.
-fn check_member(
-    pdu: &Pdu,
-    origin: &ServerName,
-    event_id: &EventId,
-    membership: &str,
-) -> std::result::Result<(), MatrixError> {
+fn check_member(pdu: &Pdu, event_id: &EventId, membership: &str) -> std::result::Result<(), MatrixError> {
     let wrong = |what: &str| Err(ErrorKind::InvalidParam.with(format!("The event's {what} is not what it should be.")));
     if pdu.event_id() != event_id {
         return wrong("id");
@@ -173,9 +174,6 @@ fn check_member(
     }
     if pdu.state_key() != Some(pdu.sender().as_str()) {
         return wrong("state key");
-    }
-    if pdu.sender().server_name() != origin {
-        return Err(ErrorKind::Forbidden.with("The event is about somebody of another server."));
     }
     Ok(())
 }

@@ -60,8 +60,12 @@ impl Resident {
         user_id: &UserId,
         content: Map<String, Value>,
     ) -> Result<Drafted> {
-        if user_id.server_name() != origin {
-            return Err(forbidden(format!("{user_id} is not a user of {origin}.")));
+        self.users.localities().meet(&[user_id]).await?;
+        if !self.users.localities().speaks_for(origin, user_id) {
+            let asking = self.users.localities().told(origin);
+            return Err(forbidden(format!(
+                "{user_id} is not a user of {asking}, or is not at home where this comes from."
+            )));
         }
         let room = self.room(room_id, origin).await?;
         let draft = EventDraft {

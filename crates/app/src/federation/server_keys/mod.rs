@@ -171,6 +171,12 @@ impl ServerKeys {
         Ok(found.into_iter().filter(|(_, keys)| !keys.is_empty()).collect())
     }
 
+    /// The id and the public half, in Base64, of the key with which this server speaks to others.
+    pub fn own_public(&self) -> (String, String) {
+        let signer = self.0.own.outer();
+        (signer.key_id().to_owned(), signer.public_key())
+    }
+
     /// Our own keys, as others would have them of us.
     fn own(&self, key_ids: &BTreeSet<String>, wanted: KeyUse) -> Result<Vec<RemoteKey>> {
         let now_ms = self.0.clock.now_ms();

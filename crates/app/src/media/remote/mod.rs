@@ -5,7 +5,7 @@ mod fetch;
 
 use std::{sync::Arc, time::Duration};
 
-use domicile_core::error::ErrorKind;
+use domicile_core::{error::ErrorKind, locality::is_cell};
 use futures::{StreamExt, TryStreamExt, stream};
 use ruma::{OwnedServerName, ServerName};
 
@@ -176,7 +176,7 @@ impl Concat for super::ByteStream {
 }
 
 fn key(server_name: &ServerName, media_id: &str, variant: &str) -> Result<Key> {
-    if !is_media_id(media_id) {
+    if !is_media_id(media_id) || is_cell(server_name) {
         return Err(not_found("There is no such media."));
     }
     Ok(Key { server_name: server_name.to_owned(), media_id: media_id.to_owned(), variant: variant.to_owned() })

@@ -20,6 +20,8 @@ pub(super) const KEYS_PER_SERVER: usize = 8;
 pub struct Required {
     /// The server.
     pub server: OwnedServerName,
+    /// The user in whose name it signs. Another server has one key for all of its users; a deployment has one for each home.
+    pub user: Option<OwnedUserId>,
     /// Its signatures by the ids of their keys (`ed25519:…`), of kinds that are understood; at least one must be right.
     pub signatures: Vec<(String, Vec<u8>)>,
 }
@@ -38,15 +40,15 @@ pub struct PublicKeyError;
 
 /// Keys of other servers, and of this one.
 pub trait Keys {
-    /// A key, if it is known.
-    fn key(&self, server: &ServerName, key_id: &str) -> Option<&PublicKey>;
+    /// A key with which a server signs in the name of a user, if it is known. Without a user: for itself.
+    fn key(&self, server: &ServerName, user: Option<&UserId>, key_id: &str) -> Option<&PublicKey>;
 }
 
 /// The simplest set of keys: by server and by the key's id.
 pub type KeyMap = BTreeMap<OwnedServerName, BTreeMap<String, PublicKey>>;
 
 impl Keys for KeyMap {
-    fn key(&self, server: &ServerName, key_id: &str) -> Option<&PublicKey> {
+    fn key(&self, server: &ServerName, _: Option<&UserId>, key_id: &str) -> Option<&PublicKey> {
         self.get(server)?.get(key_id)
     }
 }
@@ -80,7 +82,7 @@ impl PublicKey {
     }
 }
 
-/// Who must have signed, each server once. `redacted` says that only the redacted event will be kept.
+/// Who must have signed, each server once for each user in whose name it signs. `redacted` says that only the redacted event will be kept.
 pub(super) fn required(
     event: &Object<'_>,
     event_id: &EventId,
@@ -90,7 +92,7 @@ pub(super) fn required(
 ) -> Result<Vec<Required>, Refused> {
     let content = event.object("content");
     let member = content.filter(|_| event.str("type") == Some("m.room.member"));
-    let mut servers: Vec<OwnedServerName> = Vec::with_capacity(1);
+    let mut servers: Vec<(OwnedServerName, Option<OwnedUserId>)> = Vec::with_capacity(1);
     // Of an invitation by e-mail the other server makes the event in the inviter's name. Where a redaction takes away what tells that it
     // is one, what is left would be an invitation that the inviter never sent.
     let tells_why = !redacted || rules.redaction.keep_room_member_third_party_invite_signed;
@@ -99,25 +101,29 @@ pub(super) fn required(
             content.str("membership") == Some("invite") && content.object("third_party_invite").is_some()
         });
     if !from_third_party {
-        servers.push(sender.server_name().to_owned());
+        servers.push((sender.server_name().to_owned(), Some(sender.clone())));
     }
-    if rules.signatures.check_event_id_server {
-        servers.extend(event_id.server_name().map(ToOwned::to_owned));
+    if rules.signatures.check_event_id_server
+        && let Some(server) =
+            event_id.server_name().filter(|server| from_third_party || *server != sender.server_name())
+    {
+        servers.push((server.to_owned(), None));
     }
     if rules.signatures.check_join_authorised_via_users_server
         && let Some(user) = member.and_then(|content| content.get("join_authorised_via_users_server"))
     {
         let key = "join_authorised_via_users_server";
         let user = user.as_str().and_then(|user| <&UserId>::try_from(user).ok());
-        servers.push(user.ok_or(Refused::Format { key, reason: "is no user id" })?.server_name().to_owned());
+        let user = user.ok_or(Refused::Format { key, reason: "is no user id" })?;
+        servers.push((user.server_name().to_owned(), Some(user.to_owned())));
     }
     servers.sort_unstable();
     servers.dedup();
-    servers.into_iter().map(|server| signatures_of(event, server)).collect()
+    servers.into_iter().map(|(server, user)| signatures_of(event, server, user)).collect()
 }
 
 /// The signatures of a server that are of a kind that is understood; there must be one.
-fn signatures_of(event: &Object<'_>, server: OwnedServerName) -> Result<Required, Refused> {
+fn signatures_of(event: &Object<'_>, server: OwnedServerName, user: Option<OwnedUserId>) -> Result<Required, Refused> {
     let told = event.object("signatures").and_then(|signatures| signatures.object(server.as_str()));
     let signatures: Vec<_> = told
         .into_iter()
@@ -126,7 +132,7 @@ fn signatures_of(event: &Object<'_>, server: OwnedServerName) -> Result<Required
         .filter_map(|(key_id, signature)| Some((key_id.to_owned(), LENIENT.decode(signature.as_str()?).ok()?)))
         .take(KEYS_PER_SERVER)
         .collect();
-    if signatures.is_empty() { Err(Refused::NotSigned(server)) } else { Ok(Required { server, signatures }) }
+    if signatures.is_empty() { Err(Refused::NotSigned(server)) } else { Ok(Required { server, user, signatures }) }
 }
 
 /// Whether one of a server's signatures is right. `sent_ts` is given where keys must have been valid when the event was sent.
@@ -138,7 +144,7 @@ pub(super) fn verify(
 ) -> Result<(), Refused> {
     let mut any_key = false;
     for (key_id, signature) in &required.signatures {
-        let Some(key) = keys.key(&required.server, key_id) else { continue };
+        let Some(key) = keys.key(&required.server, required.user.as_deref(), key_id) else { continue };
         if sent_ts.is_some_and(|sent_ts| key.valid_until < sent_ts) {
             continue;
         }

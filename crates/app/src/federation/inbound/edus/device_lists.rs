@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use domicile_store::table::{device_lists, users};
 use ruma::{
-    OwnedUserId, ServerName,
+    OwnedUserId,
     api::federation::transactions::edu::{DeviceListUpdateContent, SigningKeyUpdateContent},
 };
 use serde_json::value::RawValue;
 
-use super::{Edus, Plan, is_of};
+use super::{Edus, Origin, Plan, is_of};
 use crate::{
     Error, Result,
     e2ee::device_list_copies::{self, DeviceWord, Word},
@@ -21,7 +21,7 @@ pub(super) struct Words(BTreeMap<OwnedUserId, Vec<Word>>);
 
 impl Words {
     /// Reads an `m.device_list_update`.
-    pub(super) fn read_device(&mut self, origin: &ServerName, content: &RawValue) {
+    pub(super) fn read_device(&mut self, origin: Origin<'_>, content: &RawValue) {
         let Ok(update) = serde_json::from_str::<DeviceListUpdateContent>(content.get()) else { return };
         if is_of(origin, &update.user_id) {
             let word = DeviceWord {
@@ -37,7 +37,7 @@ impl Words {
     }
 
     /// Reads an `m.signing_key_update`.
-    pub(super) fn read_keys(&mut self, origin: &ServerName, content: &RawValue) {
+    pub(super) fn read_keys(&mut self, origin: Origin<'_>, content: &RawValue) {
         let Ok(update) = serde_json::from_str::<SigningKeyUpdateContent>(content.get()) else { return };
         if is_of(origin, &update.user_id) {
             let word = Word::Keys(update.master_key, update.self_signing_key);

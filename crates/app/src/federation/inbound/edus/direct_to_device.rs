@@ -4,11 +4,11 @@
 
 use domicile_core::clock::DAY_MS;
 use domicile_store::table::inbound_messages;
-use ruma::{ServerName, api::federation::transactions::edu::DirectDeviceContent};
+use ruma::api::federation::transactions::edu::DirectDeviceContent;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::{Edus, Plan, is_of};
+use super::{Edus, Origin, Plan, is_of};
 use crate::{
     Error, Result,
     e2ee::to_device::delivery::{self, Delivery, Events},
@@ -21,7 +21,7 @@ pub(super) struct Message {
 }
 
 /// Reads the message of an EDU, if it can be delivered at all.
-pub(super) fn read(origin: &ServerName, content: &RawValue) -> Option<Message> {
+pub(super) fn read(origin: Origin<'_>, content: &RawValue) -> Option<Message> {
     let content: DirectDeviceContent = serde_json::from_str(content.get()).ok()?;
     if !is_of(origin, &content.sender) {
         return None;
@@ -32,13 +32,13 @@ pub(super) fn read(origin: &ServerName, content: &RawValue) -> Option<Message> {
 
 impl Edus {
     /// Adds messages to a plan that did not come before.
-    pub(super) async fn messages(&self, origin: &ServerName, messages: &[Message], plan: &mut Plan) -> Result<()> {
+    pub(super) async fn messages(&self, origin: Origin<'_>, messages: &[Message], plan: &mut Plan) -> Result<()> {
         if messages.is_empty() {
             return Ok(());
         }
         let wanted: Vec<([u8; 32], Events)> =
             messages.iter().map(|message| (message.hash, message.events.clone())).collect();
-        let from = origin.to_string();
+        let from = origin.name.to_string();
         let deliveries = self.0.store.read(move |snapshot| async move {
             let mut found: Vec<([u8; 32], Vec<Delivery>)> = Vec::new();
             for (hash, events) in wanted {
@@ -63,7 +63,7 @@ impl Edus {
             if count > delivery::MESSAGES {
                 break;
             }
-            inbound_messages::insert(&mut plan.batch, origin.as_str(), &hash, day);
+            inbound_messages::insert(&mut plan.batch, origin.name.as_str(), &hash, day);
             delivery::put(&mut plan.batch, &deliveries);
             plan.inboxes.extend(delivery::owners(&deliveries));
         }

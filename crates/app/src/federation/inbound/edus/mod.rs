@@ -13,7 +13,6 @@ mod typing;
 use std::{collections::BTreeSet, sync::Arc};
 
 use domicile_core::{clock::Clock, ids::UserNum, limits};
-use domicile_room::event::acl::ServerAcl;
 use domicile_store::{Batch, Store};
 use ruma::{RoomId, ServerName, UserId, api::federation::transactions::edu::Edu, serde::Raw};
 use serde::Deserialize;
@@ -24,7 +23,8 @@ use crate::{
     accounts::Users,
     e2ee::{DeviceListCopies, DeviceLists},
     ephemeral::{PresenceNotices, TypingNotices},
-    events::{Events, wake::Wakers},
+    events::{Events, Ingest, wake::Wakers},
+    residency::Localities,
     rooms::{Room, Rooms},
 };
 
@@ -61,6 +61,13 @@ pub struct EdusParts {
 
 /// Receives EDUs.
 pub struct Edus(EdusParts);
+
+/// Who tells.
+#[derive(Clone, Copy)]
+struct Origin<'o> {
+    name: &'o ServerName,
+    localities: &'o Localities,
+}
 
 /// What every EDU has.
 #[derive(Deserialize)]
@@ -113,6 +120,7 @@ impl Edus {
 
     /// Takes those EDUs of a transaction that come before its events, such as what decrypts them, and gives what comes after them.
     pub async fn before_events(&self, origin: &ServerName, edus: Vec<Raw<Edu>>) -> Result<AfterEvents> {
+        let origin = Origin { name: origin, localities: self.0.users.localities() };
         let mut lasting = Lasting::default();
         for edu in edus.iter().take(EDUS) {
             let json = edu.json().get();
@@ -144,6 +152,7 @@ impl Edus {
 
     /// Takes what [`Self::before_events`] gave, when the events of the transaction are here.
     pub async fn after_events(&self, origin: &ServerName, after: AfterEvents) -> Result<()> {
+        let origin = Origin { name: origin, localities: self.0.users.localities() };
         for _ in 0..ATTEMPTS {
             let mut plan = Plan::default();
             self.receipts(origin, &after.receipts, &mut plan).await?;
@@ -194,7 +203,7 @@ impl Edus {
     /// A room of which there is a copy here, and a member of it, of whom their server may say something there.
     async fn member(
         &self,
-        origin: &ServerName,
+        origin: Origin<'_>,
         room_id: &RoomId,
         user_id: &UserId,
     ) -> Result<Option<(Arc<Room>, UserNum)>> {
@@ -202,7 +211,7 @@ impl Edus {
         let Some(user_num) = self.0.users.num(user_id).await? else { return Ok(None) };
         let room = self.0.rooms.by_num(room_num).await?;
         let view = room.view();
-        let lets = view.facts.server_acl.as_ref().is_none_or(|event| ServerAcl::of(event).allows(origin));
+        let lets = Ingest::is_let_in(&view, origin.name);
         let may = view.is_joined(user_num) && lets;
         Ok(may.then_some((room, user_num)))
     }
@@ -212,9 +221,9 @@ fn changed_each_time() -> Error {
     Error::internal("what another server told was changed by others each time it was written")
 }
 
-/// Whether a server may speak of a user: it is theirs, and the id is one that can be looked up.
-fn is_of(origin: &ServerName, user_id: &UserId) -> bool {
-    user_id.server_name() == origin && is_plain(user_id.as_str())
+/// Whether whoever tells may speak of a user: it is their server or their home, and the id is one that can be looked up.
+fn is_of(origin: Origin<'_>, user_id: &UserId) -> bool {
+    origin.localities.speaks_for(origin.name, user_id) && is_plain(user_id.as_str())
 }
 
 /// Whether an id can stand in a table.

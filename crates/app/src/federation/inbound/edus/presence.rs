@@ -1,10 +1,10 @@
 //! `m.presence` (server-server, *Presence*)
 
-use ruma::{ServerName, api::federation::transactions::edu::PresenceUpdate, presence::PresenceState};
+use ruma::{api::federation::transactions::edu::PresenceUpdate, presence::PresenceState};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Edus, is_of};
+use super::{Edus, Origin, is_of};
 use crate::{Result, ephemeral::presence::Heard};
 
 /// People of whom one EDU speaks.
@@ -19,7 +19,7 @@ struct Content<'a> {
 
 impl Edus {
     /// How people are.
-    pub(super) async fn presence(&self, origin: &ServerName, content: &RawValue) -> Result<()> {
+    pub(super) async fn presence(&self, origin: Origin<'_>, content: &RawValue) -> Result<()> {
         let Ok(content) = serde_json::from_str::<Content<'_>>(content.get()) else { return Ok(()) };
         let updates = content.push.into_iter().take(PEOPLE).filter_map(|update| {
             let update: PresenceUpdate = serde_json::from_str(update.get()).ok()?;

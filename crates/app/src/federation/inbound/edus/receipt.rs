@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use domicile_store::table::receipts::{self, NewReceipt};
-use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId, ServerName};
+use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Edus, Plan, is_of, is_plain};
+use super::{Edus, Origin, Plan, is_of, is_plain};
 use crate::{Result, ephemeral::ReceiptKind};
 
 /// Receipts of one transaction.
@@ -42,7 +42,7 @@ struct Data {
 }
 
 /// Reads the receipts of an EDU.
-pub(super) fn read(origin: &ServerName, content: &RawValue, receipts: &mut Vec<Receipt>) {
+pub(super) fn read(origin: Origin<'_>, content: &RawValue, receipts: &mut Vec<Receipt>) {
     let Ok(rooms) = serde_json::from_str::<BTreeMap<String, &RawValue>>(content.get()) else { return };
     for (room_id, of_room) in rooms {
         let Ok(room_id) = OwnedRoomId::try_from(room_id) else { continue };
@@ -58,7 +58,7 @@ pub(super) fn read(origin: &ServerName, content: &RawValue, receipts: &mut Vec<R
     }
 }
 
-fn read_one(origin: &ServerName, room_id: &OwnedRoomId, user_id: String, of_user: &RawValue) -> Option<Receipt> {
+fn read_one(origin: Origin<'_>, room_id: &OwnedRoomId, user_id: String, of_user: &RawValue) -> Option<Receipt> {
     let user_id = OwnedUserId::try_from(user_id).ok().filter(|user_id| is_of(origin, user_id))?;
     let OfUser { event_ids, data } = serde_json::from_str(of_user.get()).ok()?;
     let event_id = event_ids.into_iter().next()?;
@@ -70,7 +70,7 @@ fn read_one(origin: &ServerName, room_id: &OwnedRoomId, user_id: String, of_user
 
 impl Edus {
     /// Adds receipts to a plan: of people who are in the room, for events that are here.
-    pub(super) async fn receipts(&self, origin: &ServerName, receipts: &[Receipt], plan: &mut Plan) -> Result<()> {
+    pub(super) async fn receipts(&self, origin: Origin<'_>, receipts: &[Receipt], plan: &mut Plan) -> Result<()> {
         let now_ms = self.0.clock.now_ms();
         let mut position = None;
         for receipt in receipts {

@@ -1,0 +1,80 @@
+//! Whose signature counts on an event of the deployment's own people: that of a cell that was the user's home, or of a key that spoke for the
+//! deployment to other servers. A cell whose key somebody stole can sign for its own people, and for nobody else.
+
+use std::collections::BTreeMap;
+
+use domicile_residency::deployment::KeyStanding;
+use domicile_room::event::receive::{self, PublicKey, Required, Unverified};
+use ruma::{
+    MilliSecondsSinceUnixEpoch, OwnedServerName, OwnedUserId, UInt, UserId, room_version_rules::RoomVersionRules,
+};
+use serde_json::value::RawValue;
+
+use super::Ingest;
+use crate::{Error, Result};
+
+/// The keys that count, for some events.
+pub(super) struct OwnKnown {
+    pub(super) server_name: OwnedServerName,
+    /// Keys of homes, by the user and the key's id.
+    homes: BTreeMap<OwnedUserId, BTreeMap<String, PublicKey>>,
+    /// Keys for other servers, by their ids.
+    outer: BTreeMap<String, PublicKey>,
+}
+
+impl OwnKnown {
+    pub(super) fn key(&self, user: Option<&UserId>, key_id: &str) -> Option<&PublicKey> {
+        let of_home = user.and_then(|user| self.homes.get(user)?.get(key_id));
+        of_home.or_else(|| self.outer.get(key_id))
+    }
+}
+
+impl Ingest {
+    /// The keys with which the deployment may have signed these events; nothing if it has one cell, whose keys are those of a server.
+    pub(super) async fn own_keys_of(
+        &self,
+        pieces: &[Vec<Box<RawValue>>],
+        rules: &RoomVersionRules,
+    ) -> Result<Option<OwnKnown>> {
+        let localities = self.users.localities();
+        let Some(cells) = localities.cells() else { return Ok(None) };
+        // What is no event is refused when it is read again.
+        let read = |json: &Box<RawValue>| receive::read(json.get().as_bytes(), rules).ok();
+        let events: Vec<Unverified> = pieces.iter().flatten().filter_map(read).collect();
+        let required = || events.iter().flat_map(Unverified::required);
+        let ours = || required().filter(|required| localities.is_ours(&required.server));
+        let users: Vec<&UserId> = ours().filter_map(|required| required.user.as_deref()).collect();
+        localities.meet(&users).await?;
+        let document = cells.own.document();
+        let mut known = OwnKnown {
+            server_name: localities.server_name().to_owned(),
+            homes: BTreeMap::new(),
+            outer: BTreeMap::new(),
+        };
+        for (key_id, key) in &document.outer_keys {
+            known.outer.insert(key_id.clone(), ready(key.as_bytes())?);
+        }
+        let own_outer = self.server_keys.own_public();
+        known.outer.insert(own_outer.0, PublicKey::from_base64(&own_outer.1, ALWAYS).map_err(Error::internal)?);
+        for Required { user, signatures, .. } in ours() {
+            let Some(user) = user else { continue };
+            let Some(history) = cells.tickets.get(user) else { continue };
+            for (key_id, _) in signatures {
+                // Of a cell that was revoked nothing counts that nobody had before.
+                let found = document.cell_key(key_id).filter(|found| found.standing != KeyStanding::Revoked);
+                if let Some(found) = found.filter(|found| history.was_home(found.cell)) {
+                    let of_user = known.homes.entry(user.clone()).or_default();
+                    of_user.insert(key_id.clone(), ready(found.key.as_bytes())?);
+                }
+            }
+        }
+        Ok(Some(known))
+    }
+}
+
+/// The document says until when a cell's key counts: while it stands there.
+const ALWAYS: MilliSecondsSinceUnixEpoch = MilliSecondsSinceUnixEpoch(UInt::MAX);
+
+fn ready(key: &[u8; 32]) -> Result<PublicKey> {
+    PublicKey::new(key, ALWAYS).map_err(Error::internal)
+}

@@ -1,0 +1,139 @@
+//! Step 0: whether an event may go where the room has copies, by the deployment's rules. A deployment of one cell has none.
+
+use std::collections::BTreeSet;
+
+use domicile_core::{
+    locality::{Destination, Locality},
+    region::Region,
+};
+use domicile_residency::{
+    deployment::{Deployment, Profiles},
+    flow::{self, Crosses, Decision, EventShape, FENCE, Fence, Joining, Rule},
+};
+use domicile_room::event::EventDraft;
+use ruma::{UserId, canonical_json::CanonicalJsonObject, events::TimelineEventType};
+use serde_json::value::RawValue;
+
+use super::{Sender, Staging, authorise};
+use crate::{
+    Error, Result,
+    error::forbidden,
+    residency::Cells,
+    rooms::{Membership, Room, RoomView},
+};
+
+impl Sender {
+    /// Refuses what the rules do not let cross, with the sentence that says why.
+    pub(super) async fn may_cross(&self, staging: &Staging, draft: &EventDraft) -> Result<()> {
+        let Some(cells) = self.users.localities().cells() else { return Ok(()) };
+        let view = &staging.view;
+        let regions = self.regions(cells, view).await?;
+        if draft.kind == TimelineEventType::RoomMember
+            && let Some(target) = draft.state_key.as_deref().and_then(|target| <&UserId>::try_from(target).ok())
+        {
+            match membership(&draft.content) {
+                Membership::Leave | Membership::Ban => return Ok(()),
+                _ if self.is_joined(view, target).await? => {}
+                _ => return self.may_enter(cells, staging, &regions, target).await,
+            }
+        }
+        if !self.users.is_local(&draft.sender) {
+            return Ok(());
+        }
+        let document = cells.own.document();
+        let own = cells.own.region();
+        let strictest =
+            regions.iter().map(|region| flow::between(document, own, region)).max_by_key(|found| found.rule);
+        match strictest {
+            Some(decision) if decision.rule == Rule::Forbid => Err(refused(&decision)),
+            Some(decision) if decision.rule == Rule::EncryptedOnly => encrypted_only(document, own, draft),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the rules let somebody into a room, for a join that another cell brings.
+    pub async fn may_join(&self, room: &Room, user_id: &UserId) -> Result<()> {
+        let Some(cells) = self.users.localities().cells() else { return Ok(()) };
+        let staging = self.begin(room);
+        let regions = self.regions(cells, &staging.view).await?;
+        self.may_enter(cells, &staging, &regions, user_id).await
+    }
+
+    async fn may_enter(
+        &self,
+        cells: &Cells,
+        staging: &Staging,
+        members: &BTreeSet<Region>,
+        user_id: &UserId,
+    ) -> Result<()> {
+        let document = cells.own.document();
+        let region = match self.users.localities().of(user_id) {
+            Locality::Here => Some(cells.own.region()),
+            Locality::Elsewhere(Destination::Cell(cell)) => document.region_of(&cell),
+            Locality::Elsewhere(Destination::Server(_)) | Locality::Unknown => None,
+        };
+        let Some(region) = region else {
+            return Err(forbidden(format!("{user_id} has no home in which a copy of the room could be kept.")));
+        };
+        let fence = match authorise::state_event(self, &staging.view, FENCE, "").await? {
+            Some(event_num) => Some(Fence::read(&object(authorise::pdu(self, staging, event_num).await?.content())?)),
+            None => None,
+        };
+        let is_encrypted = staging.view.facts.encrypted;
+        let joining = Joining { region, members, fence: fence.as_ref(), is_encrypted };
+        flow::may_join(document, joining).map(drop).map_err(|decision| refused(&decision))
+    }
+
+    /// The regions in which a room has joined members.
+    async fn regions(&self, cells: &Cells, view: &RoomView) -> Result<BTreeSet<Region>> {
+        let mut regions = BTreeSet::new();
+        if view.has_local_members() {
+            regions.insert(cells.own.region().clone());
+        }
+        let joined: Vec<_> = view.destinations.iter().filter(|(_, joined)| **joined > 0).map(|(num, _)| *num).collect();
+        for destination_num in joined {
+            if let Destination::Cell(cell) = self.destinations.name(destination_num).await?
+                && let Some(region) = cells.own.document().region_of(&cell)
+            {
+                regions.insert(region.clone());
+            }
+        }
+        Ok(regions)
+    }
+
+    async fn is_joined(&self, view: &RoomView, user_id: &UserId) -> Result<bool> {
+        Ok(self.users.num(user_id).await?.is_some_and(|user_num| view.is_joined(user_num)))
+    }
+}
+
+/// What people of a region may send into a room that is under `encrypted_only`.
+fn encrypted_only(document: &Deployment, own: &Region, draft: &EventDraft) -> Result<()> {
+    let Some(policy) = document.regions.get(own) else { return Ok(()) };
+    let content = object(&draft.content)?;
+    let kind = draft.kind.to_string();
+    let event = EventShape { kind: &kind, is_state: draft.state_key.is_some(), content: &content };
+    match flow::crosses(event, policy.crossing, policy.profiles == Profiles::InRooms) {
+        Crosses::Whole => Ok(()),
+        Crosses::Redacted(why) => Err(forbidden(why)),
+    }
+}
+
+fn refused(decision: &Decision) -> Error {
+    tracing::info!(detail = %decision.detail, "a rule of the deployment refuses something");
+    forbidden(decision.reason.clone())
+}
+
+fn membership(content: &RawValue) -> Membership {
+    #[derive(serde::Deserialize)]
+    struct Content {
+        membership: String,
+    }
+    let content = serde_json::from_str::<Content>(content.get());
+    content.map_or(Membership::Leave, |content| Membership::parse(&content.membership))
+}
+
+fn object(content: &RawValue) -> Result<CanonicalJsonObject> {
+    serde_json::from_str(content.get()).map_err(|error| {
+        domicile_core::error::ErrorKind::BadJson.with(format!("The event's content does not fit: {error}.")).into()
+    })
+}

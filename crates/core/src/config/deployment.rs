@@ -1,0 +1,55 @@
+//! The deployment to which a cell belongs.
+
+use super::{Api, Listener, Problem, Problems, section::section};
+
+section! {
+    /// The deployment to which this cell belongs. Without `file` this cell is all of it.
+    Deployment = "deployment" {
+        /// The deployment document, signed with the root key: the same file in every cell.
+        file: String = String::new();
+        /// The name of this cell in the document, such as "eu1".
+        cell: String = String::new();
+        /// The public half of the root key, "ed25519:…", as `domicile deployment init` printed it. Only what it signed is believed.
+        root_key: String = String::new();
+        /// The file with this cell's secret key, which only this server's account may read.
+        key_file: String = String::new();
+    }
+}
+
+impl Deployment {
+    /// Whether the cell belongs to a deployment with a document.
+    pub fn is_set(&self) -> bool {
+        !self.file.is_empty()
+    }
+
+    /// What does not fit together.
+    pub(super) fn check(&self, listeners: &[Listener], problems: &mut Problems) {
+        let keys =
+            [("file", &self.file), ("cell", &self.cell), ("root_key", &self.root_key), ("key_file", &self.key_file)];
+        if keys.iter().any(|(_, value)| !value.is_empty()) {
+            for (key, _) in keys.iter().filter(|(_, value)| value.is_empty()) {
+                let what = "it is missing: a cell of a deployment needs `file`, `cell`, `root_key` and `key_file`";
+                problems.push(Problem::about(&format!("deployment.{key}"), what.to_owned()));
+            }
+        }
+        let inner = |listener: &Listener| listener.serve.contains(&Api::Inner);
+        for (index, listener) in listeners.iter().enumerate().filter(|(_, listener)| inner(listener)) {
+            let mut wrong = |what: &str| problems.push(Problem::about(&format!("listeners.{index}"), what.to_owned()));
+            if !self.is_set() {
+                wrong("`inner` is for the cells of a deployment: set deployment.file, or take it away");
+            }
+            if listener.serve.len() > 1 {
+                wrong(
+                    "`inner` stands alone: others must not reach what cells tell each other; make another [[listeners]]",
+                );
+            }
+            if listener.bind.starts_with("unix:") || !listener.certificate.is_empty() {
+                wrong("`inner` is served over TCP with the cell's own key: it takes no unix socket and no certificate");
+            }
+        }
+        if self.is_set() && !listeners.iter().any(inner) {
+            let what = "no listener serves the deployment's other cells: add [[listeners]] with serve = [\"inner\"]";
+            problems.push(Problem::about("deployment.file", what.to_owned()));
+        }
+    }
+}

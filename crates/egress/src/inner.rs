@@ -1,0 +1,235 @@
+//! Requests to other cells of the deployment: over TLS 1.3 with the cells' own keys on both sides, without certificates (RFC 7250).
+//!
+//! Each cell has a pool of connections of its own, on which nobody is spoken to but the holder of its key: another cell that stands in the way
+//! reads nothing that is not for it. The deployment document, which the operator's root key signed, names the addresses, so the guard has no
+//! say in them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use http::{Request, Response, Uri, uri::PathAndQuery};
+use http_body_util::Full;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    client::{
+        AlwaysResolvesClientRawPublicKeys,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls13_signature_with_raw_key},
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime},
+    server::{
+        AlwaysResolvesServerRawPublicKeys,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
+    sign::CertifiedKey,
+    version::TLS13,
+};
+
+pub use rustls::ServerConfig;
+
+use crate::{
+    client::{Bounds, Client, ClientError},
+    connect::ConnectError,
+    guard::Guard,
+    trust::Trust,
+};
+
+/// The key of this cell.
+pub struct Identity {
+    /// The secret half as PKCS #8, in DER.
+    pub pkcs8: Vec<u8>,
+    /// The public half as a `SubjectPublicKeyInfo`, in DER.
+    pub spki: Vec<u8>,
+}
+
+/// Another cell.
+pub struct InnerPlace {
+    /// Its name.
+    pub name: String,
+    /// Its inner address.
+    pub url: String,
+    /// Its public key as a `SubjectPublicKeyInfo`, in DER.
+    pub spki: Vec<u8>,
+}
+
+/// A key or an address that cannot be used between cells.
+#[derive(Debug, thiserror::Error)]
+#[error("cells cannot speak with each other: {0}")]
+pub struct InnerError(String);
+
+/// Asks other cells.
+pub struct InnerClient {
+    cells: BTreeMap<String, (Client, Uri)>,
+}
+
+impl InnerClient {
+    /// Asks these cells in the name of this one.
+    pub fn new(identity: &Identity, cells: Vec<InnerPlace>) -> Result<Self, InnerError> {
+        let own = certified(identity)?;
+        let everywhere = ["0.0.0.0/0", "::/0"].iter().map(|range| range.parse()).collect::<Result<Vec<_>, _>>();
+        let guard = Arc::new(Guard::new(everywhere.map_err(|_| InnerError("no addresses are allowed".to_owned()))?));
+        let mut pools = BTreeMap::new();
+        for InnerPlace { name, url, spki } in cells {
+            let uri: Uri = url.parse().map_err(|_| InnerError(format!("{url} is no address")))?;
+            let verifier =
+                Arc::new(OneKey { spki, algorithms: ring::default_provider().signature_verification_algorithms });
+            let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+                .with_protocol_versions(&[&TLS13])
+                .map_err(|error| InnerError(error.to_string()))?
+                .dangerous()
+                .with_custom_certificate_verifier(verifier)
+                .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::clone(&own))));
+            tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            let trust = Trust { guard: Arc::clone(&guard), tls: Arc::new(tls) };
+            pools.insert(name, (Client::new(&trust), uri));
+        }
+        Ok(Self { cells: pools })
+    }
+
+    /// Asks a cell, and gives the whole answer. Of the request's address only path and query matter. Nothing if there is no such cell.
+    pub async fn ask(
+        &self,
+        cell: &str,
+        mut request: Request<Bytes>,
+        bounds: Bounds,
+    ) -> Option<Result<Response<Bytes>, ClientError>> {
+        let (client, place) = self.cells.get(cell)?;
+        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let mut parts = place.clone().into_parts();
+        parts.path_and_query = Some(path);
+        match Uri::from_parts(parts) {
+            Ok(uri) => *request.uri_mut() = uri,
+            Err(_) => return Some(Err(ClientError::Connect(ConnectError::NoHost))),
+        }
+        Some(client.ask(request.map(Full::new), bounds).await)
+    }
+}
+
+/// How this cell answers others: only the holders of these keys (each a `SubjectPublicKeyInfo` in DER) get through the handshake.
+pub fn server_config(identity: &Identity, cells: Vec<Vec<u8>>) -> Result<Arc<ServerConfig>, InnerError> {
+    let own = certified(identity)?;
+    let verifier = Arc::new(SomeKeys { cells, algorithms: ring::default_provider().signature_verification_algorithms });
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(|error| InnerError(error.to_string()))?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(own)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn certified(identity: &Identity) -> Result<Arc<CertifiedKey>, InnerError> {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(identity.pkcs8.clone()));
+    let provider: CryptoProvider = ring::default_provider();
+    let key = provider.key_provider.load_private_key(key).map_err(|error| InnerError(error.to_string()))?;
+    Ok(Arc::new(CertifiedKey::new(vec![CertificateDer::from(identity.spki.clone())], key)))
+}
+
+/// The other side of a connection to one cell is the holder of this key.
+#[derive(Debug)]
+struct OneKey {
+    spki: Vec<u8>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+/// The other side of a connection that was accepted is the holder of one of these keys.
+#[derive(Debug)]
+struct SomeKeys {
+    cells: Vec<Vec<u8>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+fn other_key() -> Error {
+    Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)
+}
+
+/// TLS 1.2 has no signatures over a raw key, and is not spoken.
+fn too_old() -> Error {
+    Error::General("cells speak TLS 1.3".to_owned())
+}
+
+impl ServerCertVerifier for OneKey {
+    fn verify_server_cert(
+        &self,
+        key: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if key.as_ref() == self.spki { Ok(ServerCertVerified::assertion()) } else { Err(other_key()) }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(too_old())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        key: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let key = SubjectPublicKeyInfoDer::from(key.as_ref());
+        verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}
+
+impl ClientCertVerifier for SomeKeys {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        key: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        if self.cells.iter().any(|cell| cell == key.as_ref()) {
+            Ok(ClientCertVerified::assertion())
+        } else {
+            Err(other_key())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(too_old())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        key: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let key = SubjectPublicKeyInfoDer::from(key.as_ref());
+        verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}

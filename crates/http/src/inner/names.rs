@@ -1,0 +1,60 @@
+//! POST /_domicile/inner/v1/names/take, POST /_domicile/inner/v1/names/look_up (the directory, at the cell that decides)
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    routing::post,
+};
+use domicile_app::{
+    accounts::Users,
+    federation::Inbound,
+    residency::{LOOK_UP, Names, TAKE, Told},
+};
+use domicile_core::{
+    error::ErrorKind,
+    locality::{CellName, Destination},
+};
+use serde::de::DeserializeOwned;
+
+use crate::{error::Failure, federation::extract, state::Services};
+
+pub(super) fn routes() -> Router<Services> {
+    Router::new().route(TAKE, post(take)).route(LOOK_UP, post(look_up))
+}
+
+/// Takes a name for the cell that asks.
+async fn take(
+    State(inbound): State<Arc<Inbound>>,
+    State(users): State<Arc<Users>>,
+    request: Request,
+) -> Result<Json<Told>, Failure> {
+    let (cell, wish) = asked(request, &inbound).await?;
+    Ok(Json(names(&users)?.take_for(&cell, &wish).await?))
+}
+
+/// Tells where users have their homes whom the cell that asks may know of.
+async fn look_up(
+    State(inbound): State<Arc<Inbound>>,
+    State(users): State<Arc<Users>>,
+    request: Request,
+) -> Result<Json<Told>, Failure> {
+    let (cell, question) = asked(request, &inbound).await?;
+    Ok(Json(names(&users)?.look_up_for(&cell, &question).await?))
+}
+
+/// Who asks, and what.
+async fn asked<T: DeserializeOwned>(request: Request, inbound: &Inbound) -> Result<(CellName, T), Failure> {
+    let (_, raw, origin) = extract::inner(request, inbound).await?;
+    let Destination::Cell(cell) = Destination::of_peer(&origin) else {
+        return Err(ErrorKind::Unauthorized.with("The request is not a cell's.").into());
+    };
+    let asked = serde_json::from_slice(&raw);
+    Ok((cell, asked.map_err(|error| ErrorKind::BadJson.with(format!("The request cannot be read: {error}.")))?))
+}
+
+fn names(users: &Users) -> Result<&Names, Failure> {
+    let cells = users.localities().cells();
+    Ok(&cells.ok_or_else(|| ErrorKind::NotFound.with("This server is no cell of a deployment."))?.names)
+}

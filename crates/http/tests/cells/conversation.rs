@@ -1,0 +1,120 @@
+//! One room in two cells.
+
+use domicile_testkit::cluster::Cluster;
+use serde_json::json;
+
+use crate::{V3, read, say, shared, shared_of, state, two, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_of_two_cells_talk_in_one_room() {
+    let cluster = two().await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    let room = shared(&alice, &bob).await;
+    assert_eq!(state(&alice, &room).await, state(&bob, &room).await);
+    let (one, two) = (say(&alice, &room, "one").await, say(&bob, &room, "two").await);
+    until("both read both", || async {
+        let expected = [one.clone(), two.clone()];
+        let all = |read: Vec<String>| expected.iter().all(|id| read.contains(id)) && read.len() == 2;
+        all(read(&alice, &room).await) && all(read(&bob, &room).await)
+    })
+    .await;
+    // One name, wherever somebody lives; nothing that a client sees names a cell.
+    assert_eq!((alice.id(), bob.id()), ("@alice:example.org", "@bob:example.org"));
+    for by in [&alice, &bob] {
+        let sync = by.get(&format!("{V3}/sync")).await;
+        let text = String::from_utf8_lossy(&sync.bytes).into_owned();
+        assert!(!text.contains("eu1") && !text.contains("ru1") && !text.contains("cell.invalid"), "{text}");
+    }
+    // Profiles, receipts and typing cross.
+    alice.put(&format!("{V3}/profile/{}/displayname", alice.id()), &json!({ "displayname": "Alice" })).await.ok();
+    let profile = bob.get(&format!("{V3}/profile/{}", alice.id())).await.ok();
+    assert_eq!(profile["displayname"], "Alice");
+    alice.post(&format!("{V3}/rooms/{room}/receipt/m.read/{two}"), &json!({})).await.ok();
+    let typing = format!("{V3}/rooms/{room}/typing/{}", alice.id());
+    alice.put(&typing, &json!({ "typing": true, "timeout": 30_000 })).await.ok();
+    until("bob sees that alice has read, and types", || async {
+        let sync = bob.get(&format!("{V3}/sync")).await.ok();
+        let ephemeral = sync["rooms"]["join"][&room]["ephemeral"]["events"].to_string();
+        ephemeral.contains("m.read") && ephemeral.contains("m.typing") && ephemeral.contains(alice.id())
+    })
+    .await;
+    // Bob leaves, and alice hears it.
+    bob.post(&format!("{V3}/rooms/{room}/leave"), &json!({})).await.ok();
+    until("bob is gone", || async {
+        let members = alice.get(&format!("{V3}/rooms/{room}/joined_members")).await.ok();
+        members["joined"].as_object().unwrap().len() == 1
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_sides_go_on_while_the_border_is_closed_and_agree_afterwards() {
+    let cluster = two().await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    let room = shared_of(&alice, &bob, json!({ "room_version": "11" })).await;
+    let mut said = vec![say(&alice, &room, "before").await];
+    until("bob reads it", || async { read(&bob, &room).await == said }).await;
+    cluster.cut();
+    for index in 0..5 {
+        said.push(say(&alice, &room, &format!("here-{index}")).await);
+        said.push(say(&bob, &room, &format!("there-{index}")).await);
+    }
+    // State on both sides, too.
+    let levels = json!({ "users": { alice.id(): 100, bob.id(): 50 }, "events_default": 0 });
+    alice.put(&format!("{V3}/rooms/{room}/state/m.room.power_levels"), &levels).await.ok();
+    assert_eq!(read(&alice, &room).await.len(), 6, "nothing crosses a closed border");
+    assert_eq!(read(&bob, &room).await.len(), 6);
+    cluster.heal();
+    said.push(say(&alice, &room, "after-here").await);
+    said.push(say(&bob, &room, "after-there").await);
+    said.sort_unstable();
+    until("both have all messages, each once", || async {
+        let sorted = |mut read: Vec<String>| {
+            read.sort_unstable();
+            read
+        };
+        sorted(read(&alice, &room).await) == said && sorted(read(&bob, &room).await) == said
+    })
+    .await;
+    until("both have the same state", || async { state(&alice, &room).await == state(&bob, &room).await }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_cells_share_a_room_and_read_its_past() {
+    let cluster = Cluster::of(&["eu", "ru", "us"]).await;
+    let cluster = cluster.with_user("eu1", "alice").await.with_user("ru1", "bob").await.with_user("us1", "carol").await;
+    let (alice, bob, carol) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"), cluster.user("us1", "carol"));
+    let room = shared_of(&alice, &bob, json!({ "room_version": "11" })).await;
+    let mut said = vec![say(&alice, &room, "early").await];
+    // Bob's cell invites somebody of a third one.
+    let levels = json!({ "users": { alice.id(): 100, bob.id(): 100 } });
+    alice.put(&format!("{V3}/rooms/{room}/state/m.room.power_levels"), &levels).await.ok();
+    until("bob may invite", || async {
+        bob.post(&format!("{V3}/rooms/{room}/invite"), &json!({ "user_id": carol.id() })).await.status.is_success()
+    })
+    .await;
+    carol.post(&format!("{V3}/join/{room}"), &json!({})).await.ok();
+    until("alice sees carol", || async {
+        let members = alice.get(&format!("{V3}/rooms/{room}/joined_members")).await.ok();
+        members["joined"].as_object().unwrap().len() == 3
+    })
+    .await;
+    for (by, text) in [(&alice, "from-eu"), (&bob, "from-ru"), (&carol, "from-us")] {
+        said.push(say(by, &room, text).await);
+    }
+    for by in [&alice, &bob, &carol] {
+        until("everybody reads everything, the past included", || async {
+            let read = read(by, &room).await;
+            said.iter().all(|id| read.contains(id))
+        })
+        .await;
+    }
+    // A redaction of one's own message takes effect everywhere.
+    let path = format!("{V3}/rooms/{room}/redact/{}/r1", said[0]);
+    alice.put(&path, &json!({})).await.ok();
+    until("it is gone for carol", || async {
+        let event = carol.get(&format!("{V3}/rooms/{room}/event/{}", said[0])).await.json();
+        event["content"].as_object().is_some_and(serde_json::Map::is_empty)
+    })
+    .await;
+}

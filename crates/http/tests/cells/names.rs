@@ -1,0 +1,59 @@
+//! Names are taken once in the whole deployment.
+
+use domicile_app::accounts::lifecycle::NewAccount;
+use serde_json::json;
+
+use crate::{V3, two};
+
+fn account(localpart: &str) -> NewAccount {
+    NewAccount { localpart: localpart.to_owned(), password: None, registration_token: None, session: None }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_taken_once_even_if_two_cells_are_asked_in_the_same_instant() {
+    let cluster = two().await;
+    let (here, there) = (&cluster.cell("eu1").services.accounts, &cluster.cell("ru1").services.accounts);
+    assert!(there.create_user(account("alice")).await.is_err(), "she is in the other cell");
+    assert!(here.create_user(account("bob")).await.is_err());
+    for index in 0..20 {
+        let name = format!("racer{index}");
+        let (one, other) = tokio::join!(here.create_user(account(&name)), there.create_user(account(&name)));
+        assert_ne!(one.is_ok(), other.is_ok(), "exactly one of two gets the name {name}");
+    }
+    let names = &cluster.cell("eu1").services.users.localities().cells().unwrap().names;
+    let status = names.status().await.unwrap();
+    assert_eq!(status.names, Some(22));
+    assert_eq!(names.check_log().await.unwrap(), 22);
+    let there = cluster.cell("ru1").services.users.localities().cells().unwrap().names.status().await.unwrap();
+    assert_eq!((there.names, there.decides_here), (None, false), "the other cell holds no directory");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_nobody_and_who_may_not_be_seen_get_one_answer() {
+    let cluster = domicile_testkit::cluster::Cluster::with_flow(&["eu", "ru", "us"], "forbid").await;
+    let cluster = cluster.with_user("ru1", "bob").await.with_user("us1", "carol").await;
+    let carol = cluster.user("us1", "carol");
+    let mut answers = Vec::new();
+    for user_id in ["@bob:example.org", "@nobody:example.org"] {
+        let answer = carol.get(&format!("{V3}/profile/{user_id}")).await;
+        answers.push((answer.status, answer.json().to_string().replace(user_id, "…")));
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0].0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_directory_those_who_have_met_go_on() {
+    let cluster = two().await.with_user("eu1", "stranger").await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    let room = crate::shared(&alice, &bob).await;
+    cluster.cut();
+    crate::say(&bob, &room, "alone").await;
+    let told = bob.post(&format!("{V3}/rooms/{room}/invite"), &json!({ "user_id": "@stranger:example.org" })).await;
+    assert_eq!(told.status, 503, "{:?}", told.json());
+    assert!(told.json()["error"].as_str().unwrap().contains("try again later"), "{}", told.json());
+    let there = &cluster.cell("ru1").services.accounts;
+    assert!(there.create_user(account("newcomer")).await.is_err(), "no name is given twice for want of the directory");
+    cluster.heal();
+    assert!(there.create_user(account("newcomer")).await.is_ok());
+}

@@ -1,0 +1,86 @@
+//! What may cross, and the sentence for whoever runs into a rule.
+
+use domicile_testkit::cluster::Cluster;
+use serde_json::json;
+
+use crate::{V3, read, say, shared, two, until};
+
+fn refused(answer: &domicile_testkit::server::Answered, expected: &str) {
+    assert_eq!(answer.status, 403, "{}", answer.json());
+    let told = answer.json()["error"].as_str().unwrap().to_owned();
+    assert!(told.contains(expected), "{told}");
+    for region in ["eu", "ru", "eu1", "ru1"] {
+        assert!(!told.split(|letter: char| !letter.is_alphanumeric()).any(|word| word == region), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_encrypted_rooms_cross_and_in_them_only_what_is_encrypted() {
+    let cluster = two().await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    let made = alice.post(&format!("{V3}/createRoom"), &json!({ "preset": "public_chat" })).await.ok();
+    let plain = made["room_id"].as_str().unwrap().to_owned();
+    let invite = json!({ "user_id": bob.id() });
+    refused(&alice.post(&format!("{V3}/rooms/{plain}/invite"), &invite).await, "not encrypted");
+    refused(&bob.post(&format!("{V3}/join/{plain}?via=example.org"), &json!({})).await, "not encrypted");
+    let room = shared(&alice, &bob).await;
+    for by in [&alice, &bob] {
+        let path = format!("{V3}/rooms/{room}/send/m.room.message/plain-{}", by.device_id);
+        refused(&by.put(&path, &json!({ "msgtype": "m.text", "body": "in the clear" })).await, "not encrypted");
+        let path = format!("{V3}/rooms/{room}/send/m.reaction/reaction-{}", by.device_id);
+        refused(&by.put(&path, &json!({})).await, "Reactions cannot be encrypted");
+    }
+    let topic = format!("{V3}/rooms/{room}/state/m.room.topic");
+    refused(&alice.put(&topic, &json!({ "topic": "in the clear" })).await, "topic");
+    // What they did before they met is theirs alone.
+    alice.put(&format!("{V3}/rooms/{plain}/state/m.room.topic"), &json!({ "topic": "at home" })).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_before_a_room_crossed_does_not_follow() {
+    let cluster = two().await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    let body = json!({ "preset": "public_chat", "room_version": "11", "topic": "a plain topic" });
+    let room = alice.post(&format!("{V3}/createRoom"), &body).await.ok()["room_id"].as_str().unwrap().to_owned();
+    let path = format!("{V3}/rooms/{room}/send/m.room.message/early");
+    alice.put(&path, &json!({ "msgtype": "m.text", "body": "plain words" })).await.ok();
+    let encryption = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
+    alice.put(&format!("{V3}/rooms/{room}/state/m.room.encryption"), &encryption).await.ok();
+    bob.post(&format!("{V3}/join/{room}?via=example.org"), &json!({})).await.ok();
+    let late = say(&alice, &room, "late").await;
+    until("bob reads what is encrypted", || async { read(&bob, &room).await.contains(&late) }).await;
+    let messages = bob.get(&format!("{V3}/rooms/{room}/messages?dir=b&limit=100")).await.ok().to_string();
+    let state = bob.get(&format!("{V3}/rooms/{room}/state")).await.ok().to_string();
+    for told in [&messages, &state] {
+        assert!(!told.contains("plain"), "{told}");
+    }
+    assert!(state.contains("m.room.topic"), "the topic's event is there, without its words: {state}");
+    // Nothing of it lies on the disk of the other cell.
+    assert_eq!(crate::state(&alice, &room).await, crate::state(&bob, &room).await);
+    let stored = format!("{:?}", cluster.cell("ru1").contents().await);
+    assert!(!stored.contains("plain words") && !stored.contains("plain topic"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fence_keeps_a_room_where_it_is() {
+    let cluster = two().await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    let fence = json!([{ "type": "domicile.fence", "state_key": "", "content": { "regions": ["eu"] } }]);
+    let body = json!({ "preset": "private_chat", "initial_state": fence });
+    let room = alice.post(&format!("{V3}/createRoom"), &body).await.ok()["room_id"].as_str().unwrap().to_owned();
+    let invite = json!({ "user_id": bob.id() });
+    refused(&alice.post(&format!("{V3}/rooms/{room}/invite"), &invite).await, "own rules");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_forbidden_does_not_cross_at_all() {
+    let cluster = Cluster::with_flow(&["eu", "ru"], "forbid").await;
+    let cluster = cluster.with_user("eu1", "alice").await.with_user("ru1", "bob").await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    let body = json!({ "preset": "private_chat" });
+    let room = alice.post(&format!("{V3}/createRoom"), &body).await.ok()["room_id"].as_str().unwrap().to_owned();
+    let told = alice.post(&format!("{V3}/rooms/{room}/invite"), &json!({ "user_id": bob.id() })).await;
+    assert_eq!(told.status, 404, "who may not be seen is nobody: {}", told.json());
+    let told = bob.post(&format!("{V3}/join/{room}?via=example.org"), &json!({})).await;
+    assert!(told.status.is_client_error(), "{}", told.json());
+}

@@ -1,0 +1,68 @@
+//! This cell among others, if it belongs to a deployment.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context, bail};
+use domicile_app::residency::{Cells, InnerLink, Localities, Names, OwnCell, OwnCellSettings, Tickets};
+use domicile_core::{config, locality::CellName};
+use domicile_residency::deployment::PublicKey;
+use domicile_store::Store;
+use ruma::ServerName;
+
+use super::Surroundings;
+use crate::commands::{document_file, key_file};
+
+/// This cell, and its link to the others.
+pub(super) struct OwnLink {
+    pub(super) own: Arc<OwnCell>,
+    pub(super) link: Arc<InnerLink>,
+}
+
+/// What the configuration says, with the files that it names read.
+pub(super) fn settings(config: &config::Deployment) -> anyhow::Result<Option<OwnCellSettings>> {
+    if !config.is_set() {
+        return Ok(None);
+    }
+    let Some(cell) = CellName::parse(&config.cell) else {
+        bail!("deployment.cell = \"{}\": use 1 to 16 lower-case letters, digits and hyphens", config.cell);
+    };
+    Ok(Some(OwnCellSettings {
+        document: document_file::read(Path::new(&config.file)).context("deployment.file")?,
+        cell,
+        root: PublicKey::parse(&config.root_key).context("deployment.root_key")?,
+        key: key_file::read(Path::new(&config.key_file)).context("deployment.key_file")?,
+    }))
+}
+
+pub(super) async fn open(
+    settings: Option<OwnCellSettings>,
+    store: &Store,
+    server_name: &ServerName,
+    surroundings: &Surroundings,
+) -> anyhow::Result<Option<OwnLink>> {
+    let Some(settings) = settings else { return Ok(None) };
+    let now_ms = surroundings.clock.now_ms();
+    let own = OwnCell::open(store, settings, server_name, now_ms).await.context("deployment.file")?;
+    let own = Arc::new(own);
+    let link = InnerLink::new(Arc::clone(&own), &*surroundings.clock, &*surroundings.rng)?;
+    Ok(Some(OwnLink { own, link: Arc::new(link) }))
+}
+
+pub(super) async fn localities(
+    cells: Option<&OwnLink>,
+    store: &Store,
+    server_name: &ServerName,
+    surroundings: &Surroundings,
+) -> anyhow::Result<Localities> {
+    let Some(OwnLink { own, link }) = cells else { return Ok(Localities::new(server_name.to_owned(), None)) };
+    let tickets = Arc::new(Tickets::open(store.clone(), Arc::clone(own)).await.context("the tickets")?);
+    let names = Arc::new(Names::new(
+        store.clone(),
+        Arc::clone(&surroundings.clock),
+        Arc::clone(&surroundings.rng),
+        Arc::clone(own),
+        Arc::clone(&tickets),
+        Arc::clone(link),
+    ));
+    Ok(Localities::new(server_name.to_owned(), Some(Cells { own: Arc::clone(own), tickets, names })))
+}

@@ -1,0 +1,64 @@
+//! `directory_names`, `directory_log` and `directory_hash_keys`: the directory, at the cells that hold it.
+
+use bytes::Bytes;
+
+use crate::{Batch, Snapshot, StoreError, Value, params};
+
+/// The guard of a name that was taken meanwhile, or of an entry that is not the next any more.
+pub const TAKE_GUARD: &str = "directory_log.log_index";
+
+/// The key of the hashes.
+pub async fn hash_key(snapshot: &Snapshot) -> Result<Option<Bytes>, StoreError> {
+    let row = snapshot.query_opt("SELECT hash_key FROM directory_hash_keys WHERE key_num = 1", &[]).await?;
+    row.map(|row| row.blob(0)).transpose()
+}
+
+/// Writes the key of the hashes, which there must not be yet.
+pub fn insert_hash_key(batch: &mut Batch, hash_key: [u8; 32]) {
+    batch.push("INSERT INTO directory_hash_keys (key_num, hash_key) VALUES (1, $1)", params![hash_key]);
+}
+
+/// The homes of a name, JSON, if it is taken.
+pub async fn homes(snapshot: &Snapshot, name: &[u8]) -> Result<Option<String>, StoreError> {
+    let name = Bytes::copy_from_slice(name);
+    let row = snapshot.query_opt("SELECT homes FROM directory_names WHERE name = $1", &params![name]).await?;
+    row.map(|row| Ok(row.text(0)?.to_owned())).transpose()
+}
+
+/// The last entry of the log, JSON.
+pub async fn last_entry(snapshot: &Snapshot) -> Result<Option<String>, StoreError> {
+    let row = snapshot.query_opt("SELECT entry FROM directory_log ORDER BY log_index DESC LIMIT 1", &[]).await?;
+    row.map(|row| Ok(row.text(0)?.to_owned())).transpose()
+}
+
+/// Entries of the log after a number, JSON, in their order. Not more than `limit`.
+pub async fn entries(snapshot: &Snapshot, after: i64, limit: i64) -> Result<Vec<String>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT entry FROM directory_log WHERE log_index > $1 ORDER BY log_index LIMIT $2",
+            &params![after, limit],
+        )
+        .await?;
+    rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
+}
+
+/// How many names are taken.
+pub async fn count(snapshot: &Snapshot) -> Result<i64, StoreError> {
+    let row = snapshot.query_opt("SELECT COUNT(*) FROM directory_names", &[]).await?;
+    row.map_or(Ok(0), |row| row.int(0))
+}
+
+/// Takes a name: nothing is written if it is taken, or if the entry's number is.
+pub fn take(batch: &mut Batch, name: &[u8], homes: &str, log_index: u64, entry: &str) {
+    let index = Value::Int(i64::try_from(log_index).unwrap_or(i64::MAX));
+    batch.guard(
+        TAKE_GUARD,
+        "INSERT INTO directory_log (log_index, entry) VALUES ($1, $2) ON CONFLICT (log_index) DO NOTHING",
+        vec![index.clone(), entry.into()],
+    );
+    batch.guard(
+        TAKE_GUARD,
+        "INSERT INTO directory_names (name, homes, log_index) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
+        vec![Value::Blob(Bytes::copy_from_slice(name)), homes.into(), index],
+    );
+}

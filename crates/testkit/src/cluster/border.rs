@@ -1,0 +1,61 @@
+//! A border: a port that leads to a cell, and can be closed.
+
+#![expect(clippy::expect_used, reason = "a fixture that fails ends its test")]
+
+use std::{net::SocketAddr, sync::Arc};
+
+use parking_lot::RwLock;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+pub(super) struct Border {
+    address: SocketAddr,
+    target: Arc<RwLock<Option<SocketAddr>>>,
+    open: watch::Sender<bool>,
+}
+
+impl Border {
+    pub(super) async fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let target = Arc::new(RwLock::new(None));
+        let (open, is_open) = watch::channel(true);
+        let leads = Arc::clone(&target);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let target = *leads.read();
+                if let Some(target) = target.filter(|_| *is_open.borrow()) {
+                    tokio::spawn(pass(stream, target, is_open.clone()));
+                }
+                // The test has ended.
+                if is_open.has_changed().is_err() {
+                    return;
+                }
+            }
+        });
+        Self { address, target, open }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn lead_to(&self, target: SocketAddr) {
+        *self.target.write() = Some(target);
+    }
+
+    pub(super) fn set_open(&self, open: bool) {
+        self.open.send_replace(open);
+    }
+}
+
+/// One connection, until the border is closed.
+async fn pass(mut here: TcpStream, target: SocketAddr, mut is_open: watch::Receiver<bool>) {
+    let Ok(mut there) = TcpStream::connect(target).await else { return };
+    tokio::select! {
+        _ = tokio::io::copy_bidirectional(&mut here, &mut there) => {}
+        _ = is_open.wait_for(|open| !open) => {}
+    }
+}
