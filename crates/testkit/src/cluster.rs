@@ -90,7 +90,7 @@ impl Cluster {
         document = document.replace("outer = \"forbid\"\n", &format!("outer = \"forbid\"\n{crossing}"));
         for (from, to) in regions.iter().flat_map(|from| regions.iter().map(move |to| (from, to))) {
             if from != to {
-                document.push_str(&format!("\n[[flow]]\nfrom = \"{from}\"\nto = \"{to}\"\nrule = \"{rule}\"\n"));
+                document = format!("{document}\n[[flow]]\nfrom = \"{from}\"\nto = \"{to}\"\nrule = \"{rule}\"\n");
             }
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -107,7 +107,7 @@ impl Cluster {
         let mut settings = Settings { server_name: deployment_name().to_owned(), tells: true, ..Settings::default() };
         let deployment = &mut settings.config.deployment;
         deployment.file = file.display().to_string();
-        deployment.cell = name.to_owned();
+        name.clone_into(&mut deployment.cell);
         deployment.root_key = self.root.public().to_string();
         deployment.key_file = key_file.display().to_string();
         settings

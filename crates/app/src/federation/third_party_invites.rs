@@ -79,7 +79,7 @@ impl ThirdPartyInvites {
             return Err(wrong("The signed part speaks of somebody else.").into());
         }
         // Only the owner's server may say that they are the owner.
-        if !self.readers.localities().speaks_for(origin, &invite.invited) {
+        if !self.readers.localities().speaks_for(origin, invite.invited) {
             return Err(forbidden(format!("{} is not a user of {origin}.", invite.invited)));
         }
         let Some(room_num) = self.rooms.num(room_id).await? else {

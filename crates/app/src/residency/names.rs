@@ -32,7 +32,7 @@ pub const TAKE: &str = "/_domicile/inner/v1/names/take";
 /// Where it is asked for tickets.
 pub const LOOK_UP: &str = "/_domicile/inner/v1/names/look_up";
 /// Users who are asked for at once.
-pub const USERS: usize = 500;
+const USERS: usize = 500;
 /// Names that one cell may ask for: so many at once, and so many each second in the long run.
 const ASKED_BURST: f64 = 5_000.0;
 const ASKED_PER_MS: f64 = 0.01;

@@ -63,7 +63,7 @@ impl Members {
             self.store.read(move |snapshot| async move { profile_fields::of_user(&snapshot, user_num).await }).await?;
         let mut content = Map::new();
         content.insert("membership".to_owned(), membership.into());
-        let shows = self.users.localities().shows_profile(&*self.users.id(user_num).await?);
+        let shows = self.users.localities().shows_profile(&self.users.id(user_num).await?);
         for (field, value) in fields {
             if shows && (field == "displayname" || field == "avatar_url") {
                 content.insert(field, serde_json::from_str(&value).unwrap_or_default());

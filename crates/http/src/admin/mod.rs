@@ -62,8 +62,6 @@ pub struct AdminServices {
     pub backups: Arc<Backups>,
     /// What can be checked.
     pub evidence: Evidence,
-    /// The directory of users.
-    pub users: Arc<Users>,
     /// Locks and suspensions.
     pub standings: Arc<Standings>,
     /// Reports.

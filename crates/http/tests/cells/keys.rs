@@ -17,7 +17,7 @@ async fn keys_are_found_claimed_and_used_across_cells() {
     bob.post(&format!("{V3}/keys/upload"), &keys).await.ok();
     let found = alice.post(&format!("{V3}/keys/query"), &json!({ "device_keys": { bob.id(): [] } })).await.ok();
     assert!(found["device_keys"][bob.id()][&bob.device_id]["keys"].is_object(), "{found}");
-    assert_eq!(found["failures"], json!({}), "{found}");
+    assert!(found["failures"].is_null(), "{found}");
     let claim = json!({ "one_time_keys": { bob.id(): { &bob.device_id: "signed_curve25519" } } });
     let claimed = alice.post(&format!("{V3}/keys/claim"), &claim).await.ok();
     let key = &claimed["one_time_keys"][bob.id()][&bob.device_id]["signed_curve25519:AAAA"];

@@ -115,7 +115,7 @@ enum Command {
     Directory(directory::DirectoryCommand),
     /// The cells of a deployment.
     #[command(subcommand)]
-    Cell(cell::CellCommand),
+    Cell(Box<cell::CellCommand>),
 }
 
 /// Runs the command line.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use domicile_room::event::receive::{self, KeyMap, Keys as _, PublicKey, Received, Signers};
+use domicile_room::event::receive::{self, KeyMap, PublicKey, Received, Signers};
 use futures::{StreamExt, TryStreamExt, stream};
 use ruma::{
     MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedServerName, RoomId, ServerName, UInt, UserId,
