@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response, Uri, uri::PathAndQuery};
 use http_body_util::Full;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
     client::{
         AlwaysResolvesClientRawPublicKeys,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -80,7 +80,8 @@ impl InnerClient {
                 .with_custom_certificate_verifier(verifier)
                 .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::clone(&own))));
             tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-            let trust = Trust { guard: Arc::clone(&guard), tls: Arc::new(tls) };
+            let roots = Arc::new(RootCertStore::empty());
+            let trust = Trust { guard: Arc::clone(&guard), tls: Arc::new(tls), roots };
             pools.insert(name, (Client::new(&trust), uri));
         }
         Ok(Self { cells: pools })

@@ -93,7 +93,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let evidence = evidence::wire(settings.declared, &store, &localities, surroundings);
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
-    let known_users = Arc::clone(&users);
     let wakers = Arc::new(Wakers::new(clock()));
     let device_lists =
         Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers), Arc::clone(&outbound_bell)));
@@ -383,7 +382,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             check: federation.check,
             own_keys: federation.own_keys,
             blocklists: Arc::clone(&blocklists),
-            users: Arc::clone(&known_users),
             standing,
         },
         health: Arc::new(Health::new(store.clone())),

@@ -70,7 +70,8 @@ impl Audits {
     fn home(&self, user_id: &str) -> u8 {
         match UserId::parse(user_id).map(|user_id| self.parts.localities.of(&user_id)) {
             Ok(Locality::Here) => mark::HERE,
-            Ok(Locality::Elsewhere(Destination::Cell(_))) => mark::CELL,
+            // Of the deployment, and not of this cell as far as it knows.
+            Ok(Locality::Elsewhere(Destination::Cell(_)) | Locality::Unknown) => mark::CELL,
             Ok(Locality::Elsewhere(Destination::Server(_))) | Err(_) => mark::SERVER,
         }
     }
