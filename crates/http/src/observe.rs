@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 use tracing::Span;
 
-use crate::{error::Failure, forwarded::Peer, metrics::Metrics};
+use crate::{admin::operator::Uid, error::Failure, forwarded::Peer, metrics::Metrics};
 
 /// The header in which a request's id stands.
 const REQUEST_ID: &str = "x-request-id";
@@ -73,6 +73,9 @@ where
         };
         if let Some(peer) = peer {
             let client = peer.client(request.headers());
+            if let Some(uid) = peer.uid {
+                request.extensions_mut().insert(Uid(uid));
+            }
             request.extensions_mut().insert(client);
         }
         let span = tracing::info_span!("request", id = %id);

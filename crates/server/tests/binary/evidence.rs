@@ -18,7 +18,7 @@ const PLANTED: [&str; 7] = [
     "planted-setting-Eez1",
     "Planted Name Oo4u",
     "planted-keyword-aeG2",
-    "planted-backup-Vae4",
+    "plantedBackupVae4xyz",
     "planted-file-Quo7",
     "planted-content-ieB5",
 ];
@@ -39,12 +39,12 @@ fn populate(place: &Place, server: &Server) -> Value {
     let rule = json!({ "pattern": "planted-keyword-aeG2", "actions": ["notify"] });
     ok(server.ask("PUT", &format!("{V3}/pushrules/global/content/mine"), token, &rule));
     let version = json!({
-        "algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": { "public_key": "x", "signatures": {} },
+        "algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": { "public_key": "abcd", "signatures": {} },
     });
     ok(server.ask("POST", &format!("{V3}/room_keys/version"), token, &version));
     let key = json!({
         "first_message_index": 0, "forwarded_count": 0, "is_verified": false,
-        "session_data": { "ephemeral": "x", "ciphertext": "planted-backup-Vae4", "mac": "x" },
+        "session_data": { "ephemeral": "abcd", "ciphertext": "plantedBackupVae4xyz", "mac": "abcd" },
     });
     ok(server.ask("PUT", &format!("{V3}/room_keys/keys/!x:localhost/session?version=1"), token, &key));
     upload(server, token);
@@ -164,7 +164,7 @@ fn what_is_erased_is_gone(place: &Place) {
     let server = place.serve(&place.folder.path().join("log"));
     let session = populate(place, &server);
     server.stop();
-    for planted in ["planted-setting-Eez1", "Planted Name Oo4u", "planted-backup-Vae4"] {
+    for planted in ["planted-setting-Eez1", "Planted Name Oo4u", "plantedBackupVae4xyz"] {
         assert!(!holders(place, planted).is_empty(), "the search finds what is there: {planted}");
     }
     let server = place.serve(&place.folder.path().join("log"));

@@ -167,7 +167,7 @@ pub fn update(batch: &mut Batch, dossier: Dossier) {
         REVISION_GUARD,
         "UPDATE dossiers SET revision = $2, status = $3, status_ts = $4, legal_entity = $5, authority = $6, register = $7,
          number = $8, note = $9, filed_ts = $10, registered_ts = $11, expires_ts = $12, next_action = $13, next_due_ts = $14
-         WHERE code = $1 AND revision = $2 - 1",
+         WHERE code = $1 AND revision = CAST($2 AS BIGINT) - 1",
         values(dossier),
     );
 }

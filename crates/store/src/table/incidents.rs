@@ -123,7 +123,7 @@ pub fn update(batch: &mut Batch, incident: &Incident) {
     batch.guard(
         REVISION_GUARD,
         "UPDATE incidents SET state = $2, is_public = $3, resolved_ts = $4, revision = $5
-         WHERE incident_num = $1 AND revision = $5 - 1",
+         WHERE incident_num = $1 AND revision = CAST($5 AS BIGINT) - 1",
         params![
             incident.incident_num,
             incident.state.as_str(),
