@@ -133,7 +133,7 @@ impl Cluster {
     /// Believes a cell no more. It goes on as it was, as one that was stolen would.
     pub async fn revoke(&mut self, cell: &str) {
         let name = CellName::parse(cell).expect("a cell's name");
-        self.change(|document| edit::revoke_cell(document, &name, None).expect("one cell less")).await;
+        Box::pin(self.change(|document| edit::revoke_cell(document, &name, None).expect("one cell less"))).await;
     }
 
     /// Changes the document, of which `change` gets the text without a signature; all cells of it start again with the new one.
@@ -147,7 +147,7 @@ impl Cluster {
                 continue;
             }
             drop(self.listening.remove(&name));
-            let server = server.restart_with(self.settings(&name)).await;
+            let server = Box::pin(server.restart_with(self.settings(&name))).await;
             self.listen(&name, &server).await;
             self.cells.insert(name, server);
         }

@@ -128,7 +128,7 @@ async fn a_revoked_cell_is_heard_no_more() {
     until("alice reads it", || async { read(&alice, &room).await == [real.clone()] }).await;
     let like = raw(&cluster, "eu1", &real).await;
     let before = state(&alice, &room).await;
-    cluster.revoke("ru1").await;
+    Box::pin(cluster.revoke("ru1")).await;
     let alice = cluster.user("eu1", "alice");
     let forger = cluster.forger(Some("ru1"), "eu1");
     assert!(tell(&forger, "t1", &transaction(&[forger.event(&like, bob.id())], &[])).await.is_err());

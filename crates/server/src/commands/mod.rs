@@ -166,7 +166,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Federation(command)) => federation::run(&config, command).await,
             Some(Command::Probe(arguments)) => probe::run(&config, arguments).await,
             Some(Command::Standing(command)) => standing::run(&config, command).await,
-            Some(Command::Dossier(command)) => dossier::run(&config, command).await,
+            Some(Command::Dossier(command)) => Box::pin(dossier::run(&config, command)).await,
             Some(Command::Demand(command)) => demand::run(&config, command).await,
             Some(Command::Incident(command)) => incident::run(&config, command).await,
             Some(Command::Alerts(command)) => status::alerts(&config, &command).await,

@@ -39,8 +39,8 @@ impl Ingest {
         let localities = self.users.localities();
         let Some(cells) = localities.cells() else { return Ok(None) };
         // What is no event is refused when it is read again.
-        let read = |json: &Box<RawValue>| receive::read(json.get().as_bytes(), rules).ok();
-        let events: Vec<Unverified> = pieces.iter().flatten().filter_map(read).collect();
+        let read = |json: &RawValue| receive::read(json.get().as_bytes(), rules).ok();
+        let events: Vec<Unverified> = pieces.iter().flatten().filter_map(|json| read(json)).collect();
         let required = || events.iter().flat_map(Unverified::required);
         let ours = || required().filter(|required| localities.is_ours(&required.server));
         let users: Vec<&UserId> = ours().filter_map(|required| required.user.as_deref()).collect();
