@@ -3,6 +3,7 @@
 //! `own_cell` is this cell and the document by which it works, `tickets` says whose home is where, `names` is the directory, `inner_link` the way
 //! to the other cells, `serving` what they are served of events, and `localities` what all others ask.
 
+mod directory_status;
 mod inner_link;
 mod localities;
 mod names;
@@ -10,8 +11,9 @@ mod own_cell;
 mod serving;
 mod tickets;
 
+pub use directory_status::DirectoryStatus;
 pub use inner_link::InnerLink;
 pub use localities::{Cells, Localities, Withheld};
-pub use names::{DirectoryStatus, LOOK_UP, Names, Question, TAKE, Told, Wish};
+pub use names::{LOOK_UP, Names, Question, TAKE, Told, Wish};
 pub use own_cell::{DeploymentError, OwnCell, OwnCellSettings};
 pub use tickets::Tickets;

@@ -24,7 +24,7 @@ use quick_cache::sync::Cache;
 use ruma::{OwnedUserId, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{InnerLink, OwnCell, Tickets, own_cell::directory_is_away};
+use super::{DirectoryStatus, InnerLink, OwnCell, Tickets, own_cell::directory_is_away};
 use crate::{Error, Result, federation::PeerError};
 
 /// Where the decider takes wishes for names.
@@ -64,33 +64,6 @@ pub struct Question {
 pub struct Told {
     /// The tickets.
     pub tickets: Vec<Ticket>,
-}
-
-/// How the directory stands, for the operator.
-#[derive(Clone, Debug, Serialize)]
-pub struct DirectoryStatus {
-    /// This cell.
-    pub cell: String,
-    /// Its region.
-    pub region: String,
-    /// The number of the document.
-    pub serial: u32,
-    /// The cell that decides.
-    pub decider: String,
-    /// Its term.
-    pub term: u32,
-    /// Whether that is this cell.
-    pub decides_here: bool,
-    /// People whose homes are known here.
-    pub tickets: usize,
-    /// Those of them whose home is here.
-    pub at_home: usize,
-    /// Names that are taken, if the directory is here.
-    pub names: Option<i64>,
-    /// The number of the log's last entry, if the directory is here.
-    pub log_index: Option<u64>,
-    /// That entry's hash.
-    pub log_hash: Option<String>,
 }
 
 /// A home that a name had. The first has nobody's word but the decider's.
