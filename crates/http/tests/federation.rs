@@ -8,6 +8,8 @@ mod asking;
 mod e2ee;
 #[path = "federation/edus.rs"]
 mod edus;
+#[path = "federation/gaps.rs"]
+mod gaps;
 #[path = "federation/graph.rs"]
 mod graph;
 #[path = "federation/joining.rs"]

@@ -21,7 +21,7 @@ use crate::{
 /// Events of one answer to `/backfill`.
 const BACKFILL: usize = 100;
 /// Events of one answer to `/get_missing_events`.
-const MISSING: usize = 20;
+const MISSING: usize = 100;
 /// Events that one answer looks at for each that it may give.
 const LOOKED_AT: usize = 10;
 /// Event ids from which one walk begins.

@@ -80,13 +80,18 @@ pub async fn rooms(snapshot: &Snapshot, now_ms: i64, limit: i64) -> Result<Vec<R
     rows.iter().map(|row| row.num(0)).collect()
 }
 
-/// The events that wait in a room, in the order in which they came.
-pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum, limit: i64) -> Result<Vec<Waiting>, StoreError> {
+/// The events that wait in a room and whose time has come, in the order in which they came.
+pub async fn of_room(
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+    now_ms: i64,
+    limit: i64,
+) -> Result<Vec<Waiting>, StoreError> {
     let rows = snapshot
         .query(
             "SELECT pdu_num, room_num, origin, event_id, json, received_ts, attempts, due_ts FROM inbound_pdus
-             WHERE room_num = $1 ORDER BY pdu_num LIMIT $2",
-            &params![room_num, limit],
+             WHERE room_num = $1 AND due_ts <= $2 ORDER BY pdu_num LIMIT $3",
+            &params![room_num, now_ms, limit],
         )
         .await?;
     rows.iter().map(waiting).collect()

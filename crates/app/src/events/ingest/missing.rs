@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use domicile_core::ids::{EventNum, NodeNum};
 use domicile_room::event::Pdu;
 use domicile_store::{
@@ -29,7 +30,16 @@ use crate::{
 };
 
 /// Events that are asked for at once to fill a gap (server-server, `get_missing_events`: the other may give fewer).
-const GAP: u32 = 50;
+const PAGE: u32 = 100;
+/// So often it is asked for more of a gap, and so many events of it are taken at most. Some servers give 20 at once.
+const PAGES: usize = 60;
+const GAP: usize = 3_000;
+/// Lower ends of what is known of a gap that are named to have more of it.
+const ENDS: usize = 20;
+/// Events that are here and that are named, so that the other server stops there.
+const NAMED: usize = 100;
+/// How many branches of a gap are helped that do not hang together with what is here.
+const HELPED: usize = 10;
 /// Predecessors of one event whose state is asked for. More cannot be named.
 const STATES: usize = 20;
 /// Events of a state that are asked for one by one; where more are missing, the whole state is.
@@ -106,36 +116,86 @@ impl Ingest {
         Ok(())
     }
 
-    /// What lies between the ends of the room here and an event.
+    /// What lies between the ends of the room here and an event: all of it, if it is not too long.
     async fn fill_gap(
         &self,
         room: &Arc<Room>,
         pdu: &Arc<Pdu>,
         server: &ServerName,
     ) -> std::result::Result<(), FetchError> {
-        let earliest: Vec<OwnedEventId> = room.view().extremities.iter().map(|(_, id)| id.clone()).collect();
-        let latest = vec![pdu.event_id().to_owned()];
-        let mut request = get_missing_events::v1::Request::new(room.info.room_id.clone(), earliest, latest);
-        request.limit = UInt::from(GAP);
-        let answer = self.peers.ask(server, request, LARGE).await?;
-        let mut raw = answer.events;
-        raw.truncate(usize::try_from(GAP).unwrap_or(usize::MAX));
-        let found = self.verified(room, raw).await?;
-        let found: HashMap<OwnedEventId, Arc<Pdu>> =
-            found.into_iter().map(|pdu| (pdu.event_id().to_owned(), pdu)).collect();
-        let mut first = true;
-        for id in outliers::sorted(&found, Pdu::prev_events) {
-            let Some(between) = found.get(&id) else { continue };
-            let outcome = self.take_with_auths(room, between, server, &Way::default()).await?;
-            if let (Outcome::Lacks(missing), true) = (outcome, first) {
+        let found = self.gap(room, pdu, server).await?;
+        let order = outliers::sorted(&found, Pdu::prev_events);
+        let order: Vec<Arc<Pdu>> = order.iter().filter_map(|id| found.get(id).cloned()).collect();
+        let mut rest = &order[..];
+        let mut told = false;
+        for _ in 0..HELPED {
+            let outcomes = self.take(room, rest, &Way::default()).await?;
+            let Some(at) = outcomes.iter().position(|outcome| matches!(outcome, Outcome::Lacks(_))) else { break };
+            let outcome = self.take_with_auths(room, &rest[at], server, &Way::default()).await?;
+            if let (Outcome::Lacks(missing), false) = (outcome, told) {
                 // The gap is longer than what was told of it: its lower end stands on the state there.
                 let states = self.states_elsewhere(room, &missing, server).await?;
-                let way = Way { tell: false, states };
-                self.take_with_auths(room, between, server, &way).await?;
+                self.take_with_auths(room, &rest[at], server, &Way { tell: false, states }).await?;
+                told = true;
             }
-            first = false;
+            rest = &rest[at + 1..];
         }
         Ok(())
+    }
+
+    /// The events of a gap, asked for page by page until they hang together with what is here.
+    async fn gap(
+        &self,
+        room: &Arc<Room>,
+        pdu: &Arc<Pdu>,
+        server: &ServerName,
+    ) -> std::result::Result<HashMap<OwnedEventId, Arc<Pdu>>, FetchError> {
+        let mut earliest: Vec<OwnedEventId> = room.view().extremities.iter().map(|(_, id)| id.clone()).collect();
+        let (mut latest, known) = self.lower_ends(room, std::slice::from_ref(pdu)).await?;
+        earliest.extend(known);
+        let mut found = HashMap::new();
+        for _ in 0..PAGES {
+            let mut request = get_missing_events::v1::Request::new(room.info.room_id.clone(), earliest.clone(), latest);
+            request.limit = UInt::from(PAGE);
+            let mut raw = match self.peers.ask(server, request, LARGE).await {
+                Ok(answer) => answer.events,
+                Err(error) if found.is_empty() => return Err(error.into()),
+                Err(error) => {
+                    tracing::debug!(%server, %error, events = found.len(), "the rest of a gap could not be fetched");
+                    break;
+                }
+            };
+            raw.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
+            let before = found.len();
+            for pdu in self.verified(room, raw).await? {
+                found.entry(pdu.event_id().to_owned()).or_insert(pdu);
+            }
+            let events: Vec<Arc<Pdu>> = found.values().cloned().collect();
+            let (ends, known) = self.lower_ends(room, &events).await?;
+            // So that what lies before these is not told once more.
+            earliest.extend(known);
+            earliest.drain(..earliest.len().saturating_sub(NAMED));
+            latest = ends;
+            if latest.is_empty() || found.len() == before || found.len() >= GAP {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The events among these that name others which are neither among them nor here; and those named that are here.
+    async fn lower_ends(
+        &self,
+        room: &Arc<Room>,
+        events: &[Arc<Pdu>],
+    ) -> Result<(Vec<OwnedEventId>, HashSet<OwnedEventId>)> {
+        let among: HashSet<&EventId> = events.iter().map(|pdu| pdu.event_id()).collect();
+        let named = events.iter().flat_map(|pdu| pdu.prev_events());
+        let outside: HashSet<OwnedEventId> = named.filter(|id| !among.contains(&***id)).cloned().collect();
+        let known = self.placed_ids(room, outside.iter()).await?;
+        let lacks = |pdu: &&Arc<Pdu>| pdu.prev_events().iter().any(|id| outside.contains(id) && !known.contains(id));
+        let ends = events.iter().filter(lacks).take(ENDS).map(|pdu| pdu.event_id().to_owned()).collect();
+        Ok((ends, known))
     }
 
     /// The states after events that are not here, as another server tells them.
@@ -214,11 +274,30 @@ impl Ingest {
         room: &Arc<Room>,
         ids: impl Iterator<Item = &OwnedEventId>,
     ) -> Result<HashSet<OwnedEventId>> {
+        let known = self.known_events(room, ids).await?;
+        known.into_iter().map(|(id, _)| Ok(event_id::from_bytes(&id)?)).collect()
+    }
+
+    /// Which of the events are here and have a place in the room's graph: they are not known by themselves only.
+    async fn placed_ids(
+        &self,
+        room: &Arc<Room>,
+        ids: impl Iterator<Item = &OwnedEventId>,
+    ) -> Result<HashSet<OwnedEventId>> {
+        let known = self.known_events(room, ids).await?;
+        let placed = known.into_iter().filter(|(_, status)| !status.has(Status::OUTLIER));
+        placed.map(|(id, _)| Ok(event_id::from_bytes(&id)?)).collect()
+    }
+
+    async fn known_events(
+        &self,
+        room: &Arc<Room>,
+        ids: impl Iterator<Item = &OwnedEventId>,
+    ) -> Result<Vec<(Bytes, Status)>> {
         let room_num = room.info.room_num;
         let bytes: Vec<_> = ids.map(|id| event_id::to_bytes(id)).collect();
         let read = self.store.read(move |snapshot| async move { events::known(&snapshot, room_num, bytes).await });
-        let known = read.await?;
-        known.into_iter().map(|(id, ..)| Ok(event_id::from_bytes(&id)?)).collect()
+        Ok(read.await?.into_iter().map(|(id, _, status)| (id, status)).collect())
     }
 
     /// Single events; those that the server does not give are left out.

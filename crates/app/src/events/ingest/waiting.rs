@@ -1,7 +1,11 @@
 //! Events that were taken and wait for others that they name. They are on disk, and are worked off room by room, so that a slow server holds up
 //! nobody but its own.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use domicile_core::{
     clock::{HOUR_MS, MINUTE_MS, SECOND_MS},
@@ -13,13 +17,13 @@ use parking_lot::Mutex;
 use ruma::{OwnedServerName, ServerName};
 use tokio_util::sync::CancellationToken;
 
-use super::{Ingest, Way, missing::FetchError};
+use super::{Ingest, Outcome, Way, missing::FetchError, outliers};
 use crate::{Error, Result, rooms::Room};
 
 /// Events that wait in one room at most. What comes beyond is refused; whoever names it later has it fetched.
 const WAITING: i64 = 1_000;
 /// Events that are looked at together.
-const ROUND: i64 = 100;
+const ROUND: i64 = 250;
 /// Rooms that are looked at when the server starts, or when time has passed.
 const ROOMS: i64 = 200;
 /// How often an event's predecessors are asked for before it is given up.
@@ -105,44 +109,69 @@ impl Ingest {
         });
     }
 
-    /// Works off what waits in a room. Says whether anything was done.
+    /// Works off what waits in a room: what can be taken now, or, if there is nothing, the first after what it lacks was fetched. The others
+    /// may lack no more than that. Says whether anything was done.
     async fn work_off(self: &Arc<Self>, room_num: RoomNum) -> Result<bool> {
         let now_ms = self.clock.now_ms();
-        let rows =
-            self.store.read(move |snapshot| async move { inbound::of_room(&snapshot, room_num, ROUND).await }).await?;
+        let read =
+            self.store.read(move |snapshot| async move { inbound::of_room(&snapshot, room_num, now_ms, ROUND).await });
+        let rows = read.await?;
         let room = self.rooms.by_num(room_num).await?;
-        let mut any = false;
-        for row in rows.into_iter().filter(|row| row.due_ts <= now_ms) {
-            any = true;
+        let (mut pdus, mut due) = (HashMap::with_capacity(rows.len()), HashMap::with_capacity(rows.len()));
+        for row in rows {
             let id = event_id::from_bytes(&row.event_id)?;
-            let pdu = Pdu::parse(id, row.json, &room.info.rules).map_err(Error::internal)?;
-            let origin = OwnedServerName::try_from(row.origin).map_err(Error::internal)?;
-            let taken = self.take_with_missing(&room, &Arc::new(pdu), &origin, &Way::default()).await;
-            let mut batch = Batch::new();
-            match taken {
-                Ok(super::Outcome::Lacks(_)) | Err(FetchError::Peer(_)) if row.attempts + 1 < ATTEMPTS => {
-                    if let Err(error) = &taken {
-                        tracing::debug!(%error, attempts = row.attempts, "an event's predecessors could not be fetched");
-                    }
-                    let pause = (PAUSE_MS << row.attempts.clamp(0, 16)).min(HOUR_MS);
-                    inbound::postpone(&mut batch, row.pdu_num, self.clock.now_ms() + pause);
-                }
-                Ok(outcome) => {
-                    tracing::debug!(?outcome, "an event that waited was worked off");
-                    inbound::remove(&mut batch, row.pdu_num);
-                }
-                Err(FetchError::Peer(error)) => {
-                    tracing::info!(%error, "an event is given up: its predecessors cannot be had");
-                    inbound::remove(&mut batch, row.pdu_num);
-                }
-                Err(FetchError::Here(error)) => {
-                    inbound::postpone(&mut batch, row.pdu_num, self.clock.now_ms() + MINUTE_MS);
-                    self.store.write(batch).await?;
-                    return Err(error);
-                }
-            }
-            self.store.write(batch).await?;
+            let pdu = Pdu::parse(id.clone(), row.json.clone(), &room.info.rules).map_err(Error::internal)?;
+            pdus.insert(id.clone(), Arc::new(pdu));
+            due.insert(id, row);
         }
-        Ok(any)
+        let order = outliers::sorted(&pdus, Pdu::prev_events);
+        let order: Vec<Arc<Pdu>> = order.iter().filter_map(|id| pdus.get(id).cloned()).collect();
+        let Some(first) = order.first() else { return Ok(false) };
+        let outcomes = self.take(&room, &order, &Way::default()).await?;
+        let mut batch = Batch::new();
+        let mut any = false;
+        for (pdu, _) in order.iter().zip(&outcomes).filter(|(_, outcome)| !matches!(outcome, Outcome::Lacks(_))) {
+            if let Some(row) = due.get(pdu.event_id()) {
+                inbound::remove(&mut batch, row.pdu_num);
+                any = true;
+            }
+        }
+        if any {
+            self.store.write(batch).await?;
+        } else if let Some(row) = due.get(first.event_id()) {
+            self.work_off_one(&room, first, row).await?;
+        }
+        Ok(true)
+    }
+
+    /// Fetches what an event lacks, and takes it or puts it off.
+    async fn work_off_one(&self, room: &Arc<Room>, pdu: &Arc<Pdu>, row: &inbound::Waiting) -> Result<()> {
+        let origin = OwnedServerName::try_from(row.origin.as_str()).map_err(Error::internal)?;
+        let taken = self.take_with_missing(room, pdu, &origin, &Way::default()).await;
+        let mut batch = Batch::new();
+        match taken {
+            Ok(Outcome::Lacks(_)) | Err(FetchError::Peer(_)) if row.attempts + 1 < ATTEMPTS => {
+                if let Err(error) = &taken {
+                    tracing::debug!(%error, attempts = row.attempts, "an event's predecessors could not be fetched");
+                }
+                let pause = (PAUSE_MS << row.attempts.clamp(0, 16)).min(HOUR_MS);
+                inbound::postpone(&mut batch, row.pdu_num, self.clock.now_ms() + pause);
+            }
+            Ok(outcome) => {
+                tracing::debug!(?outcome, "an event that waited was worked off");
+                inbound::remove(&mut batch, row.pdu_num);
+            }
+            Err(FetchError::Peer(error)) => {
+                tracing::info!(%error, "an event is given up: its predecessors cannot be had");
+                inbound::remove(&mut batch, row.pdu_num);
+            }
+            Err(FetchError::Here(error)) => {
+                inbound::postpone(&mut batch, row.pdu_num, self.clock.now_ms() + MINUTE_MS);
+                self.store.write(batch).await?;
+                return Err(error);
+            }
+        }
+        self.store.write(batch).await?;
+        Ok(())
     }
 }
