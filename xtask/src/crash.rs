@@ -3,6 +3,9 @@
 //! `loadgen ledger` sends messages and writes down each one that the server acknowledged. Then the server is killed with
 //! SIGKILL at some moment, or the disk under it forgets what was not synced. After the next start `loadgen ledger-check`
 //! reads the rooms: every message in the ledger is there, and none twice.
+//!
+//! With `--federation`, two servers share a room, and one of them is killed amid the traffic of both
+//! (`crates/testkit/src/plays/federation/kills.rs`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::bench::synapse;
 use crate::command;
 use crate::random::{self, Random};
 use crate::server::{Profile, Server};
@@ -23,12 +27,18 @@ use disk::Disk;
 /// What to try.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How many times the server is killed
-    #[arg(long, default_value_t = 200)]
-    rounds: u64,
+    /// How many times the server is killed: 200 by default, and 50 with `--federation`
+    #[arg(long)]
+    rounds: Option<u64>,
     /// How many times the power is cut; this takes root and /dev/fuse
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, conflicts_with = "federation")]
     power_cuts: u64,
+    /// Kill two servers in turn amid the traffic between them
+    #[arg(long)]
+    federation: bool,
+    /// With `--federation`: the two servers, each `domicile` or `synapse`
+    #[arg(long, requires = "federation", default_value = "domicile,domicile")]
+    pair: String,
     /// The moments and the torn pages are chosen by this number; a new one each time by default
     #[arg(long)]
     seed: Option<u64>,
@@ -45,6 +55,10 @@ struct Programs {
 
 /// Kills and cuts as often as asked; an error at the first broken promise, whose folder is left to be looked at.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.federation {
+        return federation(args);
+    }
+    let rounds = args.rounds.unwrap_or(200);
     let built = args.profile.build(&[
         ("domicile-server", "domicile"),
         ("domicile-loadgen", "domicile-loadgen"),
@@ -62,15 +76,31 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let seed = args.seed.map_or_else(random::seed, Ok)?;
     println!("crash: seed {seed}, in {}", folder.display());
     let mut random = Random::new(seed);
-    kills(args.rounds, &programs, &folder, &mut random)
+    kills(rounds, &programs, &folder, &mut random)
         .and_then(|()| power_cuts(args.power_cuts, &programs, &folder, &mut random))
         .with_context(|| format!("seed {seed}; everything is left in {}", folder.display()))?;
     fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
-    println!(
-        "crash: {} kills and {} power cuts, every acknowledged message kept, none twice",
-        args.rounds, args.power_cuts
-    );
+    println!("crash: {} kills and {} power cuts, every acknowledged message kept, none twice", rounds, args.power_cuts);
     Ok(())
+}
+
+/// Two servers with traffic between them, each of which is killed in turn.
+fn federation(args: &Args) -> Result<()> {
+    let seed = args.seed.map_or_else(random::seed, Ok)?;
+    let built = args.profile.build(&[("domicile-server", "domicile"), ("domicile-testkit", "federation-plays")])?;
+    let folder = std::env::temp_dir().join(format!("domicile-crash-{}", std::process::id()));
+    fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    // A copy: somebody may build anew while a long run goes on.
+    fs::copy(built.join("domicile"), folder.join("domicile")).context("copying domicile")?;
+    let mut plays = Command::new(built.join("federation-plays"));
+    plays.arg("--server-binary").arg(folder.join("domicile")).args(["--pair", &args.pair]);
+    if args.pair.contains("synapse") {
+        plays.arg("--synapse-python").arg(synapse::environment()?.join("bin/python"));
+    }
+    plays.args(["--kills", &args.rounds.unwrap_or(50).to_string(), "--seed", &seed.to_string()]);
+    plays.arg("--keep").arg(&folder);
+    command::run(&mut plays).with_context(|| format!("seed {seed}; everything is left in {}", folder.display()))?;
+    fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))
 }
 
 /// SIGKILL at some moment under load, on an ordinary folder.

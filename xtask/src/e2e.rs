@@ -1,5 +1,6 @@
 //! `cargo xtask e2e`: plays with clients that nobody here wrote, matrix-sdk and matrix-js-sdk, on a server of this tree.
-//! With `--federation` there are two servers, and one of them nobody here wrote either.
+//! With `--federation` there are two servers, and one of them nobody here wrote either; with `--federation --links` there
+//! are three, on hosts of their own, whose links are slow, lossy and cut.
 //!
 //! The clients live in `clients/`, outside the workspace, each with its own lock file. The plays themselves are in
 //! `crates/testkit/src/plays`.
@@ -47,12 +48,21 @@ pub(crate) struct Args {
 /// What concerns the play on two servers.
 #[derive(Debug, clap::Args)]
 struct Federated {
-    /// The two servers, each `domicile` or `synapse`
-    #[arg(long, requires = "federation", default_value = "domicile,synapse")]
-    pair: String,
-    /// The versions of the rooms that they share
-    #[arg(long, requires = "federation", default_value = "10,11,12")]
-    versions: String,
+    /// Three servers on hosts of their own, joined by links that are slow, lossy and cut; no clients of others. Takes root
+    #[arg(long, requires = "federation", conflicts_with_all = ["only", "delay"])]
+    links: bool,
+    /// The servers, each `domicile` or `synapse`: `domicile,synapse` by default, and `domicile,domicile,synapse` with `--links`
+    #[arg(long, requires = "federation")]
+    pair: Option<String>,
+    /// The versions of the rooms that they share: `10,11,12` by default, and `12` with `--links`
+    #[arg(long, requires = "federation")]
+    versions: Option<String>,
+    /// With `--links`: decides which packets are lost
+    #[arg(long, requires = "links", default_value_t = 1)]
+    seed: u64,
+    /// With `--links`: how many seconds each of the bad times lasts
+    #[arg(long, requires = "links", default_value_t = 10.0)]
+    seconds: f32,
     /// Only these parts: talk, signs, doors, upgrade, split, outage
     #[arg(long, requires = "federation")]
     only: Option<String>,
@@ -84,17 +94,27 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     command::run(&mut plays)
 }
 
-/// Two servers, and people on both.
+/// Two servers, and people on both; or three, and bad links.
 fn federation(args: &Args) -> Result<()> {
-    let driver = matrix_sdk_driver(args)?;
+    let federated = &args.federated;
+    let driver = if federated.links { None } else { Some(matrix_sdk_driver(args)?) };
     let synapse = synapse::environment()?;
     let built = args.profile.build(&[("domicile-server", "domicile"), ("domicile-testkit", "federation-plays")])?;
     let mut plays = Command::new(built.join("federation-plays"));
-    plays.arg("--server-binary").arg(built.join("domicile")).arg("--matrix-sdk-driver").arg(driver);
+    plays.arg("--server-binary").arg(built.join("domicile"));
     plays.arg("--synapse-python").arg(synapse.join("bin/python"));
-    plays.args(["--pair", &args.federated.pair, "--versions", &args.federated.versions]);
-    plays.args(["--delay", &args.federated.delay.to_string()]);
-    if let Some(only) = &args.federated.only {
+    let (pair, versions) =
+        if federated.links { ("domicile,domicile,synapse", "12") } else { ("domicile,synapse", "10,11,12") };
+    plays.args(["--pair", federated.pair.as_deref().unwrap_or(pair)]);
+    plays.args(["--versions", federated.versions.as_deref().unwrap_or(versions)]);
+    if let Some(driver) = driver {
+        plays.arg("--matrix-sdk-driver").arg(driver).args(["--delay", &federated.delay.to_string()]);
+    }
+    if federated.links {
+        provision::ip()?;
+        plays.args(["--links", "--seed", &federated.seed.to_string(), "--seconds", &federated.seconds.to_string()]);
+    }
+    if let Some(only) = &federated.only {
         plays.args(["--only", only]);
     }
     if let Some(folder) = &args.keep {

@@ -1,6 +1,7 @@
 //! For tests: whole servers in a line, plays, a file system that loses power, links that are cut, and a censor.
 
 pub mod censor;
+pub mod chance;
 pub mod cluster;
 pub mod courier;
 pub mod driver;

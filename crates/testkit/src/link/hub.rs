@@ -12,7 +12,8 @@ use parking_lot::{Condvar, Mutex};
 use tun_rs::SyncDevice;
 
 use super::middlebox::{Middlebox, Verdict};
-use super::quality::{Way, seed_of};
+use super::quality::{Way, chance_of};
+use crate::chance::Chance;
 
 /// The hub. Hosts are numbered in the order in which they came.
 pub(super) struct Hub {
@@ -59,8 +60,8 @@ impl Hub {
         let state = &mut *self.state.lock();
         let number = state.hosts.len();
         for (other, port) in state.hosts.iter().enumerate() {
-            state.ways.insert((number, other), Way::new(seed_of(self.seed, name, &port.name)));
-            state.ways.insert((other, number), Way::new(seed_of(self.seed, &port.name, name)));
+            state.ways.insert((number, other), Way::new(chance_of(self.seed, name, &port.name)));
+            state.ways.insert((other, number), Way::new(chance_of(self.seed, &port.name, name)));
         }
         state.addresses.extend(addresses.iter().map(|address| (*address, number)));
         state.hosts.push(Port { name: name.into(), device });
@@ -70,7 +71,7 @@ impl Hub {
     /// Does something with the way from one host to another, both of which are plugged in.
     pub(super) fn way<T>(&self, ends: (usize, usize), act: impl FnOnce(&mut Way) -> T) -> T {
         let mut state = self.state.lock();
-        act(state.ways.entry(ends).or_insert_with(|| Way::new(self.seed)))
+        act(state.ways.entry(ends).or_insert_with(|| Way::new(Chance::new(self.seed))))
     }
 
     pub(super) fn place(&self, middlebox: Option<Box<dyn Middlebox>>) {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::chance::Chance;
+
 /// A queue before a narrow way holds what passes in this time; what comes on top is lost.
 const LONGEST_QUEUE: Duration = Duration::from_millis(250);
 /// Packets that one way holds at most, however long it is.
@@ -81,11 +83,11 @@ pub(super) struct Way {
 }
 
 impl Way {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(chance: Chance) -> Self {
         Self {
             quality: Quality::perfect(),
             is_cut: false,
-            chance: Chance(seed),
+            chance,
             counts: Counts::default(),
             free_at: None,
             last_due: None,
@@ -154,34 +156,9 @@ impl Way {
     }
 }
 
-/// Chance that can be repeated: `SplitMix64`, after Steele, Lea and Flood, "Fast splittable pseudorandom number generators".
-#[derive(Debug)]
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        mix(self.0)
-    }
-
-    /// From 0 up to, but not including, 1.
-    fn part(&mut self) -> f64 {
-        // 32 bits are exact in a `f64`.
-        let high = u32::try_from(self.next() >> 32).unwrap_or(u32::MAX);
-        f64::from(high) / (f64::from(u32::MAX) + 1.0)
-    }
-}
-
-fn mix(mut bits: u64) -> u64 {
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    bits ^ (bits >> 31)
-}
-
-/// The seed of the way from one host to another: a way's losses must not follow those of another.
-pub(super) fn seed_of(seed: u64, from: &str, to: &str) -> u64 {
-    let names = from.bytes().chain([0]).chain(to.bytes());
-    names.fold(mix(seed), |bits, byte| mix(bits ^ u64::from(byte)).wrapping_add(0x9E37_79B9_7F4A_7C15))
+/// What happens on the way from one host to another: a way's losses must not follow those of another.
+pub(super) fn chance_of(seed: u64, from: &str, to: &str) -> Chance {
+    Chance::of(seed, &format!("{from}>{to}"))
 }
 
 #[cfg(test)]
@@ -192,7 +169,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn fates(seed: u64, loss: f64) -> Vec<bool> {
-        let mut way = Way::new(seed_of(seed, "a", "b"));
+        let mut way = Way::new(chance_of(seed, "a", "b"));
         way.set(Quality::perfect().loss(loss));
         let now = Instant::now();
         (0..10_000).map(|_| way.take(now, 100).is_some_and(|_| way.let_out(100))).collect()
@@ -207,12 +184,12 @@ mod tests {
         assert!((900..1_100).contains(&lost), "a tenth of 10,000 was to be lost, and {lost} were");
         assert!(fates(7, 0.0).iter().all(|passed| *passed));
         assert!(fates(7, 1.0).iter().all(|passed| !*passed));
-        assert_ne!(seed_of(7, "a", "b"), seed_of(7, "b", "a"));
+        assert_ne!(chance_of(7, "a", "b").bits(), chance_of(7, "b", "a").bits());
     }
 
     #[test]
     fn jitter_keeps_the_order() {
-        let mut way = Way::new(1);
+        let mut way = Way::new(Chance::new(1));
         way.set(Quality::perfect().delay(10 * MS).jitter(40 * MS));
         let begin = Instant::now();
         let dues: Vec<Instant> = (0..100).filter_map(|_| way.take(begin, 100)).collect();
@@ -224,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_narrow_way_has_a_queue_and_the_queue_an_end() {
-        let mut way = Way::new(1);
+        let mut way = Way::new(Chance::new(1));
         way.set(Quality::perfect().rate(100_000));
         let now = Instant::now();
         let dues: Vec<Instant> = (0..100).filter_map(|_| way.take(now, 1_000)).collect();
@@ -237,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_cut_loses_what_is_holds() {
-        let mut way = Way::new(1);
+        let mut way = Way::new(Chance::new(1));
         let now = Instant::now();
         assert!(way.take(now, 10).is_some());
         way.cut(true);

@@ -4,7 +4,9 @@
 //! It is played in small steps, and a step that fails does not end the play: the report tells all of them, one by one.
 
 mod doors;
+pub mod hosts;
 mod http;
+pub mod kills;
 mod link;
 mod outage;
 mod person;
@@ -13,6 +15,7 @@ mod side;
 mod signs;
 mod split;
 mod talk;
+mod traffic;
 mod upgrade;
 
 use std::path::Path;
@@ -60,7 +63,7 @@ pub fn play(plan: &Plan, programs: &Programs, driver: &Program, folder: &Path) -
     let [first, second] = plan.pair;
     let mut left = Side::start(first, "left", programs, &files, plan.delay, folder)?;
     let mut right = Side::start(second, "right", programs, &files, plan.delay, folder)?;
-    let mut report = Report::new([(left.title(), left.log()), (right.title(), right.log())]);
+    let mut report = Report::new(vec![(left.title(), left.log()), (right.title(), right.log())]);
     left.meet(&right, &mut report);
     right.meet(&left, &mut report);
     let people = (Person::arrive("anna", &left, driver, folder), Person::arrive("boris", &right, driver, folder));

@@ -16,7 +16,7 @@ const MISSED: usize = 5;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Kills each server in turn while somebody on the other writes.
-pub(super) fn play(report: &mut Report, sides: [&mut Side; 2], people: [&mut Person; 2]) {
+pub(super) fn play(report: &mut Report, sides: [&mut Side<'_>; 2], people: [&mut Person; 2]) {
     let ([left, right], [anna, boris]) = (sides, people);
     for turned in [false, true] {
         let (side, home, away) =

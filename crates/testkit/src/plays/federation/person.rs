@@ -49,7 +49,7 @@ impl fmt::Display for Person {
 
 impl Person {
     /// Makes an account with cross-signing keys, and logs in by hand too.
-    pub(super) fn arrive(name: &str, side: &Side, driver: &Program, folder: &Path) -> Result<Self> {
+    pub(super) fn arrive(name: &str, side: &Side<'_>, driver: &Program, folder: &Path) -> Result<Self> {
         let mut client = Driver::start(driver, name, folder)?;
         client.open(&format!("http://{}", side.clients), &folder.join("stores").join(name))?;
         let (user, device) = client.register(name, PASSWORD)?;
@@ -103,6 +103,23 @@ impl Line {
         let answer = ask(address, None, "POST", "/_matrix/client/v3/login", Some(&body))?;
         let token = answer["access_token"].as_str().context("the login gave no token")?.to_owned();
         Ok(Self { address, token, since: None, seen: VecDeque::new() })
+    }
+
+    /// Makes an account, and returns a session of it and the user's id.
+    pub(super) fn register(address: SocketAddr, name: &str) -> Result<(Self, String)> {
+        let body = json!({ "auth": { "type": "m.login.dummy" }, "username": name, "password": PASSWORD });
+        let answer = ask(address, None, "POST", "/_matrix/client/v3/register", Some(&body))?;
+        let field =
+            |name: &str| anyhow::Ok(answer[name].as_str().with_context(|| format!("no {name} was given"))?.to_owned());
+        let (token, user) = (field("access_token")?, field("user_id")?);
+        Ok((Self { address, token, since: None, seen: VecDeque::new() }, user))
+    }
+
+    /// The status and the body of an answer; `None` where there was none, or only a part of it.
+    pub(super) fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
+        let path = format!("/_matrix/client/{path}");
+        let (status, answer) = exchange(self.address, Some(&self.token), method, &path, body).ok()?;
+        Some((status, serde_json::from_str(&answer).ok()?))
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {

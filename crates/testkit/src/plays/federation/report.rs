@@ -27,11 +27,11 @@ struct Step {
 pub struct Report {
     steps: Vec<Step>,
     scene: String,
-    logs: [(String, PathBuf); 2],
+    logs: Vec<(String, PathBuf)>,
 }
 
 impl Report {
-    pub(super) fn new(logs: [(String, PathBuf); 2]) -> Self {
+    pub(super) fn new(logs: Vec<(String, PathBuf)>) -> Self {
         Self { steps: Vec::new(), scene: String::new(), logs }
     }
 
@@ -43,7 +43,7 @@ impl Report {
 
     /// Does one thing, and writes down how it went.
     pub(super) fn step<T>(&mut self, words: &str, act: impl FnOnce() -> Result<T>) -> Option<T> {
-        let lengths = self.logs.clone().map(|(_, log)| log.metadata().map_or(0, |file| file.len()));
+        let lengths: Vec<u64> = self.logs.iter().map(|(_, log)| log.metadata().map_or(0, |file| file.len())).collect();
         let began = Instant::now();
         let outcome = act();
         let took = began.elapsed();
@@ -59,6 +59,13 @@ impl Report {
         }
         self.steps.push(Step { scene: self.scene.clone(), words: words.to_owned(), took, error });
         outcome.ok()
+    }
+
+    /// This report, and another one after it.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.steps.extend(other.steps);
+        self
     }
 
     /// How many steps went well, of how many.

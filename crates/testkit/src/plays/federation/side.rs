@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::http;
 use super::link::Link;
 use super::report::Report;
+use crate::link::Host;
 use crate::server::CertificateFiles;
 
 /// How long a server may take from its start to its first answer.
@@ -49,22 +50,37 @@ pub struct Programs {
 }
 
 /// A server that runs. It is killed when it is dropped.
-pub(super) struct Side {
+pub(super) struct Side<'a> {
     kind: Kind,
-    /// How it is called: an address and a port, those of the link to it.
+    /// How it is called: an address and a port, those of the way to it.
     pub(super) name: String,
-    /// The way on which others reach it.
-    pub(super) link: Link,
     /// Where its clients connect.
     pub(super) clients: SocketAddr,
+    way: Way<'a>,
     folder: PathBuf,
     command: Vec<PathBuf>,
     authority: PathBuf,
     process: Option<Child>,
 }
 
-impl Side {
-    /// Starts a server with everything it writes in a folder of its own.
+/// How others reach a server.
+enum Way<'a> {
+    /// Through a proxy: all servers are on this machine.
+    Proxy(Link),
+    /// It is on a host of its own, and so are its clients.
+    Host(&'a Host),
+}
+
+/// What a server is called, and where it listens.
+struct Site<'a> {
+    name: String,
+    clients: SocketAddr,
+    servers: SocketAddr,
+    way: Way<'a>,
+}
+
+impl<'a> Side<'a> {
+    /// Starts a server on this machine, with everything it writes in a folder of its own.
     pub(super) fn start(
         kind: Kind,
         place: &str,
@@ -73,13 +89,37 @@ impl Side {
         delay: Duration,
         folder: &Path,
     ) -> Result<Self> {
-        let folder = folder.join(place);
-        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let held = [free_port()?, free_port()?];
         let (clients, servers) = (held[0].local_addr()?, held[1].local_addr()?);
         let link = Link::to(servers, delay)?;
         // Only now, so that the link is not given one of them.
         drop(held);
+        let site = Site { name: link.address().to_string(), clients, servers, way: Way::Proxy(link) };
+        Self::start_at(kind, site, programs, files, &folder.join(place))
+    }
+
+    /// Starts a server on a host.
+    pub(super) fn start_on(
+        kind: Kind,
+        host: &'a Host,
+        programs: &Programs,
+        files: &CertificateFiles,
+        folder: &Path,
+    ) -> Result<Self> {
+        let servers = SocketAddr::new(host.address()?, 8448);
+        let clients = SocketAddr::from(([127, 0, 0, 1], 8008));
+        let site = Site { name: servers.to_string(), clients, servers, way: Way::Host(host) };
+        Self::start_at(kind, site, programs, files, &folder.join(host.name()))
+    }
+
+    fn start_at(
+        kind: Kind,
+        site: Site<'a>,
+        programs: &Programs,
+        files: &CertificateFiles,
+        folder: &Path,
+    ) -> Result<Self> {
+        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         let (config, command) = match kind {
             Kind::Domicile => {
                 let config = folder.join("domicile.toml");
@@ -95,14 +135,14 @@ impl Side {
                 (config, command)
             }
         };
-        let name = link.address().to_string();
         let text = match kind {
-            Kind::Domicile => domicile(&name, clients, servers, &folder, files),
-            Kind::Synapse => synapse(&name, clients, servers, &folder, files),
+            Kind::Domicile => domicile(&site, folder, files),
+            Kind::Synapse => synapse(&site, folder, files),
         };
         fs::write(&config, text).with_context(|| format!("writing {}", config.display()))?;
         let authority = files.authority.clone();
-        let mut side = Self { kind, name, link, clients, folder, command, authority, process: None };
+        let Site { name, clients, way, .. } = site;
+        let mut side = Self { kind, name, clients, way, folder: folder.to_owned(), command, authority, process: None };
         if kind == Kind::Synapse {
             fs::write(side.folder.join("log.yaml"), synapse_log(&side.log())).context("writing log.yaml")?;
             let made = side.program()?.arg("--generate-keys").status().context("starting Synapse for its keys")?;
@@ -112,10 +152,35 @@ impl Side {
         Ok(side)
     }
 
+    /// Does something where the server's clients are.
+    pub(super) fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
+        match &self.way {
+            Way::Proxy(_) => Ok(act()),
+            Way::Host(host) => host.inside(act),
+        }
+    }
+
+    /// Nobody reaches it any more. A server on a host is cut off by its network instead.
+    pub(super) fn cut(&self) {
+        if let Way::Proxy(link) = &self.way {
+            link.cut();
+        }
+    }
+
+    /// Others reach it again.
+    pub(super) fn mend(&self) {
+        if let Way::Proxy(link) = &self.way {
+            link.mend();
+        }
+    }
+
     fn program(&self) -> Result<Command> {
         let output = File::options().create(true).append(true).open(self.log());
         let output = output.with_context(|| format!("opening {}", self.log().display()))?;
-        let mut command = Command::new(&self.command[0]);
+        let mut command = match &self.way {
+            Way::Proxy(_) => Command::new(&self.command[0]),
+            Way::Host(host) => host.command(&self.command[0]),
+        };
         command.args(&self.command[1..]).current_dir(&self.folder).stdin(Stdio::null());
         command.stdout(output.try_clone().context("a second handle on the log")?).stderr(output);
         Ok(command)
@@ -124,13 +189,14 @@ impl Side {
     /// Starts it, and waits until it answers clients.
     pub(super) fn run(&mut self) -> Result<()> {
         let began = Instant::now();
-        let process = self.program()?.spawn().with_context(|| format!("starting {}", self.title()))?;
-        let process = self.process.insert(process);
+        self.process = Some(self.program()?.spawn().with_context(|| format!("starting {}", self.title()))?);
         loop {
-            let answer = http::exchange(self.clients, None, "GET", "/_matrix/client/versions", None);
-            if answer.is_ok_and(|(status, _)| status == 200) {
+            let clients = self.clients;
+            let ask = move || http::exchange(clients, None, "GET", "/_matrix/client/versions", None);
+            if self.inside(ask)?.is_ok_and(|(status, _)| status == 200) {
                 return Ok(());
             }
+            let process = self.process.as_mut().context("the server does not run")?;
             if let Some(status) = process.try_wait().context("asking whether the server runs")? {
                 bail!("{} ended while it started ({status}); see {}", self.kind, self.folder.display());
             }
@@ -156,7 +222,7 @@ impl Side {
     }
 
     /// Whether other servers find it: its version and its keys, over TLS.
-    pub(super) fn meet(&self, other: &Self, report: &mut Report) {
+    pub(super) fn meet(&self, other: &Side<'_>, report: &mut Report) {
         for (what, path) in [("version", "/_matrix/federation/v1/version"), ("keys", "/_matrix/key/v2/server")] {
             let words = format!("{} shows its {what}, as {} would ask", other.title(), self.kind);
             report.step(&words, || {
@@ -174,7 +240,7 @@ impl Side {
     }
 }
 
-impl Drop for Side {
+impl Drop for Side<'_> {
     fn drop(&mut self) {
         // It may have ended already, which is as good.
         self.kill().ok();
@@ -185,7 +251,8 @@ fn free_port() -> Result<TcpListener> {
     TcpListener::bind("127.0.0.1:0").context("looking for a free port")
 }
 
-fn domicile(name: &str, clients: SocketAddr, servers: SocketAddr, folder: &Path, files: &CertificateFiles) -> String {
+fn domicile(site: &Site<'_>, folder: &Path, files: &CertificateFiles) -> String {
+    let Site { name, clients, servers, .. } = site;
     let limits =
         ["login_address", "login_account", "registration", "messages", "invites", "joins", "uploads", "searches"];
     let limits = limits.map(|name| format!("{name} = \"off\"\n")).concat();
@@ -193,9 +260,10 @@ fn domicile(name: &str, clients: SocketAddr, servers: SocketAddr, folder: &Path,
         "[server]\nname = \"{name}\"\ndata_dir = \"{data}\"\n\n\
          [[listeners]]\nbind = \"{clients}\"\nserve = [\"client\", \"media\", \"health\"]\n\n\
          [[listeners]]\nbind = \"{servers}\"\nserve = [\"federation\"]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n\n\
-         [egress]\nallow_addresses = [\"127.0.0.0/8\"]\nca_files = [\"{authority}\"]\n\n\
+         [egress]\nallow_addresses = [\"{allowed}\"]\nca_files = [\"{authority}\"]\n\n\
          [registration]\nmode = \"open\"\nopen_to_everybody = \"yes, I know that anybody can make accounts\"\n\n\
          [passwords]\nmemory = \"64K\"\niterations = 1\n\n[rate_limits]\n{limits}",
+        allowed = if servers.ip().is_loopback() { "127.0.0.0/8" } else { "10.0.0.0/8" },
         data = folder.join("data").display(),
         certificate = files.certificate.display(),
         key = files.key.display(),
@@ -203,14 +271,15 @@ fn domicile(name: &str, clients: SocketAddr, servers: SocketAddr, folder: &Path,
     )
 }
 
-fn synapse(name: &str, clients: SocketAddr, servers: SocketAddr, folder: &Path, files: &CertificateFiles) -> String {
+fn synapse(site: &Site<'_>, folder: &Path, files: &CertificateFiles) -> String {
+    let Site { name, clients, servers, .. } = site;
     let off = "{per_second: 100000, burst_count: 100000}";
     let mut config = format!(
         "server_name: '{name}'\nreport_stats: false\nsigning_key_path: {folder}/signing.key\n\
          media_store_path: {folder}/media\npid_file: {folder}/pid\nlog_config: {folder}/log.yaml\n\
          database: {{name: sqlite3, args: {{database: {folder}/homeserver.db}}}}\n\
          listeners:\n\
-         - {{port: {}, bind_addresses: ['127.0.0.1'], type: http, tls: true, resources: [{{names: [federation]}}]}}\n\
+         - {{port: {}, bind_addresses: ['{}'], type: http, tls: true, resources: [{{names: [federation]}}]}}\n\
          - {{port: {}, bind_addresses: ['127.0.0.1'], type: http, resources: [{{names: [client, media]}}]}}\n\
          tls_certificate_path: {}\ntls_private_key_path: {}\nfederation_custom_ca_list: ['{}']\n\
          ip_range_blacklist: []\nfederation_ip_range_blacklist: []\ntrusted_key_servers: []\n\
@@ -220,6 +289,7 @@ fn synapse(name: &str, clients: SocketAddr, servers: SocketAddr, folder: &Path, 
          enable_registration: true\nenable_registration_without_verification: true\nbcrypt_rounds: 4\n\
          rc_federation: {{window_size: 1000, sleep_limit: 100000, sleep_delay: 1, reject_limit: 100000, concurrent: 50}}\n",
         servers.port(),
+        servers.ip(),
         clients.port(),
         files.certificate.display(),
         files.key.display(),

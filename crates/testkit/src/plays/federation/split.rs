@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const AGREED: [&str; 4] = ["m.room.topic", "m.room.name", "m.room.power_levels", "m.room.join_rules"];
 
 /// Cuts the way between two servers while people on both write and change the room.
-pub(super) fn play(report: &mut Report, sides: [&Side; 2], people: [&mut Person; 2]) {
+pub(super) fn play(report: &mut Report, sides: [&Side<'_>; 2], people: [&mut Person; 2]) {
     let [anna, boris] = people;
     report.scene("the way between the servers is cut");
     let Some(room) = report.step(&format!("{anna} and {boris} share an encrypted room"), || {
@@ -43,7 +43,7 @@ pub(super) fn play(report: &mut Report, sides: [&Side; 2], people: [&mut Person;
     let (from_anna, from_boris) = (words(anna), words(boris));
     report.step("while it is cut, both write, and both change the room's topic", || {
         for side in sides {
-            side.link.cut();
+            side.cut();
         }
         anna.client.send_many(&room, &from_anna)?;
         boris.client.send_many(&room, &from_boris)?;
@@ -52,7 +52,7 @@ pub(super) fn play(report: &mut Report, sides: [&Side; 2], people: [&mut Person;
         boris.line.set_state(&room, "m.room.name", &json!({ "name": "named by boris" }))
     });
     for side in sides {
-        side.link.mend();
+        side.mend();
     }
     report.step("when it is mended, each reads what the other wrote, once", || {
         once_each(&boris.to_string(), &boris.client.expect(&room, &from_anna, PATIENCE)?)?;
