@@ -1,6 +1,6 @@
-//! Two servers of ours with traffic both ways, one of which is killed at some moment, again and again.
+//! Two servers with traffic both ways, one of which is killed at some moment, again and again.
 //!
-//! In each round one of the two gets SIGKILL and starts again while people on both write, and everything that was
+//! In each round one of those that are ours gets SIGKILL and starts again while people on both write, and everything that was
 //! acknowledged until then must come to everybody before the next round. Traffic does not stop between rounds.
 
 #![expect(clippy::disallowed_methods, reason = "a play goes on in real time")]
@@ -29,7 +29,7 @@ const WRITING: Duration = Duration::from_millis(20);
 /// What is tried.
 #[derive(Debug)]
 pub struct Kills {
-    /// The two servers. Each is killed in every second round.
+    /// The two servers. Those that are ours are killed in turn.
     pub pair: [Kind; 2],
     /// How often one is killed.
     pub rounds: u32,
@@ -85,8 +85,9 @@ fn rounds(
     tell: &mut dyn FnMut(&str),
 ) -> Result<()> {
     let mut chance = Chance::new(kills.seed);
+    let mut victims = [0, 1].into_iter().filter(|side| kills.pair[*side] == Kind::Domicile).cycle();
     for round in 1..=kills.rounds {
-        let side = &mut sides[usize::from(round % 2 == 0)];
+        let side = &mut sides[victims.next().context("neither of the two is Domicile")?];
         sleep(Duration::from_millis(chance.between(50, 1_500)));
         side.kill()?;
         // Some of the time, the other one notices that it is alone.
