@@ -338,7 +338,9 @@ impl Staging {
     fn pdu(&self, event_num: EventNum) -> Option<Arc<Pdu>> {
         let staged = self.staged.iter().find(|event| event.event_num == event_num).map(|event| &event.pdu);
         let left = || self.redacted.iter().find(|(redacted, _)| *redacted == event_num).map(|(_, pdu)| pdu);
-        staged.or_else(left).map(Arc::clone)
+        // What is not part of the room is named by others all the same.
+        let aside = || self.aside.iter().find(|event| event.event_num == event_num).map(|event| &event.pdu);
+        staged.or_else(left).or_else(aside).map(Arc::clone)
     }
 
     /// Notes the transaction that makes the first staged event.
