@@ -16,15 +16,13 @@ use serde_json::json;
 use super::person::Line;
 use super::report::Report;
 use super::side::{Kind, Programs, Side};
-use super::traffic::{Promises, Reader, View, Wanderer, Writer, same_state};
+use super::traffic::{Promises, Reader, View, Wanderer, Writer, arrived, same_state, whole_past};
 use crate::link::{Network, Quality};
 use crate::server::certificate;
 
 /// How long it may take until everything has come after the links are good again.
 const PATIENCE: Duration = Duration::from_mins(3);
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long somebody waits for what is missing before they page back for it.
-const PAGING: Duration = Duration::from_secs(5);
 const MS: Duration = Duration::from_millis(1);
 /// Who writes on each server, and how long each waits between two messages.
 const WRITERS: usize = 2;
@@ -139,7 +137,7 @@ pub fn play(hosts: &Hosts, programs: &Programs, folder: &Path) -> Result<Report>
             join(acting)
         });
         let told = format!("{} messages and letters have come to everybody, each once", promises.so_far().len());
-        report.step(&told, || arrived(people, sides, promises));
+        report.step(&told, || arrived(&people.readers, sides, room, promises, &promises.so_far()));
         report.step("all three have the same state", || agree(people, sides));
         stop_reading.store(true, Ordering::Relaxed);
         report.step("everybody could read the whole time", || join(reading));
@@ -166,54 +164,6 @@ fn arrange(network: &Network, links: &[Like; 3]) -> Result<()> {
 
 fn join(threads: Vec<thread::ScopedJoinHandle<'_, Result<()>>>) -> Result<()> {
     threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("a thread of the play panicked"))?)
-}
-
-/// Waits until everything that was acknowledged has come to everybody. Synapse fetches what it missed when somebody pages
-/// back to it, so people do.
-fn arrived(people: &People, sides: &[Side<'_>], promises: &Promises) -> Result<()> {
-    let (began, promised) = (Instant::now(), promises.so_far());
-    for (reader, side) in people.readers.iter().zip(sides) {
-        let mut paging = Instant::now() + PAGING;
-        loop {
-            reader.nothing_twice()?;
-            let missing = reader.missing(&promised);
-            if missing.is_empty() {
-                break;
-            }
-            ensure!(
-                began.elapsed() < PATIENCE,
-                "{} of {} have not come to {} after {PATIENCE:?}: {:?}",
-                missing.len(),
-                promised.len(),
-                reader.user(),
-                &missing[..missing.len().min(5)]
-            );
-            if paging < Instant::now() {
-                side.inside(|| reader.look_back(&people.room, promises))??;
-                paging = Instant::now() + PAGING;
-            }
-            sleep(PAUSE);
-        }
-    }
-    Ok(())
-}
-
-/// Everything that was acknowledged is in the past as one pages through it: at once, or when the server has fetched it.
-fn whole_past(reader: &Reader, side: &Side<'_>, room: &str, promises: &Promises) -> Result<()> {
-    let began = Instant::now();
-    loop {
-        let missing = side.inside(|| reader.look_back(room, promises))??;
-        if missing.is_empty() {
-            return Ok(());
-        }
-        ensure!(
-            began.elapsed() < PATIENCE,
-            "{} are not in the past: {:?}",
-            missing.len(),
-            &missing[..missing.len().min(5)]
-        );
-        sleep(PAUSE);
-    }
 }
 
 /// Waits until all servers have the same state.

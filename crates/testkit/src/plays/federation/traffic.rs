@@ -3,10 +3,12 @@
 //! Who writes notes each message that a server acknowledged; who reads counts each event that `/sync` brought. What was
 //! noted must have been brought to everybody, and nothing may have been brought twice.
 
+#![expect(clippy::disallowed_methods, reason = "a play goes on in real time")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use parking_lot::Mutex;
@@ -14,7 +16,14 @@ use serde_json::{Value, json};
 
 use super::http::escape;
 use super::person::Line;
+use super::side::Side;
 
+/// How long what was acknowledged may take to come to everybody. Servers try again after seconds or minutes.
+const PATIENCE: Duration = Duration::from_mins(3);
+/// How long somebody waits for what is missing before they page back for it.
+const PAGING: Duration = Duration::from_secs(8);
+/// Between two looks at who has what.
+const LOOK: Duration = Duration::from_millis(20);
 /// Before the same is tried again with a server that does not answer.
 const AGAIN: Duration = Duration::from_millis(20);
 /// Between two things that a wanderer does.
@@ -286,6 +295,61 @@ impl Reader {
         let events = state.as_array().context("a state is a list")?;
         let named = |event| Ok(((text(event, "type")?, text(event, "state_key")?), text(event, "event_id")?));
         Ok((self.user.clone(), events.iter().map(named).collect::<Result<_>>()?))
+    }
+}
+
+/// Waits until all of this has come to everybody, each of whom is on the side of the same number. A server may fetch what it
+/// missed only when somebody pages back to it, as Synapse does, so people do after a while.
+pub(super) fn arrived(
+    readers: &[Reader],
+    sides: &[Side<'_>],
+    room: &str,
+    promises: &Promises,
+    promised: &Promised,
+) -> Result<()> {
+    let began = Instant::now();
+    for (reader, side) in readers.iter().zip(sides) {
+        let mut paging = Instant::now() + PAGING;
+        loop {
+            reader.nothing_twice()?;
+            let missing = reader.missing(promised);
+            if missing.is_empty() {
+                break;
+            }
+            ensure!(
+                began.elapsed() < PATIENCE,
+                "{} of {} acknowledged have not come to {} after {PATIENCE:?}: {:?}",
+                missing.len(),
+                promised.len(),
+                reader.user(),
+                &missing[..missing.len().min(5)]
+            );
+            if paging < Instant::now() {
+                side.inside(|| reader.look_back(room, promises))??;
+                paging = Instant::now() + PAGING;
+            }
+            sleep(LOOK);
+        }
+    }
+    Ok(())
+}
+
+/// Everything that was acknowledged is in the past as one pages through it: at once, or when the server has fetched it.
+pub(super) fn whole_past(reader: &Reader, side: &Side<'_>, room: &str, promises: &Promises) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let missing = side.inside(|| reader.look_back(room, promises))??;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        ensure!(
+            began.elapsed() < PATIENCE,
+            "{} are not in the past of {}: {:?}",
+            missing.len(),
+            reader.user(),
+            &missing[..missing.len().min(5)]
+        );
+        sleep(LOOK);
     }
 }
 
