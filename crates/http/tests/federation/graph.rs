@@ -96,3 +96,24 @@ async fn what_is_missing_is_noted_whatever_the_order_of_arrival() {
         assert_eq!(graphs.missing.len(), 1, "seed {seed}: only what was before the join");
     }
 }
+
+#[tokio::test]
+async fn what_was_refused_may_be_named_in_the_same_transaction() {
+    let (tap, server) = (Tap::start().await, TestServer::start_federating().await.with_user("alice").await);
+    let room = tap.room("11");
+    let alice = server.user("alice");
+    alice.post(&format!("{V3}/join/{}?via={}", room.room_id(), tap.name()), &json!({})).await.ok();
+    // Mallory is not in the room, and eve says that this allows her to write.
+    let refused = room.placed("mallory", "let me in", |_| {});
+    let refused_id = room.id_of(&refused);
+    let named = room.placed("eve", "as mallory allows", |place| place.auth_events.push(refused_id.clone()));
+    let named_id = room.id_of(&named);
+    let answer = tap.send(&server, "both", &[refused, named], &[]).await.ok();
+    for id in [&refused_id, &named_id] {
+        assert!(answer["pdus"][id.as_str()]["error"].is_string(), "{id}: {answer}");
+    }
+    let good = room.message("eve", "nobody needs mallory for this");
+    let good_id = room.id_of(&good);
+    let answer = tap.send(&server, "good", &[good], &[]).await.ok();
+    assert_eq!(answer["pdus"][good_id.as_str()], json!({}));
+}
