@@ -40,7 +40,7 @@ use crate::{admin_socket::By, serve, telemetry};
 
 /// A Matrix homeserver for people who live under many countries' laws.
 #[derive(Debug, Parser)]
-#[command(name = "domicile", version, about)]
+#[command(name = "domicile", version)]
 struct Arguments {
     /// The configuration file. Without it: domicile.toml in this folder, if it is there.
     #[arg(long, short, global = true, env = "DOMICILE_CONFIG")]
