@@ -126,7 +126,7 @@ fn kill(arguments: &Arguments, pair: [Kind; 2], rounds: u32, programs: &Programs
     println!("kills: seed {}, a room of version {version}", arguments.seed);
     let began = Instant::now();
     kills::play(&Kills { pair, rounds, seed: arguments.seed, version }, programs, folder, &mut |line| {
-        println!("{line}")
+        println!("{line}");
     })?;
     let [first, second] = pair;
     println!("{first} and {second}: {rounds} kills amid their traffic, in {:.1} s", began.elapsed().as_secs_f64());

@@ -124,14 +124,14 @@ pub fn play(hosts: &Hosts, programs: &Programs, folder: &Path) -> Result<Report>
             .collect();
         for times in &TIMES {
             report.step(&format!("{} for {} s", times.title, hosts.time.as_secs_f32()), || {
-                arrange(&network, &times.links)?;
+                arrange(&network, times.links)?;
                 sleep(hosts.time);
                 ensure!(!acting.iter().any(thread::ScopedJoinHandle::is_finished), "somebody gave up");
                 people.readers.iter().try_for_each(Reader::nothing_twice)
             });
         }
         report.step("all links are good again, and people go on for a while", || {
-            arrange(&network, &[Like::Good; 3])?;
+            arrange(&network, [Like::Good; 3])?;
             sleep(hosts.time);
             stop.store(true, Ordering::Relaxed);
             join(acting)
@@ -153,7 +153,7 @@ pub fn play(hosts: &Hosts, programs: &Programs, folder: &Path) -> Result<Report>
     Ok(report)
 }
 
-fn arrange(network: &Network, links: &[Like; 3]) -> Result<()> {
+fn arrange(network: &Network, links: [Like; 3]) -> Result<()> {
     for ((one, other), like) in PAIRS.iter().zip(links) {
         let link = network.link(one, other)?;
         link.set(like.quality());
