@@ -126,8 +126,7 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         // The token first: a stranger's body is not read.
-        let session =
-            session(request.headers(), request.uri(), request.extensions(), state).await?.ok_or_else(token_missing)?;
+        let session = needed_session(&request, state).await?;
         let (body, raw, client) = whole(request).await?;
         Ok(Self { body, raw, session, client })
     }
@@ -142,8 +141,7 @@ where
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let session =
-            session(request.headers(), request.uri(), request.extensions(), state).await?.ok_or_else(token_missing)?;
+        let session = needed_session(&request, state).await?;
         Ok(Self(session))
     }
 }
@@ -158,8 +156,7 @@ where
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let session =
-            session(request.headers(), request.uri(), request.extensions(), state).await?.ok_or_else(token_missing)?;
+        let session = needed_session(&request, state).await?;
         session.check_not_suspended()?;
         let (body, raw, client) = whole(request).await?;
         Ok(Self(Authed { body, raw, session, client }))
@@ -216,6 +213,16 @@ where
     Ok(Some(session))
 }
 
+/// Who asks, where nobody may ask without a token. The request itself is not kept in the future: its body cannot be shared between threads.
+fn needed_session<S>(request: &Request, state: &S) -> impl Future<Output = Result<Arc<Session>, Failure>>
+where
+    Arc<Sessions>: FromRef<S>,
+    Arc<Devices>: FromRef<S>,
+{
+    let asked = session(request.headers(), request.uri(), request.extensions(), state);
+    async move { Ok(asked.await?.ok_or_else(token_missing)?) }
+}
+
 fn token_missing() -> MatrixError {
     ErrorKind::MissingToken.with("This needs an access token: log in.")
 }
@@ -254,8 +261,7 @@ where
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let session =
-            session(request.headers(), request.uri(), request.extensions(), state).await?.ok_or_else(token_missing)?;
+        let session = needed_session(&request, state).await?;
         let (parts, content) = request.into_parts();
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let body = parse(parts, &Bytes::new()).await?;
