@@ -92,6 +92,10 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     };
     let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;
     let metrics = Arc::new(Metrics::default());
+    // Before anybody can ask: a page that was not read from the database yet would say that all is well.
+    if let Err(error) = wired.services.status.refresh().await {
+        tracing::warn!(%error, "the status page could not be written");
+    }
 
     let mut bound = Vec::new();
     for listener in &config.listeners {
