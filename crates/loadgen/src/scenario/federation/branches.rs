@@ -17,7 +17,7 @@ use crate::{
 /// Both branches are told in transactions of 50, one after the other, the last event of the second by itself: for it both whole branches are
 /// resolved, and it is the end that is noted.
 pub(crate) async fn run(args: &Args) -> Result<Measured> {
-    let (origins, _arriving) = Origins::start(args.federating.certificates(), 0).await?;
+    let (origins, _arriving) = Origins::start(args.federating.certificates()?, 0).await?;
     let (signer, maker) = (origins.signer(FIRST)?, origins.user(FIRST, "maker")?);
     let room = Room::new(&signer, "branches", &maker)?;
     let id = room.id.clone();

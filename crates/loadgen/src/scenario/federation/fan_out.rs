@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) async fn run(args: &Args) -> Result<Measured> {
     let addresses: Vec<_> = certificates::addresses().take(args.members).collect();
     ensure!(addresses.len() == args.members, "there are {} addresses and no more", addresses.len());
-    let (origins, mut arriving) = Origins::start(args.federating.certificates(), 0).await?;
+    let (origins, mut arriving) = Origins::start(args.federating.certificates()?, 0).await?;
     let signer = origins.signer(FIRST)?;
     let mut room = Room::new(&signer, "fan", &origins.user(FIRST, "maker")?)?;
     for address in &addresses {

@@ -17,7 +17,7 @@ pub(super) const TRANSACTION: usize = 50;
 /// `members` users of another server send `messages` messages to a room in which somebody here is. The next transaction goes when the last event of
 /// the one before it can be read: so long each of its events took.
 pub(crate) async fn run(args: &Args) -> Result<Measured> {
-    let (origins, _arriving) = Origins::start(args.federating.certificates(), 0).await?;
+    let (origins, _arriving) = Origins::start(args.federating.certificates()?, 0).await?;
     let signer = origins.signer(FIRST)?;
     let users = (0..args.members.max(1)).map(|index| origins.user(FIRST, &format!("sender{index}")));
     let users = users.collect::<Result<Vec<_>>>()?;

@@ -5,7 +5,11 @@ pub(super) mod fan_out;
 pub(super) mod ingest;
 pub(super) mod remote_join;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use domicile_room::event::Pdu;
@@ -33,8 +37,8 @@ pub(crate) struct Federating {
     #[arg(long, default_value = "")]
     pub(crate) name: String,
     /// A folder that `certificates` has filled
-    #[arg(long, default_value = "")]
-    pub(crate) certificates: std::path::PathBuf,
+    #[arg(long)]
+    pub(crate) certificates: Option<PathBuf>,
     /// A room that another server holds
     #[arg(long, default_value = "")]
     pub(crate) room: String,
@@ -50,8 +54,8 @@ pub(crate) struct Federating {
 }
 
 impl Federating {
-    fn certificates(&self) -> &Path {
-        &self.certificates
+    fn certificates(&self) -> Result<&Path> {
+        self.certificates.as_deref().context("between servers, --certificates FOLDER is needed")
     }
 }
 

@@ -66,7 +66,7 @@ fn make(origins: &Origins, members: usize, state: usize) -> Result<OwnedRoomId> 
 
 /// Somebody joins a room of `members` members and `state` other state events through the server that made it, which tells all of it at once.
 pub(crate) async fn direct(args: &Args) -> Result<Measured> {
-    let (origins, _arriving) = Origins::start(args.federating.certificates(), 0).await?;
+    let (origins, _arriving) = Origins::start(args.federating.certificates()?, 0).await?;
     let room = make(&origins, args.members, args.federating.state)?;
     enter(args, room, origins.name(FIRST)?.as_str(), args.members).await
 }
@@ -76,7 +76,7 @@ pub(crate) async fn direct(args: &Args) -> Result<Measured> {
 pub(crate) async fn run(args: &Args) -> Result<Measured> {
     let federating = &args.federating;
     // The server that made the room is still there to say which keys it signs with.
-    let (_origins, _arriving) = Origins::start(federating.certificates(), federating.origin_port).await?;
+    let (_origins, _arriving) = Origins::start(federating.certificates()?, federating.origin_port).await?;
     let room = OwnedRoomId::try_from(federating.room.as_str())?;
     // The holder's own member and the one who joins now.
     enter(args, room, &federating.via, args.members + 1).await
