@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Only scenarios whose name has this in it
     #[arg(long)]
     only: Option<String>,
+    /// Without the scenarios whose name has this in it
+    #[arg(long)]
+    without: Option<String>,
     /// Print the table and leave docs/benchmarks.md as it is
     #[arg(long)]
     print: bool,
@@ -80,7 +83,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let bench = Bench { programs, environment, certificates, quick: args.quick };
     let (mut rows, mut notes) = (String::new(), Vec::new());
     for (index, scenario) in SCENARIOS.iter().enumerate() {
-        if args.only.as_ref().is_some_and(|only| !scenario.name.contains(only.as_str())) {
+        let has = |part: &Option<String>| part.as_ref().map(|part| scenario.name.contains(part.as_str()));
+        if has(&args.only) == Some(false) || has(&args.without) == Some(true) {
             continue;
         }
         println!("bench: {}", scenario.name);
