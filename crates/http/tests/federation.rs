@@ -26,6 +26,8 @@ mod operations;
 mod operator;
 #[path = "federation/pair.rs"]
 mod pair;
+#[path = "federation/partial.rs"]
+mod partial;
 #[path = "federation/reading.rs"]
 mod reading;
 #[path = "federation/requests.rs"]

@@ -207,7 +207,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         Arc::clone(&remote_profiles),
     ));
     let resident = remote::resident(known, &federation, &outside, &members);
-    let Outside { graph, ingest, remote_rooms } = outside;
+    let Outside { graph, ingest, completion, remote_rooms } = outside;
     let jobs = Arc::new(Jobs::new(
         store.clone(),
         clock(),
@@ -393,6 +393,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         outbound,
         copies,
         ingest,
+        completion,
         peers: federation.peers,
         link: cells.map(|cells| cells.link),
         store,

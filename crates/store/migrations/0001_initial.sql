@@ -175,12 +175,13 @@ CREATE TABLE alerts (
 -- Rooms and events ------------------------------------------------------------------------------------------------
 -- `revision` is the guard of every write to the room: two writers cannot both go from 41 to 42. `end_num` is the event to which the next one
 -- refers; where the graph has several ends, the others stand in `forward_extremities`. `is_open` tells that anybody may join or read: who is
--- in such a room can be found by everybody. `has_copy` is 0 for a room that is known here by an invite or a knock only.
+-- in such a room can be found by everybody. `has_copy` is 0 for a room that is known here by an invite or a knock only. `whole_position` is
+-- where the last members of a room came that was joined without them; -1 while they are missing, 0 where none ever were.
 CREATE TABLE rooms (
     room_num BIGINT PRIMARY KEY, room_id TEXT NOT NULL UNIQUE, room_version TEXT NOT NULL, revision BIGINT NOT NULL,
     state_root BIGINT NOT NULL, last_position BIGINT NOT NULL, end_num BIGINT NOT NULL, depth BIGINT NOT NULL, totals BLOB NOT NULL,
     is_public BIGINT NOT NULL DEFAULT 0, is_open BIGINT NOT NULL DEFAULT 0, created_ts BIGINT NOT NULL,
-    has_copy BIGINT NOT NULL DEFAULT 1
+    has_copy BIGINT NOT NULL DEFAULT 1, whole_position BIGINT NOT NULL DEFAULT 0
 );
 -- What the public directory shows of each room in it, kept by the writes that change it; `search` is all its text in small letters.
 CREATE TABLE public_rooms (
@@ -240,9 +241,24 @@ CREATE INDEX aliases_by_room ON aliases (room_num);
 CREATE TABLE backward_extremities (
     room_num BIGINT NOT NULL, missing BLOB NOT NULL, successor_num BIGINT NOT NULL, PRIMARY KEY (room_num, missing, successor_num)
 ) WITHOUT ROWID;
+-- Places in the middle of timelines before which something is missing: the event that names it. What was fetched of it later has no position;
+-- it stands in `gap_events`, the newest first.
+CREATE TABLE timeline_gaps (
+    room_num BIGINT NOT NULL, position BIGINT NOT NULL, event_num BIGINT NOT NULL, PRIMARY KEY (room_num, position)
+) WITHOUT ROWID;
+CREATE TABLE gap_events (
+    room_num BIGINT NOT NULL, position BIGINT NOT NULL, rank BIGINT NOT NULL, event_num BIGINT NOT NULL, PRIMARY KEY (room_num, position, rank)
+) WITHOUT ROWID;
+CREATE INDEX gap_events_by_event ON gap_events (event_num);
 -- The events that allow a state event: numbers, packed.
 CREATE TABLE auth_edges (event_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, auths BLOB NOT NULL);
 CREATE INDEX auth_edges_by_room ON auth_edges (room_num);
+-- Rooms in which this server's people are and whose members are not all known yet: the state is being fetched. `state_before` is what is known
+-- of the state before the join `join_num`; `servers` are those that were said to be in the room (JSON), the one that let us in first.
+CREATE TABLE partial_rooms (
+    room_num BIGINT PRIMARY KEY, join_num BIGINT NOT NULL, state_before BIGINT NOT NULL, servers TEXT NOT NULL, begun_ts BIGINT NOT NULL,
+    attempts BIGINT NOT NULL DEFAULT 0, due_ts BIGINT NOT NULL, last_error TEXT
+);
 -- Redactions that came before what they redact.
 CREATE TABLE early_redactions (
     target BLOB NOT NULL, redaction_num BIGINT NOT NULL, room_num BIGINT NOT NULL, PRIMARY KEY (target, redaction_num)
@@ -321,8 +337,10 @@ CREATE TABLE device_list_copies (
     attempts BIGINT NOT NULL, retry_ts BIGINT NOT NULL
 );
 CREATE INDEX device_list_copies_stale ON device_list_copies (retry_ts) WHERE is_stale = 1;
+-- `origin` is the server that brought the message, null for one of this server's own people.
 CREATE TABLE to_device_messages (
-    device_num BIGINT NOT NULL, position BIGINT NOT NULL, part BIGINT NOT NULL, content TEXT NOT NULL, PRIMARY KEY (device_num, position, part)
+    device_num BIGINT NOT NULL, position BIGINT NOT NULL, part BIGINT NOT NULL, content TEXT NOT NULL, origin TEXT,
+    PRIMARY KEY (device_num, position, part)
 ) WITHOUT ROWID;
 CREATE TABLE to_device_transactions (
     device_num BIGINT NOT NULL, scope BLOB NOT NULL, created_day BIGINT NOT NULL, PRIMARY KEY (device_num, scope)
@@ -435,3 +453,4 @@ CREATE TABLE remote_keys (
 CREATE TABLE remote_key_lists (
     server_name TEXT NOT NULL PRIMARY KEY, list TEXT NOT NULL, valid_until_ts BIGINT NOT NULL, fetched_ts BIGINT NOT NULL
 );
+CREATE INDEX remote_key_lists_by_age ON remote_key_lists (fetched_ts);

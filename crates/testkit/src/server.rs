@@ -26,7 +26,7 @@ use axum::{
 use domicile_app::{
     accounts::{NewSession, lifecycle::NewAccount},
     events::Ingest,
-    federation::Outbound,
+    federation::{Completion, Outbound},
     jobs::Jobs,
     push::Gateways,
     residency::InnerLink,
@@ -83,6 +83,8 @@ pub struct TestServer {
     pub outbound: Arc<Outbound>,
     /// Takes events of other servers.
     pub ingest: Arc<Ingest>,
+    /// Makes rooms whole that were joined without their members.
+    pub completion: Arc<Completion>,
     /// Ends when the last of it is written.
     telling: Option<JoinHandle<()>>,
     users: BTreeMap<String, TestUser>,
@@ -155,6 +157,7 @@ impl TestServer {
             gateways: wired.gateways,
             outbound: wired.outbound,
             ingest: wired.ingest,
+            completion: wired.completion,
             telling,
             users: BTreeMap::new(),
             stopping,
@@ -181,7 +184,7 @@ impl TestServer {
         for user in users.values_mut() {
             user.router = router.clone();
         }
-        let (gateways, outbound) = (wired.gateways, wired.outbound);
+        let (gateways, outbound, completion) = (wired.gateways, wired.outbound, wired.completion);
         if let Some(front) = &front {
             front.show(router.clone());
         }
@@ -197,6 +200,7 @@ impl TestServer {
             gateways,
             outbound,
             ingest: wired.ingest,
+            completion: wired.completion,
             telling,
             users,
             stopping,

@@ -31,7 +31,7 @@ use domicile_http::{
     forwarded::Proxies,
     listener::{Bound, Certificate},
 };
-pub use domicile_room::event::ServerSigner;
+pub use domicile_room::event::{Place, ServerSigner};
 use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
 use ruma::{

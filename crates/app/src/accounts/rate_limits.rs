@@ -39,6 +39,8 @@ pub enum Limit {
     Searches,
     /// Reports of an account to the operator.
     Reports,
+    /// Questions of an address for the keys of other servers: each may have this server ask a hundred of them.
+    ServerKeys,
 }
 
 /// Whose bucket.
@@ -99,6 +101,8 @@ pub struct RateLimitSettings {
     pub searches: Option<Rate>,
     /// [`Limit::Reports`]
     pub reports: Option<Rate>,
+    /// [`Limit::ServerKeys`]
+    pub server_keys: Option<Rate>,
 }
 
 impl RateLimitSettings {
@@ -113,6 +117,7 @@ impl RateLimitSettings {
             Limit::Uploads => self.uploads,
             Limit::Searches => self.searches,
             Limit::Reports => self.reports,
+            Limit::ServerKeys => self.server_keys,
         }
     }
 }

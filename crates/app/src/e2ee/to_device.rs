@@ -6,6 +6,7 @@
 
 pub(crate) mod delivery;
 mod outgoing;
+pub(crate) mod room;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -110,7 +111,7 @@ impl ToDevice {
         let outgoing = self.outgoing(session, kind, elsewhere).await?;
         let mut batch = Batch::new();
         to_device::insert_transaction(&mut batch, sender, &scope, self.clock.now_ms().div_euclid(DAY_MS));
-        delivery::put(&mut batch, &deliveries);
+        delivery::put(&mut batch, &deliveries, None);
         if !outgoing.is_empty() {
             let position = batch.position();
             for edu in &outgoing {

@@ -187,6 +187,17 @@ impl Events {
         }
     }
 
+    /// The member event of an event's sender, as the events that allow it say it: for rooms whose members are not all known.
+    pub async fn sender_by_auth(&self, snapshot: &Snapshot, event: &Stored) -> Result<Option<EventNum>> {
+        for id in event.pdu.auth_events() {
+            let Some(auth) = self.load_by_id(snapshot, id).await? else { continue };
+            if auth.pdu.membership().is_some() && auth.pdu.state_key() == Some(event.pdu.sender().as_str()) {
+                return Ok(Some(auth.event_num));
+            }
+        }
+        Ok(None)
+    }
+
     /// A row as a shared event.
     pub async fn stored(&self, snapshot: &Snapshot, row: events::Event) -> Result<Arc<Stored>> {
         if let Some(event) = self.cached(row.event_num) {

@@ -1,9 +1,13 @@
-//! A room's past that is not here: fetched from servers in the room when somebody reads as far back as that.
+//! A room's past that is not here: fetched from servers in the room when somebody reads as far back as that, before the timeline or in a gap in
+//! its middle.
 
 use std::{sync::Arc, time::Duration};
 
-use domicile_core::ids::RoomNum;
-use domicile_store::{Store, event_id, table::graph};
+use domicile_core::ids::{Position, RoomNum};
+use domicile_store::{
+    Store, event_id,
+    table::{graph, timeline_gaps},
+};
 use ruma::{
     EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedServerName, UInt,
     api::federation::{
@@ -15,7 +19,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::{Bounds, OneAtATime, Peers, Readers};
-use crate::{Error, Result, events::ingest::Ingest, rooms::Room};
+use crate::{Result, events::ingest::Ingest, rooms::Room};
 
 /// Longest wait of somebody who asks for the event of a time.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,6 +33,8 @@ const SERVERS: usize = 5;
 const NAMED: i64 = 20;
 /// Events that are asked for at once.
 const EVENTS: u32 = 100;
+/// Events that are fetched into one gap. Whoever wants more finds it before the gap, or nowhere.
+const GAP_EVENTS: i64 = 5_000;
 /// An attempt that brought nothing takes at least this long, so that nobody asks in a tight circle.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -49,7 +55,7 @@ pub enum Fetched {
     More,
     /// There is more somewhere, and nobody gave it in time.
     NotNow,
-    /// The room's beginning is here.
+    /// The room's beginning is here, or all of a gap.
     Everything,
 }
 
@@ -66,22 +72,22 @@ impl History {
         Ok(!gaps.await?.is_empty())
     }
 
-    /// Fetches more of a room's past, within the time that a reader waits.
-    pub async fn fetch(&self, room: &Arc<Room>, patience: Duration) -> Result<Fetched> {
+    /// Fetches more of what lies before a room's timeline, or in the gap before the event at the position `gap`, within the time that a reader waits.
+    pub async fn fetch(&self, room: &Arc<Room>, gap: Option<Position>, patience: Duration) -> Result<Fetched> {
         let room_num = room.info.room_num;
-        let before = self.gaps(room_num).await?;
+        let before = self.missing(room_num, gap).await?;
         if before.is_empty() {
             return Ok(Fetched::Everything);
         }
         let started = Instant::now();
         let lock = self.fetching.of(room_num);
         let Ok(_one) = tokio::time::timeout(patience, lock.lock()).await else { return Ok(Fetched::NotNow) };
-        let now = self.gaps(room_num).await?;
+        let now = self.missing(room_num, gap).await?;
         if now != before {
             return Ok(if now.is_empty() { Fetched::Everything } else { Fetched::More });
         }
         let left = patience.saturating_sub(started.elapsed());
-        if let Ok(fetched) = tokio::time::timeout(left, self.ask_all(room, &before)).await {
+        if let Ok(fetched) = tokio::time::timeout(left, self.ask_all(room, gap, &before)).await {
             if fetched? {
                 return Ok(Fetched::More);
             }
@@ -90,18 +96,25 @@ impl History {
         Ok(Fetched::NotNow)
     }
 
-    async fn gaps(&self, room_num: RoomNum) -> Result<Vec<OwnedEventId>> {
+    async fn missing(&self, room_num: RoomNum, gap: Option<Position>) -> Result<Vec<OwnedEventId>> {
         let read = self.store.read(move |snapshot| async move {
-            let mut missing = Vec::new();
-            for (id, _) in graph::backward_extremities(&snapshot, room_num, NAMED).await? {
-                missing.push(event_id::from_bytes(&id)?);
-            }
-            Ok::<_, Error>(missing)
+            let ids: Vec<_> = match gap {
+                Some(position) => {
+                    let is_full = timeline_gaps::last_rank(&snapshot, room_num, position).await? >= GAP_EVENTS;
+                    let limit = if is_full { 0 } else { NAMED };
+                    timeline_gaps::missing(&snapshot, room_num, position, limit).await?
+                }
+                None => {
+                    let rows = graph::backward_extremities(&snapshot, room_num, NAMED).await?;
+                    rows.into_iter().map(|(id, _)| id).collect()
+                }
+            };
+            ids.iter().map(|id| Ok(event_id::from_bytes(id)?)).collect::<Result<Vec<OwnedEventId>>>()
         });
         read.await
     }
 
-    async fn ask_all(&self, room: &Arc<Room>, missing: &[OwnedEventId]) -> Result<bool> {
+    async fn ask_all(&self, room: &Arc<Room>, gap: Option<Position>, missing: &[OwnedEventId]) -> Result<bool> {
         for server_name in self.readers.servers(room, SERVERS).await? {
             let request =
                 get_backfill::v1::Request::new(room.info.room_id.clone(), missing.to_vec(), UInt::from(EVENTS));
@@ -112,7 +125,8 @@ impl History {
                     continue;
                 }
             };
-            if self.take(room, &server_name, answer.pdus).await? {
+            let gap = gap.map(|position| (position, missing));
+            if self.take(room, &server_name, answer.pdus, gap).await? {
                 return Ok(true);
             }
         }
@@ -120,12 +134,18 @@ impl History {
     }
 
     /// Hands events over. Whether any was new.
-    async fn take(&self, room: &Arc<Room>, from: &OwnedServerName, mut pdus: Vec<Box<RawValue>>) -> Result<bool> {
+    async fn take(
+        &self,
+        room: &Arc<Room>,
+        from: &OwnedServerName,
+        mut pdus: Vec<Box<RawValue>>,
+        gap: Option<(Position, &[OwnedEventId])>,
+    ) -> Result<bool> {
         pdus.truncate(usize::try_from(EVENTS).unwrap_or(usize::MAX));
         if pdus.is_empty() {
             return Ok(false);
         }
-        Ok(self.ingest.take_history(room, from, pdus).await? > 0)
+        Ok(self.ingest.take_history(room, from, pdus, gap).await? > 0)
     }
 
     /// The event nearest to a time of which servers in the room know: its id and its own time.
@@ -151,7 +171,7 @@ impl History {
     pub async fn fetch_event(&self, room: &Arc<Room>, from: &OwnedServerName, event_id: &EventId) -> Result<bool> {
         let request = get_event::v1::Request::new(event_id.to_owned());
         match self.peers.ask(from, request, SMALL).await {
-            Ok(answer) => self.take(room, from, vec![answer.pdu]).await,
+            Ok(answer) => self.take(room, from, vec![answer.pdu], None).await,
             Err(error) => {
                 tracing::debug!(%error, "a server gives no event of a time");
                 Ok(false)

@@ -2,6 +2,7 @@
 
 mod bell;
 pub mod check;
+pub mod completion;
 mod destinations;
 pub mod history;
 pub mod inbound;
@@ -28,6 +29,7 @@ pub mod transactions;
 
 pub use bell::OutboundBell;
 pub use check::Check;
+pub use completion::Completion;
 pub use destinations::Destinations;
 pub use history::History;
 pub use inbound::{

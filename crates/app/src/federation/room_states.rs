@@ -58,8 +58,12 @@ impl RoomStates {
 
     /// The state before an event, by the events that it names.
     async fn before(&self, origin: &ServerName, room_id: &RoomId, event_id: &EventId) -> Result<StateAt> {
-        self.readers.check(origin, room_id).await?;
+        let reader = self.readers.check(origin, room_id).await?;
         let missing = || not_found(format!("The state at {event_id} is not known here."));
+        // What is known of a room that was joined a moment ago is not its state.
+        if reader.room.view().is_partial() {
+            return Err(missing());
+        }
         let event = self.parts.events.by_id(event_id).await?.ok_or_else(missing)?;
         if event.room.room_id != room_id || event.status.has(Status::OUTLIER) {
             return Err(missing());

@@ -103,7 +103,7 @@ impl Judge {
         }
         let room_id = &event.room.room_id;
         let Ok(asked) = PushEvent::new(&event.pdu, room_id) else { return Outcome::default() };
-        let joined = u64::try_from(view.joined).unwrap_or(u64::MAX);
+        let joined = u64::try_from(view.joined_at_least()).unwrap_or(u64::MAX);
         let facts = RoomFacts::new(room_id, joined, sender, &view.facts.power_levels);
         evaluate_user(&self.rules, &self.user_id, &self.name, &asked, &facts)
     }

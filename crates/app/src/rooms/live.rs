@@ -68,6 +68,17 @@ pub struct Facts {
     pub encrypted: bool,
 }
 
+/// What is special about a room whose members are not all known yet.
+#[derive(Clone, Debug)]
+pub struct Partial {
+    /// The event by which this server came in.
+    pub join_num: EventNum,
+    /// Root of what is known of the state before it.
+    pub state_before: NodeNum,
+    /// The events that it names. They are not here; the state after them is taken to be `state_before`.
+    pub before_join: Vec<OwnedEventId>,
+}
+
 /// A room at one moment.
 #[derive(Clone)]
 pub struct RoomView {
@@ -87,6 +98,8 @@ pub struct RoomView {
     pub members: HashMap<UserNum, Member>,
     /// How many are joined.
     pub joined: usize,
+    /// How many of the joined are of this cell.
+    pub here: i64,
     /// How many are invited.
     pub invited: usize,
     /// What is asked most often.
@@ -105,6 +118,20 @@ pub struct RoomView {
     pub is_public: bool,
     /// The other servers and cells that have members in the room, and how many are joined from each.
     pub destinations: HashMap<DestinationNum, i64>,
+    /// Set while not all members are known.
+    pub partial: Option<Arc<Partial>>,
+}
+
+impl Facts {
+    /// Whether anybody may join or read.
+    pub fn is_open(&self) -> bool {
+        let says = |event: &Option<Arc<Pdu>>, field: &str, word: &str| {
+            let content = event.as_ref().and_then(|pdu| pdu.content_as::<serde_json::Value>());
+            content.is_some_and(|content| content[field] == word)
+        };
+        says(&self.join_rules, "join_rule", "public")
+            || says(&self.history_visibility, "history_visibility", "world_readable")
+    }
 }
 
 impl Room {
@@ -142,8 +169,23 @@ impl RoomView {
 
     /// Whether anybody of this cell is joined.
     pub fn has_local_members(&self) -> bool {
+        self.here > 0
+    }
+
+    /// Whether not all members are known.
+    pub fn is_partial(&self) -> bool {
+        self.partial.is_some()
+    }
+
+    /// Whether somebody is joined, or may be: nothing is known of them, and not all members are known.
+    pub fn may_be_joined(&self, user_num: UserNum) -> bool {
+        self.is_joined(user_num) || (self.is_partial() && !self.members.contains_key(&user_num))
+    }
+
+    /// How many are joined at least: of a server of which no member is known there is one.
+    pub fn joined_at_least(&self) -> usize {
         let elsewhere: i64 = self.destinations.values().sum();
-        i64::try_from(self.joined).unwrap_or(i64::MAX) > elsewhere
+        self.joined.max(usize::try_from(self.here.saturating_add(elsewhere)).unwrap_or_default())
     }
 
     /// The joined members.

@@ -83,10 +83,11 @@ impl Members {
         let Some(room) = self.held(room_id).await? else {
             return self.join_elsewhere(by, room_id, via, reason).await;
         };
-        let view = room.view();
-        if view.is_joined(by.user_num) {
+        if room.view().is_joined(by.user_num) {
             return Ok(());
         }
+        // Whether the room keeps somebody out is told by their membership, which must be known.
+        self.sender.rooms().with_members(&room).await?;
         let authorised_via = match self.restricted_join(&room, by.user_num).await {
             Ok(authorised_via) => authorised_via,
             // Somebody of another server may let them in.
@@ -194,7 +195,7 @@ impl Members {
 
     /// Invites somebody.
     pub async fn invite(&self, by: &Session, room_id: &RoomId, target: &UserId, reason: Option<String>) -> Result<()> {
-        let room = self.member_room(by, room_id).await?;
+        let room = self.room_with_members(by, room_id).await?;
         let target_num = self.target(target).await?;
         match room.view().membership(target_num) {
             Membership::Join => return Err(forbidden(format!("{target} is in the room already."))),
@@ -259,6 +260,7 @@ impl Members {
             let named: Vec<OwnedServerName> = via.iter().filter(|server| !is_cell(server)).cloned().collect();
             return self.remote.knock(by, room_id, &named, content).await;
         };
+        self.sender.rooms().with_members(&room).await?;
         self.change(by, &room, &by.user_id, content, MemberExtras { reason, ..MemberExtras::default() }).await
     }
 
@@ -282,7 +284,7 @@ impl Members {
 
     /// Sends somebody away.
     pub async fn kick(&self, by: &Session, room_id: &RoomId, target: &UserId, reason: Option<String>) -> Result<()> {
-        let room = self.member_room(by, room_id).await?;
+        let room = self.room_with_members(by, room_id).await?;
         let target_num = self.target(target).await?;
         if !matches!(room.view().membership(target_num), Membership::Join | Membership::Invite | Membership::Knock) {
             return Err(forbidden(format!("{target} is not in the room.")));
@@ -293,7 +295,7 @@ impl Members {
 
     /// Keeps somebody out.
     pub async fn ban(&self, by: &Session, room_id: &RoomId, target: &UserId, reason: Option<String>) -> Result<()> {
-        let room = self.member_room(by, room_id).await?;
+        let room = self.room_with_members(by, room_id).await?;
         self.target(target).await?;
         let content = Map::from_iter([("membership".to_owned(), json!("ban"))]);
         self.change(by, &room, target, content, MemberExtras { reason, ..MemberExtras::default() }).await
@@ -301,7 +303,7 @@ impl Members {
 
     /// Takes a ban back.
     pub async fn unban(&self, by: &Session, room_id: &RoomId, target: &UserId, reason: Option<String>) -> Result<()> {
-        let room = self.member_room(by, room_id).await?;
+        let room = self.room_with_members(by, room_id).await?;
         let target_num = self.target(target).await?;
         if room.view().membership(target_num) != Membership::Ban {
             return Err(forbidden(format!("{target} is not banned from the room.")));
@@ -338,6 +340,13 @@ impl Members {
                 Ok(rooms)
             })
             .await
+    }
+
+    /// A room that the user is in, when all of its members are known.
+    pub(super) async fn room_with_members(&self, by: &Session, room_id: &RoomId) -> Result<Arc<Room>> {
+        let room = self.member_room(by, room_id).await?;
+        self.sender.rooms().with_members(&room).await?;
+        Ok(room)
     }
 
     async fn member_room(&self, by: &Session, room_id: &RoomId) -> Result<Arc<Room>> {

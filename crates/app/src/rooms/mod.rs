@@ -28,7 +28,7 @@ pub use create::{CreationSettings, EncryptByDefault, Preset, RoomMaker, RoomRequ
 pub use directory::Directory;
 pub use graph::Graph;
 pub use hierarchy::Hierarchies;
-pub use live::{Facts, Member, Room, RoomInfo, RoomView};
+pub use live::{Facts, Member, Partial, Room, RoomInfo, RoomView};
 pub use members::Members;
 pub use membership::Membership;
 pub use public_rooms::PublicRooms;

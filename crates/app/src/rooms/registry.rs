@@ -3,22 +3,29 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Weak},
+    time::Duration,
 };
 
-use domicile_core::ids::{Position, RoomNum};
+use domicile_core::{
+    error::ErrorKind,
+    ids::{Position, RoomNum},
+};
 use domicile_room::auth;
 use domicile_store::{
     Snapshot, Store, StoreError, event_id,
-    table::{destinations, events as event_rows, memberships, relations, rooms, state},
+    table::{destinations, events as event_rows, memberships, partial_rooms, relations, rooms, state},
 };
 use imbl::Vector;
 use parking_lot::Mutex;
 use quick_cache::{Weighter, sync::Cache};
 use ruma::{OwnedRoomId, RoomId};
+use tokio::sync::Notify;
 
-use super::{AllowedMessages, Facts, Member, Membership, Room, RoomInfo, RoomView, StateTrees, live::RECENT};
+use super::{AllowedMessages, Facts, Member, Membership, Partial, Room, RoomInfo, RoomView, StateTrees, live::RECENT};
 use crate::{Error, Result, error::not_found, events::Events, push::Totals};
 
+/// How long somebody waits at most for a room's members to become known.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Ids whose numbers are kept.
 const IDS_CACHED: usize = 100_000;
 
@@ -42,6 +49,8 @@ pub struct Rooms {
     held: Mutex<HashMap<RoomNum, Weak<Room>>>,
     /// Rooms with events whose words are not in the index of searches yet. A note may be lost; the index knows how far each room is.
     with_new_words: Mutex<HashSet<RoomNum>>,
+    /// Wakes those who wait until a room's members are all known.
+    whole: Notify,
 }
 
 impl Rooms {
@@ -55,6 +64,7 @@ impl Rooms {
             kept: Cache::with_weighter(4_096, state_entries, ByState),
             held: Mutex::default(),
             with_new_words: Mutex::default(),
+            whole: Notify::new(),
         }
     }
 
@@ -140,6 +150,36 @@ impl Rooms {
         room
     }
 
+    /// Waits until all members of a room are known, or until `patience` is over. Gives whether they are.
+    pub async fn wait_for_members(&self, room: &Room, patience: Duration) -> bool {
+        let waiting = async {
+            loop {
+                let mut woken = std::pin::pin!(self.whole.notified());
+                woken.as_mut().enable();
+                if !room.view().is_partial() {
+                    return;
+                }
+                woken.await;
+            }
+        };
+        tokio::time::timeout(patience, waiting).await.is_ok()
+    }
+
+    /// Waits until all members of a room are known, for as long as somebody waits for an answer.
+    pub async fn with_members(&self, room: &Room) -> Result<()> {
+        if self.wait_for_members(room, PATIENCE).await {
+            return Ok(());
+        }
+        let text =
+            "This room was joined a moment ago, and its other servers have not told yet who is in it: try again later.";
+        Err(ErrorKind::Unavailable.with(text).into())
+    }
+
+    /// Wakes those who wait for a room's members. Call it when the room shows them.
+    pub fn members_came(&self) {
+        self.whole.notify_waiters();
+    }
+
     /// Reads a room's view again. Only its writer may call this.
     pub async fn reload(&self, room: &Room) -> Result<()> {
         let (events, trees, room_num) = (Arc::clone(&self.events), Arc::clone(&self.trees), room.info.room_num);
@@ -179,6 +219,7 @@ async fn load(
         state,
         members: imbl::HashMap::new(),
         joined: 0,
+        here: 0,
         invited: 0,
         facts: Arc::new(facts),
         totals: Totals::decode(&row.totals),
@@ -188,12 +229,27 @@ async fn load(
         allowed: AllowedMessages::default(),
         is_public: row.is_public,
         destinations: destinations::of_room(snapshot, room_num).await?.into_iter().collect(),
+        partial: partial(snapshot, events, room_num).await?,
     };
     for row in memberships::of_room(snapshot, room_num).await? {
         let member = Member { membership: Membership::parse(&row.membership), event_num: row.event_num };
         view.set_member(row.user_num, member);
     }
+    view.here = if view.is_partial() {
+        memberships::joined_here(snapshot, room_num).await?
+    } else {
+        i64::try_from(view.joined).unwrap_or(i64::MAX) - view.destinations.values().sum::<i64>()
+    };
     Ok((info, view))
+}
+
+/// What is special about a room whose members are not all known yet.
+async fn partial(snapshot: &Snapshot, events: &Events, room_num: RoomNum) -> Result<Option<Arc<Partial>>> {
+    let Some(row) = partial_rooms::of_room(snapshot, room_num).await? else { return Ok(None) };
+    let join = events.load(snapshot, &[row.join_num]).await?.into_iter().next();
+    let join = join.ok_or_else(|| StoreError::Corrupt(format!("room number {room_num} was joined by no event")))?;
+    let before_join = join.pdu.prev_events().to_vec();
+    Ok(Some(Arc::new(Partial { join_num: row.join_num, state_before: row.state_before, before_join })))
 }
 
 /// The parts of a state that are asked most often.

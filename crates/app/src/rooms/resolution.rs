@@ -91,6 +91,11 @@ impl Resolution {
         Ok(after)
     }
 
+    /// Forgets the state after an event, whose state before has changed.
+    pub fn forget(&self, event_num: EventNum) {
+        self.after.remove(&event_num);
+    }
+
     /// The state where states meet.
     pub async fn resolve(&self, info: &Arc<RoomInfo>, states: Vec<NodeNum>) -> Result<NodeNum> {
         self.resolve_with(info, states, None).await

@@ -21,6 +21,10 @@ impl Members {
         state_key: String,
         content: Box<RawValue>,
     ) -> Result<OwnedEventId> {
+        // Of anybody else's membership it must be known what it was.
+        if kind == TimelineEventType::RoomMember && state_key != by.user_id.as_str() {
+            self.room_with_members(by, room_id).await?;
+        }
         let content = match kind {
             TimelineEventType::RoomMember => self.member_content(by, room_id, &state_key, &content).await?,
             _ => content,

@@ -83,6 +83,9 @@ impl Upgrades {
             || ErrorKind::UnsupportedRoomVersion.with(format!("Room version {version} is not known here."));
         let rules = version.rules().filter(|_| is_offered(&version)).ok_or_else(unsupported)?;
         let old = self.sender.rooms().get(room_id).await?;
+        if old.view().is_joined(by.user_num) {
+            self.sender.rooms().with_members(&old).await?;
+        }
         let view = old.view();
         let may = view.facts.power_levels.user_can_send_state(&by.user_id, StateEventType::RoomTombstone);
         if !view.is_joined(by.user_num) || !may {

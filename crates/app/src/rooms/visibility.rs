@@ -119,6 +119,9 @@ impl Eyes {
 
     /// Whether the reader may see an event.
     pub async fn sees(&mut self, sight: &Sight<'_>, snapshot: &Snapshot, event: &Stored) -> Result<bool> {
+        if event.pdu.is_dummy() {
+            return Ok(false);
+        }
         let (before, membership) = self.at(sight, snapshot, event.state_by_graph()).await?;
         let joined_later =
             matches!((self.joined_until, event.position), (Some(until), Some(position)) if position <= until);

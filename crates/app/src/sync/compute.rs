@@ -47,6 +47,11 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Whether the reader is shown all members with a room, not only those who speak.
+    pub(super) fn is_eager(&self) -> bool {
+        self.request.filter.room.state.lazy_load_options.is_disabled()
+    }
+
     fn wants_room(&self, room_id: &ruma::RoomId) -> bool {
         let filter = &self.request.filter.room;
         filter.rooms.as_ref().is_none_or(|rooms| rooms.iter().any(|known| known == room_id))
@@ -197,6 +202,8 @@ async fn one_room(context: &Context<'_>, answer: &mut SyncAnswer, row: &RoomOfUs
     match Membership::parse(&row.membership) {
         // Where the inbox is cut before the joining, the room comes with the next answer.
         Membership::Join if row.turned_position > context.upto => {}
+        // Who is shown members eagerly is shown the room when all of them are known.
+        Membership::Join if row.lacks_members(context.upto) && context.is_eager() => {}
         Membership::Join => {
             if let Some(room) = room::joined(context, &info, row, data).await? {
                 answer.rooms.join.insert(room_id, room);

@@ -68,6 +68,9 @@ impl EventChoice {
 
     /// Whether an event is chosen.
     pub fn has(&self, pdu: &Pdu) -> bool {
+        if pdu.is_dummy() {
+            return false;
+        }
         self.is_everything()
             || (self.has_type(&pdu.kind().to_string())
                 && self.senders.as_ref().is_none_or(|senders| senders.iter().any(|known| known == pdu.sender()))

@@ -46,7 +46,9 @@ pub(super) async fn joined(
     row: &RoomOfUser,
     account_data: Vec<Ready>,
 ) -> Result<Option<JoinedRoom>> {
-    let fresh = context.request.since.is_none() || row.turned_position > context.since;
+    let became_whole = row.whole_position > context.since && row.whole_position <= context.upto;
+    let fresh =
+        context.request.since.is_none() || row.turned_position > context.since || (became_whole && context.is_eager());
     let whole = fresh || context.request.full_state;
     let from = if fresh { Position::START } else { context.since };
     let upto = context.upto;
@@ -59,7 +61,8 @@ pub(super) async fn joined(
     let limited = cut.limited || (fresh && context.request.since.is_some());
     let request = StateRequest { row, whole, since: from, upto, limited, timeline: &cut.events };
     let state = state::events(context, info, &request).await?;
-    let members_changed = whole || cut.events.iter().chain(&state).any(|event| event.pdu.membership().is_some());
+    let members_changed =
+        whole || became_whole || cut.events.iter().chain(&state).any(|event| event.pdu.membership().is_some());
     let mut room = JoinedRoom {
         summary: if members_changed { summary(context, &view).await? } else { Summary::default() },
         timeline: timeline(context, &onlooker, &cut, limited, from).await?,
@@ -79,7 +82,8 @@ pub(super) async fn joined(
         && room.state.as_ref().is_none_or(EventList::is_empty)
         && room.state_after.as_ref().is_none_or(EventList::is_empty)
         && room.ephemeral.is_empty()
-        && room.account_data.is_empty();
+        && room.account_data.is_empty()
+        && !became_whole;
     Ok((!nothing).then_some(room))
 }
 
@@ -167,6 +171,7 @@ pub(super) async fn last_events(
 ) -> Result<Cut> {
     let (from, upto) = range;
     let view = parts.rooms.load(snapshot, row.room_num).await?.view();
+    let mut cut_off = false;
     let candidates = if let Some(events) = recent(&view, row, from, upto) {
         events
     } else {
@@ -177,13 +182,13 @@ pub(super) async fn last_events(
             events.push(parts.events.stored(snapshot, row).await?);
         }
         events.reverse();
+        // What was not looked at may have been chosen.
+        cut_off = i64::try_from(events.len()).unwrap_or(i64::MAX) >= rows;
         events
     };
     let mut events: Vec<_> = candidates.into_iter().filter(|event| choice.has(&event.pdu)).collect();
-    let limited = events.len() > limit;
-    if limited {
-        events.drain(..events.len() - limit);
-    }
+    let limited = events.len() > limit || cut_off;
+    events.drain(..events.len().saturating_sub(limit));
     Ok(Cut { events, limited })
 }
 
@@ -222,7 +227,11 @@ async fn timeline(
 /// Who is there, and whose names stand for the room's.
 async fn summary(context: &Context<'_>, view: &RoomView) -> Result<Summary> {
     let heroes = heroes(context.parts, &context.snapshot, view, context.session.user_num).await?;
-    Ok(Summary { heroes: Some(heroes), joined: Some(view.joined as u64), invited: Some(view.invited as u64) })
+    Ok(Summary {
+        heroes: Some(heroes),
+        joined: Some(view.joined_at_least() as u64),
+        invited: Some(view.invited as u64),
+    })
 }
 
 /// Members whose names stand for a room's: a few who are there, else a few who were.

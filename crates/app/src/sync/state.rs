@@ -41,7 +41,7 @@ pub(super) async fn events(
         Some(first) if !after => first.state_before,
         _ => state_at(&context.snapshot, request.row, request.upto).await?,
     };
-    let lazy = !context.request.filter.room.state.lazy_load_options.is_disabled();
+    let lazy = !context.is_eager();
     let mut nums: Vec<EventNum> = if request.whole {
         context.parts.trees.all(&context.snapshot, end).await?.into_iter().map(|(_, event_num)| event_num).collect()
     } else if request.limited || after {
@@ -91,8 +91,19 @@ async fn without_idle_members(
     speakers.insert(&context.session.user_id);
     for user_id in speakers {
         let key_num = parts.keys.load(&context.snapshot, "m.room.member", user_id.as_str()).await?;
-        if let Some(key_num) = key_num {
-            wanted.extend(parts.trees.get(&context.snapshot, end, key_num).await?);
+        let member = match key_num {
+            Some(key_num) => parts.trees.get(&context.snapshot, end, key_num).await?,
+            None => None,
+        };
+        match member {
+            None if view.is_partial() => {
+                let said = request.timeline.iter().find(|event| event.pdu.sender() == user_id);
+                wanted.extend(match said {
+                    Some(event) => parts.events.sender_by_auth(&context.snapshot, event).await?,
+                    None => None,
+                });
+            }
+            member => wanted.extend(member),
         }
     }
     let is_member: HashSet<EventNum> =

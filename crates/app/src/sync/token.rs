@@ -2,7 +2,7 @@
 
 use domicile_core::{error::ErrorKind, ids::Position};
 
-use crate::Error;
+use crate::{Error, rooms::reader::GapPlace};
 
 /// A place in the stream, as clients hold it: `s<position>_<typing>_<presence>`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +47,21 @@ pub fn timeline_position(text: &str) -> Result<Position, Error> {
     text.parse::<SyncToken>().map(|token| token.position)
 }
 
+/// A place in a gap of a timeline, as `/messages` names it: `g<position>_<rank>`.
+pub fn gap_place(text: &str) -> Option<GapPlace> {
+    let (position, rank) = text.strip_prefix('g')?.split_once('_')?;
+    let rank = if rank == "end" { GapPlace::BEYOND } else { rank.parse().ok().filter(|rank| *rank >= 0)? };
+    Some(GapPlace { position: Position(position.parse().ok()?), rank })
+}
+
+/// The token of a place in a gap.
+pub fn gap_token(place: GapPlace) -> String {
+    match place.rank {
+        GapPlace::BEYOND => format!("g{}_end", place.position),
+        rank => format!("g{}_{rank}", place.position),
+    }
+}
+
 /// The token of a place in a timeline.
 pub fn timeline_token(position: Position) -> String {
     format!("t{position}")
@@ -66,6 +81,11 @@ mod tests {
         assert_eq!(token.to_string().parse::<SyncToken>().unwrap(), token);
         assert_eq!(timeline_position("t-5").unwrap(), Position(-5));
         assert_eq!(timeline_position("s42_7").unwrap(), Position(42));
+        for rank in [0, 7, GapPlace::BEYOND] {
+            let place = GapPlace { position: Position(42), rank };
+            assert_eq!(gap_place(&gap_token(place)), Some(place));
+        }
+        assert!(["", "g", "g1", "g_", "g1_-1", "t1"].iter().all(|nonsense| gap_place(nonsense).is_none()));
         for nonsense in ["", "s", "s1", "s_1", "sx_1", "s-1_0", "s1_2_", "s1_2_3_4", "t", "s99999999999999999999_1"] {
             assert!(nonsense.parse::<SyncToken>().is_err(), "{nonsense}");
         }

@@ -23,5 +23,7 @@ section! {
         searches: Rate = Rate::Limited { per_second: 2.0, burst: 20 };
         /// Reports to the operator by one account.
         reports: Rate = Rate::Limited { per_second: 0.05, burst: 20 };
+        /// Questions from one address for the keys of other servers.
+        server_keys: Rate = Rate::Limited { per_second: 1.0, burst: 50 };
     }
 }

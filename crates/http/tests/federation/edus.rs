@@ -93,6 +93,23 @@ async fn large_requests_are_cut_into_several_and_bounded() {
 }
 
 #[tokio::test]
+async fn a_server_that_fills_an_inbox_shuts_out_itself_only() {
+    let pair = Pair::new().await;
+    let evil = "@eve:evil.example";
+    for round in 0..51 {
+        let messages =
+            (0..100).map(|number| message(evil, &format!("m{round}.{number}"), &pair.alice, "*", &json!({})));
+        pair.here.hear("evil.example", messages).await;
+    }
+    assert_eq!(pair.here.inbox_of(pair.alice.id()).await, 5_000);
+    let (kind, honest) = message(pair.bob.id(), "h", &pair.alice, "*", &json!({ "key": 1 }));
+    pair.here.hear(&pair.far(), [(kind, honest)]).await;
+    let own = json!({ "messages": { pair.alice.id(): { "*": { "key": 2 } } } });
+    pair.alice.put(&format!("{V3}/sendToDevice/org.example.key/t1"), &own).await.ok();
+    assert_eq!(pair.here.inbox_of(pair.alice.id()).await, 5_002);
+}
+
+#[tokio::test]
 async fn messages_are_kept_in_order_and_forged_ones_passed_over() {
     let pair = Pair::new().await;
     let (alice, far) = (&pair.alice, pair.far());

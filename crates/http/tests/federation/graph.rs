@@ -7,7 +7,7 @@ use domicile_core::{
     rng::{self, SeededRng},
 };
 use domicile_testkit::{
-    server::TestServer,
+    server::{Settings, TestServer, TestUser},
     tap::{Answer, Tap, TapRoom},
 };
 use parking_lot::Mutex;
@@ -116,4 +116,120 @@ async fn what_was_refused_may_be_named_in_the_same_transaction() {
     let good_id = room.id_of(&good);
     let answer = tap.send(&server, "good", &[good], &[]).await.ok();
     assert_eq!(answer["pdus"][good_id.as_str()], json!({}));
+}
+
+#[tokio::test]
+async fn many_ends_are_tied_together_and_nobody_sees_it() {
+    let settings = Settings { tells: true, ..Settings::default() };
+    let (tap, server) = (Tap::start().await, TestServer::federating_with(settings).await.with_user("alice").await);
+    let room = tap.room("11");
+    let (alice, room_id) = (server.user("alice"), room.room_id());
+    alice.post(&format!("{V3}/join/{room_id}?via={}", tap.name()), &json!({})).await.ok();
+    let first = room.message("eve", "first");
+    let named = vec![room.id_of(&first)];
+    tap.send(&server, "t0", &[first], &[]).await.ok();
+    let branches: Vec<Value> = (0..45)
+        .map(|number| room.placed("eve", &format!("branch {number}"), |place| place.prev_events.clone_from(&named)))
+        .collect();
+    let ids: Vec<OwnedEventId> = branches.iter().map(|event| room.id_of(event)).collect();
+    let answer = tap.send(&server, "t1", &branches, &[]).await.ok();
+    assert!(answer["pdus"].as_object().unwrap().values().all(|answer| answer == &json!({})), "{answer}");
+    let graphs = server.graphs().await;
+    assert!(graphs.ends <= 11, "{} ends", graphs.ends);
+    // What ties them comes from here, and names every branch once.
+    let mut named: Vec<OwnedEventId> = Vec::new();
+    for _ in 0..100 {
+        let heard = tap.heard();
+        let events = heard.iter().filter_map(|heard| heard.body["pdus"].as_array()).flatten();
+        let ties = events.filter(|event| event["type"] == "org.matrix.dummy_event");
+        named =
+            ties.flat_map(|event| serde_json::from_value::<Vec<_>>(event["prev_events"].clone()).unwrap()).collect();
+        if named.len() >= 40 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(named.len() >= 40, "{}", named.len());
+    let untold = ids.iter().filter(|id| !named.contains(id)).count();
+    assert!(untold <= 11, "{untold} are ends still");
+    // Nobody sees them, and nobody has read the room by them.
+    let filter = "%7B%22room%22%3A%7B%22timeline%22%3A%7B%22limit%22%3A100%7D%7D%7D";
+    let shown = alice.get(&format!("{V3}/sync?timeout=0&filter={filter}")).await.ok();
+    let shown = &shown["rooms"]["join"][room_id.as_str()];
+    let types: Vec<&str> =
+        shown["timeline"]["events"].as_array().unwrap().iter().filter_map(|event| event["type"].as_str()).collect();
+    assert_eq!(types.iter().filter(|kind| **kind == "m.room.message").count(), 46, "{types:?}");
+    assert!(!types.contains(&"org.matrix.dummy_event"));
+    assert_eq!(shown["unread_notifications"]["notification_count"], 46);
+    let page = alice.get(&format!("{V3}/rooms/{room_id}/messages?dir=b&limit=100")).await.ok();
+    assert!(!page.to_string().contains("org.matrix.dummy_event"));
+}
+
+/// All pages of a room's past from its newest end, and how many they were.
+async fn pages(by: &TestUser, room_id: &str, limit: usize) -> (Vec<String>, usize) {
+    let (mut from, mut bodies, mut count) = (String::new(), Vec::new(), 0);
+    loop {
+        let page = by.get(&format!("{V3}/rooms/{room_id}/messages?dir=b&limit={limit}{from}")).await.ok();
+        let chunk = page["chunk"].as_array().unwrap();
+        bodies.extend(chunk.iter().filter_map(|event| event["content"]["body"].as_str().map(str::to_owned)));
+        count += 1;
+        assert!(count < 50, "the past has no end");
+        match page["end"].as_str() {
+            Some(end) => from = format!("&from={end}"),
+            None => return (bodies, count),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_gap_in_the_timeline_is_filled_for_who_pages_through_it() {
+    let (tap, server) = (Tap::start().await, TestServer::start_federating().await.with_user("alice").await);
+    let room = tap.room("11");
+    let (alice, room_id) = (server.user("alice"), room.room_id());
+    room.message("eve", "before we came");
+    alice.post(&format!("{V3}/join/{room_id}?via={}", tap.name()), &json!({})).await.ok();
+    tap.send(&server, "t1", &[room.message("eve", "first")], &[]).await.ok();
+    // The tap is silent for a while; then it tells the newest only, and nothing of what lies between.
+    let missed: Vec<String> = (0..30).map(|number| format!("missed {number}")).collect();
+    for body in &missed {
+        room.message("eve", body);
+    }
+    tap.script("/_matrix/federation/v1/get_missing_events/", |_| Answer::Json(json!({ "events": [] })));
+    tap.send(&server, "t2", &[room.message("eve", "last")], &[]).await.ok();
+    for _ in 0..200 {
+        if server.graphs().await.messages == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Nobody has what lies between: it is passed over, and what is older is shown.
+    tap.script("/_matrix/federation/v1/backfill/", |_| {
+        Answer::Json(json!({ "origin": "x", "origin_server_ts": 1, "pdus": [] }))
+    });
+    let page = alice.get(&format!("{V3}/rooms/{room_id}/messages?dir=b&limit=1")).await.ok();
+    assert_eq!(page["chunk"][0]["content"]["body"], "last");
+    let page = alice
+        .get(&format!("{V3}/rooms/{room_id}/messages?dir=b&limit=1&from={}", page["end"].as_str().unwrap()))
+        .await
+        .ok();
+    assert_eq!(page["chunk"][0]["content"]["body"], "first", "{page}");
+
+    tap.tell_the_truth();
+    let mut expected = vec!["last".to_owned()];
+    expected.extend(missed.iter().rev().cloned());
+    expected.extend(["first".to_owned(), "before we came".to_owned()]);
+    assert_eq!(pages(&alice, room_id.as_str(), 7).await.0, expected);
+    let asked = tap.heard().iter().filter(|heard| heard.path.contains("/backfill/")).count();
+    assert_eq!(pages(&alice, room_id.as_str(), 100).await.0, expected, "the same again");
+    let again = tap.heard().iter().filter(|heard| heard.path.contains("/backfill/")).count();
+    assert_eq!(again, asked, "what is here is not fetched twice");
+    // Where a timeline begins behind the gap, its `prev_batch` leads into it.
+    let filter = "%7B%22room%22%3A%7B%22timeline%22%3A%7B%22limit%22%3A1%7D%7D%7D";
+    let shown = alice.get(&format!("{V3}/sync?timeout=0&filter={filter}")).await.ok();
+    let prev = shown["rooms"]["join"][room_id.as_str()]["timeline"]["prev_batch"].as_str().unwrap().to_owned();
+    let page = alice.get(&format!("{V3}/rooms/{room_id}/messages?dir=b&limit=1&from={prev}")).await.ok();
+    assert_eq!(page["chunk"][0]["content"]["body"], "missed 29");
+    let id = page["chunk"][0]["event_id"].as_str().unwrap();
+    let event = alice.get(&format!("{V3}/rooms/{room_id}/event/{id}")).await.ok();
+    assert_eq!(event["content"]["body"], "missed 29");
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use domicile_app::federation::{KeyUse, server_keys::KeyList};
+use domicile_app::{
+    accounts::rate_limits::{Rate, RateLimitSettings},
+    federation::{KeyUse, server_keys::KeyList},
+};
 use domicile_core::clock::DAY_MS;
 use domicile_testkit::server::{START_MS, Settings, TestServer};
 use serde_json::{Value, json};
@@ -42,6 +45,23 @@ async fn a_notary_fetches_signs_and_remembers() {
         anybody.post("/_matrix/key/v2/query", &json!({ "server_keys": {} })).await.ok()["server_keys"],
         json!([])
     );
+}
+
+#[tokio::test]
+async fn an_address_asks_a_notary_so_often_only() {
+    let rate = Rate { per_second: 1.0, burst: 3 };
+    let rate_limits = RateLimitSettings { server_keys: Some(rate), ..RateLimitSettings::default() };
+    let server = TestServer::with_settings(Settings { rate_limits, ..Settings::default() }).await;
+    let (anybody, path) = (server.anonymous(), format!("/_matrix/key/v2/query/{}", server.name()));
+    let none = json!({ "server_keys": {} });
+    for _ in 0..2 {
+        anybody.post("/_matrix/key/v2/query", &none).await.ok();
+    }
+    anybody.get(&path).await.ok();
+    anybody.get(&path).await.fails(429, "M_LIMIT_EXCEEDED");
+    anybody.post("/_matrix/key/v2/query", &none).await.fails(429, "M_LIMIT_EXCEEDED");
+    server.clock.advance(1_000);
+    anybody.get(&path).await.ok();
 }
 
 #[tokio::test]

@@ -17,5 +17,5 @@ pub mod validate;
 pub use build::{BuildError, EventDraft, Place, ReferenceHashes, build, build_old};
 pub use client_json::ClientEvent;
 pub use judged::Judged;
-pub use pdu::{Pdu, PduError, Relation};
+pub use pdu::{DUMMY, Pdu, PduError, Relation};
 pub use sign::ServerSigner;

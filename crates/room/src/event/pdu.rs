@@ -1,6 +1,6 @@
 //! An event, parsed once and shared by all who read it.
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 use bytes::Bytes;
 use ruma::{
@@ -12,6 +12,11 @@ use serde::{
     de::{self, IgnoredAny, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
+
+/// The type of events that servers make to tie branches of a room's graph together. No specification has it; servers agree on it, and do not show
+/// such events to clients.
+pub const DUMMY: &str = "org.matrix.dummy_event";
+static DUMMY_KIND: LazyLock<TimelineEventType> = LazyLock::new(|| DUMMY.into());
 
 /// An event that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -244,6 +249,11 @@ impl Pdu {
     /// The same as the body of a request or a part of an answer to another server: a copy of its own.
     pub fn to_raw(&self) -> serde_json::Result<Box<RawValue>> {
         serde_json::from_slice(&self.json)
+    }
+
+    /// Whether the event says nothing and only ties branches of the graph together ([`DUMMY`]).
+    pub fn is_dummy(&self) -> bool {
+        self.state_key.is_none() && self.kind == *DUMMY_KIND
     }
 
     /// The `membership` of a member event.

@@ -8,7 +8,7 @@ use domicile_app::{
     e2ee::DeviceListCopies,
     events::Ingest,
     evidence::Ledger,
-    federation::{Outbound, Peers, outbound::Carrier},
+    federation::{Completion, Outbound, Peers, outbound::Carrier},
     jobs::Jobs,
     probes::Probes,
     push::{Delivery, Gateways},
@@ -64,6 +64,8 @@ pub struct Wired {
     pub ingest: Arc<Ingest>,
     /// Watches registers of what is blocked.
     pub blocklists: Arc<Blocklists>,
+    /// Makes rooms whole that were joined without their members.
+    pub completion: Arc<Completion>,
     /// Copies of other people's devices.
     pub copies: Arc<DeviceListCopies>,
     /// The link to other cells, if there are any.

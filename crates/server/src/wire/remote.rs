@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domicile_app::{
     accounts::Users,
     events::{Events, Ingest, IngestParts, send::Sender, wake::Wakers},
-    federation::{Destinations, RemoteRooms, RemoteRoomsParts, Resident, ResidentParts},
+    federation::{Completion, Destinations, RemoteRooms, RemoteRoomsParts, Resident, ResidentParts},
     rooms::{Graph, Members, Resolution, Rooms, StateKeys, StateTrees},
 };
 use domicile_store::Store;
@@ -15,6 +15,7 @@ use super::{Surroundings, federation::Federation};
 pub(super) struct Outside {
     pub(super) graph: Arc<Graph>,
     pub(super) ingest: Arc<Ingest>,
+    pub(super) completion: Arc<Completion>,
     pub(super) remote_rooms: Arc<RemoteRooms>,
 }
 
@@ -58,6 +59,7 @@ pub(super) fn wire(known: Known<'_>, federation: &Federation, surroundings: &Sur
         destinations: Arc::clone(destinations),
     }));
     sender.sign_with(Arc::<Ingest>::clone(&ingest));
+    let completion = Arc::new(Completion::new(store.clone(), clock(), Arc::clone(rooms), Arc::clone(&ingest)));
     let remote_rooms = Arc::new(RemoteRooms::new(RemoteRoomsParts {
         store: store.clone(),
         clock: clock(),
@@ -71,10 +73,11 @@ pub(super) fn wire(known: Known<'_>, federation: &Federation, surroundings: &Sur
         trees: Arc::clone(trees),
         sender: Arc::clone(sender),
         ingest: Arc::clone(&ingest),
+        completion: Arc::clone(&completion),
         destinations: Arc::clone(destinations),
         wakers: Arc::clone(wakers),
     }));
-    Outside { graph, ingest, remote_rooms }
+    Outside { graph, ingest, completion, remote_rooms }
 }
 
 /// What other servers ask of rooms that are here.

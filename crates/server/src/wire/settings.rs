@@ -127,6 +127,7 @@ fn rate_limits(config: &config::RateLimits) -> RateLimitSettings {
         uploads: bucket(config.uploads),
         searches: bucket(config.searches),
         reports: bucket(config.reports),
+        server_keys: bucket(config.server_keys),
     }
 }
 

@@ -151,6 +151,7 @@ pub(super) const TABLES: &[Table] = &[
             column("position", Class::Content, Holds::Position),
             column("part", Class::Content, Holds::Value),
             column("content", Class::Content, Holds::Value),
+            column("origin", Class::Operational, Holds::Value),
         ],
     },
     Table {

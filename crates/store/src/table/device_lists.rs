@@ -36,11 +36,12 @@ pub struct ActiveRoom {
     pub room_num: RoomNum,
     /// Whether the reader is joined.
     pub joined: bool,
-    /// Whether the reader joined or ceased to be joined after the position.
+    /// Whether the reader joined or ceased to be joined after the position, or is joined and the last members became known after it.
     pub turned: bool,
 }
 
-/// The reader's rooms whose timeline went on after `since`: nobody joins or leaves without an event there.
+/// The reader's rooms whose timeline went on after `since`: nobody joins or leaves without an event there. And those whose last members became
+/// known after it.
 pub async fn active_rooms(
     snapshot: &Snapshot,
     reader: UserNum,
@@ -48,18 +49,17 @@ pub async fn active_rooms(
 ) -> Result<Vec<ActiveRoom>, StoreError> {
     let rows = snapshot
         .query(
-            "SELECT m.room_num, m.membership, m.turned_position FROM memberships m JOIN rooms r ON r.room_num = m.room_num
-             WHERE m.user_num = $1 AND r.last_position > $2",
+            "SELECT m.room_num, m.membership, m.turned_position, r.whole_position FROM memberships m
+             JOIN rooms r ON r.room_num = m.room_num WHERE m.user_num = $1 AND (r.last_position > $2 OR r.whole_position > $2)",
             &params![reader, since],
         )
         .await?;
     rows.iter()
         .map(|row| {
-            Ok(ActiveRoom {
-                room_num: row.num(0)?,
-                joined: row.text(1)? == "join",
-                turned: row.num::<Position>(2)? > since,
-            })
+            let joined = row.text(1)? == "join";
+            let became_whole = row.num::<Position>(3)? > since;
+            let turned = row.num::<Position>(2)? > since || (joined && became_whole);
+            Ok(ActiveRoom { room_num: row.num(0)?, joined, turned })
         })
         .collect()
 }

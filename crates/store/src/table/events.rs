@@ -255,6 +255,66 @@ pub fn place(batch: &mut Batch, event: &Event, position: Value) {
     );
 }
 
+/// Of events by their ids in stored form, those that are state and are not rejected: the pair that each sets, and its number. Each once.
+pub async fn state_of_ids(
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+    ids: impl IntoIterator<Item = Bytes>,
+) -> Result<Vec<(KeyNum, EventNum)>, StoreError> {
+    let mut found = Vec::new();
+    for id in ids {
+        let row = snapshot
+            .query_opt(
+                "SELECT event_num, key_num, status FROM events WHERE event_id = $1 AND room_num = $2",
+                &params![id, room_num],
+            )
+            .await?;
+        let Some(row) = row.filter(|row| row.int(2).is_ok_and(|status| !Status(status).has(Status::REJECTED))) else {
+            continue;
+        };
+        if let Some(key_num) = row.opt_num(1)? {
+            found.push((key_num, row.num(0)?));
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// The events of a room after a number that were looked at and are not part of it, in their order.
+pub async fn refused_after(
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+    after: EventNum,
+) -> Result<Vec<EventNum>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT event_num, status FROM events WHERE room_num = $1 AND position IS NULL AND event_num > $2 ORDER BY event_num",
+            &params![room_num, after],
+        )
+        .await?;
+    let mut refused = Vec::new();
+    for row in rows {
+        if !Status(row.int(1)?).has(Status::OUTLIER) {
+            refused.push(row.num(0)?);
+        }
+    }
+    Ok(refused)
+}
+
+/// Sets the states before an event anew, since more is known of the room.
+pub fn set_states(batch: &mut Batch, event_num: EventNum, state_before: NodeNum, graph_state: Option<NodeNum>) {
+    batch.push(
+        "UPDATE events SET state_before = $2, graph_state = $3 WHERE event_num = $1",
+        params![event_num, state_before, graph_state],
+    );
+}
+
+/// Takes an event out of the timeline: it turned out not to be allowed.
+pub fn take_out(batch: &mut Batch, event_num: EventNum, status: Status) {
+    batch.push("UPDATE events SET position = NULL, status = $2 WHERE event_num = $1", params![event_num, status]);
+}
+
 /// What is known of events by their ids in stored form: id, number, how they stand.
 pub async fn known(
     snapshot: &Snapshot,

@@ -5,7 +5,8 @@ use domicile_core::ids::{EventNum, RoomNum};
 
 use crate::{Batch, Snapshot, StoreError, params, value::int_list};
 
-/// At most `limit` events that others name and that are not here, with an event that names each.
+/// At most `limit` events that others name and that are not here, with an event that names each; without those that are missing in the
+/// [middle](super::timeline_gaps) of the timeline.
 pub async fn backward_extremities(
     snapshot: &Snapshot,
     room_num: RoomNum,
@@ -13,7 +14,10 @@ pub async fn backward_extremities(
 ) -> Result<Vec<(Bytes, EventNum)>, StoreError> {
     let rows = snapshot
         .query(
-            "SELECT missing, successor_num FROM backward_extremities WHERE room_num = $1 ORDER BY successor_num DESC LIMIT $2",
+            "SELECT b.missing, b.successor_num FROM backward_extremities b WHERE b.room_num = $1
+             AND NOT EXISTS (SELECT 1 FROM timeline_gaps g WHERE g.room_num = $1 AND g.event_num = b.successor_num)
+             AND NOT EXISTS (SELECT 1 FROM gap_events e WHERE e.event_num = b.successor_num)
+             ORDER BY b.successor_num DESC LIMIT $2",
             &params![room_num, limit],
         )
         .await?;

@@ -114,3 +114,13 @@ pub fn postpone(batch: &mut Batch, pdu_num: i64, due_ts: i64) {
 pub fn remove(batch: &mut Batch, pdu_num: i64) {
     batch.push("DELETE FROM inbound_pdus WHERE pdu_num = $1", params![pdu_num]);
 }
+
+/// Puts an event off without counting it as an attempt.
+pub fn put_off(batch: &mut Batch, pdu_num: i64, due_ts: i64) {
+    batch.push("UPDATE inbound_pdus SET due_ts = $2 WHERE pdu_num = $1", params![pdu_num, due_ts]);
+}
+
+/// Has the events that wait in a room be looked at now.
+pub fn hasten(batch: &mut Batch, room_num: RoomNum, now_ms: i64) {
+    batch.push("UPDATE inbound_pdus SET due_ts = $2 WHERE room_num = $1", params![room_num, now_ms]);
+}

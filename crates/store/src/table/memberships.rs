@@ -193,6 +193,48 @@ pub fn set(
     );
 }
 
+/// Adds what became known of an older membership, unless something is known of the user already.
+pub fn add_known(batch: &mut Batch, user_num: UserNum, room_num: RoomNum, membership: &str, event_num: EventNum) {
+    batch.push(
+        "INSERT INTO memberships (user_num, room_num, membership, event_num, position, turned_position, forgotten)
+         VALUES ($1, $2, $3, $4, 0, 0, 0) ON CONFLICT (user_num, room_num) DO NOTHING",
+        params![user_num, room_num, membership, event_num],
+    );
+}
+
+/// How many of this server's own people are joined to a room.
+pub async fn joined_here(snapshot: &Snapshot, room_num: RoomNum) -> Result<i64, StoreError> {
+    let row = snapshot
+        .query_one(
+            "SELECT COUNT(*) FROM memberships m JOIN users u ON u.user_num = m.user_num AND u.is_local = 1
+             WHERE m.room_num = $1 AND m.membership = 'join'",
+            &params![room_num],
+        )
+        .await?;
+    row.int(0)
+}
+
+/// At most `limit` of this server's own people who are joined to a room.
+pub async fn some_here(snapshot: &Snapshot, room_num: RoomNum, limit: i64) -> Result<Vec<UserNum>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT m.user_num FROM memberships m JOIN users u ON u.user_num = m.user_num AND u.is_local = 1
+             WHERE m.room_num = $1 AND m.membership = 'join' LIMIT $2",
+            &params![room_num, limit],
+        )
+        .await?;
+    rows.iter().map(|row| row.num(0)).collect()
+}
+
+/// Has the clients of those of this server's people who are joined to a room be shown it as if they had just come.
+pub fn show_anew(batch: &mut Batch, room_num: RoomNum, position: Value) {
+    batch.push(
+        "UPDATE memberships SET position = $2, turned_position = $2 WHERE room_num = $1 AND membership = 'join'
+         AND user_num IN (SELECT user_num FROM users WHERE is_local = 1)",
+        params![room_num, position],
+    );
+}
+
 /// Notes that a user who has left wants to forget the room.
 pub fn forget(batch: &mut Batch, user_num: UserNum, room_num: RoomNum) {
     batch.push(

@@ -94,3 +94,27 @@ pub fn put_list(batch: &mut Batch, server_name: &str, list: &RemoteKeyList) {
         params![server_name, list.list.as_str(), list.valid_until_ts, list.fetched_ts],
     );
 }
+
+/// Of how many servers keys are known.
+pub async fn servers(snapshot: &Snapshot) -> Result<i64, StoreError> {
+    snapshot.query_one("SELECT COUNT(*) FROM remote_key_lists", &[]).await?.int(0)
+}
+
+/// The `limit` servers whose keys came longest ago, without those that have members in rooms here.
+pub async fn oldest(snapshot: &Snapshot, limit: i64) -> Result<Vec<String>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT l.server_name FROM remote_key_lists l WHERE NOT EXISTS (SELECT 1 FROM destinations d
+             JOIN destination_rooms r ON r.destination_num = d.destination_num WHERE d.destination = l.server_name)
+             ORDER BY l.fetched_ts LIMIT $1",
+            &params![limit],
+        )
+        .await?;
+    rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
+}
+
+/// Forgets all keys of a server.
+pub fn forget(batch: &mut Batch, server_name: &str) {
+    batch.push("DELETE FROM remote_keys WHERE server_name = $1", params![server_name]);
+    batch.push("DELETE FROM remote_key_lists WHERE server_name = $1", params![server_name]);
+}

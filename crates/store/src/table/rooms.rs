@@ -198,3 +198,8 @@ pub fn touch(batch: &mut Batch, room_num: RoomNum, revision: i64) {
         params![room_num, revision],
     );
 }
+
+/// Notes whether a room's members are all known: `position` is where the last of them came, -1 while some are missing, 0 where none ever were.
+pub fn set_whole(batch: &mut Batch, room_num: RoomNum, position: Value) {
+    batch.push("UPDATE rooms SET whole_position = $2 WHERE room_num = $1", params![room_num, position]);
+}

@@ -23,6 +23,15 @@ pub struct RoomOfUser {
     pub last_position: Position,
     /// Root of the room's state after its last event.
     pub state_root: NodeNum,
+    /// Where the last members came of a room that was joined without them; -1 while they are missing, 0 where none ever were.
+    pub whole_position: Position,
+}
+
+impl RoomOfUser {
+    /// Whether not all of the room's members were known at a position.
+    pub fn lacks_members(&self, upto: Position) -> bool {
+        self.whole_position.0 < 0 || self.whole_position > upto
+    }
 }
 
 /// A user's rooms in which something was written after `since`, and all of those that they are invited to, left and so on after it. With
@@ -34,10 +43,11 @@ pub async fn rooms_of_user(
 ) -> Result<Vec<RoomOfUser>, StoreError> {
     let rows = snapshot
         .query(
-            "SELECT m.room_num, m.membership, m.event_num, m.position, m.turned_position, r.last_position, r.state_root
+            "SELECT m.room_num, m.membership, m.event_num, m.position, m.turned_position, r.last_position, r.state_root,
+             r.whole_position
              FROM memberships m JOIN rooms r ON r.room_num = m.room_num
              WHERE m.user_num = $1 AND m.forgotten = 0
-             AND (m.position > $2 OR (m.membership = 'join' AND r.last_position > $2)) ORDER BY m.room_num",
+             AND (m.position > $2 OR (m.membership = 'join' AND (r.last_position > $2 OR r.whole_position > $2))) ORDER BY m.room_num",
             &params![user_num, since],
         )
         .await?;
@@ -52,6 +62,7 @@ pub async fn rooms_of_user(
                 turned_position: row.num(4)?,
                 last_position: row.num(5)?,
                 state_root: row.num(6)?,
+                whole_position: row.num(7)?,
             })
         })
         .collect()
@@ -65,7 +76,8 @@ pub async fn joined_room(
 ) -> Result<Option<RoomOfUser>, StoreError> {
     let row = snapshot
         .query_opt(
-            "SELECT m.room_num, m.membership, m.event_num, m.position, m.turned_position, r.last_position, r.state_root
+            "SELECT m.room_num, m.membership, m.event_num, m.position, m.turned_position, r.last_position, r.state_root,
+             r.whole_position
              FROM memberships m JOIN rooms r ON r.room_num = m.room_num
              WHERE m.user_num = $1 AND m.room_num = $2 AND m.membership = 'join'",
             &params![user_num, room_num],
@@ -81,6 +93,7 @@ pub async fn joined_room(
             turned_position: row.num(4)?,
             last_position: row.num(5)?,
             state_root: row.num(6)?,
+            whole_position: row.num(7)?,
         })
     })
     .transpose()

@@ -26,13 +26,49 @@ pub async fn devices_of(
     rows.iter().map(|row| Ok((row.num(0)?, row.num(1)?, row.text(2)?.to_owned()))).collect()
 }
 
-/// Puts a message into a device's inbox, if the device is still there.
-pub fn insert(batch: &mut Batch, device_num: DeviceNum, position: Value, part: i64, content: &str) {
+/// Puts a message into a device's inbox, if the device is still there. `origin` is the server that brought it, if it is not of this one.
+pub fn insert(
+    batch: &mut Batch,
+    device_num: DeviceNum,
+    (position, part): (Value, i64),
+    content: &str,
+    origin: Option<&str>,
+) {
     batch.push(
-        "INSERT INTO to_device_messages (device_num, position, part, content)
-         SELECT d.device_num, CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($4 AS TEXT) FROM devices d WHERE d.device_num = $1",
-        params![device_num, position, part, content],
+        "INSERT INTO to_device_messages (device_num, position, part, content, origin)
+         SELECT d.device_num, CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($4 AS TEXT), CAST($5 AS TEXT) FROM devices d
+         WHERE d.device_num = $1",
+        params![device_num, position, part, content, origin],
     );
+}
+
+/// How many messages of a server lie in a device's inbox, and how many letters they have together. Counting ends at `limit`.
+pub async fn held_of(
+    snapshot: &Snapshot,
+    device_num: DeviceNum,
+    origin: &str,
+    limit: i64,
+) -> Result<(i64, i64), StoreError> {
+    let row = snapshot
+        .query_one(
+            "SELECT COUNT(*), COALESCE(SUM(LENGTH(content)), 0) FROM (SELECT content FROM to_device_messages
+             WHERE device_num = $1 AND origin = $2 LIMIT $3) held",
+            &params![device_num, origin, limit],
+        )
+        .await?;
+    Ok((row.int(0)?, row.int(1)?))
+}
+
+/// The same of all other servers together.
+pub async fn held_of_others(snapshot: &Snapshot, device_num: DeviceNum, limit: i64) -> Result<(i64, i64), StoreError> {
+    let row = snapshot
+        .query_one(
+            "SELECT COUNT(*), COALESCE(SUM(LENGTH(content)), 0) FROM (SELECT content FROM to_device_messages
+             WHERE device_num = $1 AND origin IS NOT NULL LIMIT $2) held",
+            &params![device_num, limit],
+        )
+        .await?;
+    Ok((row.int(0)?, row.int(1)?))
 }
 
 /// Messages of a device after `since` and up to `upto`, at most `limit`.

@@ -21,6 +21,8 @@ pub struct Graphs {
     pub waiting: i64,
     /// Events that are no state, in timelines.
     pub messages: i64,
+    /// Ends of all graphs.
+    pub ends: i64,
 }
 
 impl TestServer {
@@ -45,7 +47,10 @@ impl TestServer {
             let waiting = snapshot.query_one("SELECT COUNT(*) FROM inbound_pdus", &[]).await?.int(0)?;
             let messages = "SELECT COUNT(*) FROM events WHERE status = 0 AND key_num IS NULL AND position IS NOT NULL";
             let messages = snapshot.query_one(messages, &[]).await?.int(0)?;
-            Ok::<_, StoreError>(Graphs { noted, missing, waiting, messages })
+            let ends =
+                "SELECT (SELECT COUNT(*) FROM rooms WHERE has_copy = 1) + (SELECT COUNT(*) FROM forward_extremities)";
+            let ends = snapshot.query_one(ends, &[]).await?.int(0)?;
+            Ok::<_, StoreError>(Graphs { noted, missing, waiting, messages, ends })
         });
         read.await.expect("a database")
     }

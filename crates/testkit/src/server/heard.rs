@@ -30,4 +30,15 @@ impl TestServer {
         });
         read.await.expect("what waits")
     }
+
+    /// How many messages lie in the inboxes of a user's devices.
+    pub async fn inbox_of(&self, user_id: &str) -> i64 {
+        let user_id = user_id.to_owned();
+        let read = self.store.read(move |snapshot| async move {
+            let sql = "SELECT COUNT(*) FROM to_device_messages m JOIN devices d ON d.device_num = m.device_num
+                       JOIN users u ON u.user_num = d.user_num WHERE u.user_id = $1";
+            snapshot.query_one(sql, &domicile_store::params![user_id.as_str()]).await?.int(0)
+        });
+        read.await.expect("a count")
+    }
 }

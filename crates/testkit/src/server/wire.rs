@@ -130,5 +130,6 @@ pub(super) async fn wire(
     let telling = tells.then(|| tokio::spawn(Arc::clone(&wired.outbound).run(stopping.clone())));
     tokio::spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     tokio::spawn(Arc::clone(&wired.ingest).run(stopping.clone()));
+    tokio::spawn(Arc::clone(&wired.completion).run(stopping.clone()));
     (wired, stopping.drop_guard(), telling)
 }

@@ -8,7 +8,7 @@ use domicile_room::{
 };
 use parking_lot::Mutex;
 use ruma::{
-    OwnedEventId, OwnedRoomId, OwnedUserId, RoomVersionId, UserId, events::TimelineEventType,
+    OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomVersionId, UserId, events::TimelineEventType,
     room_version_rules::RoomVersionRules,
 };
 use serde_json::{Value, json, value::to_raw_value};
@@ -30,6 +30,8 @@ pub(super) struct Graph {
     pub(super) before: BTreeMap<OwnedEventId, State>,
     pub(super) ends: Vec<OwnedEventId>,
     pub(super) state: State,
+    /// The servers that are said to be in it.
+    pub(super) servers: Vec<OwnedServerName>,
 }
 
 /// A room. Its copies are one room.
@@ -54,6 +56,7 @@ impl TapRoom {
             before: BTreeMap::new(),
             ends: Vec::new(),
             state: State::new(),
+            servers: vec![tap.name.clone()],
         };
         let room = Self { tap, version, rules, graph: Arc::new(Mutex::new(graph)) };
         let eve = room.tap.user("eve");
@@ -150,6 +153,50 @@ impl TapRoom {
     pub fn id_of(&self, event: &Value) -> OwnedEventId {
         let unverified = event::receive::read(event.to_string().as_bytes(), &self.rules).expect("an event");
         unverified.event_id().to_owned()
+    }
+
+    /// Says of another server, too, that it is in the room.
+    pub fn also_in(&self, server: OwnedServerName) {
+        self.graph.lock().servers.push(server);
+    }
+
+    /// Its state as it is now and all that allows it, as answers to `/state_ids` and `/state`.
+    pub fn answers(&self) -> (Value, Value) {
+        let graph = self.graph.lock();
+        let state: Vec<OwnedEventId> = graph.state.values().cloned().collect();
+        let chain = graph.auth_chain(&state);
+        let ids = json!({ "pdu_ids": state, "auth_chain_ids": chain });
+        (ids, json!({ "pdus": graph.told(&state), "auth_chain": graph.told(&chain) }))
+    }
+
+    /// The member events of some users of the tap and all that allows them, as an answer to `/event_auth`.
+    pub fn auth_answer(&self, localparts: &[&str]) -> Value {
+        let ids: Vec<OwnedEventId> = localparts
+            .iter()
+            .map(|localpart| self.state_id("m.room.member", self.tap.user(localpart).as_str()))
+            .collect();
+        let graph = self.graph.lock();
+        let chain = graph.auth_chain(&ids);
+        json!({ "auth_chain": graph.told(ids.iter().chain(&chain)) })
+    }
+
+    /// The event of a pair of its state as it is now.
+    pub fn state_id(&self, kind: &str, state_key: &str) -> OwnedEventId {
+        let found = self.graph.lock().state.get(&(kind.to_owned(), state_key.to_owned())).cloned();
+        found.expect("state that is there")
+    }
+
+    /// The first event of a type.
+    pub fn first_of(&self, kind: &str) -> OwnedEventId {
+        let graph = self.graph.lock();
+        let found = graph.order.iter().find(|id| graph.events[*id].kind().to_string() == kind).cloned();
+        found.expect("an event that is there")
+    }
+
+    /// The events that somebody's member event names as coming before it.
+    pub fn before_ends_of(&self, user_id: &str) -> Vec<OwnedEventId> {
+        let member = self.state_id("m.room.member", user_id);
+        self.graph.lock().events[&member].prev_events().to_vec()
     }
 
     /// The ids of its state as it is now.

@@ -58,7 +58,9 @@ impl TapRoom {
             ("make_join", [user_id]) => self.templated(user_id, "join")?,
             ("make_leave", [user_id]) => self.templated(user_id, "leave")?,
             ("make_knock", [user_id]) => self.templated(user_id, "knock")?,
-            ("send_join", [_]) if heard.method == Method::PUT => self.joined(&heard.body)?,
+            ("send_join", [_]) if heard.method == Method::PUT => {
+                self.joined(&heard.body, values(query, "omit_members") == ["true"])?
+            }
             ("send_leave", [_]) => {
                 self.take(&heard.body)?;
                 json!({})
@@ -90,14 +92,17 @@ impl TapRoom {
         Some(json!({ "room_version": self.version(), "event": self.template(&user_id, membership) }))
     }
 
-    /// The answer to a join: the state before it and what allows that.
-    fn joined(&self, event: &Value) -> Option<Value> {
-        let state: Vec<OwnedEventId> = self.graph.lock().state.values().cloned().collect();
-        self.take(event)?;
+    /// The answer to a join: the state before it and what allows that and the join.
+    fn joined(&self, event: &Value, omit_members: bool) -> Option<Value> {
+        let before = self.graph.lock().state.clone();
+        let event_id = self.take(event)?;
         let graph = self.graph.lock();
+        let told = before.iter().filter(|((kind, _), _)| !omit_members || kind != "m.room.member");
+        let state: Vec<OwnedEventId> = told.map(|(_, id)| id.clone()).collect();
+        let chain = graph.auth_chain(state.iter().chain([&event_id]));
         Some(json!({
-            "origin": graph.room_id.server_name(), "event": event, "members_omitted": false,
-            "state": graph.told(&state), "auth_chain": graph.told(&graph.auth_chain(&state)),
+            "origin": graph.room_id.server_name(), "event": event, "members_omitted": omit_members,
+            "servers_in_room": graph.servers, "state": graph.told(&state), "auth_chain": graph.told(&chain),
         }))
     }
 }

@@ -48,8 +48,8 @@ struct Event<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
     pub(crate) user_num: UserNum,
-    device_num: DeviceNum,
-    event: Arc<str>,
+    pub(crate) device_num: DeviceNum,
+    pub(crate) event: Arc<str>,
 }
 
 /// The events of a sender's messages, once they are checked: an object each, of a size that can be read.
@@ -125,8 +125,8 @@ pub(crate) async fn deliveries(snapshot: &Snapshot, events: Events) -> Result<Ve
     Ok(deliveries)
 }
 
-/// Puts messages into inboxes, all at one new position.
-pub(crate) fn put(batch: &mut Batch, deliveries: &[Delivery]) {
+/// Puts messages into inboxes, all at one new position. `origin` is the server that brought them, if they are not of this one.
+pub(crate) fn put(batch: &mut Batch, deliveries: &[Delivery], origin: Option<&str>) {
     if deliveries.is_empty() {
         return;
     }
@@ -134,7 +134,7 @@ pub(crate) fn put(batch: &mut Batch, deliveries: &[Delivery]) {
     let mut parts: BTreeMap<DeviceNum, i64> = BTreeMap::new();
     for delivery in deliveries {
         let part = parts.entry(delivery.device_num).or_default();
-        to_device::insert(batch, delivery.device_num, position.clone(), *part, &delivery.event);
+        to_device::insert(batch, delivery.device_num, (position.clone(), *part), &delivery.event, origin);
         *part += 1;
     }
 }

@@ -15,7 +15,7 @@ use domicile_store::{
         events::{self, Status},
         graph,
         relations::{self, NewRelation},
-        rooms,
+        rooms, timeline_gaps,
     },
 };
 use ruma::{EventId, OwnedEventId, OwnedUserId, ServerName};
@@ -40,15 +40,31 @@ struct Past {
 }
 
 impl Ingest {
-    /// Takes events of the past as a server told them. Gives how many of them are new and part of the room's history.
-    pub async fn take_history(&self, room: &Arc<Room>, server: &ServerName, raw: Vec<Box<RawValue>>) -> Result<usize> {
+    /// Takes events of the past as a server told them. Gives how many of them are new and part of the room's history. They go before everything that
+    /// is here, or into the gap before the event at a position; of a gap, the events that are missing are given, and only what these lead to is
+    /// part of it.
+    pub async fn take_history(
+        &self,
+        room: &Arc<Room>,
+        server: &ServerName,
+        raw: Vec<Box<RawValue>>,
+        gap: Option<(Position, &[OwnedEventId])>,
+    ) -> Result<usize> {
+        // The past is judged by states that are fetched; none is put beside one that is not whole.
+        if room.view().is_partial() {
+            return Ok(0);
+        }
         let pdus = self.verified(room, raw).await?;
         let here = self.in_graph(room, &pdus).await?;
-        let new: HashMap<OwnedEventId, Arc<Pdu>> = pdus
+        let mut new: HashMap<OwnedEventId, Arc<Pdu>> = pdus
             .into_iter()
             .filter(|pdu| !here.contains_key(pdu.event_id()))
             .map(|pdu| (pdu.event_id().to_owned(), pdu))
             .collect();
+        if let Some((_, missing)) = gap {
+            let reached = reached(&new, missing);
+            new.retain(|id, _| reached.contains(id));
+        }
         let mut after: HashMap<OwnedEventId, NodeNum> = HashMap::new();
         let mut asked = 0;
         let mut past = Vec::with_capacity(new.len());
@@ -80,7 +96,7 @@ impl Ingest {
                 past.push(of_past);
             }
         }
-        self.write_history(room, past).await
+        self.write_history(room, past, gap.map(|(position, _)| position)).await
     }
 
     /// Those of the events, and of their predecessors, that are part of the graph here, with the state after each.
@@ -169,8 +185,8 @@ impl Ingest {
         }
     }
 
-    /// Writes events of the past before everything that is there, the oldest first.
-    async fn write_history(&self, room: &Arc<Room>, past: Vec<Past>) -> Result<usize> {
+    /// Writes events of the past before everything that is there, the oldest first, or into a gap.
+    async fn write_history(&self, room: &Arc<Room>, past: Vec<Past>, gap: Option<Position>) -> Result<usize> {
         if past.is_empty() {
             return Ok(0);
         }
@@ -184,9 +200,13 @@ impl Ingest {
             for id in ids {
                 redactions.push(graph::early_redactions(&snapshot, id).await?);
             }
-            Ok::<_, StoreError>((ends, row, redactions))
+            let rank = match gap {
+                Some(position) => timeline_gaps::last_rank(&snapshot, room_num, position).await?,
+                None => 0,
+            };
+            Ok::<_, StoreError>((ends, row, redactions, rank))
         });
-        let (ends, row, redactions) = read.await?;
+        let (ends, row, redactions, rank) = read.await?;
         let row = row.ok_or_else(|| StoreError::Corrupt(format!("room number {room_num} is no room")))?;
         let first = ends.map_or(0, |(first, _)| first.0).min(0);
         let accepted = past.iter().filter(|past| past.status.is_accepted()).count();
@@ -197,14 +217,21 @@ impl Ingest {
         let mut batch = Batch::new();
         rooms::touch(&mut batch, room_num, row.revision);
         for (past, redactions) in past.iter().zip(redactions) {
-            let place = if past.status.is_accepted() {
-                position += 1;
-                Some(Position(position - 1))
-            } else {
-                None
+            let place = match gap {
+                _ if !past.status.is_accepted() => None,
+                Some(gap) => {
+                    // The newest has the lowest rank.
+                    position += 1;
+                    timeline_gaps::add(&mut batch, room_num, gap, rank + first - position + 1, past.event_num);
+                    None
+                }
+                None => {
+                    position += 1;
+                    Some(Position(position - 1))
+                }
             };
             let redacted_by = self.redaction_of(room, &past.pdu, &redactions).await?;
-            self.put_past(&mut batch, room, past, place, redacted_by).await?;
+            self.put_past(&mut batch, room, past, (place, gap), redacted_by).await?;
             for prev in past.pdu.prev_events() {
                 if !here.contains(&**prev) && !known.contains(prev) {
                     graph::add_backward_extremity(&mut batch, room_num, event_id::to_bytes(prev), past.event_num);
@@ -247,7 +274,7 @@ impl Ingest {
         batch: &mut Batch,
         room: &Arc<Room>,
         past: &Past,
-        position: Option<Position>,
+        (position, gap): (Option<Position>, Option<Position>),
         redacted_by: Option<EventNum>,
     ) -> Result<()> {
         let room_num = room.info.room_num;
@@ -285,7 +312,7 @@ impl Ingest {
             graph::remove_early_redactions(batch, event_id::to_bytes(past.pdu.event_id()));
             return Ok(());
         }
-        if let Some(relation) = past.pdu.relation().filter(|_| !past.pdu.is_state() && position.is_some()) {
+        if let Some(relation) = past.pdu.relation().filter(|_| !past.pdu.is_state() && past.status.is_accepted()) {
             let kind = past.pdu.kind().to_string();
             let original = self.events.by_id(&relation.event_id).await?;
             let is_edit = relation.rel_type == "m.replace"
@@ -300,8 +327,21 @@ impl Ingest {
                 kind: &kind,
                 replaces_ts: is_edit.then(|| i64::from(past.pdu.origin_server_ts().0)),
             };
-            relations::insert(batch, &row, place);
+            relations::insert(batch, &row, position.or(gap).into());
         }
         Ok(())
     }
+}
+
+/// Those of the events that are `from`, or that these lead to.
+fn reached(events: &HashMap<OwnedEventId, Arc<Pdu>>, from: &[OwnedEventId]) -> HashSet<OwnedEventId> {
+    let mut open: Vec<&OwnedEventId> = from.iter().collect();
+    let mut reached = HashSet::new();
+    while let Some(id) = open.pop() {
+        let Some(pdu) = events.get(id) else { continue };
+        if reached.insert(id.clone()) {
+            open.extend(pdu.prev_events());
+        }
+    }
+    reached
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use domicile_core::ids::{EventNum, NodeNum};
+use domicile_core::ids::{EventNum, KeyNum, NodeNum};
 use domicile_room::event::Pdu;
 use domicile_store::{
     event_id,
@@ -74,6 +74,10 @@ impl Ingest {
         self.fill_gap(room, pdu, server).await?;
         outcome = self.take_with_auths(room, pdu, server, way).await?;
         let Outcome::Lacks(missing) = outcome else { return Ok(outcome) };
+        // While the room's own state is not whole, nobody's is put beside it: the event waits.
+        if room.view().is_partial() {
+            return Ok(Outcome::Lacks(missing));
+        }
         // What lies between is not to be had: the event stands on the state that the other server tells.
         let states = self.states_elsewhere(room, &missing, server).await?;
         let way = Way { tell: way.tell, states };
@@ -132,7 +136,8 @@ impl Ingest {
             let outcomes = self.take(room, rest, &Way::default()).await?;
             let Some(at) = outcomes.iter().position(|outcome| matches!(outcome, Outcome::Lacks(_))) else { break };
             let outcome = self.take_with_auths(room, &rest[at], server, &Way::default()).await?;
-            if let (Outcome::Lacks(missing), false) = (outcome, told) {
+            let is_whole = !room.view().is_partial();
+            if let (Outcome::Lacks(missing), true, false) = (outcome, is_whole, told) {
                 // The gap is longer than what was told of it: its lower end stands on the state there.
                 let states = self.states_elsewhere(room, &missing, server).await?;
                 self.take_with_auths(room, &rest[at], server, &Way { tell: false, states }).await?;
@@ -219,27 +224,8 @@ impl Ingest {
         event_id: &OwnedEventId,
         server: &ServerName,
     ) -> std::result::Result<NodeNum, FetchError> {
-        let room_id = &room.info.room_id;
-        let request = get_room_state_ids::v1::Request::new(event_id.clone(), room_id.clone());
-        let ids = self.peers.ask(server, request, LARGE).await?;
-        let mut wanted: HashSet<OwnedEventId> = ids.auth_chain_ids.into_iter().collect();
-        wanted.extend(ids.pdu_ids.iter().cloned());
-        wanted.insert(event_id.clone());
-        let known = self.known_ids(room, wanted.iter()).await?;
-        let missing: Vec<OwnedEventId> = wanted.into_iter().filter(|id| !known.contains(id)).collect();
-        let mut raw = Vec::new();
-        if missing.len() > SINGLY {
-            let request = get_room_state::v1::Request::new(event_id.clone(), room_id.clone());
-            let state = self.peers.ask(server, request, LARGE).await?;
-            raw.extend(state.auth_chain);
-            raw.extend(state.pdus);
-            raw.extend(self.fetch_events(std::slice::from_ref(event_id), server).await);
-        } else {
-            raw.extend(self.fetch_events(&missing, server).await);
-        }
-        let pdus = self.verified(room, raw).await?;
-        self.keep_outliers(&room.info, pdus).await?;
-        let before = self.state_of_ids(room, &ids.pdu_ids).await?;
+        let (state, _) = self.told_state_before(room, event_id, server).await?;
+        let before = self.state_of_pairs(&state).await?;
         let Some(event) = self.events.by_id(event_id).await? else {
             let text = format!("{server} does not have the event {event_id}");
             return Err(FetchError::Peer(PeerError::Nonsense(text)));
@@ -253,19 +239,47 @@ impl Ingest {
         }
     }
 
-    /// The state of these events, without those that are rejected.
-    async fn state_of_ids(&self, room: &Arc<Room>, ids: &[OwnedEventId]) -> Result<NodeNum> {
-        let (room_num, events) = (room.info.room_num, Arc::clone(&self.events));
-        let bytes: Vec<_> = ids.iter().map(|id| event_id::to_bytes(id)).collect();
-        let read = self.store.read(move |snapshot| async move {
-            let known = events::known(&snapshot, room_num, bytes).await?;
-            let nums: Vec<EventNum> =
-                known.iter().filter(|(.., status)| !status.has(Status::REJECTED)).map(|(_, num, _)| *num).collect();
-            events.load(&snapshot, &nums).await
-        });
-        let state: Vec<(EventNum, Arc<Pdu>)> =
-            read.await?.into_iter().map(|event| (event.event_num, Arc::clone(&event.pdu))).collect();
-        self.state_of(&state).await
+    /// The state before an event as another server tells it, as pairs and events, and how many events of it are left out since they are wrong
+    /// or not to be had. All of it is here then, with what allows it and the event itself.
+    pub(super) async fn told_state_before(
+        &self,
+        room: &Arc<Room>,
+        event_id: &OwnedEventId,
+        server: &ServerName,
+    ) -> std::result::Result<(Vec<(KeyNum, EventNum)>, usize), FetchError> {
+        let room_id = &room.info.room_id;
+        let request = get_room_state_ids::v1::Request::new(event_id.clone(), room_id.clone());
+        let ids = self.peers.ask(server, request, LARGE).await?;
+        let mut wanted: HashSet<OwnedEventId> = ids.auth_chain_ids.into_iter().collect();
+        wanted.extend(ids.pdu_ids.iter().cloned());
+        wanted.insert(event_id.clone());
+        let known = self.known_ids(room, wanted.iter()).await?;
+        let is_known = known.contains(event_id);
+        wanted.retain(|id| !known.contains(id));
+        drop(known);
+        let mut raw = Vec::new();
+        if wanted.len() > SINGLY {
+            let request = get_room_state::v1::Request::new(event_id.clone(), room_id.clone());
+            let state = self.peers.ask(server, request, LARGE).await?;
+            raw.extend(state.auth_chain);
+            raw.extend(state.pdus);
+            if !is_known {
+                raw.extend(self.fetch_events(std::slice::from_ref(event_id), server).await);
+            }
+        } else {
+            let missing: Vec<OwnedEventId> = wanted.iter().cloned().collect();
+            raw.extend(self.fetch_events(&missing, server).await);
+        }
+        let pdus = self.verified_among(room, raw, &wanted).await?;
+        self.keep_outliers(&room.info, pdus).await?;
+        let room_num = room.info.room_num;
+        let told = ids.pdu_ids.len();
+        let bytes: Vec<_> = ids.pdu_ids.iter().map(|id| event_id::to_bytes(id)).collect();
+        let read =
+            self.store.read(move |snapshot| async move { events::state_of_ids(&snapshot, room_num, bytes).await });
+        let state = read.await.map_err(crate::Error::from)?;
+        let left_out = told.saturating_sub(state.len());
+        Ok((state, left_out))
     }
 
     /// Which of the events are here.
@@ -313,6 +327,18 @@ impl Ingest {
     /// The events of an answer that are right.
     pub(super) async fn verified(&self, room: &Arc<Room>, raw: Vec<Box<RawValue>>) -> Result<Vec<Arc<Pdu>>> {
         let verified: Vec<Verified> = self.verify(&room.info.rules, &room.info.room_id, raw).await?;
+        Ok(verified.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu))).collect())
+    }
+
+    /// The same, of those only that `wanted` names: what is here already is not checked again.
+    async fn verified_among(
+        &self,
+        room: &Arc<Room>,
+        raw: Vec<Box<RawValue>>,
+        wanted: &HashSet<OwnedEventId>,
+    ) -> Result<Vec<Arc<Pdu>>> {
+        let wanted = Arc::new(wanted.clone());
+        let verified = self.verify_if(&room.info.rules, &room.info.room_id, raw, move |id| wanted.contains(id)).await?;
         Ok(verified.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu))).collect())
     }
 }

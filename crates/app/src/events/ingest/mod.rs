@@ -8,11 +8,13 @@
 
 mod acl;
 mod auth_events;
+mod complete;
 mod history;
 mod missing;
 mod outliers;
 mod own_signatures;
 mod policy;
+mod replay;
 mod room_state;
 mod round;
 mod state_before;
@@ -40,6 +42,7 @@ use crate::{
     rooms::{Resolution, Room, Rooms, StateKeys, StateTrees},
 };
 
+pub use complete::Completed;
 use round::Round;
 pub use verify::Verified;
 
@@ -162,10 +165,14 @@ impl Ingest {
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(events.len());
         let mut tries = 0;
         while outcomes.len() < events.len() {
-            let _writer = room.writer().await;
+            let writer = room.writer().await;
             let from = outcomes.len();
             match self.take_some(room, &events[from..], way).await {
-                Ok(more) => outcomes.extend(more),
+                Ok(more) => {
+                    outcomes.extend(more);
+                    drop(writer);
+                    self.tie_ends(room).await;
+                }
                 Err(Error::Store(StoreError::Conflict(_))) if tries < TRIES => {
                     tries += 1;
                     self.rooms.reload(room).await?;
@@ -174,6 +181,15 @@ impl Ingest {
             }
         }
         Ok(outcomes)
+    }
+
+    /// Ties the ends of the graph together where they are many. What was taken is taken, whether this succeeds or not.
+    async fn tie_ends(&self, room: &Arc<Room>) {
+        match self.sender.tie_ends(room).await {
+            Ok(true) => tracing::debug!(room_id = %room.info.room_id, "the ends of a room's graph are tied together"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "the ends of a room's graph could not be tied together"),
+        }
     }
 
     /// As many of the events as can be written at once, at least one.

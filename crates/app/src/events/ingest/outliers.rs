@@ -164,9 +164,19 @@ impl Ingest {
                 changes.push((key_num, Some(*event_num)));
             }
         }
+        self.state_with(&changes).await
+    }
+
+    /// The same of pairs and their events.
+    pub(super) async fn state_of_pairs(&self, state: &[(KeyNum, EventNum)]) -> Result<NodeNum> {
+        let changes: Vec<_> = state.iter().map(|(key_num, event_num)| (*key_num, Some(*event_num))).collect();
+        self.state_with(&changes).await
+    }
+
+    async fn state_with(&self, changes: &[(KeyNum, Option<EventNum>)]) -> Result<NodeNum> {
         let mut batch = Batch::new();
         batch.low_priority();
-        let root = self.trees.change(&mut batch, NodeNum(0), &changes).await?;
+        let root = self.trees.change(&mut batch, NodeNum(0), changes).await?;
         self.store.write(batch).await?;
         Ok(root)
     }

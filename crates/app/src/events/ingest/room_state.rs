@@ -6,7 +6,7 @@ use domicile_core::ids::{EventNum, NodeNum};
 use domicile_room::event::Pdu;
 use domicile_store::{
     event_id,
-    table::{events::Status, graph},
+    table::{events::Status, graph, timeline_gaps},
 };
 
 use super::{Ingest, Round};
@@ -67,10 +67,15 @@ impl Ingest {
     /// in the graph can name it.
     pub(super) fn note_what_is_missing(round: &mut Round<'_>, pdu: &Pdu, event_num: EventNum) {
         let room_num = round.room.info.room_num;
+        let mut any = false;
         for id in pdu.prev_events() {
             if round.known(id).is_none_or(|(_, status)| status.has(Status::OUTLIER)) {
                 graph::add_backward_extremity(&mut round.staging.batch, room_num, event_id::to_bytes(id), event_num);
+                any = true;
             }
+        }
+        if any {
+            timeline_gaps::note(&mut round.staging.batch, room_num, event_num);
         }
         graph::remove_backward_extremity(&mut round.staging.batch, room_num, event_id::to_bytes(pdu.event_id()));
     }

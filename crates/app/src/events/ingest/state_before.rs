@@ -42,7 +42,11 @@ impl Ingest {
                     states.push(self.resolution.state_after(&event).await?);
                 }
                 (_, Some(state)) => states.push(*state),
-                _ => missing.push(id.clone()),
+                _ => match view.partial.as_deref().filter(|partial| partial.before_join.contains(id)) {
+                    // The event stands beside our join; this is checked again when the state is whole.
+                    Some(partial) => states.push(partial.state_before),
+                    None => missing.push(id.clone()),
+                },
             }
         }
         if !missing.is_empty() {
@@ -77,10 +81,30 @@ impl Ingest {
             } else {
                 self.resolution.event_in(root, key_num).await?
             };
-            if let Some(event_num) = event_num {
-                state.insert((kind, state_key), self.sender.event_on(&round.staging, event_num).await?);
+            let event = match event_num {
+                Some(event_num) => Some(self.sender.event_on(&round.staging, event_num).await?),
+                None if round.staging.view.is_partial() && kind == StateEventType::RoomMember => {
+                    self.member_by_auth(round, pdu, &state_key).await?
+                }
+                None => None,
+            };
+            if let Some(event) = event {
+                state.insert((kind, state_key), event);
             }
         }
         Ok(auth::allowed_by_state(pdu, rules, &state).map_err(|error| error.to_string()))
+    }
+
+    /// A membership of which nothing is known yet, as the events that are to allow another say it.
+    async fn member_by_auth(&self, round: &Round<'_>, pdu: &Pdu, user_id: &str) -> Result<Option<Arc<Pdu>>> {
+        for id in pdu.auth_events() {
+            let allowed = round.known(id).filter(|(_, status)| !status.has(Status::REJECTED));
+            let Some((event_num, _)) = allowed else { continue };
+            let auth = self.sender.event_on(&round.staging, event_num).await?;
+            if auth.membership().is_some() && auth.state_key() == Some(user_id) {
+                return Ok(Some(auth));
+            }
+        }
+        Ok(None)
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use domicile_room::event::receive::{self, KeyMap, PublicKey, Received, Signers};
 use futures::{StreamExt, TryStreamExt, stream};
 use ruma::{
-    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedServerName, RoomId, ServerName, UInt, UserId,
+    EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedServerName, RoomId, ServerName, UInt, UserId,
     room_version_rules::RoomVersionRules,
 };
 use serde_json::value::RawValue;
@@ -41,6 +41,18 @@ impl Ingest {
         room_id: &RoomId,
         raw: Vec<Box<RawValue>>,
     ) -> Result<Vec<Verified>> {
+        self.verify_if(rules, room_id, raw, |_| true).await
+    }
+
+    /// The same with those only whose ids `wanted` picks; the others are said to be wrong.
+    pub(super) async fn verify_if(
+        &self,
+        rules: &RoomVersionRules,
+        room_id: &RoomId,
+        raw: Vec<Box<RawValue>>,
+        wanted: impl Fn(&EventId) -> bool + Clone + Send + Sync + 'static,
+    ) -> Result<Vec<Verified>> {
+        let is_wanted = wanted;
         // Keys first: what lies between reading an event and checking it is twice its size.
         let (mut wanted, mut pieces) = (Wanted::new(), Vec::new());
         for (of_piece, piece) in in_parallel(pieces_of(raw), |piece| (wanted_by(&piece), piece)).await? {
@@ -60,6 +72,9 @@ impl Ingest {
         let check = move |json: Box<RawValue>| {
             let event = receive::read(json.get().as_bytes(), &form).map_err(|refused| (None, refused.to_string()))?;
             let id = event.event_id().to_owned();
+            if !is_wanted(&id) {
+                return Err((Some(id), "nobody asked for it".to_owned()));
+            }
             if !event.is_of(&room) {
                 return Err((Some(id), format!("the event is not of the room {room}")));
             }

@@ -92,7 +92,7 @@ impl Ingest {
     }
 
     /// One task a room.
-    fn begin_work(self: &Arc<Self>, room_num: RoomNum) {
+    pub(super) fn begin_work(self: &Arc<Self>, room_num: RoomNum) {
         if !self.waiting.working.lock().insert(room_num) {
             return;
         }
@@ -150,6 +150,10 @@ impl Ingest {
         let taken = self.take_with_missing(room, pdu, &origin, &Way::default()).await;
         let mut batch = Batch::new();
         match taken {
+            // When the room's state is whole, it is looked at again.
+            Ok(Outcome::Lacks(_)) if room.view().is_partial() => {
+                inbound::put_off(&mut batch, row.pdu_num, self.clock.now_ms() + HOUR_MS);
+            }
             Ok(Outcome::Lacks(_)) | Err(FetchError::Peer(_)) if row.attempts + 1 < ATTEMPTS => {
                 if let Err(error) = &taken {
                     tracing::debug!(%error, attempts = row.attempts, "an event's predecessors could not be fetched");

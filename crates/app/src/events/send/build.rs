@@ -133,6 +133,7 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         state: HashMap::new(),
         members: HashMap::new(),
         joined: 0,
+        here: 0,
         invited: 0,
         facts: Arc::new(facts),
         totals: Totals::default(),
@@ -142,6 +143,7 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         allowed: AllowedMessages::default(),
         is_public: false,
         destinations: HashMap::new(),
+        partial: None,
     };
     let mut staging = Staging {
         info,

@@ -50,7 +50,8 @@ impl Sender {
             None => Totals::default(),
         };
         // An event that cannot be asked about notifies nobody.
-        let Some((outcomes, own)) = self.judge(staging, &classes, pdu).await? else {
+        let judged = if pdu.is_dummy() { None } else { self.judge(staging, &classes, pdu).await? };
+        let Some((outcomes, own)) = judged else {
             return Ok(Counted { thread_totals: in_thread.encode(), ..Counted::default() });
         };
         for (class_num, outcome) in outcomes.iter().filter(|(_, outcome)| outcome.notify) {
@@ -77,7 +78,7 @@ impl Sender {
         classes: &RoomClasses,
         pdu: &Pdu,
     ) -> Result<Option<(Outcomes, Vec<OwnCount>)>> {
-        let joined = u64::try_from(staging.view.joined).unwrap_or(u64::MAX);
+        let joined = u64::try_from(staging.view.joined_at_least()).unwrap_or(u64::MAX);
         let quiet = classes.is_quiet(pdu);
         if quiet && let Some(outcomes) = classes.remembered(pdu, joined) {
             let own = ignoring(classes, &outcomes, pdu.sender());

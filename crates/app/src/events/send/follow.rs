@@ -75,18 +75,23 @@ impl Sender {
         {
             changes.told_once.push(destination_num);
         }
-        if difference != 0
-            && let Some(destination_num) = self.destinations.of_user(user_id).await?
-        {
-            let joined = staging.view.destinations.get(&destination_num).copied().unwrap_or(0) + difference;
-            if joined > 0 {
-                staging.view.destinations.insert(destination_num, joined);
-            } else {
-                staging.view.destinations.remove(&destination_num);
-            }
-            changes.destinations.retain(|(known, _)| *known != destination_num);
-            changes.destinations.push((destination_num, joined.max(0)));
+        if difference == 0 {
+            return Ok(());
         }
+        let Some(destination_num) = self.destinations.of_user(user_id).await? else {
+            staging.view.here += difference;
+            return Ok(());
+        };
+        let joined = staging.view.destinations.get(&destination_num).copied().unwrap_or(0) + difference;
+        // While not all members are known, others of theirs may be there.
+        let joined = joined.max(i64::from(staging.view.is_partial()));
+        if joined > 0 {
+            staging.view.destinations.insert(destination_num, joined);
+        } else {
+            staging.view.destinations.remove(&destination_num);
+        }
+        changes.destinations.retain(|(known, _)| *known != destination_num);
+        changes.destinations.push((destination_num, joined));
         Ok(())
     }
 }

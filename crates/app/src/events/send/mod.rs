@@ -16,6 +16,7 @@ mod persist;
 mod policy;
 mod redaction;
 mod relate;
+mod tie;
 
 use std::{
     collections::HashMap,
@@ -283,6 +284,18 @@ impl Sender {
         self.push.forget(room.info.room_num);
         self.presence.introduce(user_num);
         self.bell.user(user_num);
+    }
+
+    /// All members of a room are known: those of this server are shown them, and the other servers hear of ours.
+    pub fn became_whole(&self, room: &Room) {
+        self.push.forget(room.info.room_num);
+        let view = room.view();
+        self.wakers.wake_members(
+            view.joined,
+            |visit| view.joined_members().for_each(visit),
+            |user_num| view.is_joined(user_num),
+        );
+        self.outbound.room(room.info.room_num);
     }
 
     /// Something came for a user that may notify them.

@@ -68,7 +68,7 @@ impl Sender {
         view.depth = view.depth.max(pdu.depth()).min(MAX_DEPTH);
         view.extremities.retain(|(_, id)| !pdu.prev_events().contains(id));
         view.extremities.push((place.event_num, pdu.event_id().to_owned()));
-        // Whoever makes branches by the hundred does not make the room slow: the oldest ends are let go.
+        // Ends are tied together before there are so many (`tie.rs`). Where nobody here may do that, the oldest are let go.
         if view.extremities.len() > ENDS {
             view.extremities.remove(0);
         }
@@ -94,7 +94,11 @@ impl Sender {
     }
 
     /// The number of an event's sender. Events may come back of people whom this server does not know any more.
+    /// What ties the graph together is said by nobody: nobody has read the room by it.
     pub(super) async fn sender_num(&self, pdu: &Pdu) -> Result<UserNum> {
+        if pdu.is_dummy() {
+            return Ok(UserNum::NOBODY);
+        }
         Ok(self.users.num_or_new(pdu.sender()).await?.unwrap_or(UserNum::NOBODY))
     }
 
@@ -230,7 +234,7 @@ fn note_readers_by_writing(
     let leaving = (view.recent.len() + staged.len()).saturating_sub(RECENT).min(view.recent.len());
     for (index, event) in view.recent.iter().take(leaving).enumerate() {
         let (Some(position), false) = (event.position, event.pdu.is_state()) else { continue };
-        if !sender.users.is_local(event.pdu.sender()) {
+        if event.sender_num == UserNum::NOBODY || !sender.users.is_local(event.pdu.sender()) {
             continue;
         }
         let same = |later: &Arc<Stored>| later.sender_num == event.sender_num && !later.pdu.is_state();

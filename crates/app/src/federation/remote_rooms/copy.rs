@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use domicile_core::ids::{DestinationNum, EventNum, NodeNum, Position, RoomNum, UserNum};
+use domicile_core::{
+    ids::{DestinationNum, EventNum, NodeNum, Position, RoomNum, UserNum},
+    locality::Locality,
+};
 use domicile_room::event::Pdu;
 use domicile_store::{
     Batch, StoreError, Value, event_id,
@@ -13,14 +16,14 @@ use domicile_store::{
     table::{
         destinations,
         events::{self, Status},
-        graph, memberships, rooms, stripped_states,
+        graph, memberships, partial_rooms, rooms, stripped_states, timeline_gaps,
     },
 };
-use ruma::{OwnedUserId, RoomId, RoomVersionId, events::TimelineEventType};
+use ruma::{OwnedServerName, OwnedUserId, RoomId, RoomVersionId, events::TimelineEventType};
 
 use super::RemoteRooms;
 use crate::{
-    Result,
+    Error, Result,
     accounts::Session,
     rooms::{Membership, Room, RoomInfo},
 };
@@ -33,6 +36,8 @@ pub(super) struct Joining {
     pub(super) event: Arc<Pdu>,
     pub(super) state: Vec<(EventNum, Arc<Pdu>)>,
     pub(super) auths: Vec<EventNum>,
+    /// The servers in the room, if the state was told without its members. The one that told it comes first.
+    pub(super) partial: Option<Vec<OwnedServerName>>,
 }
 
 impl RemoteRooms {
@@ -71,10 +76,10 @@ impl RemoteRooms {
 
     /// Makes the copy. Nothing of it is seen before its last write.
     pub(super) async fn take_copy(&self, by: &Session, info: Arc<RoomInfo>, joining: Joining) -> Result<Arc<Room>> {
-        let Joining { event, state, auths } = joining;
+        let Joining { event, state, auths, partial } = joining;
         let before = self.ingest.state_of(&state).await?;
         let members = self.members(&state, by.user_num).await?;
-        let (joined, is_open) = (self.joined(&state).await?, is_open(&state));
+        let (joined, is_open) = (self.joined(&state, partial.as_deref()).await?, is_open(&state));
         // The events of a large room are not in memory twice: they are read again when the room is.
         drop(state);
         let event_num = self.event_num(&event).await?;
@@ -100,6 +105,7 @@ impl RemoteRooms {
             let mut batch = Batch::new();
             let position = batch.position();
             let after = self.trees.change(&mut batch, before, &[(key_num, Some(event_num.0))]).await?;
+            let row_before = row.clone();
             let copy = rooms::Room {
                 revision: row.revision + 1,
                 room_version: info.version.to_string(),
@@ -133,10 +139,19 @@ impl RemoteRooms {
                 graph::add_auth_edges(&mut batch, room_num, event_num.0, &auths);
             }
             for id in event.prev_events() {
+                // Who left and comes back may find what was said last.
+                if self.events.by_id(id).await?.is_some_and(|known| !known.status.has(Status::OUTLIER)) {
+                    continue;
+                }
                 graph::add_backward_extremity(&mut batch, room_num, event_id::to_bytes(id), event_num.0);
+            }
+            if row_before.last_position > Position::START {
+                timeline_gaps::note(&mut batch, room_num, event_num.0);
             }
             memberships::set(&mut batch, by.user_num, room_num, "join", event_num.0, position.clone());
             write_destinations(&mut batch, room_num, &joined, &known, &position);
+            rooms::set_whole(&mut batch, room_num, Position(if partial.is_some() { -1 } else { 0 }).into());
+            self.note_partial(&mut batch, (room_num, event_num.0, before), partial.as_deref())?;
             rooms::set_open(&mut batch, room_num, is_open);
             stripped_states::remove_of_room(&mut batch, room_num);
             match self.store.write(batch).await {
@@ -157,6 +172,32 @@ impl RemoteRooms {
         self.sender.joined_elsewhere(&room, by.user_num);
         self.wakers.wake(by.user_num);
         Ok(room)
+    }
+
+    /// Notes that the rest of the state is to be fetched, or that nothing is missing.
+    fn note_partial(
+        &self,
+        batch: &mut Batch,
+        (room_num, join_num, state_before): (RoomNum, EventNum, NodeNum),
+        servers: Option<&[OwnedServerName]>,
+    ) -> Result<()> {
+        let Some(servers) = servers else {
+            partial_rooms::remove(batch, room_num);
+            return Ok(());
+        };
+        let now_ms = self.clock.now_ms();
+        let row = partial_rooms::PartialRoom {
+            room_num,
+            join_num,
+            state_before,
+            servers: serde_json::to_string(servers).map_err(Error::internal)?,
+            begun_ts: now_ms,
+            attempts: 0,
+            due_ts: now_ms,
+            last_error: None,
+        };
+        partial_rooms::set(batch, &row);
+        Ok(())
     }
 
     /// The number of our join, and whether it came back to us as a part of the state.
@@ -218,8 +259,12 @@ impl RemoteRooms {
         Ok(())
     }
 
-    /// Which other servers and cells have how many members.
-    async fn joined(&self, state: &[(EventNum, Arc<Pdu>)]) -> Result<HashMap<DestinationNum, i64>> {
+    /// Which other servers and cells have how many members. Of those of which no member is known though they are in the room, one is assumed.
+    async fn joined(
+        &self,
+        state: &[(EventNum, Arc<Pdu>)],
+        servers: Option<&[OwnedServerName]>,
+    ) -> Result<HashMap<DestinationNum, i64>> {
         let mut joined: HashMap<DestinationNum, i64> = HashMap::new();
         for (_, pdu) in state {
             if pdu.membership().as_deref() == Some("join")
@@ -227,6 +272,12 @@ impl RemoteRooms {
                 && let Some(destination_num) = self.destinations.of_user(&user_id).await?
             {
                 *joined.entry(destination_num).or_default() += 1;
+            }
+        }
+        for server in servers.unwrap_or_default() {
+            if let Locality::Elsewhere(destination) = self.users.localities().of_server(server) {
+                let joined = joined.entry(self.destinations.num(&destination).await?).or_default();
+                *joined = (*joined).max(1);
             }
         }
         Ok(joined)

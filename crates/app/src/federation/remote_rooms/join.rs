@@ -3,10 +3,14 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
-use domicile_core::error::ErrorKind;
-use domicile_room::{auth, event::Pdu};
+use domicile_core::{error::ErrorKind, ids::EventNum};
+use domicile_room::{
+    auth::{self, StateMap},
+    event::Pdu,
+};
 use domicile_store::table::events::Status;
 use ruma::{
     OwnedEventId, OwnedServerName, RoomId, RoomVersionId, ServerName,
@@ -25,6 +29,11 @@ use crate::{
     },
     rooms::{Room, RoomInfo},
 };
+
+/// How long a join waits for members that the first answer left out.
+const GRACE: Duration = Duration::from_secs(1);
+/// Servers that may be said to be in a room.
+const MOST_SERVERS: usize = 10_000;
 
 /// A join that a server has let in, with what it tells of the room.
 struct LetIn {
@@ -81,7 +90,8 @@ impl RemoteRooms {
             .take_up(&draft.event, &rules, room_id, &by.user_id, MembershipState::Join, content.clone())
             .map_err(PeerError::Nonsense)?;
         let json = event.to_raw().map_err(|error| PeerError::Request(error.to_string()))?;
-        let request = create_join_event::v2::Request::new(room_id.to_owned(), event.event_id().to_owned(), json);
+        let mut request = create_join_event::v2::Request::new(room_id.to_owned(), event.event_id().to_owned(), json);
+        request.omit_members = true;
         let answer = self.peers.ask(server, request, LARGE).await?;
         Ok(LetIn { version, event, answer: answer.room_state })
     }
@@ -106,6 +116,7 @@ impl RemoteRooms {
             None => event,
         };
         let event = Arc::new(event);
+        let partial = answer.members_omitted.then(|| servers_of(server, answer.servers_in_room.unwrap_or_default()));
         let state = self.ingest.verify(&info.rules, room_id, answer.state).await?;
         let chain = self.ingest.verify(&info.rules, room_id, answer.auth_chain).await?;
         let told = state.len();
@@ -131,21 +142,43 @@ impl RemoteRooms {
             }
             state.push((*event_num, Arc::clone(pdu)));
         }
-        if let Err(reason) = check(&info, &event, &by_pair) {
+        let is_allowed = |(_, pdu, status): &(EventNum, Arc<Pdu>, Status)| {
+            (partial.is_some() && !status.has(Status::REJECTED)).then(|| Arc::clone(pdu))
+        };
+        let auths = event.auth_events().iter().filter_map(|id| kept.get(id));
+        let members: Vec<Arc<Pdu>> = auths.clone().filter_map(is_allowed).collect();
+        if let Err(reason) = check(&info, &event, &by_pair, &members) {
             return Ok(Err(reason));
         }
-        let auths = event.auth_events().iter().filter_map(|id| kept.get(id).map(|(event_num, ..)| *event_num));
-        let joining = Joining { auths: auths.collect(), event, state };
-        drop((kept, by_pair, seen));
-        self.take_copy(by, info, joining).await.map(Ok)
+        let auths = auths.map(|(event_num, ..)| *event_num).collect();
+        let joining = Joining { auths, event, state, partial };
+        drop((kept, by_pair, seen, members));
+        let is_partial = joining.partial.is_some();
+        let room = self.take_copy(by, info, joining).await?;
+        if is_partial {
+            self.completion.begin(room.info.room_num);
+            // Where the rest comes at once, nobody need ever see the room without it.
+            self.rooms.wait_for_members(&room, GRACE).await;
+        }
+        Ok(Ok(room))
     }
 }
 
-/// Whether the state that a server tells is one on which our join stands.
+/// The servers that are said to be in a room, the one that says so first.
+fn servers_of(first: &ServerName, told: Vec<String>) -> Vec<OwnedServerName> {
+    let mut servers = vec![first.to_owned()];
+    let told = told.into_iter().take(MOST_SERVERS).filter_map(|name| OwnedServerName::try_from(name).ok());
+    let mut known: HashSet<OwnedServerName> = HashSet::from([first.to_owned()]);
+    servers.extend(told.filter(|name| known.insert(name.clone())));
+    servers
+}
+
+/// Whether the state that a server tells is one on which our join stands. Of members that it leaves out, what allows the join speaks.
 fn check(
     info: &RoomInfo,
     event: &Pdu,
     state: &HashMap<(StateEventType, String), Arc<Pdu>>,
+    members: &[Arc<Pdu>],
 ) -> std::result::Result<(), String> {
     let create = state.get(&(StateEventType::RoomCreate, String::new()));
     let create = create.ok_or("its state has no create event")?;
@@ -156,5 +189,17 @@ fn check(
     if version != info.version {
         return Err(format!("the room's version is {version}, and it said {}", info.version));
     }
-    auth::allowed_by_state(event, &info.rules, state).map_err(|error| format!("our join does not stand: {error}"))
+    let keys = auth::auth_event_keys(event.kind(), event.sender(), event.state_key(), event.content(), &info.rules)
+        .map_err(|error| error.to_string())?;
+    let mut allowing = StateMap::from([((StateEventType::RoomCreate, String::new()), Arc::clone(create))]);
+    for key in keys {
+        let left_out = || {
+            let says = |pdu: &&Arc<Pdu>| pdu.membership().is_some() && pdu.state_key() == Some(key.1.as_str());
+            members.iter().find(says).filter(|_| key.0 == StateEventType::RoomMember)
+        };
+        if let Some(pdu) = state.get(&key).or_else(left_out) {
+            allowing.insert(key, Arc::clone(pdu));
+        }
+    }
+    auth::allowed_by_state(event, &info.rules, &allowing).map_err(|error| format!("our join does not stand: {error}"))
 }

@@ -21,7 +21,7 @@ use ruma::{
 };
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{Destinations, OwnKeys, PeerError, Peers};
+use super::{Completion, Destinations, OwnKeys, PeerError, Peers};
 use crate::{
     Error, Result,
     accounts::Users,
@@ -51,6 +51,7 @@ pub struct RemoteRooms {
     trees: Arc<StateTrees>,
     sender: Arc<Sender>,
     ingest: Arc<Ingest>,
+    completion: Arc<Completion>,
     destinations: Arc<Destinations>,
     wakers: Arc<Wakers>,
 }
@@ -81,6 +82,8 @@ pub struct RemoteRoomsParts {
     pub sender: Arc<Sender>,
     /// Takes events of other servers.
     pub ingest: Arc<Ingest>,
+    /// Makes rooms whole that were joined without their members.
+    pub completion: Arc<Completion>,
     /// Other servers and cells.
     pub destinations: Arc<Destinations>,
     /// Who waits.
@@ -103,6 +106,7 @@ impl RemoteRooms {
             trees,
             sender,
             ingest,
+            completion,
             destinations,
             wakers,
         } = parts;
@@ -119,6 +123,7 @@ impl RemoteRooms {
             trees,
             sender,
             ingest,
+            completion,
             destinations,
             wakers,
         }

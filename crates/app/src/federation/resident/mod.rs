@@ -126,6 +126,11 @@ impl Resident {
         if !Ingest::is_let_in(&view, origin) {
             return Err(forbidden(format!("The room's access list does not let {origin} in.")));
         }
+        if view.is_partial() {
+            let text =
+                format!("This server has just come into {room_id} and does not know its members: ask another one.");
+            return Err(ErrorKind::NotFound.with(text).into());
+        }
         Ok(room)
     }
 

@@ -126,6 +126,7 @@ impl Inner {
     /// Keeps what a list says: on disk, then in memory.
     async fn keep(&self, server_name: &ServerName, server: &Server, list: &KeyList) -> Result<()> {
         let mut keys = (**server.keys.load()).clone();
+        let is_new = keys.is_empty();
         let mut batch = Batch::new();
         for key in &list.keys {
             // A list that a notary kept may be older than what we know.
@@ -150,7 +151,7 @@ impl Inner {
         );
         self.store.write(batch).await?;
         server.keys.store(Arc::new(keys));
-        Ok(())
+        if is_new { self.count_one_more().await } else { Ok(()) }
     }
 }
 

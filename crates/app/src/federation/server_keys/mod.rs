@@ -1,5 +1,6 @@
 //! The keys with which other servers sign: kept in the database, in memory for those that are in use, and asked for once for all who wait.
 
+mod bound;
 mod fetch;
 mod list;
 mod notary;
@@ -72,6 +73,7 @@ struct Inner {
     peers: Arc<Peers>,
     notaries: Vec<OwnedServerName>,
     servers: Cache<OwnedServerName, Arc<Server>>,
+    bound: bound::Bound,
 }
 
 /// What is known of one server.
@@ -97,7 +99,15 @@ impl ServerKeys {
         peers: Arc<Peers>,
         notaries: Vec<OwnedServerName>,
     ) -> Self {
-        Self(Arc::new(Inner { store, clock, own, peers, notaries, servers: Cache::new(SERVERS) }))
+        Self(Arc::new(Inner {
+            store,
+            clock,
+            own,
+            peers,
+            notaries,
+            servers: Cache::new(SERVERS),
+            bound: bound::Bound::default(),
+        }))
     }
 
     /// Those of a server's keys that fit the use, by their ids: see [`Self::find`].

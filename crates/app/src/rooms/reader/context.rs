@@ -75,6 +75,9 @@ impl RoomReader {
         request: ContextRequest,
     ) -> Result<EventContext> {
         let room = self.room_of_event(room_id, event_id).await?;
+        if !request.lazy_members {
+            self.with_members(session, &room).await?;
+        }
         let past = Past::new();
         loop {
             let context = self.context_here(session, &room, event_id, request.clone()).await?;

@@ -22,10 +22,11 @@ impl RoomReaderParts {
             displayname: Option<String>,
             avatar_url: Option<String>,
         }
-        let view = room.view();
-        if !view.is_joined(session.user_num) {
+        if !room.view().is_joined(session.user_num) {
             return Err(forbidden("You are not in this room."));
         }
+        self.rooms.with_members(room).await?;
+        let view = room.view();
         let nums = view.members.values().filter(|member| member.membership == Membership::Join);
         let mut nums: Vec<_> = nums.map(|member| member.event_num).collect();
         nums.sort_unstable();

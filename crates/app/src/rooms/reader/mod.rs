@@ -1,6 +1,7 @@
 //! Reading rooms: events, their past, state, members; each as far as the reader may see it.
 
 mod context;
+mod gap;
 mod members;
 mod page;
 mod past;
@@ -19,11 +20,12 @@ use domicile_core::{
 };
 use domicile_room::event::ClientEvent;
 use domicile_store::{Snapshot, Store, table::sync as sync_rows};
-use ruma::{EventId, RoomId, api::Direction};
+use ruma::{EventId, RoomId, UserId, api::Direction};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 pub use context::{ContextRequest, EventContext};
+pub use gap::GapPlace;
 pub use page::{Page, PageRequest};
 pub use peek::{Peeked, Streamed};
 pub use relations::{DEPTH, RelationsPage, RelationsRequest};
@@ -152,6 +154,17 @@ impl RoomReader {
         state_key: &str,
     ) -> Result<Arc<Stored>> {
         let room = self.room(room_id).await?;
+        let view = room.view();
+        // Of members alone it is not known who they are; nobody else has to wait for them.
+        if view.is_partial() && kind == "m.room.member" && view.is_joined(session.user_num) {
+            let user_num = match <&UserId>::try_from(state_key) {
+                Ok(user_id) => self.parts.users.num(user_id).await?,
+                Err(_) => None,
+            };
+            if user_num.is_none_or(|user_num| !view.members.contains_key(&user_num)) {
+                self.parts.rooms.with_members(&room).await?;
+            }
+        }
         let (parts, session) = (Arc::clone(&self.parts), session.clone());
         let (kind, state_key) = (kind.to_owned(), state_key.to_owned());
         self.parts
@@ -193,6 +206,7 @@ impl RoomReader {
         wanted: impl Fn(&Stored) -> bool + Send + 'static,
     ) -> Result<Vec<Box<RawValue>>> {
         let room = self.room(room_id).await?;
+        self.with_members(session, &room).await?;
         let (parts, session) = (Arc::clone(&self.parts), session.clone());
         self.parts
             .store
@@ -217,6 +231,14 @@ impl RoomReader {
                 Ok(ready)
             })
             .await
+    }
+
+    /// Waits until all members of a room are known, for somebody who may see them.
+    async fn with_members(&self, session: &Session, room: &Room) -> Result<()> {
+        if room.view().is_joined(session.user_num) {
+            self.parts.rooms.with_members(room).await?;
+        }
+        Ok(())
     }
 
     /// One event, if the reader may see it.

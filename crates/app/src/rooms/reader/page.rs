@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{
     RoomReader, RoomReaderParts,
+    gap::GapPlace,
     past::{Beyond, Past},
 };
 use crate::{
@@ -33,6 +34,8 @@ pub struct Page {
     pub start: Position,
     /// Where it goes on; none at the end.
     pub end: Option<Position>,
+    /// The gap in which it goes on instead.
+    pub gap: Option<GapPlace>,
     /// The far side of what was asked for: what lies before it was looked at, where there is no `end`.
     pub far: Position,
 }
@@ -42,6 +45,8 @@ pub struct Page {
 pub struct PageRequest {
     /// Where from; none is the newest end backwards, the oldest forwards.
     pub from: Option<Position>,
+    /// The gap from which it goes on, instead of `from`.
+    pub gap: Option<GapPlace>,
     /// Where to.
     pub to: Option<Position>,
     /// Which way.
@@ -84,12 +89,20 @@ impl RoomReader {
     /// A part of a room's past.
     pub async fn page(&self, session: &Session, room_id: &RoomId, request: PageRequest) -> Result<Page> {
         let room = self.room(room_id).await?;
-        let mut page = self.page_here(session, &room, request.clone()).await?;
         let past = Past::new();
+        let mut page = self.page_with_gaps(session, &room, &past, request.clone()).await?;
+        if page.gap.is_some() {
+            return Ok(page);
+        }
         // Whoever comes to the beginning of what is here, and wants more, gets what others have.
-        while request.backward && request.to.is_none() && page.end.is_none() && page.events.len() < request.limit {
+        while request.backward
+            && request.to.is_none()
+            && page.end.is_none()
+            && page.gap.is_none()
+            && page.events.len() < request.limit
+        {
             match self.beyond(session, &room, &past).await? {
-                Beyond::More => page = self.page_here(session, &room, request.clone()).await?,
+                Beyond::More => page = self.page_with_gaps(session, &room, &past, request.clone()).await?,
                 Beyond::Later(place) => page.end = Some(place),
                 Beyond::Nothing => break,
             }
@@ -97,7 +110,7 @@ impl RoomReader {
         Ok(page)
     }
 
-    async fn page_here(&self, session: &Session, room: &Arc<Room>, request: PageRequest) -> Result<Page> {
+    pub(super) async fn page_here(&self, session: &Session, room: &Arc<Room>, request: PageRequest) -> Result<Page> {
         let (parts, room, session) = (Arc::clone(&self.parts), Arc::clone(room), session.clone());
         self.parts
             .store
@@ -121,18 +134,32 @@ impl RoomReaderParts {
         let start = request.from.unwrap_or(if request.backward { head } else { LOWEST });
         let to = request.to.unwrap_or(if request.backward { LOWEST } else { head });
         let limit = request.limit.clamp(1, limits::PAGE_EVENTS);
-        let walk = Walk { from: start, to, backward: request.backward, limit };
+        let newest_gap =
+            if request.backward { self.newest_gap(snapshot, room, to, &request, start).await? } else { None };
+        // What is missing comes before anything older.
+        let bound = newest_gap.map_or(to, |gap| Position(gap.0 - 1));
+        let walk = Walk { from: start, to: bound, backward: request.backward, limit };
         let walked = self.walk(snapshot, room, &mut eyes, walk, &request.choice).await?;
+        let gap = newest_gap.filter(|gap| walked.end.is_none_or(|end| end.0 < gap.0));
         let mut state = Vec::new();
         if let (true, Some(last)) = (request.lazy_members, walked.events.last()) {
             let speakers = walked.events.iter().map(|event| event.pdu.sender().to_owned()).collect();
-            let nums = self.members_of(snapshot, last.state_before, speakers).await?;
+            let mut nums = self.members_of(snapshot, last.state_before, speakers).await?;
+            if room.view().is_partial() && nums.is_empty() {
+                for event in &walked.events {
+                    nums.extend(self.events.sender_by_auth(snapshot, event).await?);
+                }
+                nums.sort_unstable();
+                nums.dedup();
+            }
             for event in self.events.load(snapshot, &nums).await? {
                 state.push(self.presenter.with_room(snapshot, &event, self.reader(session)).await?);
             }
         }
         let events = self.present(snapshot, room, session, &mut eyes, &walked.events).await?;
-        Ok(Page { events, state, start, end: walked.end, far: to })
+        let gap = gap.map(|position| GapPlace { position, rank: 0 });
+        let end = if gap.is_some() { None } else { walked.end };
+        Ok(Page { events, state, start, end, gap, far: to })
     }
 
     /// The events of a part of a room's timeline that the reader sees and `choice` has.

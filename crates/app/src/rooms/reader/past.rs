@@ -32,12 +32,20 @@ impl Past {
     pub(super) fn new() -> Self {
         Self { end: Instant::now() + PATIENCE }
     }
+
+    /// How long the reader waits yet.
+    pub(super) fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
 }
 
 impl RoomReader {
     /// Fetches what lies before everything that is here, for a member who may see where it begins.
     pub(super) async fn beyond(&self, session: &Session, room: &Arc<Room>, past: &Past) -> Result<Beyond> {
         let room_num = room.info.room_num;
+        // The past is judged by whole states only.
+        let left = past.left();
+        self.parts.rooms.wait_for_members(room, left).await;
         if !room.view().is_joined(session.user_num) || !self.history.is_missing(room_num).await? {
             return Ok(Beyond::Nothing);
         }
@@ -56,11 +64,11 @@ impl RoomReader {
             Ok::<_, crate::Error>(None)
         });
         let Some(before) = first.await? else { return Ok(Beyond::Nothing) };
-        let left = past.end.saturating_duration_since(Instant::now());
+        let left = past.left();
         if left.is_zero() {
             return Ok(Beyond::Later(before));
         }
-        Ok(match self.history.fetch(room, left).await? {
+        Ok(match self.history.fetch(room, None, left).await? {
             Fetched::More => Beyond::More,
             Fetched::NotNow => Beyond::Later(before),
             Fetched::Everything => Beyond::Nothing,

@@ -111,5 +111,5 @@ impl RoomReader {
 
 fn all(from: Option<Position>, limit: usize, backward: bool) -> PageRequest {
     let to = backward.then_some(LOWEST);
-    PageRequest { from, to, backward, limit, choice: EventChoice::default(), lazy_members: false }
+    PageRequest { from, gap: None, to, backward, limit, choice: EventChoice::default(), lazy_members: false }
 }

@@ -103,12 +103,25 @@ pub(super) async fn room(
     if row.turned_position > round.upto {
         return Ok(None);
     }
+    let every = |(kind, key): &(StateEventType, String)| {
+        key == "*" && matches!(kind.to_string().as_str(), "m.room.member" | "*")
+    };
+    let is_lazy =
+        details.required_state.iter().any(|(kind, key)| *kind == StateEventType::RoomMember && key == "$LAZY");
+    let eager = !is_lazy && details.required_state.iter().any(every);
+    // Who is shown all members is shown the room when they are known.
+    if row.lacks_members(round.upto) && eager {
+        return Ok(None);
+    }
     // Whoever joined since sees the room for the first time, though they saw its invite.
     let shown = shown.filter(|shown| shown.position >= row.turned_position);
+    let became_whole =
+        row.whole_position <= round.upto && shown.is_some_and(|shown| shown.position < row.whole_position);
+    let shown = shown.filter(|_| !(became_whole && eager));
     let mut now = Shown { position: round.upto, required };
     if let Some(shown) = shown.filter(|shown| shown.required == required) {
         now.position = now.position.max(shown.position);
-        if row.last_position <= shown.position || round.upto <= shown.position {
+        if (row.last_position <= shown.position && !became_whole) || round.upto <= shown.position {
             return Ok(Some((None, now)));
         }
     }
@@ -130,7 +143,7 @@ pub(super) async fn room(
     };
     let state = required_state(round, details, start, end, &cut.events).await?;
     let initial = shown.is_none();
-    if !initial && cut.events.is_empty() && state.is_empty() {
+    if !initial && cut.events.is_empty() && state.is_empty() && !became_whole {
         return Ok(Some((None, now)));
     }
     let mut answer = RoomAnswer { initial, limited: cut.limited, ..RoomAnswer::default() };
@@ -150,7 +163,7 @@ pub(super) async fn room(
     let counts = unread(&round.snapshot, &round.parts.push, info, asked).await?;
     (answer.notification_count, answer.highlight_count) = (counts.notify, counts.highlight);
     answer.bump_stamp = Some(bump(&view, row));
-    let told = initial || state.iter().chain(&cut.events).any(|event| event.pdu.is_state());
+    let told = initial || became_whole || state.iter().chain(&cut.events).any(|event| event.pdu.is_state());
     if told {
         describe(round, info, &view, end, &mut answer).await?;
     }
@@ -296,7 +309,7 @@ async fn describe(
         }
         answer.heroes = Some(told);
     }
-    answer.joined_count = Some(view.joined);
+    answer.joined_count = Some(view.joined_at_least());
     answer.invited_count = Some(view.invited);
     answer.is_dm = super::lists::direct_rooms(round).await?.contains(info.room_id.as_str()).then_some(true);
     Ok(())

@@ -10,7 +10,7 @@ use domicile_app::{
     },
     sync::{
         filter::EventChoice,
-        token::{timeline_position, timeline_token},
+        token::{gap_place, gap_token, timeline_position, timeline_token},
     },
 };
 use ruma::{
@@ -29,8 +29,10 @@ pub(super) async fn get_message_events(
     request: Authed<Request>,
 ) -> Reply<Response> {
     let body = request.body;
+    let gap = body.from.as_deref().and_then(gap_place);
     let wanted = PageRequest {
-        from: body.from.as_deref().map(timeline_position).transpose()?,
+        from: body.from.as_deref().filter(|_| gap.is_none()).map(timeline_position).transpose()?,
+        gap,
         to: body.to.as_deref().map(timeline_position).transpose()?,
         backward: is_backward(body.dir),
         limit: bounded(body.limit.into())?,
@@ -40,7 +42,7 @@ pub(super) async fn get_message_events(
     let page = reader.page(&request.session, &body.room_id, wanted).await?;
     let mut response = Response::new();
     response.start = body.from.unwrap_or_else(|| timeline_token(page.start));
-    response.end = page.end.map(timeline_token);
+    response.end = page.gap.map(gap_token).or(page.end.map(timeline_token));
     response.chunk = page.events.into_iter().map(Raw::from_json).collect();
     response.state = page.state.into_iter().map(Raw::from_json).collect();
     Ok(Answer(response))

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::extract::State;
-use domicile_app::federation::Notary;
+use domicile_app::{
+    accounts::{Limit, RateLimits},
+    federation::Notary,
+};
 use ruma::api::federation::discovery::get_remote_server_keys_batch::v2::{QueryCriteria, Request, Response};
 
 use crate::{
@@ -14,8 +17,10 @@ use crate::{
 /// The keys of other servers.
 pub(super) async fn get_remote_server_keys_batch(
     State(notary): State<Arc<Notary>>,
+    State(limits): State<Arc<RateLimits>>,
     request: Public<Request>,
 ) -> Reply<Response> {
+    limits.check_address(Limit::ServerKeys, request.client.address)?;
     let latest = |criteria: BTreeMap<_, QueryCriteria>| {
         criteria.values().filter_map(|criterion| criterion.minimum_valid_until_ts).map(|ts| ts.get().into()).max()
     };

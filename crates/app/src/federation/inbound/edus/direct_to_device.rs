@@ -11,7 +11,10 @@ use sha2::{Digest, Sha256};
 use super::{Edus, Origin, Plan, is_of};
 use crate::{
     Error, Result,
-    e2ee::to_device::delivery::{self, Delivery, Events},
+    e2ee::to_device::{
+        delivery::{self, Delivery, Events},
+        room::Room,
+    },
 };
 
 /// A message as it was told.
@@ -41,6 +44,8 @@ impl Edus {
         let from = origin.name.to_string();
         let deliveries = self.0.store.read(move |snapshot| async move {
             let mut found: Vec<([u8; 32], Vec<Delivery>)> = Vec::new();
+            let mut inboxes = Room::new(&snapshot, &from);
+            let mut refused = 0_usize;
             for (hash, events) in wanted {
                 let is_known = found.iter().any(|(known, _)| *known == hash)
                     || inbound_messages::is_known(&snapshot, &from, &hash).await?;
@@ -48,11 +53,24 @@ impl Edus {
                     continue;
                 }
                 match delivery::deliveries(&snapshot, events).await {
-                    Ok(deliveries) => found.push((hash, deliveries)),
+                    Ok(deliveries) => {
+                        let mut taken = Vec::with_capacity(deliveries.len());
+                        for delivery in deliveries {
+                            if inboxes.takes(&delivery).await? {
+                                taken.push(delivery);
+                            } else {
+                                refused += 1;
+                            }
+                        }
+                        found.push((hash, taken));
+                    }
                     // It is for more devices than a message may be.
                     Err(Error::Matrix(_)) => {}
                     Err(error) => return Err(error),
                 }
+            }
+            if refused > 0 {
+                tracing::info!(origin = %from, refused, "messages to devices are refused: too many lie in their inboxes");
             }
             Ok::<_, Error>(found)
         });
@@ -64,7 +82,7 @@ impl Edus {
                 break;
             }
             inbound_messages::insert(&mut plan.batch, origin.name.as_str(), &hash, day);
-            delivery::put(&mut plan.batch, &deliveries);
+            delivery::put(&mut plan.batch, &deliveries, Some(origin.name.as_str()));
             plan.inboxes.extend(delivery::owners(&deliveries));
         }
         Ok(())

@@ -212,7 +212,7 @@ impl Edus {
         let room = self.0.rooms.by_num(room_num).await?;
         let view = room.view();
         let lets = Ingest::is_let_in(&view, origin.name);
-        let may = view.is_joined(user_num) && lets;
+        let may = view.may_be_joined(user_num) && lets;
         Ok(may.then_some((room, user_num)))
     }
 }

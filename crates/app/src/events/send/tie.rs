@@ -1,0 +1,54 @@
+//! Many ends of a room's graph are tied together by an event of ours that says nothing, so that they do not make the room slow, and none has to
+//! be let go: what only a forgotten end leads to would be lost to whoever comes later.
+
+use std::sync::Arc;
+
+use domicile_room::{create::raw, event::EventDraft};
+use domicile_store::table::memberships;
+use ruma::events::TimelineEventType;
+use serde_json::json;
+
+use super::Sender;
+use crate::{Error, Result, rooms::Room};
+
+/// Ends that a graph may have before they are tied together.
+const MANY: usize = 10;
+/// People of this server in whose name it is tried.
+const PEOPLE: i64 = 20;
+
+impl Sender {
+    /// Ties the ends of a room's graph together if they are many and somebody here may send events. Gives whether it was done.
+    pub async fn tie_ends(&self, room: &Arc<Room>) -> Result<bool> {
+        if room.view().extremities.len() <= MANY {
+            return Ok(false);
+        }
+        let room_num = room.info.room_num;
+        let people =
+            self.store.read(move |snapshot| async move { memberships::some_here(&snapshot, room_num, PEOPLE).await });
+        let people = people.await?;
+        let _writer = room.writer().await;
+        if room.view().extremities.len() <= MANY {
+            return Ok(false);
+        }
+        for user_num in people {
+            let draft = EventDraft {
+                kind: TimelineEventType::from(domicile_room::event::DUMMY),
+                sender: self.users.id(user_num).await?,
+                state_key: None,
+                content: raw(&json!({})),
+                redacts: None,
+            };
+            let mut staging = self.begin(room);
+            match self.stage(&mut staging, draft).await {
+                Ok(_) => {
+                    self.commit(Some(room), staging).await?;
+                    return Ok(true);
+                }
+                // The room does not allow it to this one; perhaps to another.
+                Err(Error::Matrix(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+}
