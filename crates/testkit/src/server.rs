@@ -200,7 +200,7 @@ impl TestServer {
             gateways,
             outbound,
             ingest: wired.ingest,
-            completion: wired.completion,
+            completion,
             telling,
             users,
             stopping,
