@@ -379,6 +379,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             reports,
             standings,
             outbound: Arc::clone(&outbound),
+            completion: Arc::clone(&completion),
             check: federation.check,
             own_keys: federation.own_keys,
             blocklists: Arc::clone(&blocklists),

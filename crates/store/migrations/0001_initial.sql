@@ -337,11 +337,13 @@ CREATE TABLE device_list_copies (
     attempts BIGINT NOT NULL, retry_ts BIGINT NOT NULL
 );
 CREATE INDEX device_list_copies_stale ON device_list_copies (retry_ts) WHERE is_stale = 1;
--- `origin` is the server that brought the message, null for one of this server's own people.
+-- `origin` is the server that brought the message, null for one of this server's own people; `size` are its bytes.
 CREATE TABLE to_device_messages (
     device_num BIGINT NOT NULL, position BIGINT NOT NULL, part BIGINT NOT NULL, content TEXT NOT NULL, origin TEXT,
-    PRIMARY KEY (device_num, position, part)
+    size BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (device_num, position, part)
 ) WITHOUT ROWID;
+-- How much of others lies in an inbox is counted without reading it.
+CREATE INDEX to_device_messages_by_origin ON to_device_messages (device_num, origin, size) WHERE origin IS NOT NULL;
 CREATE TABLE to_device_transactions (
     device_num BIGINT NOT NULL, scope BLOB NOT NULL, created_day BIGINT NOT NULL, PRIMARY KEY (device_num, scope)
 ) WITHOUT ROWID;

@@ -6,7 +6,7 @@
 
 pub(crate) mod delivery;
 mod outgoing;
-pub(crate) mod room;
+pub(crate) mod space;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Rooms whose state is fetched at once: each may be hundreds of megabytes on its way.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 3;
 /// Rooms that are looked at when the server starts, or when time has passed.
 const ROOMS: i64 = 100;
 /// How often it is looked for rooms whose time has come.

@@ -231,11 +231,16 @@ async fn load(
         destinations: destinations::of_room(snapshot, room_num).await?.into_iter().collect(),
         partial: partial(snapshot, events, room_num).await?,
     };
+    let is_partial = view.is_partial();
     for row in memberships::of_room(snapshot, room_num).await? {
+        // What is being fetched counts when all of it is here.
+        if is_partial && row.position < Position::START {
+            continue;
+        }
         let member = Member { membership: Membership::parse(&row.membership), event_num: row.event_num };
         view.set_member(row.user_num, member);
     }
-    view.here = if view.is_partial() {
+    view.here = if is_partial {
         memberships::joined_here(snapshot, room_num).await?
     } else {
         i64::try_from(view.joined).unwrap_or(i64::MAX) - view.destinations.values().sum::<i64>()

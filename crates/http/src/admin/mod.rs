@@ -30,7 +30,7 @@ use domicile_app::{
     admin::Backups,
     blocklists::Blocklists,
     evidence::{AccessLog, Audits, Erasures, Exports, Ledger},
-    federation::{Check, Outbound, OwnKeys},
+    federation::{Check, Completion, Outbound, OwnKeys},
     moderation::Reports,
     probes::Probes,
     standing::{Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, Notices, Processing, StatusPage},
@@ -70,6 +70,8 @@ pub struct AdminServices {
     pub probes: Arc<Probes>,
     /// What other servers are told.
     pub outbound: Arc<Outbound>,
+    /// Makes rooms whole that were joined without their members.
+    pub completion: Arc<Completion>,
     /// Goes the way to other servers.
     pub check: Arc<Check>,
     /// The server's own keys.

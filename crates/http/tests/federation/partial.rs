@@ -327,3 +327,31 @@ async fn who_leaves_meanwhile_is_out() {
     let joined = alice.get(&format!("{V3}/rooms/{room_id}/joined_members")).await.ok();
     assert_eq!(joined["joined"].as_object().unwrap().len(), MEMBERS + 2);
 }
+
+#[tokio::test]
+async fn who_comes_back_is_told_nothing_of_what_was_known_before() {
+    let (tap, server) = (Tap::start().await, TestServer::start_federating().await.with_user("alice").await);
+    let (room, alice) = (crowded(&tap), server.user("alice"));
+    let room_id = room.room_id();
+    join(&alice, &room, &tap).await;
+    wait_until_whole(&server).await;
+    alice.post(&format!("{V3}/rooms/{room_id}/leave"), &json!({})).await.ok();
+    // Nobody here hears of this.
+    room.member("m3", "leave");
+    hide_state(&tap);
+    join(&alice, &room, &tap).await;
+    let shown = sync(&alice, "", true).await;
+    let summary = &shown["rooms"]["join"][room_id.as_str()]["summary"];
+    assert!(summary["m.joined_member_count"].as_u64() < Some(5), "{summary}");
+    assert!(!summary.to_string().contains("@m"), "nobody is named who may have left: {summary}");
+    // What is known when the server stops in between does not count either.
+    let server = server.restart().await;
+    let alice = server.user("alice");
+    tap.tell_the_truth();
+    again(&server).await;
+    wait_until_whole(&server).await;
+    let joined = alice.get(&format!("{V3}/rooms/{room_id}/joined_members")).await.ok();
+    let joined = joined["joined"].as_object().unwrap();
+    assert!(!joined.contains_key(tap.user("m3").as_str()));
+    assert_eq!(joined.len(), MEMBERS + 1);
+}

@@ -152,6 +152,7 @@ pub(super) const TABLES: &[Table] = &[
             column("part", Class::Content, Holds::Value),
             column("content", Class::Content, Holds::Value),
             column("origin", Class::Operational, Holds::Value),
+            column("size", Class::Operational, Holds::Value),
         ],
     },
     Table {

@@ -15,7 +15,7 @@ pub struct Membership {
     pub membership: String,
     /// The event that says so.
     pub event_num: EventNum,
-    /// The event's position.
+    /// The event's position; negative for what became known of a room whose members are not all known yet.
     pub position: Position,
     /// Whether the user asked to forget the room.
     pub forgotten: bool,
@@ -193,13 +193,19 @@ pub fn set(
     );
 }
 
-/// Adds what became known of an older membership, unless something is known of the user already.
+/// Adds what became known of an older membership, unless something is known of the user already. It does not count before the room is whole,
+/// as its position tells.
 pub fn add_known(batch: &mut Batch, user_num: UserNum, room_num: RoomNum, membership: &str, event_num: EventNum) {
     batch.push(
         "INSERT INTO memberships (user_num, room_num, membership, event_num, position, turned_position, forgotten)
-         VALUES ($1, $2, $3, $4, 0, 0, 0) ON CONFLICT (user_num, room_num) DO NOTHING",
+         VALUES ($1, $2, $3, $4, -1, -1, 0) ON CONFLICT (user_num, room_num) DO NOTHING",
         params![user_num, room_num, membership, event_num],
     );
+}
+
+/// Removes what is known of a user and a room: it was not so, or cannot be known any more.
+pub fn remove(batch: &mut Batch, user_num: UserNum, room_num: RoomNum) {
+    batch.push("DELETE FROM memberships WHERE user_num = $1 AND room_num = $2", params![user_num, room_num]);
 }
 
 /// How many of this server's own people are joined to a room.

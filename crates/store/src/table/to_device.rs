@@ -35,14 +35,14 @@ pub fn insert(
     origin: Option<&str>,
 ) {
     batch.push(
-        "INSERT INTO to_device_messages (device_num, position, part, content, origin)
-         SELECT d.device_num, CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($4 AS TEXT), CAST($5 AS TEXT) FROM devices d
-         WHERE d.device_num = $1",
-        params![device_num, position, part, content, origin],
+        "INSERT INTO to_device_messages (device_num, position, part, content, origin, size)
+         SELECT d.device_num, CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS BIGINT)
+         FROM devices d WHERE d.device_num = $1",
+        params![device_num, position, part, content, origin, i64::try_from(content.len()).unwrap_or(i64::MAX)],
     );
 }
 
-/// How many messages of a server lie in a device's inbox, and how many letters they have together. Counting ends at `limit`.
+/// How many messages of a server lie in a device's inbox, and how many bytes they have together. Counting ends at `limit`.
 pub async fn held_of(
     snapshot: &Snapshot,
     device_num: DeviceNum,
@@ -51,7 +51,7 @@ pub async fn held_of(
 ) -> Result<(i64, i64), StoreError> {
     let row = snapshot
         .query_one(
-            "SELECT COUNT(*), COALESCE(SUM(LENGTH(content)), 0) FROM (SELECT content FROM to_device_messages
+            "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM (SELECT size FROM to_device_messages
              WHERE device_num = $1 AND origin = $2 LIMIT $3) held",
             &params![device_num, origin, limit],
         )
@@ -63,7 +63,7 @@ pub async fn held_of(
 pub async fn held_of_others(snapshot: &Snapshot, device_num: DeviceNum, limit: i64) -> Result<(i64, i64), StoreError> {
     let row = snapshot
         .query_one(
-            "SELECT COUNT(*), COALESCE(SUM(LENGTH(content)), 0) FROM (SELECT content FROM to_device_messages
+            "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM (SELECT size FROM to_device_messages
              WHERE device_num = $1 AND origin IS NOT NULL LIMIT $2) held",
             &params![device_num, limit],
         )

@@ -7,6 +7,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use domicile_core::ids::{DestinationNum, EventNum, KeyNum, NodeNum, Position, UserNum};
@@ -31,6 +32,8 @@ use crate::{
 
 /// Members that are written or read at once, so that others' writes come in between.
 const CHUNK: usize = 500;
+/// How long one server may take to tell the state: others' rooms wait meanwhile.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What a completion did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,11 +63,13 @@ impl Ingest {
     ) -> Result<std::result::Result<Completed, String>> {
         let Some(partial) = room.view().partial.clone() else { return Ok(Ok(Completed::default())) };
         let join = self.events.get(partial.join_num).await?;
-        let told = self.told_state_before(room, &join.event_id().to_owned(), server).await;
+        let event_id = join.event_id().to_owned();
+        let told = tokio::time::timeout(PATIENCE, self.told_state_before(room, &event_id, server)).await;
         let (state, left_out) = match told {
-            Ok(told) => told,
-            Err(FetchError::Here(error)) => return Err(error),
-            Err(FetchError::Peer(error)) => return Ok(Err(error.to_string())),
+            Ok(Ok(told)) => told,
+            Ok(Err(FetchError::Here(error))) => return Err(error),
+            Ok(Err(FetchError::Peer(error))) => return Ok(Err(error.to_string())),
+            Err(_) => return Ok(Err(format!("it took longer than {} minutes", PATIENCE.as_secs() / 60))),
         };
         if let Err(reason) = self.stands(room, &join.pdu, &state).await? {
             return Ok(Err(reason));
@@ -224,6 +229,10 @@ impl Ingest {
             if !same {
                 memberships::set(batch, *user_num, room_num, membership.as_str(), *event_num, position.clone());
             }
+        }
+        // What another server told before, whose state did not hold or was not taken to the end.
+        for row in rows.values().filter(|row| row.position < Position::START && !members.known.contains_key(&row.user_num)) {
+            memberships::remove(batch, row.user_num, room_num);
         }
         Ok(())
     }

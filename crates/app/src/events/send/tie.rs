@@ -3,9 +3,12 @@
 
 use std::sync::Arc;
 
-use domicile_room::{create::raw, event::EventDraft};
+use domicile_room::{
+    create::raw,
+    event::{DUMMY, EventDraft},
+};
 use domicile_store::table::memberships;
-use ruma::events::TimelineEventType;
+use ruma::events::{MessageLikeEventType, TimelineEventType};
 use serde_json::json;
 
 use super::Sender;
@@ -27,13 +30,19 @@ impl Sender {
             self.store.read(move |snapshot| async move { memberships::some_here(&snapshot, room_num, PEOPLE).await });
         let people = people.await?;
         let _writer = room.writer().await;
-        if room.view().extremities.len() <= MANY {
+        let view = room.view();
+        if view.extremities.len() <= MANY {
             return Ok(false);
         }
         for user_num in people {
+            let sender = self.users.id(user_num).await?;
+            // Where nobody may, this is asked with every event: it must cost little.
+            if !view.facts.power_levels.user_can_send_message(&sender, MessageLikeEventType::from(DUMMY)) {
+                continue;
+            }
             let draft = EventDraft {
-                kind: TimelineEventType::from(domicile_room::event::DUMMY),
-                sender: self.users.id(user_num).await?,
+                kind: TimelineEventType::from(DUMMY),
+                sender,
                 state_key: None,
                 content: raw(&json!({})),
                 redacts: None,

@@ -100,12 +100,12 @@ impl RemoteRooms {
             });
             let (row, old, known) = read.await?;
             let row = row.ok_or_else(|| StoreError::Corrupt(format!("room number {room_num} is no room")))?;
-            self.write_members(room_num, &members, &old, by.user_num).await?;
+            self.write_members(room_num, &members, &old, by.user_num, partial.is_some()).await?;
 
             let mut batch = Batch::new();
             let position = batch.position();
             let after = self.trees.change(&mut batch, before, &[(key_num, Some(event_num.0))]).await?;
-            let row_before = row.clone();
+            let was_here = row.last_position > Position::START;
             let copy = rooms::Room {
                 revision: row.revision + 1,
                 room_version: info.version.to_string(),
@@ -145,7 +145,7 @@ impl RemoteRooms {
                 }
                 graph::add_backward_extremity(&mut batch, room_num, event_id::to_bytes(id), event_num.0);
             }
-            if row_before.last_position > Position::START {
+            if was_here {
                 timeline_gaps::note(&mut batch, room_num, event_num.0);
             }
             memberships::set(&mut batch, by.user_num, room_num, "join", event_num.0, position.clone());
@@ -227,24 +227,29 @@ impl RemoteRooms {
             .collect())
     }
 
-    /// Writes the members in parts; who had a membership in an older copy and has none now has left.
+    /// Writes the members in parts. Who had a membership in an older copy and has none now has left; if not all members are told, nothing is
+    /// known any more of those who have their home elsewhere.
     async fn write_members(
         &self,
         room_num: RoomNum,
         members: &[(UserNum, String, EventNum)],
         old: &[memberships::Membership],
         me: UserNum,
+        is_partial: bool,
     ) -> Result<()> {
         let before: HashMap<UserNum, &memberships::Membership> = old.iter().map(|row| (row.user_num, row)).collect();
         let now: HashSet<UserNum> = members.iter().map(|(user_num, ..)| *user_num).collect();
+        let unknown: Vec<UserNum> = if is_partial { self.people_elsewhere(old, &now).await? } else { Vec::new() };
         let gone = old
             .iter()
-            .filter(|row| row.user_num != me && row.membership != "leave" && !now.contains(&row.user_num))
+            .filter(|row| !is_partial && row.user_num != me && row.membership != "leave" && !now.contains(&row.user_num))
             .map(|row| (row.user_num, "leave".to_owned(), row.event_num));
         let changed = members
             .iter()
             .filter(|(user_num, membership, event_num)| {
-                before.get(user_num).is_none_or(|row| row.membership != *membership || row.event_num != *event_num)
+                before.get(user_num).is_none_or(|row| {
+                    row.membership != *membership || row.event_num != *event_num || row.position < Position::START
+                })
             })
             .cloned();
         let rows: Vec<_> = changed.chain(gone).collect();
@@ -256,7 +261,30 @@ impl RemoteRooms {
             }
             self.store.write(batch).await?;
         }
+        for chunk in unknown.chunks(CHUNK) {
+            let mut batch = Batch::new();
+            batch.low_priority();
+            for user_num in chunk {
+                memberships::remove(&mut batch, *user_num, room_num);
+            }
+            self.store.write(batch).await?;
+        }
         Ok(())
+    }
+
+    /// Those people of an older copy who have their home elsewhere and are not among the members who are told now.
+    async fn people_elsewhere(
+        &self,
+        old: &[memberships::Membership],
+        now: &HashSet<UserNum>,
+    ) -> Result<Vec<UserNum>> {
+        let mut people = Vec::new();
+        for row in old.iter().filter(|row| !now.contains(&row.user_num)) {
+            if !self.users.is_local(&self.users.id(row.user_num).await?) {
+                people.push(row.user_num);
+            }
+        }
+        Ok(people)
     }
 
     /// Which other servers and cells have how many members. Of those of which no member is known though they are in the room, one is assumed.

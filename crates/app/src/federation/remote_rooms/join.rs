@@ -91,8 +91,13 @@ impl RemoteRooms {
             .map_err(PeerError::Nonsense)?;
         let json = event.to_raw().map_err(|error| PeerError::Request(error.to_string()))?;
         let mut request = create_join_event::v2::Request::new(room_id.to_owned(), event.event_id().to_owned(), json);
-        request.omit_members = true;
+        // What may be said depends on the regions of the members where there are several cells: they must be known first.
+        let omit_members = self.users.localities().cells().is_none();
+        request.omit_members = omit_members;
         let answer = self.peers.ask(server, request, LARGE).await?;
+        if answer.room_state.members_omitted && !omit_members {
+            return Err(PeerError::Nonsense("it leaves out the members, which nobody asked it to".to_owned()));
+        }
         Ok(LetIn { version, event, answer: answer.room_state })
     }
 

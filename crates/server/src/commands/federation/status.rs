@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use super::{DESTINATIONS, path};
 use crate::{admin_socket::ask, commands::say};
 
+/// Where rooms are told whose members are being fetched.
+const PARTIAL_ROOMS: &str = "/_domicile/admin/v1/federation/partial_rooms";
 /// Widest name and widest error that the table shows whole.
 const NAME: usize = 40;
 const ERROR: usize = 100;
@@ -19,16 +21,48 @@ pub(super) async fn run(config: &Config, host: Option<&str>, as_json: bool) -> a
         Some(host) => vec![ask(config, Method::GET, &path(host)?, &Value::Null).await?],
         None => all(config).await?,
     };
+    let partial = match host {
+        Some(_) => Vec::new(),
+        None => {
+            let answer = ask(config, Method::GET, PARTIAL_ROOMS, &Value::Null).await?;
+            answer["rooms"].as_array().cloned().unwrap_or_default()
+        }
+    };
     if as_json {
-        return say(&json!({ "destinations": found }).to_string());
+        return say(&json!({ "destinations": found, "partial_rooms": partial }).to_string());
     }
+    let now_ms = SystemClock.now_ms();
     if found.is_empty() {
-        return say("Every server has been told everything.");
+        say("Every server has been told everything.")?;
+    } else {
+        for line in table(&found, now_ms) {
+            say(&line)?;
+        }
     }
-    for line in table(&found, SystemClock.now_ms()) {
+    for line in partial_rooms(&partial, now_ms) {
         say(&line)?;
     }
     Ok(())
+}
+
+/// The lines about rooms that were joined before all of their members were known; none if there are none.
+fn partial_rooms(rooms: &[Value], now_ms: i64) -> Vec<String> {
+    let told = rooms.iter().map(|room| {
+        let since = span(now_ms - room["joined_ts"].as_i64().unwrap_or(now_ms));
+        let error = match text(&room["last_error"], ERROR) {
+            error if error.is_empty() => "they are being fetched".to_owned(),
+            error => error,
+        };
+        format!("{}  joined {since} ago  {error}", text(&room["room_id"], NAME))
+    });
+    let head = (!rooms.is_empty()).then(|| "Rooms of which not all members are known yet:".to_owned());
+    head.into_iter().chain(told).collect()
+}
+
+/// What stands here is partly another server's text.
+fn text(value: &Value, most: usize) -> String {
+    let text = value.as_str().unwrap_or_default();
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(most).collect()
 }
 
 async fn all(config: &Config) -> anyhow::Result<Vec<Value>> {
@@ -45,11 +79,6 @@ async fn all(config: &Config) -> anyhow::Result<Vec<Value>> {
 
 /// The lines of a table: a head, then each server.
 fn table(found: &[Value], now_ms: i64) -> Vec<String> {
-    let text = |value: &Value, most| {
-        let text = value.as_str().unwrap_or_default();
-        // What stands here is partly the other server's text.
-        text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(most).collect::<String>()
-    };
     let names: Vec<String> = found.iter().map(|row| text(&row["destination"], NAME)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("SERVER".len());
     let mut lines = vec![format!(
@@ -116,5 +145,11 @@ mod tests {
             ]
         );
         assert_eq!((span(59_999), span(-5)), ("59s".to_owned(), "0s".to_owned()));
+        let rooms = [json!({ "room_id": "!a:b.c", "joined_ts": now_ms - 5_000, "last_error": "b.c: no\nanswer" })];
+        assert_eq!(
+            partial_rooms(&rooms, now_ms),
+            ["Rooms of which not all members are known yet:", "!a:b.c  joined 5s ago  b.c: no answer"]
+        );
+        assert!(partial_rooms(&[], now_ms).is_empty());
     }
 }

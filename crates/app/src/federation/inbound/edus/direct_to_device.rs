@@ -13,7 +13,7 @@ use crate::{
     Error, Result,
     e2ee::to_device::{
         delivery::{self, Delivery, Events},
-        room::Room,
+        space::Space,
     },
 };
 
@@ -41,14 +41,14 @@ impl Edus {
         }
         let wanted: Vec<([u8; 32], Events)> =
             messages.iter().map(|message| (message.hash, message.events.clone())).collect();
-        let from = origin.name.to_string();
+        let from = origin.name.to_owned();
         let deliveries = self.0.store.read(move |snapshot| async move {
             let mut found: Vec<([u8; 32], Vec<Delivery>)> = Vec::new();
-            let mut inboxes = Room::new(&snapshot, &from);
+            let mut inboxes = Space::new(&snapshot, &from);
             let mut refused = 0_usize;
             for (hash, events) in wanted {
                 let is_known = found.iter().any(|(known, _)| *known == hash)
-                    || inbound_messages::is_known(&snapshot, &from, &hash).await?;
+                    || inbound_messages::is_known(&snapshot, from.as_str(), &hash).await?;
                 if is_known {
                     continue;
                 }
