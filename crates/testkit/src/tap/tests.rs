@@ -74,7 +74,9 @@ async fn what_it_serves_of_a_room_fits_together() {
     let join = room.aside(&elsewhere, joiner, "m.room.member", Some(joiner.as_str()), &content);
     let answer = answered(&room, &path(&format!("send_join/{room_id}/$x")), Method::PUT, join.clone());
     assert_eq!(answer["state"].as_array().map(Vec::len), Some(4), "create, eve, power levels, join rules: {answer}");
-    assert_eq!(answer["auth_chain"].as_array().map(Vec::len), Some(3));
+    assert_eq!(answer["auth_chain"].as_array().map(Vec::len), Some(4), "the join rules allow the join: {answer}");
+    let few = answered(&room, &path(&format!("send_join/{room_id}/$x?omit_members=true")), Method::PUT, join.clone());
+    assert_eq!((&few["members_omitted"], few["state"].as_array().map(Vec::len)), (&json!(true), Some(3)), "{few}");
     let state = answered(&room, &path(&format!("state_ids/{room_id}?event_id={second_id}")), Method::GET, Value::Null);
     assert_eq!(state["pdu_ids"].as_array().map(Vec::len), Some(4), "{state}");
     let back = answered(&room, &path(&format!("backfill/{room_id}?v={second_id}&limit=2")), Method::GET, Value::Null);

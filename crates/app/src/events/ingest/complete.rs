@@ -231,7 +231,9 @@ impl Ingest {
             }
         }
         // What another server told before, whose state did not hold or was not taken to the end.
-        for row in rows.values().filter(|row| row.position < Position::START && !members.known.contains_key(&row.user_num)) {
+        for row in
+            rows.values().filter(|row| row.position < Position::START && !members.known.contains_key(&row.user_num))
+        {
             memberships::remove(batch, row.user_num, room_num);
         }
         Ok(())

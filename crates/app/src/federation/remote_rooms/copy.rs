@@ -242,7 +242,9 @@ impl RemoteRooms {
         let unknown: Vec<UserNum> = if is_partial { self.people_elsewhere(old, &now).await? } else { Vec::new() };
         let gone = old
             .iter()
-            .filter(|row| !is_partial && row.user_num != me && row.membership != "leave" && !now.contains(&row.user_num))
+            .filter(|row| {
+                !is_partial && row.user_num != me && row.membership != "leave" && !now.contains(&row.user_num)
+            })
             .map(|row| (row.user_num, "leave".to_owned(), row.event_num));
         let changed = members
             .iter()
@@ -273,11 +275,7 @@ impl RemoteRooms {
     }
 
     /// Those people of an older copy who have their home elsewhere and are not among the members who are told now.
-    async fn people_elsewhere(
-        &self,
-        old: &[memberships::Membership],
-        now: &HashSet<UserNum>,
-    ) -> Result<Vec<UserNum>> {
+    async fn people_elsewhere(&self, old: &[memberships::Membership], now: &HashSet<UserNum>) -> Result<Vec<UserNum>> {
         let mut people = Vec::new();
         for row in old.iter().filter(|row| !now.contains(&row.user_num)) {
             if !self.users.is_local(&self.users.id(row.user_num).await?) {
