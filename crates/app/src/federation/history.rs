@@ -98,16 +98,13 @@ impl History {
 
     async fn missing(&self, room_num: RoomNum, gap: Option<Position>) -> Result<Vec<OwnedEventId>> {
         let read = self.store.read(move |snapshot| async move {
-            let ids: Vec<_> = match gap {
-                Some(position) => {
-                    let is_full = timeline_gaps::last_rank(&snapshot, room_num, position).await? >= GAP_EVENTS;
-                    let limit = if is_full { 0 } else { NAMED };
-                    timeline_gaps::missing(&snapshot, room_num, position, limit).await?
-                }
-                None => {
-                    let rows = graph::backward_extremities(&snapshot, room_num, NAMED).await?;
-                    rows.into_iter().map(|(id, _)| id).collect()
-                }
+            let ids: Vec<_> = if let Some(position) = gap {
+                let is_full = timeline_gaps::last_rank(&snapshot, room_num, position).await? >= GAP_EVENTS;
+                let limit = if is_full { 0 } else { NAMED };
+                timeline_gaps::missing(&snapshot, room_num, position, limit).await?
+            } else {
+                let rows = graph::backward_extremities(&snapshot, room_num, NAMED).await?;
+                rows.into_iter().map(|(id, _)| id).collect()
             };
             ids.iter().map(|id| Ok(event_id::from_bytes(id)?)).collect::<Result<Vec<OwnedEventId>>>()
         });

@@ -156,7 +156,7 @@ impl RemoteRooms {
             return Ok(Err(reason));
         }
         let auths = auths.map(|(event_num, ..)| *event_num).collect();
-        let joining = Joining { auths, event, state, partial };
+        let joining = Joining { event, state, auths, partial };
         drop((kept, by_pair, seen, members));
         let is_partial = joining.partial.is_some();
         let room = self.take_copy(by, info, joining).await?;

@@ -21,12 +21,11 @@ pub(super) async fn run(config: &Config, host: Option<&str>, as_json: bool) -> a
         Some(host) => vec![ask(config, Method::GET, &path(host)?, &Value::Null).await?],
         None => all(config).await?,
     };
-    let partial = match host {
-        Some(_) => Vec::new(),
-        None => {
-            let answer = ask(config, Method::GET, PARTIAL_ROOMS, &Value::Null).await?;
-            answer["rooms"].as_array().cloned().unwrap_or_default()
-        }
+    let partial = if host.is_none() {
+        let answer = ask(config, Method::GET, PARTIAL_ROOMS, &Value::Null).await?;
+        answer["rooms"].as_array().cloned().unwrap_or_default()
+    } else {
+        Vec::new()
     };
     if as_json {
         return say(&json!({ "destinations": found, "partial_rooms": partial }).to_string());
