@@ -43,7 +43,7 @@ use domicile_app::{
     moderation::Reports,
     profile::Profiles,
     push::{Gateways, Notifications, PushBell, PushClasses, PushRules, Pushers},
-    rooms::{Members, RoomMaker, Rooms, StateKeys, StateTrees, Successions, Upgrades},
+    rooms::{RoomMaker, Rooms, StateKeys, StateTrees, Successions, Upgrades},
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
 };
@@ -198,14 +198,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         wakers: &wakers,
     };
     let outside = remote::wire(known, &federation, surroundings);
-    let members = Arc::new(Members::new(
-        store.clone(),
-        Arc::clone(&users),
-        Arc::clone(&sender),
-        Arc::clone(&successions),
-        Arc::clone(&outside.remote_rooms),
-        Arc::clone(&remote_profiles),
-    ));
+    let members = remote::members(known, &outside, &successions, &remote_profiles);
     let resident = remote::resident(known, &federation, &outside, &members);
     let Outside { graph, ingest, completion, remote_rooms } = outside;
     let jobs = Arc::new(Jobs::new(

@@ -6,6 +6,7 @@ pub mod create;
 pub mod directory;
 pub mod graph;
 pub mod hierarchy;
+mod keeping_out;
 pub mod live;
 pub mod members;
 pub mod membership;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use domicile_app::{
     accounts::Users,
     events::{Events, Ingest, IngestParts, send::Sender, wake::Wakers},
-    federation::{Completion, Destinations, RemoteRooms, RemoteRoomsParts, Resident, ResidentParts},
-    rooms::{Graph, Members, Resolution, Rooms, StateKeys, StateTrees},
+    federation::{Completion, Destinations, RemoteProfiles, RemoteRooms, RemoteRoomsParts, Resident, ResidentParts},
+    rooms::{Graph, Members, Resolution, Rooms, StateKeys, StateTrees, Successions},
 };
 use domicile_store::Store;
 
@@ -78,6 +78,23 @@ pub(super) fn wire(known: Known<'_>, federation: &Federation, surroundings: &Sur
         wakers: Arc::clone(wakers),
     }));
     Outside { graph, ingest, completion, remote_rooms }
+}
+
+/// Comings and goings, here and in rooms that others hold.
+pub(super) fn members(
+    known: Known<'_>,
+    outside: &Outside,
+    successions: &Arc<Successions>,
+    profiles: &Arc<RemoteProfiles>,
+) -> Arc<Members> {
+    Arc::new(Members::new(
+        known.store.clone(),
+        Arc::clone(known.users),
+        Arc::clone(known.sender),
+        Arc::clone(successions),
+        Arc::clone(&outside.remote_rooms),
+        Arc::clone(profiles),
+    ))
 }
 
 /// What other servers ask of rooms that are here.
