@@ -232,11 +232,15 @@ fn token_missing() -> MatrixError {
 /// In a box of its own, which is gone when a handler begins: who waits in a long request holds nothing of what reading it took.
 fn whole<T: IncomingRequest>(request: Request) -> BoxFuture<'static, Result<(T, Bytes, Client), MatrixError>> {
     Box::pin(async move {
-        let (parts, raw) = read(request).await?;
-        let client = client(&parts);
-        let body = parse(parts, &raw).await?;
-        Ok((body, raw, client))
+        let (checked, raw, client) = arrive(request).await?;
+        Ok((checked.understand(&raw)?, raw, client))
     })
+}
+
+async fn arrive(request: Request) -> Result<(Checked, Bytes, Client), MatrixError> {
+    let (parts, raw) = read(request).await?;
+    let client = client(&parts);
+    Ok((Checked::new(parts, &raw).await?, raw, client))
 }
 
 /// A request of a session whose body is read piece by piece.
@@ -300,37 +304,62 @@ pub(crate) async fn read(request: Request) -> Result<(Parts, Bytes), MatrixError
     }
 }
 
-pub(crate) async fn parse<T: IncomingRequest>(mut parts: Parts, raw: &Bytes) -> Result<T, MatrixError> {
-    use axum::extract::FromRequestParts;
-    let params = RawPathParams::from_request_parts(&mut parts, &())
-        .await
-        .map_err(|_| ErrorKind::InvalidParam.with("A part of the path is not percent-encoded UTF-8."))?;
-    let args: Vec<&str> = params.iter().map(|(_, value)| value).collect();
-    // No id and no type has one, and not every database can store it.
-    if args.iter().any(|arg| arg.contains('\0')) {
-        return Err(ErrorKind::InvalidParam.with("A part of the path has a NUL character in it."));
+pub(crate) async fn parse<T: IncomingRequest>(parts: Parts, raw: &Bytes) -> Result<T, MatrixError> {
+    Checked::new(parts, raw).await?.understand(raw)
+}
+
+/// A request that has arrived and whose text holds nothing that no operation may be asked. What is the same for all operations is here, and is so in
+/// the program once and not once for each of them.
+struct Checked {
+    parts: Parts,
+    params: RawPathParams,
+}
+
+impl Checked {
+    async fn new(mut parts: Parts, raw: &Bytes) -> Result<Self, MatrixError> {
+        use axum::extract::FromRequestParts;
+        let params = RawPathParams::from_request_parts(&mut parts, &())
+            .await
+            .map_err(|_| ErrorKind::InvalidParam.with("A part of the path is not percent-encoded UTF-8."))?;
+        // No id and no type has one, and not every database can store it.
+        if params.iter().any(|(_, value)| value.contains('\0')) {
+            return Err(ErrorKind::InvalidParam.with("A part of the path has a NUL character in it."));
+        }
+        // Ruma's types take ids of any length; the specification's (appendices, *Identifier Grammar*) have at most this.
+        if let Some((name, _)) =
+            params.iter().find(|(name, value)| IDS.contains(name) && value.len() > limits::ID_BYTES)
+        {
+            let text = format!("The {name} in the path is longer than {} bytes.", limits::ID_BYTES);
+            return Err(ErrorKind::InvalidParam.with(text));
+        }
+        // Also where nobody looks at what stands in the body.
+        if std::str::from_utf8(raw).is_err() {
+            return Err(ErrorKind::NotJson.with("The request's body is not UTF-8."));
+        }
+        Ok(Self { parts, params })
     }
-    // Ruma's types take ids of any length; the specification's (appendices, *Identifier Grammar*) have at most this.
-    if let Some((name, _)) = params.iter().find(|(name, value)| IDS.contains(name) && value.len() > limits::ID_BYTES) {
-        let text = format!("The {name} in the path is longer than {} bytes.", limits::ID_BYTES);
-        return Err(ErrorKind::InvalidParam.with(text));
+
+    fn understand<T: IncomingRequest>(self, raw: &Bytes) -> Result<T, MatrixError> {
+        let Self { parts, params } = self;
+        let args: Vec<&str> = params.iter().map(|(_, value)| value).collect();
+        // Some clients send an empty body where an object is meant.
+        let bytes: &[u8] = if raw.is_empty() && parts.method != axum::http::Method::GET { b"{}" } else { raw };
+        let mut request = axum::http::Request::new(bytes);
+        *request.method_mut() = parts.method;
+        *request.uri_mut() = parts.uri;
+        *request.headers_mut() = parts.headers;
+        let request = T::try_from_http_request_inner(request, &args).map_err(|error| rejected(error.into(), bytes))?;
+        check_object(bytes)?;
+        Ok(request)
     }
-    // Also where nobody looks at what stands in the body.
-    if std::str::from_utf8(raw).is_err() {
-        return Err(ErrorKind::NotJson.with("The request's body is not UTF-8."));
-    }
-    // Some clients send an empty body where an object is meant.
-    let bytes: &[u8] = if raw.is_empty() && parts.method != axum::http::Method::GET { b"{}" } else { raw };
-    let mut request = axum::http::Request::new(bytes);
-    *request.method_mut() = parts.method;
-    *request.uri_mut() = parts.uri;
-    *request.headers_mut() = parts.headers;
-    let request = T::try_from_http_request_inner(request, &args).map_err(|error| rejected(error.into(), bytes))?;
-    // Types without required fields read an empty list as an object, and some do not look at what follows their value.
+}
+
+/// Types without required fields read an empty list as an object, and some do not look at what follows their value.
+fn check_object(bytes: &[u8]) -> Result<(), MatrixError> {
     match bytes.trim_ascii_start().first() {
         Some(b'[') => Err(ErrorKind::BadJson.with("The request's body is a list, and an object is expected.")),
         Some(b'{') if !is_json(bytes) => Err(ErrorKind::NotJson.with("The request's body is not one JSON object.")),
-        _ => Ok(request),
+        _ => Ok(()),
     }
 }
 

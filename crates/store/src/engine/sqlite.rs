@@ -11,6 +11,7 @@ use std::{
     fs::{File, TryLockError},
     future::Future,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rusqlite::{Connection, config::DbConfig, types::ValueRef};
@@ -39,8 +40,9 @@ impl Sqlite {
         private(path)?;
         let mut connection = connect(path)?;
         migrate::sqlite(&mut connection)?;
-        let writer = writer::Writer::start(connection)?;
-        let checkpoints = checkpoint::Checkpoints::start(connect(path)?, &wal(path))?;
+        let turns = Arc::default();
+        let writer = writer::Writer::start(connection, Arc::clone(&turns))?;
+        let checkpoints = checkpoint::Checkpoints::start(connect(path)?, &wal(path), turns)?;
         let readers = readers::Readers::start(path, readers.max(1))?;
         Ok(Self { writer, readers, checkpoints, _lock: lock })
     }

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rusqlite::{Connection, PrepFlags};
 use tokio::sync::oneshot;
 
@@ -72,13 +72,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, turns: Arc<Mutex<()>>) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared::default());
         let head = read_head(&connection)?;
         let theirs = Arc::clone(&shared);
         thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(&theirs, &connection, head))
+            .spawn(move || run(&theirs, &connection, &turns, head))
             .map_err(|source| StoreError::File { what: "cannot start the writer's thread".to_owned(), source })?;
         Ok(Self { shared })
     }
@@ -121,7 +121,7 @@ fn read_head(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.query_row("SELECT position FROM stream_head WHERE id = 1", [], |row| row.get(0))?)
 }
 
-fn run(shared: &Shared, connection: &Connection, mut head: i64) {
+fn run(shared: &Shared, connection: &Connection, turns: &Mutex<()>, mut head: i64) {
     let mut group: Vec<Request> = Vec::with_capacity(GROUP);
     let mut statements = Statements::new(connection);
     loop {
@@ -145,7 +145,10 @@ fn run(shared: &Shared, connection: &Connection, mut head: i64) {
                 shared.arrived.wait(&mut lanes);
             }
         }
+        let turn = turns.lock();
         head = commit(&mut statements, &mut group, head);
+        // Whoever waits for a turn has the next one, however many writes wait.
+        MutexGuard::unlock_fair(turn);
     }
 }
 
@@ -291,7 +294,7 @@ mod tests {
             })
             .unwrap()
         };
-        let writer = Writer::start(connection).unwrap();
+        let writer = Writer::start(connection, Arc::default()).unwrap();
         assert_eq!(writer.write(big(1, 10)).await.unwrap().last().0, 1);
         for _ in 0..3 {
             let small = big(1, 10);
