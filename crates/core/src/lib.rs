@@ -10,5 +10,6 @@ pub mod glob;
 pub mod ids;
 pub mod limits;
 pub mod locality;
+pub mod plural;
 pub mod region;
 pub mod rng;

@@ -81,7 +81,7 @@ impl InnerClient {
                 .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::clone(&own))));
             tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             let roots = Arc::new(RootCertStore::empty());
-            let trust = Trust { guard: Arc::clone(&guard), tls: Arc::new(tls), roots };
+            let trust = Trust { guard: Arc::clone(&guard), tls: Arc::new(tls), roots, own: Arc::from([]) };
             pools.insert(name, (Client::new(&trust), uri));
         }
         Ok(Self { cells: pools })

@@ -44,6 +44,8 @@ pub struct Trust {
     pub(crate) guard: Arc<Guard>,
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) roots: Arc<RootCertStore>,
+    /// The certificates of `ca_files`.
+    pub(crate) own: Arc<[CertificateDer<'static>]>,
 }
 
 impl Trust {
@@ -55,6 +57,7 @@ impl Trust {
             let (_, left_out) = roots.add_parsable_certificates(pem(path)?);
             tracing::debug!(left_out, path = %path.display(), "the system's certificates are read");
         }
+        let mut own = Vec::new();
         for path in &settings.ca_files {
             let wrong = |reason: String| CaError { path: path.clone(), reason };
             let certificates = pem(path)?;
@@ -62,6 +65,7 @@ impl Trust {
                 return Err(wrong("there is none".to_owned()));
             }
             for certificate in certificates {
+                own.push(certificate.clone());
                 roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
             }
         }
@@ -73,7 +77,12 @@ impl Trust {
             .with_root_certificates(Arc::clone(&roots))
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { guard: Arc::new(settings.guard), tls: Arc::new(tls), roots })
+        Ok(Self { guard: Arc::new(settings.guard), tls: Arc::new(tls), roots, own: own.into() })
+    }
+
+    /// The certificates that are trusted beside those of the system.
+    pub(crate) fn own_roots(&self) -> &[CertificateDer<'static>] {
+        &self.own
     }
 }
 

@@ -26,7 +26,7 @@ use domicile_app::{
     push::{Notifications, PushRules, Pushers},
     rooms::{Directory, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Summaries, Upgrades},
     search::Search,
-    standing::{Jurisdictions, StatusPage},
+    standing::{Addresses, Jurisdictions, StatusPage},
     sync::{SlidingSync, Sync},
 };
 
@@ -100,6 +100,8 @@ services! {
     pub ledger: Arc<Ledger>,
     /// The status page.
     pub status: Arc<StatusPage>,
+    /// Where else the service is reached.
+    pub addresses: Arc<Addresses>,
     /// Where users live.
     pub jurisdictions: Arc<Jurisdictions>,
     /// Reports to the operator.

@@ -1,16 +1,19 @@
 //! Load driver and side-by-side benchmarks for any Matrix server, by its URL.
 //!
-//! It speaks the Client-Server API, plays other servers where that is measured, and knows no server by name. It shares the machine with the server it measures, so its client does no
+//! It speaks the Client-Server API, plays other servers where that is measured, and knows no server by name; `cells` alone starts servers of
+//! Domicile's. It shares the machine with the server it measures, so its client does no
 //! more than it must: one connection a sender, requests written by hand, answers parsed only where they are needed.
 
 #![expect(clippy::print_stdout, reason = "what it measures is what it prints")]
 
 mod account;
+mod cells;
 mod certificates;
 mod client;
 mod ledger;
 mod origin;
 mod scenario;
+mod simulate;
 mod usage;
 
 use std::path::PathBuf;
@@ -72,6 +75,10 @@ enum Command {
         #[arg(long)]
         state: usize,
     },
+    /// What deployments of very many people would have to do, from a model
+    Simulate(simulate::Args),
+    /// Start deployments of 1, 2, 4 and 8 cells of Domicile, and measure the CPU time of a message
+    Cells(cells::Args),
     /// Run one scenario and print what it measured as JSON
     Run(scenario::Args),
 }
@@ -85,6 +92,8 @@ async fn main() -> Result<()> {
         Command::Hold { url, name, certificates, port, members, state } => {
             scenario::hold(&url, &name, &certificates, port, (members, state)).await
         }
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Cells(args) => cells::run(&args).await,
         Command::Run(args) => scenario::run(&args).await,
     }
 }

@@ -257,7 +257,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         ephemeral::wire(known, boards, (&device_lists, &copies, &outbound_bell), surroundings);
     let people = (Arc::clone(&users), Arc::clone(&devices), Arc::clone(&accounts), Arc::clone(&jobs));
     let told = evidence.of_people(&store, people, settings.media.max_upload.0, surroundings).await?;
-    let standing = standing::begin(settings.standing, known, &settings.discovery, surroundings);
+    let standing = standing::begin(settings.standing, known, &settings.discovery, &federation.own_keys, surroundings);
     let services = Services::new(AllServices {
         probes: Arc::clone(&probes),
         access_log: Arc::clone(&evidence.access_log),
@@ -332,6 +332,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         calls: Arc::new(Calls::new(clock(), settings.turn)),
         jurisdictions: Arc::clone(&standing.jurisdictions),
         status: Arc::clone(&standing.status),
+        addresses: Arc::clone(&standing.addresses),
         reports: Arc::clone(&reports),
         openid_tokens: Arc::new(OpenIdTokens::new(store.clone(), clock(), rng(), Arc::clone(&users))),
         user_directory: Arc::new(UserDirectory::new(store.clone(), Arc::clone(&users))),
@@ -358,7 +359,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         uia,
         rate_limits,
     });
-    let standing = standing.finish(&services, &evidence.kept(surroundings), &surroundings.keystore, &webhooks);
+    let outward = standing::Outward { client: &webhooks, trust: &trust, blocklists: &blocklists, probes: &probes };
+    let standing = standing.finish(&services, &evidence.kept(surroundings), &surroundings.keystore, outward)?;
     Ok(Wired {
         services,
         probes: Arc::clone(&probes),

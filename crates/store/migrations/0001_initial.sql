@@ -79,7 +79,8 @@ CREATE TABLE probe_runs (
 CREATE INDEX probe_runs_by_vantage ON probe_runs (vantage_num, started_ts);
 CREATE TABLE probe_results (
     run_num BIGINT NOT NULL, ordinal BIGINT NOT NULL, vantage_num BIGINT NOT NULL, started_ts BIGINT NOT NULL, host TEXT NOT NULL,
-    port BIGINT NOT NULL, verdict TEXT NOT NULL, evidence TEXT NOT NULL, rate BIGINT, control_rate BIGINT, PRIMARY KEY (run_num, ordinal)
+    port BIGINT NOT NULL, verdict TEXT NOT NULL, evidence TEXT NOT NULL, rate BIGINT, control_rate BIGINT, country TEXT,
+    PRIMARY KEY (run_num, ordinal)
 ) WITHOUT ROWID;
 CREATE INDEX probe_results_by_target ON probe_results (vantage_num, host, port, started_ts);
 CREATE INDEX probe_results_by_age ON probe_results (started_ts);
@@ -147,7 +148,7 @@ CREATE INDEX demands_open ON demands (due_ts) WHERE answered_ts IS NULL;
 CREATE TABLE demand_given (
     demand_num BIGINT NOT NULL, class TEXT NOT NULL, bytes BIGINT NOT NULL, PRIMARY KEY (demand_num, class)
 ) WITHOUT ROWID;
--- An incident from the first sign on. `sign` is what it is about, such as `listed:RU`: one that is not resolved takes further signs of it.
+-- An incident from the first sign on. `sign` is what it is about, such as `access:RU`: one that is not resolved takes further signs of it.
 CREATE TABLE incidents (
     incident_num BIGINT PRIMARY KEY, sign TEXT NOT NULL, code TEXT, kind TEXT NOT NULL, state TEXT NOT NULL, is_public BIGINT NOT NULL,
     began_ts BIGINT NOT NULL, resolved_ts BIGINT, revision BIGINT NOT NULL
@@ -166,10 +167,10 @@ CREATE TABLE incident_notices (
 CREATE INDEX incident_notices_by_user ON incident_notices (user_num);
 -- The room in which the server tells somebody something.
 CREATE TABLE notice_rooms (user_num BIGINT PRIMARY KEY, room_id TEXT NOT NULL);
--- What the operator is to know. `told_ts` is when the webhook took it; one whose cause is gone is cleared.
+-- What the operator is to know. `told_ts` is when the webhook took it, `mailed_ts` when the mail server did; one whose cause is gone is cleared.
 CREATE TABLE alerts (
     subject TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, code TEXT, what TEXT NOT NULL, raised_ts BIGINT NOT NULL, told_ts BIGINT,
-    cleared_ts BIGINT
+    mailed_ts BIGINT, cleared_ts BIGINT
 );
 
 -- Rooms and events ------------------------------------------------------------------------------------------------

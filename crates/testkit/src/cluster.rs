@@ -10,7 +10,12 @@
 mod border;
 mod forger;
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+};
 
 use domicile_core::{clock::MINUTE_MS, locality::CellName, region::Region, rng::OsRng};
 use domicile_http::{
@@ -58,18 +63,25 @@ impl Cluster {
 
     /// The same with another rule between all regions.
     pub async fn with_flow(regions: &[&str], rule: &str) -> Self {
-        let mut cluster = Self::begin(regions, rule).await;
-        for region in regions {
-            let name = format!("{region}1");
-            cluster.start(&name).await;
+        let names: Vec<(String, &str)> = regions.iter().map(|region| (format!("{region}1"), *region)).collect();
+        let cells: Vec<(&str, &str)> = names.iter().map(|(name, region)| (name.as_str(), *region)).collect();
+        Self::of_cells(&cells, rule).await
+    }
+
+    /// Cells, each with its region; a region may have several.
+    pub async fn of_cells(cells: &[(&str, &str)], rule: &str) -> Self {
+        let mut cluster = Self::begin(cells, rule).await;
+        for (name, _) in cells {
+            cluster.start(name).await;
         }
         cluster
     }
 
-    async fn begin(regions: &[&str], rule: &str) -> Self {
+    async fn begin(cells: &[(&str, &str)], rule: &str) -> Self {
         let (mut borders, mut keys, mut document) = (BTreeMap::new(), BTreeMap::new(), String::new());
-        for region in regions {
-            let name = format!("{region}1");
+        let regions: BTreeSet<&str> = cells.iter().map(|(_, region)| *region).collect();
+        for (name, region) in cells {
+            let name = (*name).to_owned();
             let (border, key) = (Border::open().await, SecretKey::new(&OsRng));
             let cell = CellName::parse(&name).expect("a cell's name");
             let region = Region::try_from((*region).to_owned()).expect("a region's name");

@@ -156,7 +156,7 @@ impl FakeGateway {
     }
 }
 
-fn acceptor(protocols: &[&[u8]]) -> TlsAcceptor {
+pub(crate) fn acceptor(protocols: &[&[u8]]) -> TlsAcceptor {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(CERTIFICATE).collect::<Result<_, _>>().expect("a certificate");
     let key = PrivateKeyDer::from_pem_slice(KEY).expect("a key");
     let mut config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())

@@ -9,6 +9,7 @@ pub mod fuse;
 pub mod gateway;
 pub mod identity;
 pub mod link;
+pub mod mail;
 pub mod operations;
 pub mod plays;
 pub mod postgres;

@@ -11,7 +11,7 @@ use domicile_store::{
 use ruma::{DeviceId, OwnedUserId, UserId};
 
 use super::{Devices, NewSession, OpenedSession, Passwords, Users, devices::Device, user_directory};
-use crate::{Error, Result, error::not_found};
+use crate::{Error, Result, error::not_found, residency::Place};
 
 /// Longest user id in bytes (client-server specification, *User identifiers*).
 const USER_ID_BYTES: usize = 255;
@@ -99,6 +99,11 @@ impl Accounts {
             None => Ok(user_id),
             Some(_) => Err(in_use()),
         }
+    }
+
+    /// Where somebody is to make an account in place of here, if a cell of the region is emptier.
+    pub(super) async fn elsewhere(&self) -> Option<Place> {
+        self.users.localities().elsewhere().await
     }
 
     /// Makes an account, and a first session if one is wanted: both or none.

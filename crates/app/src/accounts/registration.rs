@@ -88,10 +88,14 @@ impl Registration {
     /// Makes an account when all stages of authentication are done.
     pub async fn register(&self, wanted: Wanted<'_>) -> Result<(OwnedUserId, Option<OpenedSession>)> {
         self.check_open()?;
+        let begins = wanted.auth.is_none_or(|auth| auth.session().is_none());
+        if begins {
+            self.check_place().await?;
+        }
         if let Some(username) = &wanted.username {
             self.accounts.check_available(username).await?;
         }
-        if wanted.auth.is_none_or(|auth| auth.session().is_none()) {
+        if begins {
             self.rate_limits.check_address(Limit::Registration, wanted.address)?;
         }
         let passed = self
@@ -144,6 +148,19 @@ impl Registration {
             return Err(forbidden("Registration is closed: ask whoever runs this server for an account."));
         }
         Ok(())
+    }
+
+    /// Whoever finds this cell fuller than another one of the region is told where to go. A token is the cell's that gave it: who has one stays.
+    async fn check_place(&self) -> Result<()> {
+        if self.settings.mode != RegistrationMode::Open {
+            return Ok(());
+        }
+        match self.accounts.elsewhere().await {
+            Some(place) => {
+                Err(forbidden(format!("New accounts are made at {} at the moment: register there.", place.client_url)))
+            }
+            None => Ok(()),
+        }
     }
 
     fn flows(&self) -> Vec<Vec<AuthType>> {

@@ -6,6 +6,7 @@
 
 mod alerts;
 mod kept;
+mod listed;
 mod obtain;
 mod round;
 
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Result, error::not_found};
 
+pub use listed::{Listed, Trouble};
 pub use round::Looked;
 
 /// How often it is asked whether a register is due.

@@ -55,6 +55,7 @@ pub(super) fn rows(
             evidence: serde_json::to_string(&verdict.evidence).map_err(Error::internal)?,
             rate: past.map(|past| number(past.rate)),
             control_rate: past.map(|past| number(past.control_rate)),
+            country: report.run.vantage.country.clone(),
         })
     });
     let results = results.collect::<Result<_>>()?;

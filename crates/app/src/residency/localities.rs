@@ -9,7 +9,7 @@ use domicile_residency::{
 };
 use ruma::{OwnedServerName, ServerName, UserId};
 
-use super::{Names, OwnCell, Tickets};
+use super::{Names, OwnCell, Place, Placement, Tickets};
 use crate::Result;
 
 /// Knows where users are. A deployment of one cell has all of its own users here; of several, the tickets say.
@@ -35,6 +35,8 @@ pub struct Cells {
     pub tickets: Arc<Tickets>,
     /// The directory.
     pub names: Arc<Names>,
+    /// How full the cells of this region are.
+    pub placement: Arc<Placement>,
 }
 
 impl Localities {
@@ -153,6 +155,11 @@ impl Localities {
             Some(cells) => cells.names.meet(users).await,
             None => Ok(()),
         }
+    }
+
+    /// Where somebody is to make an account in place of here, if a cell of the region is emptier.
+    pub async fn elsewhere(&self) -> Option<Place> {
+        self.cells.as_ref()?.placement.elsewhere().await
     }
 
     /// Takes a name for an account that is to be made here.

@@ -1,13 +1,14 @@
 //! Where users and rooms are.
 //!
 //! `own_cell` is this cell and the document by which it works, `tickets` says whose home is where, `names` is the directory, `inner_link` the way
-//! to the other cells, `serving` what they are served of events, and `localities` what all others ask.
+//! to the other cells, `serving` what they are served of events, `placement` where new people go, and `localities` what all others ask.
 
 mod directory_status;
 mod inner_link;
 mod localities;
 mod names;
 mod own_cell;
+mod placement;
 mod serving;
 mod tickets;
 
@@ -16,4 +17,5 @@ pub use inner_link::InnerLink;
 pub use localities::{Cells, Localities, Withheld};
 pub use names::{LOOK_UP, Names, Question, TAKE, Told, Wish};
 pub use own_cell::{DeploymentError, OwnCell, OwnCellSettings};
+pub use placement::{LOAD, Load, LoadQuestion, Place, Placement};
 pub use tickets::Tickets;

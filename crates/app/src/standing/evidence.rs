@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use domicile_core::clock::{Clock, DAY_MS};
+use domicile_core::{
+    clock::{Clock, DAY_MS},
+    plural::counted,
+};
 use futures::future::BoxFuture;
 
 use crate::{
@@ -64,7 +67,8 @@ pub(super) fn stale(name: &str, made_ts: Option<i64>, now_ms: i64, command: &str
         Some(at) if at < now_ms - FRESH_MS => {
             let days = (now_ms - at) / DAY_MS;
             Some(format!(
-                "the last {name} is {days} days old, and a paper may rest on one of 31 days at most: `{command}`"
+                "the last {name} is {} old, and a paper may rest on one of 31 days at most: `{command}`",
+                counted(days.unsigned_abs(), "day", "days")
             ))
         }
         Some(_) => None,

@@ -2,6 +2,7 @@
 //!
 //! The law is data of the crate `residency`, and so is the comparison with facts; here the facts are gathered, and what is decided is written down.
 
+pub mod addresses;
 pub mod alerts;
 pub mod demands;
 pub mod dossiers;
@@ -12,8 +13,10 @@ mod jurisdictions;
 pub mod notices;
 mod processing;
 mod settings;
+pub mod signs;
 pub mod status;
 
+pub use addresses::Addresses;
 pub use alerts::Alerts;
 pub use demands::Demands;
 pub use dossiers::Dossiers;
@@ -25,6 +28,7 @@ pub(crate) use notices::is_notice_room;
 pub use notices::{Notices, Told};
 pub use processing::{Processing, Recipients};
 pub use settings::StandingSettings;
+pub use signs::Signs;
 pub use status::{Language, StatusPage, Written};
 
 use domicile_core::error::ErrorKind;

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, json};
 
 use super::{
-    Incidents, StandingSettings,
+    Addresses, Incidents, StandingSettings,
     incidents::{Incident, Update},
     status::{Language, words::Words},
 };
@@ -34,6 +34,8 @@ use crate::{
 const TAG: &str = "m.server_notice";
 /// What kind of server notice it is; those of the specification are about limits.
 const NOTICE_TYPE: &str = "org.domicile.incident";
+/// Kinds of incidents in which another address may help.
+const BLOCKED: [&str; 3] = ["unreachable", "throttled", "listed"];
 /// People who are looked up at once.
 const PAGE: i64 = 500;
 
@@ -63,6 +65,8 @@ pub struct NoticeParts {
     pub pushers: Arc<Pushers>,
     /// What notices are about.
     pub incidents: Arc<Incidents>,
+    /// Where else the service is reached.
+    pub addresses: Arc<Addresses>,
     /// The law, which knows which countries a union is made of.
     pub settings: StandingSettings,
     /// The localpart of the account, and what it is called.
@@ -171,9 +175,11 @@ impl Notices {
     ) -> Result<()> {
         let language = self.language(user_num, incident.code.as_deref()).await?;
         let room_id = self.room(from, user_num, user_id).await?;
-        let mut content = json!({
-            "msgtype": "m.server_notice", "server_notice_type": NOTICE_TYPE, "body": body(incident, update, language, &self.parts.settings),
-        });
+        let mut said = body(incident, update, language, &self.parts.settings);
+        if BLOCKED.contains(&incident.kind.as_str()) && incident.resolved_ts.is_none() {
+            said.push_str(&elsewhere(&self.parts.addresses.for_notice(incident.code.as_deref()), language));
+        }
+        let mut content = json!({ "msgtype": "m.server_notice", "server_notice_type": NOTICE_TYPE, "body": said });
         if let Some(contact) = &self.parts.admin_contact {
             content["admin_contact"] = contact.as_str().into();
         }
@@ -304,6 +310,14 @@ fn body(incident: &Incident, update: &Update, language: Language, settings: &Sta
     format!("{title} ({state})\n\n{}", said.map_or("", String::as_str))
 }
 
+/// Where else the service is reached, as the end of a notice.
+fn elsewhere(addresses: &[String], language: Language) -> String {
+    if addresses.is_empty() {
+        return String::new();
+    }
+    format!("\n\n{}\n{}", language.words().elsewhere, addresses.join("\n"))
+}
+
 /// Whether a room is the one in which the server tells a user something: its invite cannot be refused.
 pub(crate) async fn is_notice_room(store: &Store, user_num: UserNum, room_id: &RoomId) -> Result<bool> {
     let found = store.read(move |snapshot| async move { notice_rooms::of_user(&snapshot, user_num).await }).await?;
@@ -345,5 +359,8 @@ mod tests {
             body(&incident, &update, Language::De, &settings),
             "Der Dienst ist nicht erreichbar: Russland (Bestätigt)\n\nWe know."
         );
+        assert_eq!(elsewhere(&[], Language::De), "");
+        let two = ["https://a.example".to_owned(), "https://b.example".to_owned()];
+        assert!(elsewhere(&two, Language::De).ends_with("gibt es diese:\nhttps://a.example\nhttps://b.example"));
     }
 }

@@ -76,6 +76,9 @@ impl super::Config {
         let turn = self.turn.uris.iter().filter_map(|uri| uri.split_once(':'));
         used.extend(turn.map(|(_, rest)| ("turn", host(rest), "turn.uris")));
         used.extend(self.federation.notaries.iter().map(|name| ("notary", host(name), "federation.notaries")));
+        if !self.mail.server.is_empty() && !is_this_machine(&self.mail.server) {
+            used.push(("mail", host(&self.mail.server), "mail.server"));
+        }
         if let Some(database) = database_host(&self.database.url).filter(|host| !is_this_machine(host)) {
             used.push(("database", database, "database.url"));
         }

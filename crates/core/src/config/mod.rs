@@ -13,6 +13,7 @@ mod federation;
 mod limits;
 mod listeners;
 mod logging;
+mod mail;
 mod media;
 mod probe;
 mod problem;
@@ -37,6 +38,7 @@ pub use federation::Federation;
 pub use limits::RateLimits;
 pub use listeners::{Api, Listener};
 pub use logging::{LogFormat, Logging};
+pub use mail::{Mail, MailSecurity};
 pub use media::Media;
 pub use probe::Probe;
 pub use problem::{Problem, Problems, meant};
@@ -86,6 +88,8 @@ pub struct Config {
     pub evidence: Evidence,
     /// The service's standing with authorities.
     pub standing: Standing,
+    /// The mail server.
+    pub mail: Mail,
     /// What is kept in memory.
     pub memory: Memory,
     /// The log.
@@ -114,6 +118,7 @@ impl Default for Config {
             probe: Probe::default(),
             evidence: Evidence::default(),
             standing: Standing::default(),
+            mail: Mail::default(),
             memory: Memory::default(),
             logging: Logging::default(),
             blocklists: Vec::new(),
@@ -141,6 +146,7 @@ impl Config {
             &self.probe,
             &self.evidence,
             &self.standing,
+            &self.mail,
             &self.memory,
             &self.logging,
         ]
@@ -164,6 +170,7 @@ impl Config {
             "probe" => &mut self.probe,
             "evidence" => &mut self.evidence,
             "standing" => &mut self.standing,
+            "mail" => &mut self.mail,
             "memory" => &mut self.memory,
             "logging" => &mut self.logging,
             _ => return None,
@@ -271,6 +278,7 @@ impl Config {
                 problems.push(Problem::about(&format!("blocklists.{index}.name"), what));
             }
         }
+        self.mail.check(&self.standing, problems);
         self.deployment.check(&self.listeners, problems);
         if ruma::ServerName::parse(&self.server.name).is_err() {
             problems.push(Problem::about(

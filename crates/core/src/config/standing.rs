@@ -39,5 +39,14 @@ section! {
         alert_url: String = String::new();
         /// What stands in these requests after `Authorization: Bearer`. Empty: nothing.
         @secret alert_token: String = String::new();
+        /// Mail addresses that are told of alerts; see [mail].
+        alert_mail: Vec<String> = Vec::new();
+        /// The file with alternative addresses that `domicile addresses write` made. Empty: there are none.
+        addresses: String = String::new();
+        /// Countries whose users are not told of alternative addresses: publishing ways round a block is restricted in places.
+        addresses_off_in: Vec<String> = Vec::new();
+        /// Whether `/.well-known/domicile/addresses` and the exported status page tell everybody of them. Without it only users are told, who are
+        /// signed in and whose country may be.
+        addresses_public: bool = true;
     }
 }

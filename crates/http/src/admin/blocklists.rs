@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, Query, State},
     routing::{get, post},
 };
-use domicile_app::blocklists::Blocklists;
+use domicile_app::{blocklists::Blocklists, standing::Signs};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -48,8 +48,11 @@ struct Fetch {
 
 async fn fetch(
     State(blocklists): State<Arc<Blocklists>>,
+    State(signs): State<Arc<Signs>>,
     Path(name): Path<String>,
     Json(body): Json<Fetch>,
 ) -> Result<Json<Value>, Failure> {
-    Ok(Json(blocklists.fetch(&name, body.accept_smaller).await?.json))
+    let looked = blocklists.fetch(&name, body.accept_smaller).await?;
+    signs.look().await?;
+    Ok(Json(looked.json))
 }

@@ -1,9 +1,9 @@
-//! GET /_domicile/admin/v1/directory (whose home is where, and who decides)
+//! GET /_domicile/admin/v1/directory and …/places (whose home is where, who decides, and how full the region's cells are)
 
 use std::sync::Arc;
 
 use axum::{Json, Router, extract::State, routing::get};
-use domicile_app::accounts::Users;
+use domicile_app::{accounts::Users, residency::Cells};
 use domicile_core::error::ErrorKind;
 use serde_json::{Value, json};
 
@@ -11,12 +11,13 @@ use super::AdminServices;
 use crate::error::Failure;
 
 pub(super) fn routes() -> Router<AdminServices> {
-    Router::new().route("/_domicile/admin/v1/directory", get(status))
+    Router::new()
+        .route("/_domicile/admin/v1/directory", get(status))
+        .route("/_domicile/admin/v1/directory/places", get(places))
 }
 
 async fn status(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {
-    let none = || ErrorKind::NotFound.with("This server is no cell of a deployment: all names are its own.");
-    let names = &users.localities().cells().ok_or_else(none)?.names;
+    let names = &cells(&users)?.names;
     let status = names.status().await?;
     // A log that is broken is told, and not only that there is one.
     let log = if status.decides_here { Some(names.check_log().await.map_err(|error| error.to_string())) } else { None };
@@ -25,4 +26,13 @@ async fn status(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure>
         Err(wrong) => json!({ "ok": false, "error": wrong }),
     });
     Ok(Json(json!({ "status": status, "log": log })))
+}
+
+async fn places(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {
+    Ok(Json(json!({ "places": cells(&users)?.placement.places().await })))
+}
+
+fn cells(users: &Users) -> Result<&Cells, Failure> {
+    let none = || ErrorKind::NotFound.with("This server is no cell of a deployment: all names are its own.");
+    Ok(users.localities().cells().ok_or_else(none)?)
 }

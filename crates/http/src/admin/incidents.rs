@@ -8,7 +8,7 @@ use axum::{
     routing::{get, post},
 };
 use domicile_app::standing::{
-    Alerts, Incidents, Notices, StatusPage, Told,
+    Alerts, Incidents, Notices, Signs, StatusPage, Told,
     incidents::{Incident, NewIncident, NewUpdate},
 };
 use serde::Deserialize;
@@ -27,7 +27,11 @@ pub(super) fn routes() -> Router<AdminServices> {
         .route("/_domicile/admin/v1/status/files", get(files))
 }
 
-async fn list(State(incidents): State<Arc<Incidents>>) -> Result<Json<Value>, Failure> {
+async fn list(
+    State(signs): State<Arc<Signs>>,
+    State(incidents): State<Arc<Incidents>>,
+) -> Result<Json<Value>, Failure> {
+    signs.look().await?;
     let found: Vec<Incident> = incidents.list().await?;
     Ok(Json(json!({ "incidents": found })))
 }
@@ -65,7 +69,8 @@ async fn tell(
     Ok(Json(notices.tell(number, tell.only_count).await?))
 }
 
-async fn alerts(State(alerts): State<Arc<Alerts>>) -> Result<Json<Value>, Failure> {
+async fn alerts(State(signs): State<Arc<Signs>>, State(alerts): State<Arc<Alerts>>) -> Result<Json<Value>, Failure> {
+    signs.look().await?;
     alerts.look().await?;
     Ok(Json(json!({ "alerts": alerts.list().await? })))
 }

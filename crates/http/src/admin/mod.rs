@@ -1,6 +1,7 @@
 //! The operator's API: what `domicile user`, `domicile token` and others ask of a running server, over a socket that only the operator may open.
 
 mod access_log;
+mod addresses;
 mod audits;
 mod backups;
 mod blocklists;
@@ -33,7 +34,9 @@ use domicile_app::{
     federation::{Check, Completion, Outbound, OwnKeys},
     moderation::Reports,
     probes::Probes,
-    standing::{Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, Notices, Processing, StatusPage},
+    standing::{
+        Addresses, Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, Notices, Processing, Signs, StatusPage,
+    },
 };
 
 /// What can be checked about data, and what is done with all that is held about a person.
@@ -114,6 +117,10 @@ standing_services! {
     pub incidents: Arc<Incidents>,
     /// Tells people in their clients.
     pub notices: Arc<Notices>,
+    /// Opens and ends incidents by itself.
+    pub signs: Arc<Signs>,
+    /// Where else the service is reached.
+    pub addresses: Arc<Addresses>,
     /// Tells the operator.
     pub alerts: Arc<Alerts>,
     /// Tells everybody.
@@ -126,6 +133,7 @@ standing_services! {
 pub fn routes(services: AdminServices) -> Router {
     Router::new()
         .merge(access_log::routes())
+        .merge(addresses::routes())
         .merge(audits::routes())
         .merge(backups::routes())
         .merge(blocklists::routes())

@@ -7,7 +7,10 @@ use axum::{
     extract::{Path, Query, State},
     routing::{delete, get},
 };
-use domicile_app::probes::{Probes, history::Shown};
+use domicile_app::{
+    probes::{Probes, history::Shown},
+    standing::Signs,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -41,8 +44,9 @@ async fn history(State(probes): State<Arc<Probes>>, Query(page): Query<Page>) ->
     Ok(Json(json!({ "results": results, "next": next })))
 }
 
-async fn look(State(probes): State<Arc<Probes>>) -> Result<Json<Value>, Failure> {
+async fn look(State(probes): State<Arc<Probes>>, State(signs): State<Arc<Signs>>) -> Result<Json<Value>, Failure> {
     let (run, report) = probes.look().await?;
+    signs.look().await?;
     Ok(Json(json!({ "run": run, "report": report })))
 }
 

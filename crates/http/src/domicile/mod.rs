@@ -1,6 +1,7 @@
-//! What Domicile tells people beyond Matrix, with the access token of any of their clients.
+//! What Domicile tells people beyond Matrix, most of it with the access token of any of their clients.
 
 mod access_log;
+mod addresses;
 
 use axum::Router;
 
@@ -8,5 +9,5 @@ use crate::state::Services;
 
 /// The routes.
 pub fn routes() -> Router<Services> {
-    Router::new().merge(access_log::routes())
+    Router::new().merge(access_log::routes()).merge(addresses::routes())
 }

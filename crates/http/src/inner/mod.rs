@@ -1,5 +1,6 @@
 //! What cells ask each other beside the Server-Server API. It is served on the listeners for cells alone.
 
+mod load;
 mod names;
 
 use axum::Router;
@@ -8,5 +9,5 @@ use crate::state::Services;
 
 /// The routes.
 pub fn routes() -> Router<Services> {
-    names::routes()
+    names::routes().merge(load::routes())
 }

@@ -10,7 +10,7 @@ use axum::{
 use domicile_app::{
     accounts::Users,
     federation::Inbound,
-    residency::{LOOK_UP, Names, TAKE, Told},
+    residency::{Cells, LOOK_UP, Names, TAKE, Told},
 };
 use domicile_core::{
     error::ErrorKind,
@@ -45,7 +45,7 @@ async fn look_up(
 }
 
 /// Who asks, and what.
-async fn asked<T: DeserializeOwned>(request: Request, inbound: &Inbound) -> Result<(CellName, T), Failure> {
+pub(super) async fn asked<T: DeserializeOwned>(request: Request, inbound: &Inbound) -> Result<(CellName, T), Failure> {
     let (_, raw, origin) = extract::inner(request, inbound).await?;
     let Destination::Cell(cell) = Destination::of_peer(&origin) else {
         return Err(ErrorKind::Unauthorized.with("The request is not a cell's.").into());
@@ -55,6 +55,11 @@ async fn asked<T: DeserializeOwned>(request: Request, inbound: &Inbound) -> Resu
 }
 
 fn names(users: &Users) -> Result<&Names, Failure> {
+    Ok(&cells(users)?.names)
+}
+
+/// This cell among others.
+pub(super) fn cells(users: &Users) -> Result<&Cells, Failure> {
     let cells = users.localities().cells();
-    Ok(&cells.ok_or_else(|| ErrorKind::NotFound.with("This server is no cell of a deployment."))?.names)
+    Ok(cells.ok_or_else(|| ErrorKind::NotFound.with("This server is no cell of a deployment."))?)
 }

@@ -5,6 +5,7 @@
 mod conversation;
 mod keys;
 mod names;
+mod placement;
 mod rules;
 mod stolen;
 

@@ -10,7 +10,7 @@ use domicile_testkit::{
 };
 use tokio::time::Instant;
 
-fn listed(what: &str) -> Vec<NewAlert> {
+pub(super) fn listed(what: &str) -> Vec<NewAlert> {
     let (subject, code) = ("listed:RU".to_owned(), Some("RU".to_owned()));
     vec![NewAlert { subject, kind: "listed", code, what: what.to_owned() }]
 }

@@ -8,7 +8,7 @@ use super::{club, operator};
 
 fn sign(state: IncidentState) -> Sign {
     Sign {
-        sign: "listed:RU".to_owned(),
+        sign: "access:RU".to_owned(),
         code: Some("RU".to_owned()),
         kind: IncidentKind::Listed,
         state,
@@ -36,12 +36,14 @@ async fn signs_of_one_thing_are_one_incident_until_it_is_over() {
     operator(&server, Method::POST, &path, told).await.ok();
     assert!(page(&server).contains("We are on a list.") && page(&server).contains("verdict unwell"));
 
-    let over = incidents.resolve_sign("listed:RU", "blocklist", "gone").await.unwrap().unwrap();
-    assert_eq!(over.state, "resolved");
-    assert!(over.resolved_ts.is_some() && page(&server).contains("Everything works"));
+    assert_eq!(incidents.about("access:RU").await.unwrap().unwrap().incident, first.incident);
+    let over = json!({ "state": "resolved", "note": "gone", "who": "Ada" });
+    let over = operator(&server, Method::POST, &path, over).await.ok();
+    assert_eq!(over["state"], "resolved");
+    assert!(over["resolved_ts"].is_i64() && page(&server).contains("Everything works"));
     let more = json!({ "who": "Ada", "note": "more" });
     operator(&server, Method::POST, &path, more).await.fails(400, "M_INVALID_PARAM");
-    assert!(incidents.resolve_sign("listed:RU", "blocklist", "gone").await.unwrap().is_none());
+    assert!(incidents.about("access:RU").await.unwrap().is_none());
     let next = incidents.sign(sign(IncidentState::FirstSign)).await.unwrap();
     assert_ne!(next.incident, first.incident, "what comes again is a new incident");
     let listed = operator(&server, Method::GET, "incidents", Value::Null).await.ok();

@@ -12,11 +12,13 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+mod addresses;
 mod alerts;
 mod demands;
 mod dossiers;
 mod duties;
 mod incidents;
+mod mail;
 mod notices;
 mod status;
 

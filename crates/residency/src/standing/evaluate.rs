@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use domicile_core::plural::counted;
 use serde::Serialize;
 
 use super::{
@@ -226,21 +227,28 @@ fn enough_users(at: &Jurisdiction, threshold: u64, counted: Counted, facts: &Fac
     }
     if ours < threshold {
         let why = format!(
-            "{ours} accounts are noted as {}'s and {unknown} as nobody's, and the threshold is {threshold}: ask people, or note it with \
+            "{} noted as {}'s and {unknown} as nobody's, and the threshold is {threshold}: ask people, or note it with \
              `domicile user jurisdiction`",
+            counted_as(ours),
             at.code
         );
         return Triggered::Unclear { why };
     }
     if counted != Counted::Registered {
         let why = format!(
-            "{ours} accounts are {}'s; the law counts {} users from {threshold} on, which this service does not count: estimate it, and decide",
+            "{} {}'s; the law counts {} users from {threshold} on, which this service does not count: estimate it, and decide",
+            counted_as(ours),
             at.code,
             counted.word()
         );
         return Triggered::Unclear { why };
     }
     Triggered::Yes
+}
+
+/// So many accounts as the subject of a sentence.
+fn counted_as(accounts: u64) -> String {
+    format!("{} {}", counted(accounts, "account", "accounts"), if accounts == 1 { "is" } else { "are" })
 }
 
 /// What a check found, or what is missing.

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use axum::http::Method;
 use clap::{Args, Subcommand};
 use domicile_app::evidence::verify;
-use domicile_core::config::Config;
+use domicile_core::{config::Config, plural::counted};
 use serde_json::{Value, json};
 
 use super::say;
@@ -92,7 +92,8 @@ async fn audit(config: &Config, json: bool) -> anyhow::Result<()> {
     }
     let foreign = made["document"]["body"]["foreign"]["rows"].as_i64().unwrap_or_default();
     if foreign > 0 {
-        bail!("{foreign} rows are about people whose home is elsewhere, and must not be here");
+        let (rows, are) = (counted(foreign.unsigned_abs(), "row", "rows"), if foreign == 1 { "is" } else { "are" });
+        bail!("{rows} {are} about people whose home is elsewhere, and must not be here");
     }
     Ok(())
 }

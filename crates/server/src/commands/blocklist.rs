@@ -5,7 +5,7 @@ mod shown;
 
 use axum::http::Method;
 use clap::Subcommand;
-use domicile_core::config::Config;
+use domicile_core::{config::Config, plural::counted};
 use serde_json::{Value, json};
 
 use super::{date, say};
@@ -91,14 +91,16 @@ fn status(answer: &Value) -> anyhow::Result<()> {
     if lists.is_empty() {
         return say("No register is watched. A [[blocklists]] in the configuration names one: see docs/blocklists.md.");
     }
-    say(&format!("{own} names and addresses are searched for."))?;
+    let (searched, are) =
+        (counted(own as u64, "name or address", "names and addresses"), if own == 1 { "is" } else { "are" });
+    say(&format!("{searched} {are} searched for."))?;
     for list in &lists {
         say(&format!("\n{} ({}, {})", text(list, "name"), text(list, "jurisdiction"), text(list, "format")))?;
         say(&format!(
-            "  listed {}, near {}; {} entries, changed {}, read {}, looked at again {}",
+            "  listed {}, near {}; {}, changed {}, read {}, looked at again {}",
             list["listed"],
             list["near"],
-            list["entries"].as_i64().unwrap_or_default(),
+            counted(list["entries"].as_u64().unwrap_or_default(), "entry", "entries"),
             day(list, "updated_ts"),
             day(list, "read_ts"),
             day(list, "due_ts")
@@ -149,9 +151,9 @@ async fn alerts(config: &Config, only_open: bool, as_json: bool) -> anyhow::Resu
 
 fn fetched(answer: &Value) -> anyhow::Result<()> {
     say(&format!(
-        "{}: {} entries, {} of {} parts were read, the others are as they were.",
+        "{}: {}; {} of {} parts were read, the others are as they were.",
         text(answer, "blocklist"),
-        answer["entries"],
+        counted(answer["entries"].as_u64().unwrap_or_default(), "entry", "entries"),
         answer["parts_read"],
         answer["parts"]
     ))?;

@@ -1,8 +1,8 @@
-//! `domicile directory`: status.
+//! `domicile directory`: status, places.
 
 use axum::http::Method;
 use clap::Subcommand;
-use domicile_core::config::Config;
+use domicile_core::{config::Config, plural::counted};
 use serde_json::Value;
 
 use super::say;
@@ -19,10 +19,39 @@ pub(super) enum DirectoryCommand {
         #[arg(long)]
         json: bool,
     },
+    /// How many homes the cells of this region have, the emptiest first: there new people go.
+    Places {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub(super) async fn run(config: &Config, command: DirectoryCommand) -> anyhow::Result<()> {
-    let DirectoryCommand::Status { json } = command;
+    match command {
+        DirectoryCommand::Status { json } => status(config, json).await,
+        DirectoryCommand::Places { json } => places(config, json).await,
+    }
+}
+
+async fn places(config: &Config, json: bool) -> anyhow::Result<()> {
+    let answer = ask(config, Method::GET, &format!("{PATH}/places"), &Value::Null).await?;
+    if json {
+        return say(&answer.to_string());
+    }
+    for place in answer["places"].as_array().into_iter().flatten() {
+        let text = |key: &str| place[key].as_str().unwrap_or_default();
+        let homes = match place["homes"].as_u64() {
+            Some(homes) => counted(homes, "home", "homes"),
+            None => "does not answer".to_owned(),
+        };
+        let here = if place["is_here"] == true { "  (this cell)" } else { "" };
+        say(&format!("{:<16}  {:<40}  {homes}{here}", text("cell"), text("client_url")))?;
+    }
+    Ok(())
+}
+
+async fn status(config: &Config, json: bool) -> anyhow::Result<()> {
     let answer = ask(config, Method::GET, PATH, &Value::Null).await?;
     if json {
         return say(&answer.to_string());

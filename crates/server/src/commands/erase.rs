@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use anyhow::bail;
 use axum::http::Method;
 use clap::Args;
-use domicile_core::config::Config;
+use domicile_core::{config::Config, plural::counted};
 use serde_json::Value;
 
 use super::{By, say};
@@ -61,7 +61,9 @@ pub(super) async fn run(config: &Config, command: EraseCommand) -> anyhow::Resul
     }
     say("\nRemaining:")?;
     for row in body["remaining"].as_array().into_iter().flatten() {
-        let rows = row["rows"].as_i64().map_or_else(String::new, |rows| format!(", {rows} rows"));
+        let rows = row["rows"]
+            .as_i64()
+            .map_or_else(String::new, |rows| format!(", {}", counted(rows.unsigned_abs(), "row", "rows")));
         say(&format!("  {}{rows}: {}. Until: {}", text(row, "where"), text(row, "why"), text(row, "until")))?;
     }
     say(&format!("\nSigned receipt: {}\nSHA-256: {}", text(&answer, "file"), text(&answer, "sha256")))

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use axum::http::Method;
 use clap::{Args, Subcommand, ValueEnum};
-use domicile_core::{calendar::minute, config::Config};
+use domicile_core::{calendar::minute, config::Config, plural::counted};
 use serde_json::{Value, json};
 
 use super::{layout::wrapped, say, who};
@@ -187,7 +187,9 @@ pub(super) async fn run(config: &Config, command: IncidentCommand) -> anyhow::Re
             let count = |key: &str| answer[key].as_u64().unwrap_or_default();
             if dry_run {
                 let left = count("audience") - count("before");
-                return say(&format!("It concerns {} people; {left} have not been told.", count("audience")));
+                let (people, have) =
+                    (counted(count("audience"), "person", "people"), if left == 1 { "has" } else { "have" });
+                return say(&format!("It concerns {people}; {left} {have} not been told."));
             }
             say(&format!(
                 "Told {}; {} knew already, {} could not be told.",
@@ -245,14 +247,15 @@ fn show(incident: &Value) -> String {
         }
         block(&mut out, "note", text(update, "note"));
         if let Some(told) = update["told"].as_i64().filter(|told| *told > 0) {
-            block(&mut out, "told", &format!("{told} people"));
+            block(&mut out, "told", &counted(told.unsigned_abs(), "person", "people"));
         }
     }
     out
 }
 
 fn block(out: &mut String, name: &str, said: &str) {
-    for (index, line) in wrapped(said, 84).into_iter().enumerate() {
+    let lines = said.lines().filter(|line| !line.is_empty()).flat_map(|line| wrapped(line, 84));
+    for (index, line) in lines.enumerate() {
         let name = if index == 0 { name } else { "" };
         let _ = writeln!(out, "  {name:<6}{line}");
     }

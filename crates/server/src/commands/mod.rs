@@ -1,6 +1,7 @@
 //! The command line.
 
 mod access_log;
+mod addresses;
 mod audit;
 mod backup;
 mod blocklist;
@@ -97,6 +98,9 @@ enum Command {
     Incident(incident::IncidentCommand),
     /// What you should know: missing contacts, registrations that end, demands that are late.
     Alerts(status::AlertsCommand),
+    /// Alternative addresses, signed.
+    #[command(subcommand)]
+    Addresses(addresses::AddressesCommand),
     /// The status page.
     #[command(subcommand)]
     Status(status::StatusCommand),
@@ -170,6 +174,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Demand(command)) => demand::run(&config, command).await,
             Some(Command::Incident(command)) => incident::run(&config, command).await,
             Some(Command::Alerts(command)) => status::alerts(&config, &command).await,
+            Some(Command::Addresses(command)) => addresses::run(&config, command).await,
             Some(Command::Status(command)) => status::run(&config, command).await,
             Some(Command::Ropa(command)) => processing::run(&config, "record", &command).await,
             Some(Command::Transfers(command)) => processing::run(&config, "transfers", &command).await,

@@ -70,8 +70,14 @@ pub(super) async fn alerts(config: &Config, command: &AlertsCommand) -> anyhow::
     for alert in alerts {
         let text = |key: &str| alert[key].as_str().unwrap_or_default();
         let since = alert["raised_ts"].as_i64().map(minute).unwrap_or_default();
-        let told = if alert["told_ts"].is_i64() { "" } else { "  (the webhook has not taken it)" };
-        say(&format!("{:<13} since {since}{}", text("kind"), if has_webhook(config) { told } else { "" }))?;
+        let is_untold = |key: &str| !alert[key].is_i64();
+        let untold = match (has_webhook(config) && is_untold("told_ts"), has_mail(config) && is_untold("mailed_ts")) {
+            (false, false) => "",
+            (true, false) => "  (the webhook has not taken it)",
+            (false, true) => "  (the mail server has not taken it)",
+            (true, true) => "  (neither the webhook nor the mail server has taken it)",
+        };
+        say(&format!("{:<13} since {since}{untold}", text("kind")))?;
         for line in wrapped(text("what"), 90) {
             say(&format!("  {line}"))?;
         }
@@ -81,4 +87,8 @@ pub(super) async fn alerts(config: &Config, command: &AlertsCommand) -> anyhow::
 
 fn has_webhook(config: &Config) -> bool {
     !config.standing.alert_url.is_empty()
+}
+
+fn has_mail(config: &Config) -> bool {
+    !config.standing.alert_mail.is_empty()
 }

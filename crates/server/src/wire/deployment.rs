@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, bail};
-use domicile_app::residency::{Cells, InnerLink, Localities, Names, OwnCell, OwnCellSettings, Tickets};
+use domicile_app::residency::{Cells, InnerLink, Localities, Names, OwnCell, OwnCellSettings, Placement, Tickets};
 use domicile_core::{config, locality::CellName};
 use domicile_residency::deployment::PublicKey;
 use domicile_store::Store;
@@ -64,5 +64,8 @@ pub(super) async fn localities(
         Arc::clone(&tickets),
         Arc::clone(link),
     ));
-    Ok(Localities::new(server_name.to_owned(), Some(Cells { own: Arc::clone(own), tickets, names })))
+    let clock = Arc::clone(&surroundings.clock);
+    let placement = Arc::new(Placement::new(clock, Arc::clone(own), Arc::clone(&tickets), Arc::clone(link)));
+    let cells = Cells { own: Arc::clone(own), tickets, names, placement };
+    Ok(Localities::new(server_name.to_owned(), Some(cells)))
 }

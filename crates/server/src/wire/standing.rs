@@ -1,14 +1,26 @@
 //! Standing with authorities.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, bail};
 use domicile_app::{
+    blocklists::Blocklists,
     discovery::{Contact, Discovery},
+    federation::OwnKeys,
+    probes::Probes,
     rooms::Rooms,
     standing::{
-        Alerts, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, Notices, Processing, Recipients,
-        StandingSettings, StatusPage, alerts::AlertParts, dossiers::DossierParts, notices::NoticeParts,
+        Addresses, Alerts, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, Notices, Processing,
+        Recipients, Signs, StandingSettings, StatusPage,
+        addresses::{AddressParts, AddressSettings, document},
+        alerts::AlertParts,
+        dossiers::DossierParts,
+        notices::NoticeParts,
+        signs::SignParts,
         status::StatusParts,
     },
 };
@@ -16,7 +28,7 @@ use domicile_core::{
     clock::Clock,
     config::{self, Config, StandingAudience},
 };
-use domicile_egress::{Client, Webhook};
+use domicile_egress::{Client, MailSecurity, MailSettings, Mailer, Trust, Webhook};
 use domicile_http::{admin::StandingServices, state::Services};
 use domicile_residency::standing::{
     Catalogue,
@@ -38,6 +50,9 @@ pub struct Choices {
     settings: StandingSettings,
     /// Where alerts are told.
     webhook: Option<Webhook>,
+    mail: Option<MailSettings>,
+    /// Where else the service is reached.
+    addresses: AddressSettings,
     /// The localpart of the account that writes notices, and what it is called.
     from: (String, String),
     /// What leaves the server.
@@ -50,6 +65,7 @@ pub struct Choices {
 pub(super) struct Begun {
     pub(super) jurisdictions: Arc<Jurisdictions>,
     pub(super) status: Arc<StatusPage>,
+    pub(super) addresses: Arc<Addresses>,
     duties: Arc<Duties>,
     incidents: Arc<Incidents>,
     rooms: Arc<Rooms>,
@@ -60,12 +76,27 @@ pub(super) struct Begun {
     admin_contact: Option<String>,
 }
 
-pub(super) fn begin(choices: Choices, known: Known<'_>, discovery: &Discovery, surroundings: &Surroundings) -> Begun {
+pub(super) fn begin(
+    choices: Choices,
+    known: Known<'_>,
+    discovery: &Discovery,
+    own_keys: &Arc<OwnKeys>,
+    surroundings: &Surroundings,
+) -> Begun {
     let (store, clock) = (|| known.store.clone(), || Arc::clone(&surroundings.clock));
     let duties = Arc::new(Duties::new(store(), clock(), choices.settings.clone()));
     let keystore = Arc::clone(&surroundings.keystore);
     let demands = Arc::new(Demands::new(store(), keystore, clock(), Arc::clone(&duties)));
+    let root = known.users.localities().cells().map(|cells| cells.own.root());
+    let addresses = Arc::new(Addresses::new(AddressParts {
+        store: store(),
+        clock: clock(),
+        keys: Arc::clone(own_keys),
+        root: root.map(document::root_key),
+        settings: choices.addresses.clone(),
+    }));
     let status = Arc::new(StatusPage::new(StatusParts {
+        addresses: Arc::clone(&addresses),
         store: store(),
         clock: clock(),
         duties: Arc::clone(&duties),
@@ -87,11 +118,20 @@ pub(super) fn begin(choices: Choices, known: Known<'_>, discovery: &Discovery, s
         store: store(),
         clock: clock(),
         status,
+        addresses,
         duties,
         demands,
         choices,
         admin_contact,
     }
+}
+
+/// What reaches outward, and what looks there.
+pub(super) struct Outward<'w> {
+    pub(super) client: &'w Client,
+    pub(super) trust: &'w Trust,
+    pub(super) blocklists: &'w Arc<Blocklists>,
+    pub(super) probes: &'w Arc<Probes>,
 }
 
 impl Begun {
@@ -101,10 +141,21 @@ impl Begun {
         services: &Services,
         evidence: &Arc<dyn Evidence>,
         keystore: &Arc<Keystore>,
-        client: &Client,
-    ) -> StandingServices {
-        let Self { jurisdictions, status, duties, incidents, rooms, store, clock, choices, demands, admin_contact } =
-            self;
+        Outward { client, trust, blocklists, probes }: Outward<'_>,
+    ) -> anyhow::Result<StandingServices> {
+        let Self {
+            addresses,
+            jurisdictions,
+            status,
+            duties,
+            incidents,
+            rooms,
+            store,
+            clock,
+            choices,
+            demands,
+            admin_contact,
+        } = self;
         let service = services.users.server_name().to_string();
         let dossiers = Arc::new(Dossiers::new(DossierParts {
             store: store.clone(),
@@ -121,9 +172,12 @@ impl Begun {
             dossiers: Arc::clone(&dossiers),
             demands: Arc::clone(&demands),
             webhook: choices.webhook.map(|webhook| (webhook, client.clone())),
+            mailer: choices.mail.map(|mail| Mailer::new(mail, trust)).transpose().context("[mail]")?,
+            service: service.clone(),
         }));
         let notices = Arc::new(Notices::new(NoticeParts {
-            store,
+            addresses: Arc::clone(&addresses),
+            store: store.clone(),
             clock: Arc::clone(&clock),
             users: Arc::clone(&services.users),
             accounts: Arc::clone(&services.accounts),
@@ -139,6 +193,16 @@ impl Begun {
             from: choices.from,
             admin_contact,
         }));
+        let signs = Arc::new(Signs::new(SignParts {
+            store,
+            clock: Arc::clone(&clock),
+            blocklists: Arc::clone(blocklists),
+            probes: Arc::clone(probes),
+            incidents: Arc::clone(&incidents),
+            alerts: Arc::clone(&alerts),
+            notices: Arc::clone(&notices),
+            addresses: Arc::clone(&addresses),
+        }));
         let processing = Arc::new(Processing::new(
             clock,
             Arc::clone(&duties),
@@ -147,7 +211,19 @@ impl Begun {
             service,
             choices.recipients,
         ));
-        StandingServices { duties, jurisdictions, dossiers, demands, incidents, notices, alerts, status, processing }
+        Ok(StandingServices {
+            addresses,
+            duties,
+            jurisdictions,
+            dossiers,
+            demands,
+            incidents,
+            notices,
+            signs,
+            alerts,
+            status,
+            processing,
+        })
     }
 }
 
@@ -167,14 +243,43 @@ pub(super) fn choices(config: &Config) -> anyhow::Result<Choices> {
     Ok(Choices {
         settings: settings(config)?,
         webhook,
+        mail: mail(config)?,
+        addresses: AddressSettings {
+            file: (!standing.addresses.is_empty()).then(|| PathBuf::from(&standing.addresses)),
+            off_in: codes("addresses_off_in", &standing.addresses_off_in)?.into_iter().collect(),
+            is_public: standing.addresses_public,
+        },
         from: (standing.notices_user.clone(), standing.notices_name.clone()),
         recipients: Recipients {
             federation: config.federation.enabled,
             turn: config.turn.uris.iter().map(host).collect(),
-            alerts: !standing.alert_url.is_empty(),
+            alerts: !standing.alert_url.is_empty() || !standing.alert_mail.is_empty(),
         },
         public_url: (!config.server.public_url.is_empty()).then(|| config.server.public_url.clone()),
     })
+}
+
+/// The mail server, if there is one and somebody is told by mail.
+fn mail(config: &Config) -> anyhow::Result<Option<MailSettings>> {
+    let mail = &config.mail;
+    if mail.server.is_empty() || config.standing.alert_mail.is_empty() {
+        return Ok(None);
+    }
+    let settings = MailSettings {
+        server: mail.server.clone(),
+        port: mail.port(),
+        security: match mail.security {
+            config::MailSecurity::Tls => MailSecurity::Tls,
+            config::MailSecurity::StartTls => MailSecurity::StartTls,
+            config::MailSecurity::Plain => MailSecurity::Plain,
+        },
+        credentials: (!mail.username.is_empty()).then(|| (mail.username.clone(), mail.password.clone())),
+        from: mail.from.clone(),
+        to: config.standing.alert_mail.clone(),
+        hello: config.server.name.split(':').next().unwrap_or_default().to_owned(),
+    };
+    settings.check().context("mail.from or standing.alert_mail")?;
+    Ok(Some(settings))
 }
 
 fn settings(config: &Config) -> anyhow::Result<StandingSettings> {

@@ -12,6 +12,7 @@ mod probes;
 mod secrets;
 mod standing;
 mod stopping;
+mod story;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -38,10 +38,10 @@ fn the_catalogue_is_checked_without_a_server() {
 fn from_a_user_to_a_paper() {
     let place = Place::new(false).with("STANDING__STORED_IN", "DE").with("STANDING__OPERATOR", "Club");
     place.json(&["user", "add", "alice", "--password-stdin", "--json"], "correct horse battery staple\n");
-    assert!(run(&place, &["standing"]).contains("1 accounts, none with a jurisdiction noted"));
+    assert!(run(&place, &["standing"]).contains("1 account, none with a jurisdiction noted"));
     assert!(run(&place, &["user", "jurisdiction", "alice", "RU", "--source", "contract"]).contains("RU (contract, "));
     let table = run(&place, &["standing"]);
-    assert!(table.contains("Russia (RU) — 1 accounts, dossier: none"), "{table}");
+    assert!(table.contains("Russia (RU) — 1 account, dossier: none"), "{table}");
     assert!(table.contains("! needs you") && table.contains("the disks stand in DE, not in Russia"), "{table}");
     assert!(table.lines().all(|line| line.chars().count() <= 120), "{table}");
     let shown = run(&place, &["standing", "show", "RU/keys"]);
@@ -99,4 +99,57 @@ fn demands_incidents_and_the_page_as_files() {
     assert_eq!(page.status, 200);
     assert!(page.text.contains("Over."), "{}", page.text);
     server.stop();
+}
+
+#[test]
+fn alternative_addresses_are_written_told_and_checked() {
+    let place = Place::new(false).with("SERVER__NAME", "example.org");
+    let file = place.folder.path().join("addresses.json").display().to_string();
+    let place = place.with("STANDING__ADDRESSES", &file);
+    let write = ["addresses", "write", &file, "--address", "https://chat.example.net"];
+    assert!(run(&place, &write).starts_with("Wrote "));
+    let checked = run(&place, &["addresses", "check", &file]);
+    assert!(
+        checked.contains("is signed with the key ed25519:") && checked.contains("https://chat.example.net"),
+        "{checked}"
+    );
+    let document: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let key_id = document["signatures"]["example.org"].as_object().unwrap().keys().next().unwrap().clone();
+
+    let server = place.serve(&place.folder.path().join("log"));
+    let told = server.ask("GET", "/.well-known/domicile/addresses", "", &serde_json::Value::Null);
+    assert_eq!((told.status, &told.body), (200, &document), "{told:?}");
+    server.stop();
+
+    // Whoever has the file alone needs the key, which they knew beforehand, and no server.
+    let elsewhere = Place::new(false).with("SERVER__NAME", "example.org");
+    let known = run(&place, &["addresses", "keys"]).trim_end().to_owned();
+    assert!(known.starts_with(&format!("{key_id}=")), "{known}");
+    let check = ["addresses", "check", &file, "--key", &known];
+    assert!(run(&elsewhere, &check).contains("https://chat.example.net"));
+    let wrong = format!("{key_id}={}", "A".repeat(43));
+    assert!(refused(&elsewhere, &["addresses", "check", &file, "--key", &wrong]).contains("none of the known keys"));
+    assert!(
+        refused(&elsewhere, &["addresses", "check", &file, "--server-name", "example.com", "--key", &known])
+            .contains("it is of")
+    );
+    fs::write(&file, fs::read_to_string(&file).unwrap().replace("chat.example.net", "evil.example.net")).unwrap();
+    assert!(refused(&elsewhere, &check).contains("not to be believed"));
+    assert!(
+        refused(&place, &["addresses", "write", &file, "--address", "http://chat.example.net"])
+            .contains("is no address")
+    );
+
+    // The root key of a deployment signs where it is kept.
+    let root = place.folder.path().join("root.key").display().to_string();
+    let cell = place.folder.path().join("eu1.key").display().to_string();
+    let deployment = place.folder.path().join("deployment.toml").display().to_string();
+    let urls = ["--client-url", "https://eu.example.org", "--inner-url", "https://eu1.inner.example.org"];
+    let names = ["deployment", "init", "example.org", "--cell", "eu1", "--region", "eu", "--json"];
+    let files = ["--file", &deployment, "--root-key", &root, "--key-file", &cell];
+    let made = place.json(&[&names[..], &urls, &files].concat(), "");
+    run(&elsewhere, &[&write[..], &["--root-key", &root]].concat());
+    let public = made["root_key"].as_str().unwrap();
+    assert!(run(&elsewhere, &["addresses", "check", &file, "--key", public]).contains("the key ed25519:root"));
+    assert!(refused(&elsewhere, &check).contains("none of the known keys"));
 }

@@ -57,6 +57,7 @@ pub(super) const TABLES: &[Table] = &[
             column("evidence", Class::Operational, Holds::Value),
             column("rate", Class::Operational, Holds::Value),
             column("control_rate", Class::Operational, Holds::Value),
+            column("country", Class::Operational, Holds::Value),
         ],
     },
 ];

@@ -258,6 +258,7 @@ pub(super) const TABLES: &[Table] = &[
             column("what", Class::Operational, Holds::Value),
             column("raised_ts", Class::Operational, Holds::Value),
             column("told_ts", Class::Operational, Holds::Value),
+            column("mailed_ts", Class::Operational, Holds::Value),
             column("cleared_ts", Class::Operational, Holds::Value),
         ],
     },

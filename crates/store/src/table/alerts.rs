@@ -15,8 +15,10 @@ pub struct Alert {
     pub what: String,
     /// Since when.
     pub raised_ts: i64,
-    /// When the operator was told.
+    /// When the operator's webhook took it.
     pub told_ts: Option<i64>,
+    /// When the operator's mail server took it.
+    pub mailed_ts: Option<i64>,
     /// When its cause was gone.
     pub cleared_ts: Option<i64>,
 }
@@ -29,7 +31,8 @@ fn alert(row: &Row) -> Result<Alert, StoreError> {
         what: row.text(3)?.to_owned(),
         raised_ts: row.int(4)?,
         told_ts: row.opt_int(5)?,
-        cleared_ts: row.opt_int(6)?,
+        mailed_ts: row.opt_int(6)?,
+        cleared_ts: row.opt_int(7)?,
     })
 }
 
@@ -37,7 +40,7 @@ fn alert(row: &Row) -> Result<Alert, StoreError> {
 pub async fn open(snapshot: &Snapshot) -> Result<Vec<Alert>, StoreError> {
     let rows = snapshot
         .query(
-            "SELECT subject, kind, code, what, raised_ts, told_ts, cleared_ts FROM alerts WHERE cleared_ts IS NULL
+            "SELECT subject, kind, code, what, raised_ts, told_ts, mailed_ts, cleared_ts FROM alerts WHERE cleared_ts IS NULL
              ORDER BY raised_ts, subject",
             &[],
         )
@@ -52,14 +55,20 @@ pub fn raise(batch: &mut Batch, alert: Alert) {
          ON CONFLICT (subject) DO UPDATE SET kind = excluded.kind, code = excluded.code, what = excluded.what,
          raised_ts = CASE WHEN alerts.cleared_ts IS NULL THEN alerts.raised_ts ELSE excluded.raised_ts END,
          told_ts = CASE WHEN alerts.cleared_ts IS NULL AND alerts.what = excluded.what THEN alerts.told_ts ELSE NULL END,
+         mailed_ts = CASE WHEN alerts.cleared_ts IS NULL AND alerts.what = excluded.what THEN alerts.mailed_ts ELSE NULL END,
          cleared_ts = NULL",
         params![alert.subject, alert.kind, alert.code, alert.what, alert.raised_ts],
     );
 }
 
-/// Notes that the operator was told of an alert as it was at the time.
+/// Notes that the operator's webhook took an alert as it was at the time.
 pub fn told(batch: &mut Batch, subject: &str, what: &str, now_ms: i64) {
     batch.push("UPDATE alerts SET told_ts = $3 WHERE subject = $1 AND what = $2", params![subject, what, now_ms]);
+}
+
+/// Notes that the operator's mail server took an alert as it was at the time.
+pub fn mailed(batch: &mut Batch, subject: &str, what: &str, now_ms: i64) {
+    batch.push("UPDATE alerts SET mailed_ts = $3 WHERE subject = $1 AND what = $2", params![subject, what, now_ms]);
 }
 
 /// Notes that an alert's cause is gone.

@@ -12,7 +12,7 @@ pub const REVISION_GUARD: &str = "incidents.revision";
 pub struct Incident {
     /// The number.
     pub incident_num: i64,
-    /// What it is about, such as `listed:RU`.
+    /// What it is about, such as `access:RU`.
     pub sign: String,
     /// The jurisdiction that it concerns; none if it concerns everybody.
     pub code: Option<String>,
@@ -97,6 +97,41 @@ pub async fn open_with_sign(snapshot: &Snapshot, sign: &str) -> Result<Option<In
         )
         .await?;
     row.as_ref().map(incident).transpose()
+}
+
+/// All incidents that are not over, the oldest first.
+pub async fn open(snapshot: &Snapshot) -> Result<Vec<Incident>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT incident_num, sign, code, kind, state, is_public, began_ts, resolved_ts, revision FROM incidents
+             WHERE resolved_ts IS NULL ORDER BY incident_num",
+            &[],
+        )
+        .await?;
+    rows.iter().map(incident).collect()
+}
+
+/// When the last incident about each sign was over; of those of which there was one.
+pub async fn last_resolved(snapshot: &Snapshot) -> Result<Vec<(String, i64)>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT sign, MAX(resolved_ts) FROM incidents WHERE resolved_ts IS NOT NULL GROUP BY sign ORDER BY sign",
+            &[],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?))).collect()
+}
+
+/// Incidents that were over after a time, the oldest first.
+pub async fn resolved_after(snapshot: &Snapshot, after_ts: i64) -> Result<Vec<Incident>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT incident_num, sign, code, kind, state, is_public, began_ts, resolved_ts, revision FROM incidents
+             WHERE resolved_ts > $1 ORDER BY incident_num",
+            &params![after_ts],
+        )
+        .await?;
+    rows.iter().map(incident).collect()
 }
 
 /// Adds an incident.

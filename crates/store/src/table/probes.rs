@@ -48,6 +48,8 @@ pub struct ProbeResult {
     pub rate: Option<i64>,
     /// Bytes a second from elsewhere.
     pub control_rate: Option<i64>,
+    /// The country from which it was seen, if it was told.
+    pub country: Option<String>,
 }
 
 /// A row of `probe_vantages`.
@@ -75,6 +77,7 @@ fn result(row: &Row) -> Result<ProbeResult, StoreError> {
         evidence: row.text(7)?.to_owned(),
         rate: row.opt_int(8)?,
         control_rate: row.opt_int(9)?,
+        country: row.opt_text(10)?.map(str::to_owned),
     })
 }
 
@@ -107,14 +110,14 @@ pub async fn page(
     let rows = match host {
         Some(host) => snapshot
             .query(
-                "SELECT run_num, ordinal, vantage_num, started_ts, host, port, verdict, evidence, rate, control_rate
+                "SELECT run_num, ordinal, vantage_num, started_ts, host, port, verdict, evidence, rate, control_rate, country
                      FROM probe_results WHERE run_num < $1 AND host = $2 ORDER BY run_num DESC, ordinal LIMIT $3",
                 &params![before, host, limit],
             )
             .await?,
         None => snapshot
             .query(
-                "SELECT run_num, ordinal, vantage_num, started_ts, host, port, verdict, evidence, rate, control_rate
+                "SELECT run_num, ordinal, vantage_num, started_ts, host, port, verdict, evidence, rate, control_rate, country
                      FROM probe_results WHERE run_num < $1 ORDER BY run_num DESC, ordinal LIMIT $2",
                 &params![before, limit],
             )
@@ -133,10 +136,22 @@ pub async fn of_target(
 ) -> Result<Vec<ProbeResult>, StoreError> {
     let rows = snapshot
         .query(
-            "SELECT run_num, ordinal, vantage_num, started_ts, host, port, verdict, evidence, rate, control_rate
+            "SELECT run_num, ordinal, vantage_num, started_ts, host, port, verdict, evidence, rate, control_rate, country
              FROM probe_results WHERE vantage_num = $1 AND host = $2 AND port = $3 AND verdict = $4
              ORDER BY started_ts DESC LIMIT $5",
             &params![vantage_num, host, port, verdict, limit],
+        )
+        .await?;
+    rows.iter().map(result).collect()
+}
+
+/// At most `limit` results since a time, the newest first.
+pub async fn since(snapshot: &Snapshot, since_ts: i64, limit: i64) -> Result<Vec<ProbeResult>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT run_num, ordinal, vantage_num, started_ts, host, port, verdict, evidence, rate, control_rate, country
+             FROM probe_results WHERE started_ts >= $1 ORDER BY started_ts DESC, run_num DESC, ordinal LIMIT $2",
+            &params![since_ts, limit],
         )
         .await?;
     rows.iter().map(result).collect()
@@ -174,7 +189,7 @@ pub fn insert(batch: &mut Batch, run: ProbeRun, results: Vec<ProbeResult>) {
     for result in results {
         batch.push(
             "INSERT INTO probe_results (run_num, ordinal, vantage_num, started_ts, host, port, verdict, evidence, rate,
-             control_rate) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             control_rate, country) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             params![
                 result.run_num,
                 result.ordinal,
@@ -185,7 +200,8 @@ pub fn insert(batch: &mut Batch, run: ProbeRun, results: Vec<ProbeResult>) {
                 result.verdict,
                 result.evidence,
                 result.rate,
-                result.control_rate
+                result.control_rate,
+                result.country
             ],
         );
     }

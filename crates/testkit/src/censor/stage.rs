@@ -171,13 +171,16 @@ impl Stage {
         seen.into_iter().collect()
     }
 
+    /// Does it to whoever is behind the censor, and gives everything that one run of the probe says, as it prints it.
+    pub fn report(&self, deed: Deed) -> Result<Value> {
+        self.begin(deed)?;
+        let said = self.answer(deed, 0);
+        self.end()?;
+        said
+    }
+
     fn once(&self, deed: Deed, number: usize) -> Result<Seen> {
-        // Each run adds to a file of its own, so that all begin from the same past.
-        let past = self.path(&format!("past-{number}.jsonl"));
-        fs::copy(self.path("past.jsonl"), &past).context("copying the past")?;
-        let outside = self.path(if deed == Deed::TargetDown { "outside-down.json" } else { "outside.json" });
-        let answer =
-            self.probe(VICTIM, &["--past", &past.to_string_lossy(), "--outside", &outside.to_string_lossy()])?;
+        let answer = self.answer(deed, number)?;
         let report = &answer["report"];
         let verdicts = report["verdicts"].as_array().context("the probe gives no verdicts")?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -189,6 +192,14 @@ impl Stage {
                 .collect(),
             took_ms: report["run"]["took_ms"].as_u64().unwrap_or_default(),
         })
+    }
+
+    fn answer(&self, deed: Deed, number: usize) -> Result<Value> {
+        // Each run adds to a file of its own, so that all begin from the same past.
+        let past = self.path(&format!("past-{number}.jsonl"));
+        fs::copy(self.path("past.jsonl"), &past).context("copying the past")?;
+        let outside = self.path(if deed == Deed::TargetDown { "outside-down.json" } else { "outside.json" });
+        self.probe(VICTIM, &["--past", &past.to_string_lossy(), "--outside", &outside.to_string_lossy()])
     }
 
     fn begin(&self, deed: Deed) -> Result<()> {

@@ -4,6 +4,7 @@
 use domicile_core::{
     calendar::{day, minute},
     error::ErrorKind,
+    plural,
 };
 use domicile_residency::standing::{
     Answer,
@@ -241,9 +242,17 @@ pub(super) fn reason(answer: &Answer) -> String {
 fn untriggered(because: &Untriggered) -> String {
     match because {
         Untriggered::BelowThreshold { threshold, counted, ours, unknown, short_by } => {
-            format!("{ours} accounts and {unknown} unknown, of {threshold} ({}): short by {short_by}", counted.word())
+            format!(
+                "{} and {unknown} unknown, of {threshold} ({}): short by {short_by}",
+                plural::counted(*ours, "account", "accounts"),
+                counted.word()
+            )
         }
-        Untriggered::NoUsers { unknown } => format!("nobody is noted as living there; {unknown} accounts are unknown"),
+        Untriggered::NoUsers { unknown } => {
+            let (unknown, are) =
+                (plural::counted(*unknown, "account", "accounts"), if *unknown == 1 { "is" } else { "are" });
+            format!("nobody is noted as living there; {unknown} {are} unknown")
+        }
         Untriggered::OtherService { .. } => "it is for another kind of service".to_owned(),
         Untriggered::Exempt { audience } => format!("it is not for a service for: {}", audience.about()),
         Untriggered::NobodyAsked => "no authority has asked".to_owned(),

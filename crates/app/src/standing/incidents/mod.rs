@@ -19,6 +19,8 @@ pub use record::{FirstUpdate, Incident, IncidentKind, IncidentState, NewIncident
 const LISTED: i64 = 500;
 /// Attempts to write what others change at the same time.
 const ATTEMPTS: usize = 5;
+/// With what the sign of an incident begins that a person opened: it takes no further signs.
+const BY_OPERATOR: &str = "operator:";
 /// Bytes of a note that a machine wrote.
 const NOTE_BYTES: usize = 8_000;
 /// Languages in which an update says something, at most.
@@ -95,20 +97,42 @@ impl Incidents {
         Err(busy())
     }
 
-    /// Resolves the incident about something, if there is one that is not.
-    pub async fn resolve_sign(&self, sign: &str, who: &str, note: &str) -> Result<Option<Incident>> {
+    /// The incident about something that is not over.
+    pub async fn about(&self, sign: &str) -> Result<Option<Incident>> {
         let asked = sign.to_owned();
         let found =
             self.store.read(move |snapshot| async move { rows::open_with_sign(&snapshot, &asked).await }).await?;
-        let Some(row) = found else { return Ok(None) };
-        let new = NewUpdate {
-            state: Some(IncidentState::Resolved),
-            words: BTreeMap::new(),
-            note: Some(note.to_owned()),
-            is_public: None,
-            who: who.to_owned(),
-        };
-        self.update(row.incident_num, new).await.map(Some)
+        match found {
+            Some(row) => self.whole(row).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Those that a sign opened and that are not over.
+    pub async fn open_by_signs(&self) -> Result<Vec<Incident>> {
+        let rows = self.store.read(|snapshot| async move { rows::open(&snapshot).await }).await?;
+        let mut found = Vec::new();
+        for row in rows.into_iter().filter(|row| !row.sign.starts_with(BY_OPERATOR)) {
+            found.push(self.whole(row).await?);
+        }
+        Ok(found)
+    }
+
+    /// When the last incident about each sign was over, in milliseconds since the epoch.
+    pub async fn last_over(&self) -> Result<BTreeMap<String, i64>> {
+        let rows = self.store.read(|snapshot| async move { rows::last_resolved(&snapshot).await }).await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Those that were over after a time, in milliseconds since the epoch.
+    pub async fn resolved_after(&self, after_ts: i64) -> Result<Vec<Incident>> {
+        let rows =
+            self.store.read(move |snapshot| async move { rows::resolved_after(&snapshot, after_ts).await }).await?;
+        let mut found = Vec::new();
+        for row in rows {
+            found.push(self.whole(row).await?);
+        }
+        Ok(found)
     }
 
     /// The newest incidents first.
@@ -175,7 +199,7 @@ impl Incidents {
         let now_ms = self.clock.now_ms();
         Ok(rows::Incident {
             incident_num,
-            sign: sign.unwrap_or_else(|| format!("operator:{incident_num}")),
+            sign: sign.unwrap_or_else(|| format!("{BY_OPERATOR}{incident_num}")),
             code,
             kind: kind.word().to_owned(),
             state: state.word().to_owned(),

@@ -62,7 +62,7 @@ impl IncidentState {
     }
 
     /// The state of an incident that is not over.
-    pub(super) fn open_from_word(word: &str) -> Self {
+    pub(in crate::standing) fn open_from_word(word: &str) -> Self {
         let known = [Self::FirstSign, Self::Confirmed, Self::Watching];
         known.into_iter().find(|state| state.word() == word).unwrap_or(Self::Confirmed)
     }
@@ -73,7 +73,7 @@ impl IncidentState {
 pub struct Incident {
     /// Its number.
     pub incident: i64,
-    /// What it is about, such as `listed:RU`.
+    /// What it is about, such as `access:RU`.
     pub sign: String,
     /// The jurisdiction that it concerns; none if it concerns everybody.
     pub code: Option<String>,
@@ -113,7 +113,7 @@ pub struct Update {
 /// A sign that something noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sign {
-    /// What it is about, such as `listed:RU`: further signs of it go to the same incident while it is not resolved.
+    /// What it is about, such as `access:RU`: further signs of it go to the same incident while it is not resolved.
     pub sign: String,
     /// The jurisdiction that it concerns.
     pub code: Option<String>,

@@ -21,10 +21,11 @@ use domicile_store::Store;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Demands, Duties};
+use super::{Addresses, Demands, Duties};
 use crate::{Result, discovery::Contact};
 
 pub use words::Language;
+pub(crate) use words::over_in_all_languages;
 
 use page::Links;
 use view::View;
@@ -59,6 +60,8 @@ pub struct StatusParts {
     pub duties: Arc<Duties>,
     /// Demands.
     pub demands: Arc<Demands>,
+    /// Where else the service is reached.
+    pub addresses: Arc<Addresses>,
     /// The deployment's name.
     pub service: String,
     /// The address that clients use, if it is known.
@@ -135,6 +138,7 @@ impl StatusPage {
             files.insert(file(language), page::page(&view, language, &links));
             files.insert(feed_file(language), atom::feed(&view, language, None));
         }
+        files.extend(self.parts.addresses.exported().map(|text| ("addresses.json".to_owned(), text)));
         Ok(files)
     }
 

@@ -1,5 +1,7 @@
 //! The words of the status page and of notices, in each of its languages.
 
+use std::collections::BTreeMap;
+
 /// A language of the status page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Language {
@@ -57,6 +59,10 @@ pub(crate) struct Words {
     pub(super) confirmed: &'static str,
     pub(super) watching: &'static str,
     pub(super) resolved: &'static str,
+    /// What people are told when an incident has ended by itself.
+    pub(super) over: &'static str,
+    /// What stands before alternative addresses.
+    pub(crate) elsewhere: &'static str,
     pub(super) roles: [&'static str; 8],
     pub(super) statuses: [&'static str; 7],
     pub(super) places: [&'static str; 8],
@@ -123,6 +129,11 @@ impl Language {
             Self::Zh => &super::words_zh::ZH,
         }
     }
+}
+
+/// That an incident has ended by itself, in every language.
+pub(crate) fn over_in_all_languages() -> BTreeMap<String, String> {
+    Language::ALL.into_iter().map(|language| (language.code().to_owned(), language.words().over.to_owned())).collect()
 }
 
 impl Words {
@@ -210,6 +221,8 @@ static EN: Words = Words {
     confirmed: "Confirmed",
     watching: "Being watched",
     resolved: "Resolved",
+    over: "As far as we can see, it is over.",
+    elsewhere: "If the usual address does not work, use one of these:",
     roles: [
         "Representative",
         "For authorities",
@@ -251,6 +264,7 @@ mod tests {
             for place in PLACES {
                 assert!(words.place(place).is_some_and(|name| !name.is_empty()));
             }
+            assert!(!words.over.is_empty() && words.elsewhere.ends_with([':', '：']));
             assert!(words.role("security").is_some() && words.status("filed").is_some());
             assert_eq!(words.place("XX"), None);
         }

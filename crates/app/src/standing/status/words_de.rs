@@ -43,6 +43,8 @@ pub(super) static DE: Words = Words {
     confirmed: "Bestätigt",
     watching: "Wird beobachtet",
     resolved: "Behoben",
+    over: "Soweit wir sehen, ist es vorbei.",
+    elsewhere: "Wenn die gewohnte Adresse nicht geht, gibt es diese:",
     roles: [
         "Vertretung",
         "Für Behörden",

@@ -56,7 +56,7 @@ impl<'a> Scene<'a> {
         }
         if let Some((address, (good, all))) = by_address.iter().find(|(_, (good, all))| *good > 0 && good * 2 >= *all) {
             return Network::Works(format!(
-                "meanwhile {address}, which nobody has a reason to block, was reached {good} times out of {all}"
+                "meanwhile {address}, which nobody has a reason to block, was reached in {good} of {all} tries"
             ));
         }
         let attempts = self.control.tcp.len();

@@ -1,5 +1,6 @@
 //! A report as a person reads it.
 
+use domicile_core::plural::counted;
 use serde_json::Value;
 
 use crate::commands::{date, say};
@@ -113,7 +114,9 @@ fn measured(body: &Value) -> anyhow::Result<()> {
 
 pub(super) fn verdict(verdict: &Value) -> anyhow::Result<()> {
     say(&format!("Signed by {}; {} documents in the chain.", text(verdict, "key"), verdict["documents"]))?;
-    say(&format!("{} rows were drawn at random and looked up.", verdict["drawn"]))?;
+    let drawn = verdict["drawn"].as_u64().unwrap_or_default();
+    let were = if drawn == 1 { "was" } else { "were" };
+    say(&format!("{} {were} drawn at random and looked up.", counted(drawn, "row", "rows")))?;
     if let Some(canary) = verdict["canary"].as_object() {
         let is = |key: &str| canary.get(key).and_then(Value::as_bool) == Some(true);
         let told = match (is("found"), is("removed")) {

@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use domicile_core::{
     clock::{Clock, SystemClock},
     config::{Config, Duration, Setting},
+    plural::counted,
 };
 use domicile_residency::blocklist::{self, Circumstances, Format, Limits, Listing, Own, Part, Run};
 use serde_json::{Value, json};
@@ -79,7 +80,7 @@ pub(super) fn run(config: &Config, check: &Check) -> anyhow::Result<()> {
     let listed = run.listings.values().filter(|listing| listing.how.is_listed()).count();
     if check.fail && (listed > 0 || !run.is_whole()) {
         let whole = if run.is_whole() { "" } else { ", and the register is not whole" };
-        bail!("{listed} listings{whole}");
+        bail!("{}{whole}", counted(u64::try_from(listed).unwrap_or(u64::MAX), "listing", "listings"));
     }
     Ok(())
 }

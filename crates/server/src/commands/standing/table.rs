@@ -33,7 +33,7 @@ pub(super) fn text(table: &Value) -> String {
     let users = table["users"].as_u64().unwrap_or_default();
     let unknown = table["users_unknown"].as_u64().unwrap_or_default();
     let day = table["generated_ts"].as_i64().map(date).unwrap_or_default();
-    let _ = writeln!(out, "Standing on {day}: {} accounts{}", number(users), unknown_text(unknown, users));
+    let _ = writeln!(out, "Standing on {day}: {}{}", accounts(users), unknown_text(unknown, users));
     let sections = list(&table["jurisdictions"]);
     for section in sections {
         out.push('\n');
@@ -65,6 +65,10 @@ pub(super) fn text(table: &Value) -> String {
     out
 }
 
+fn accounts(count: u64) -> String {
+    format!("{} {}", number(count), if count == 1 { "account" } else { "accounts" })
+}
+
 fn unknown_text(unknown: u64, users: u64) -> String {
     match unknown {
         0 => String::new(),
@@ -77,9 +81,8 @@ fn head(out: &mut String, section: &Value) {
     let text = |key: &str| section[key].as_str().unwrap_or_default();
     let dossier = section["dossier"].as_str().unwrap_or("none");
     let title = format!("{} ({})", text("name"), text("code"));
-    let users = number(section["users"].as_u64().unwrap_or_default());
-    let _ =
-        writeln!(out, "{title} — {users} accounts, dossier: {}, as of {}", dossier.replace('_', " "), text("as_of"));
+    let users = accounts(section["users"].as_u64().unwrap_or_default());
+    let _ = writeln!(out, "{title} — {users}, dossier: {}, as of {}", dossier.replace('_', " "), text("as_of"));
     let _ = writeln!(out, "{}", "─".repeat(WIDTH));
 }
 

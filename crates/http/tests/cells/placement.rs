@@ -1,0 +1,62 @@
+//! New people of a region go to its emptiest cell, and no number crosses a border.
+
+use domicile_core::{clock::MINUTE_MS, locality::CellName};
+use domicile_testkit::{
+    cluster::Cluster,
+    server::{Answered, TestUser},
+};
+use serde_json::json;
+
+use super::V3;
+
+/// Asks a cell for an account, as a client does first: an answer of 401 names the stages that are wanted.
+async fn ask(cluster: &Cluster, cell: &str) -> Answered {
+    let nobody: TestUser = cluster.cell(cell).anonymous();
+    let wish = json!({ "username": "dora", "password": "correct horse battery staple" });
+    nobody.post(&format!("{V3}/register"), &wish).await
+}
+
+async fn places(cluster: &Cluster, cell: &str) -> Vec<(String, Option<u64>)> {
+    let cells = cluster.cell(cell).services.users.localities().cells().unwrap();
+    cells.placement.places().await.into_iter().map(|place| (place.cell, place.homes)).collect()
+}
+
+#[tokio::test]
+async fn whoever_asks_a_fuller_cell_is_told_where_to_ask() {
+    let mut cluster = Cluster::of_cells(&[("eu1", "eu"), ("eu2", "eu"), ("ru1", "ru")], "encrypted_only").await;
+    for number in 0..9 {
+        cluster = cluster.with_user("eu1", &format!("p{number}")).await;
+    }
+    assert_eq!(ask(&cluster, "eu1").await.status, 401, "a few more are no reason to go elsewhere");
+    let cluster = cluster.with_user("eu1", "tenth").await;
+    cluster.pass(MINUTE_MS);
+
+    let told = ask(&cluster, "eu1").await.fails(403, "M_FORBIDDEN");
+    let error = told["error"].as_str().unwrap();
+    assert!(error.contains("https://eu2.example.org/"), "{error}");
+    assert_eq!(ask(&cluster, "eu2").await.status, 401);
+    assert_eq!(ask(&cluster, "ru1").await.status, 401, "another region's people stay in it");
+    assert_eq!(places(&cluster, "eu1").await, [("eu2".to_owned(), Some(0)), ("eu1".to_owned(), Some(10))]);
+    assert_eq!(places(&cluster, "ru1").await, [("ru1".to_owned(), Some(0))]);
+}
+
+#[tokio::test]
+async fn a_cell_that_does_not_answer_is_left_out() {
+    let mut cluster = Cluster::of_cells(&[("eu1", "eu"), ("eu2", "eu")], "encrypted_only").await;
+    for number in 0..10 {
+        cluster = cluster.with_user("eu1", &format!("p{number}")).await;
+    }
+    cluster.pass(MINUTE_MS);
+    cluster.cut();
+    assert_eq!(ask(&cluster, "eu1").await.status, 401, "nobody is sent where nobody answers");
+    assert_eq!(places(&cluster, "eu1").await, [("eu1".to_owned(), Some(10)), ("eu2".to_owned(), None)]);
+}
+
+#[tokio::test]
+async fn how_full_a_cell_is_crosses_no_border() {
+    let cluster = Cluster::of_cells(&[("eu1", "eu"), ("ru1", "ru")], "encrypted_only").await;
+    let cells = &cluster.cell("ru1").services.users.localities().cells().unwrap();
+    let told = cells.placement.load_for(&CellName::parse("eu1").unwrap());
+    assert!(told.is_err(), "{told:?}");
+    assert!(cells.placement.load_for(&CellName::parse("ru1").unwrap()).is_ok());
+}

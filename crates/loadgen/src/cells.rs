@@ -1,0 +1,297 @@
+//! `loadgen cells`: how much CPU a message takes in rooms that lie in 1, 2, 4 and 8 cells of one deployment. It starts the cells itself, since these
+//! are servers of Domicile's and of nobody else's: each a process with a folder of its own, on loopback.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use futures::future::try_join_all;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    account::{self, Account, V3, encode},
+    client::Client,
+    simulate::measured::{Measured, Run},
+    usage,
+};
+
+/// How long a step may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How long cells are left alone before it is read what they have used.
+const SETTLE: Duration = Duration::from_secs(2);
+const REGION: &str = "here";
+const NAME: &str = "cells.test";
+
+/// What to measure.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// The program
+    #[arg(long)]
+    program: PathBuf,
+    /// How many cells, one run for each
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4, 8])]
+    cells: Vec<usize>,
+    /// Messages of a run
+    #[arg(long, default_value_t = 2_000)]
+    messages: usize,
+    /// The machine, the build and what else runs, in words for docs/scale.md
+    #[arg(long, default_value = "some machine")]
+    machine: String,
+    /// The day, in words for docs/scale.md
+    #[arg(long, default_value = "some day")]
+    date: String,
+    /// Accounts that are made in the deciding cell to see what a name takes in the directory
+    #[arg(long, default_value_t = 500)]
+    names: usize,
+    /// Where the result is written as JSON; without it, it is printed
+    #[arg(long)]
+    write: Option<PathBuf>,
+}
+
+/// A cell that runs. It ends when it is dropped.
+struct Cell {
+    process: Child,
+    url: String,
+    data: PathBuf,
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        let _ended_or_not = self.process.kill();
+        let _reaped_or_not = self.process.wait();
+    }
+}
+
+/// Measures all runs.
+pub(crate) async fn run(args: &Args) -> Result<()> {
+    let (mut runs, mut name_bytes) = (Vec::new(), 0.0);
+    for &count in &args.cells {
+        ensure!((1..=16).contains(&count), "1 to 16 cells are measured");
+        let folder = tempfile::tempdir().context("making a folder")?;
+        let cells = start(&args.program, folder.path(), count).await?;
+        let measured = measure(&cells, args.messages).await.with_context(|| format!("{count} cells"))?;
+        eprintln!("{count} cells: {measured:?}");
+        runs.push(measured);
+        if count == 1 {
+            name_bytes = names(&cells, args.names).await.context("names in the directory")?;
+        }
+    }
+    let measured = Measured {
+        date: args.date.clone(),
+        machine: args.machine.clone(),
+        messages: count(args.messages),
+        name_bytes,
+        names: count(args.names),
+        runs,
+    };
+    let text = serde_json::to_string_pretty(&measured)? + "\n";
+    if let Some(file) = &args.write {
+        return fs::write(file, text).with_context(|| format!("writing {}", file.display()));
+    }
+    print!("{text}");
+    Ok(())
+}
+
+/// Runs a command of the program that answers in JSON.
+fn asked(program: &Path, folder: &Path, arguments: &[&str]) -> Result<Value> {
+    let output = Command::new(program).args(arguments).current_dir(folder).stdin(Stdio::null()).output();
+    let output = output.with_context(|| format!("starting {}", program.display()))?;
+    ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{arguments:?} does not answer in JSON"))
+}
+
+/// A free port. It may be taken by somebody else before it is used, which the start of the cell would tell.
+fn port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0").context("a port")?.local_addr()?.port())
+}
+
+/// A deployment of so many cells of one region, which run.
+async fn start(program: &Path, folder: &Path, count: usize) -> Result<Vec<Cell>> {
+    let mut ports = Vec::new();
+    let mut root = String::new();
+    for number in 0..count {
+        let (client, inner, metrics) = (port()?, port()?, port()?);
+        let (name, key) = (format!("c{number}"), format!("c{number}.key"));
+        let (client_url, inner_url) = (format!("https://{name}.cells.test"), format!("https://127.0.0.1:{inner}"));
+        let both = ["--region", REGION, "--client-url", &client_url, "--inner-url", &inner_url, "--key-file", &key];
+        if number == 0 {
+            let begin = ["deployment", "init", NAME, "--cell", &name, "--json"];
+            let made = asked(program, folder, &[&begin[..], &both].concat())?;
+            made["root_key"].as_str().context("no root key")?.clone_into(&mut root);
+        } else {
+            let more = ["cell", "init", &name, "--root-key", "root.key", "--json"];
+            asked(program, folder, &[&more[..], &both].concat())?;
+        }
+        ports.push((name, client, inner, metrics));
+    }
+    let mut cells = Vec::new();
+    for (name, client, inner, metrics) in ports {
+        let data = folder.join(&name);
+        let config = folder.join(format!("{name}.toml"));
+        fs::write(&config, configuration(&name, &root, (client, inner, metrics), &data))
+            .context("writing a configuration")?;
+        let log = fs::File::create(folder.join(format!("{name}.log"))).context("making a log")?;
+        let process = Command::new(program)
+            .arg("--config")
+            .arg(&config)
+            .arg("serve")
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("starting {}", program.display()))?;
+        let mut cell = Cell { process, url: format!("http://127.0.0.1:{client}"), data };
+        // The first one decides on names: the others ask it when they start.
+        ready(&mut cell, &folder.join(format!("{name}.log"))).await?;
+        cells.push(cell);
+    }
+    Ok(cells)
+}
+
+fn configuration(name: &str, root: &str, (client, inner, metrics): (u16, u16, u16), data: &Path) -> String {
+    format!(
+        "[server]\nname = \"{NAME}\"\ndata_dir = {:?}\n\n[deployment]\nfile = \"deployment.toml\"\ncell = \"{name}\"\nroot_key = \"{root}\"\n\
+         key_file = \"{name}.key\"\n\n[[listeners]]\nbind = \"127.0.0.1:{client}\"\nserve = [\"client\", \"health\"]\n\n\
+         [[listeners]]\nbind = \"127.0.0.1:{inner}\"\nserve = [\"inner\"]\n\n[[listeners]]\nbind = \"127.0.0.1:{metrics}\"\nserve = [\"metrics\"]\n\n\
+         [registration]\nmode = \"open\"\nopen_to_everybody = \"yes, I know that anybody can make accounts\"\n\n\
+         [passwords]\nmemory = \"64K\"\niterations = 1\n\n[rate_limits]\nlogin_address = \"off\"\nlogin_account = \"off\"\nregistration = \"off\"\n\
+         messages = \"off\"\ninvites = \"off\"\njoins = \"off\"\n\n[egress]\nallow_addresses = [\"127.0.0.0/8\"]\n\n[logging]\nlevel = \"warn\"\n",
+        data.display().to_string()
+    )
+}
+
+async fn ready(cell: &mut Cell, log: &Path) -> Result<()> {
+    let begun = Instant::now();
+    let mut client = Client::new(&cell.url)?;
+    while client.send("GET", "/_matrix/client/versions", None, None).await.is_err() {
+        if let Some(status) = cell.process.try_wait()? {
+            bail!("a cell ended while it started ({status}): {}", fs::read_to_string(log).unwrap_or_default());
+        }
+        ensure!(begun.elapsed() < PATIENCE, "a cell does not answer");
+        sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// Has one person of each cell talk in a room of all of them, and reads what it cost.
+async fn measure(cells: &[Cell], messages: usize) -> Result<Run> {
+    let mut people = Vec::new();
+    for (number, cell) in cells.iter().enumerate() {
+        let mut client = Client::new(&cell.url)?;
+        people.push((account::register(&mut client, &format!("p{number}")).await?, cell));
+    }
+    let (first, home) = people.first().context("nobody is there")?;
+    let mut client = Client::new(&home.url)?;
+    let invited: Vec<&str> = people.iter().skip(1).map(|(person, _)| person.user_id.as_str()).collect();
+    let body = json!({ "preset": "private_chat", "invite": invited });
+    let made = client.json("POST", &format!("{V3}/createRoom"), Some(&first.token), Some(&body)).await?;
+    let room = made["room_id"].as_str().context("no room_id")?.to_owned();
+    for (person, cell) in people.iter().skip(1) {
+        join(person, cell, &room).await?;
+    }
+    // What making the room left to do is not the messages' cost.
+    talk(&people, &room, "before", people.len() * 5).await?;
+    everywhere(&people, &room, "before").await?;
+    sleep(SETTLE).await;
+    let used = || cells.iter().map(|cell| usage::cpu_seconds(cell.process.id())).sum::<f64>();
+    let (cpu, begun) = (used(), Instant::now());
+    talk(&people, &room, "m", messages).await?;
+    let took = begun.elapsed();
+    everywhere(&people, &room, "m").await?;
+    sleep(SETTLE).await;
+    Ok(Run {
+        cells: count(cells.len()),
+        cpu_ms: (used() - cpu) * 1_000.0 / count(messages),
+        per_second: count(messages) / took.as_secs_f64(),
+    })
+}
+
+/// Joins somebody who was invited; the invite may be on its way yet.
+async fn join(person: &Account, cell: &Cell, room: &str) -> Result<()> {
+    let begun = Instant::now();
+    let mut client = Client::new(&cell.url)?;
+    loop {
+        match account::join(&mut client, person, room).await {
+            Ok(()) => return Ok(()),
+            Err(error) if begun.elapsed() > PATIENCE => return Err(error),
+            Err(_) => sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// Everybody says their part, at least one message, each as fast as they are answered.
+async fn talk(people: &[(Account, &Cell)], room: &str, tag: &str, messages: usize) -> Result<()> {
+    let each = (messages / people.len()).max(1);
+    try_join_all(people.iter().enumerate().map(|(number, (person, cell))| async move {
+        let mut client = Client::new(&cell.url)?;
+        let secret = "x".repeat(400);
+        for part in 0..each {
+            let text = format!("{tag}-{number}-{part}-{secret}");
+            let body = json!({
+                "algorithm": "m.megolm.v1.aes-sha2", "ciphertext": text, "session_id": "s", "device_id": "D", "sender_key": "k",
+            });
+            let path = format!("{V3}/rooms/{}/send/m.room.encrypted/{tag}{number}x{part}", encode(room));
+            client.json("PUT", &path, Some(&person.token), Some(&body)).await?;
+        }
+        Ok::<_, anyhow::Error>(())
+    }))
+    .await?;
+    Ok(())
+}
+
+/// Waits until every cell has what everybody says last: what a cell sends another one comes in its order.
+async fn everywhere(people: &[(Account, &Cell)], room: &str, tag: &str) -> Result<()> {
+    let end = format!("{tag}-end");
+    talk(people, room, &end, 0).await?;
+    for (person, cell) in people {
+        let mut client = Client::new(&cell.url)?;
+        let begun = Instant::now();
+        let path = format!("{V3}/rooms/{}/messages?dir=b&limit=100", encode(room));
+        let mut missing: Vec<String> = (0..people.len()).map(|number| format!("{end}-{number}-0-")).collect();
+        loop {
+            let said = client.json("GET", &path, Some(&person.token), None).await?.to_string();
+            missing.retain(|text| !said.contains(text.as_str()));
+            if missing.is_empty() {
+                break;
+            }
+            ensure!(begun.elapsed() < PATIENCE, "{} messages did not come to {}", missing.len(), person.user_id);
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that a name takes in the directory: from the deciding cell's own tables.
+async fn names(cells: &[Cell], names: usize) -> Result<f64> {
+    let cell = cells.first().context("no cell")?;
+    let mut client = Client::new(&cell.url)?;
+    for number in 0..names {
+        account::register(&mut client, &format!("n{number}")).await?;
+    }
+    sleep(SETTLE).await;
+    let database = cell.data.join("domicile.db");
+    let pages = Command::new("python3").arg("-c").arg(PAGES).arg(&database).output().context("starting python3")?;
+    ensure!(pages.status.success(), "{}", String::from_utf8_lossy(&pages.stderr));
+    let bytes: f64 = String::from_utf8_lossy(&pages.stdout).trim().parse().context("bytes of the directory")?;
+    Ok(bytes / count(names + 1))
+}
+
+/// Sums what stands in the directory's tables. The driver links no database of its own.
+const PAGES: &str = "
+import sqlite3, sys
+db = sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True)
+row = db.execute('SELECT (SELECT SUM(LENGTH(name) + LENGTH(homes) + 8) FROM directory_names) + (SELECT SUM(LENGTH(entry) + 8) FROM directory_log)')
+print(row.fetchone()[0])
+";
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a measurement")]
+fn count(number: usize) -> f64 {
+    number as f64
+}
