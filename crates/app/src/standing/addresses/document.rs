@@ -116,7 +116,8 @@ impl Said {
 /// An address over HTTPS, or an onion service, which proves by its name who answers.
 fn is_address(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
-    let is_onion = url.scheme() == "http" && url.host_str().is_some_and(|host| host.ends_with(".onion"));
+    let is_onion = url.scheme() == "http"
+        && url.host_str().is_some_and(|host| host.rsplit_once('.').is_some_and(|(_, top)| top == "onion"));
     text.len() <= LETTERS
         && (is_onion || url.scheme() == "https")
         && url.host_str().is_some()
@@ -187,7 +188,7 @@ mod tests {
     }
 
     fn keys(of: &ServerSigner) -> Keys {
-        [(of.key_id().to_owned(), of.public_key().to_owned())].into()
+        [(of.key_id().to_owned(), of.public_key().clone())].into()
     }
 
     fn said() -> Said {

@@ -70,7 +70,7 @@ impl Addresses {
     /// Keys that are believed: the server's, and the root key.
     pub fn keys(&self) -> Keys {
         let signer = self.parts.keys.outer();
-        let mut keys: Keys = [(signer.key_id().to_owned(), signer.public_key().to_owned())].into();
+        let mut keys: Keys = [(signer.key_id().to_owned(), signer.public_key().clone())].into();
         keys.extend(self.parts.root.clone());
         keys
     }

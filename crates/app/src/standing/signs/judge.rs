@@ -207,7 +207,7 @@ fn write(open: Option<&Open>, sign: &Sign, said: &[(&'static str, String, String
     let spoken = || said.iter().filter(|(_, says, _)| !says.is_empty());
     let mut new: Vec<_> = spoken().filter(|(who, says, _)| before(who) != says).collect();
     if new.is_empty() && open.is_none_or(|open| open.state != sign.state) {
-        new.extend(spoken().last());
+        new.extend(spoken().next_back());
     }
     for (who, says, evidence) in new {
         let note = if evidence.is_empty() { says.clone() } else { format!("{says}\n\n{evidence}") };
