@@ -1,3 +1,5 @@
+//! The judge against made-up registers and probes, look by look.
+
 use std::collections::BTreeMap;
 
 use domicile_residency::{
