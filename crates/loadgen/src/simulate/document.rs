@@ -120,8 +120,8 @@ fn check(out: &mut String, measured: &Measured) {
         "\n## The model beside real cells\n\n`loadgen cells` on {}: {}\n\nEach run has a room of one person of each cell, who talk as fast as they are answered, {} messages in all; a run \
          is over when every cell has every message; of several runs the median counts. The cells share the machine's cores, so what is compared is not their speed but the CPU time of all \
          cells for a message. The cost of sending ({send:.2} ms) and of a crossing ({cross:.2} ms, both ends) follow from the runs of 1 and 2 cells; the \
-         others are what the model says of them. It leaves out what grows with more people who talk at once: events that follow several others, and smaller \
-         transactions.\n\n",
+         others are what the model says of them. What a crossing costs more when more people talk at once (events that follow several others have to be put in order, say) it leaves out: \
+         where a room is busy, the tables above are too good by that.\n\n",
         measured.date,
         measured.machine,
         number(measured.messages)
