@@ -16,6 +16,7 @@ pub mod error;
 pub mod extract;
 pub mod federation;
 pub mod forwarded;
+mod gateway;
 pub mod health;
 pub mod inner;
 pub mod listener;

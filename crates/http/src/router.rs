@@ -12,7 +12,7 @@ use domicile_core::error::ErrorKind;
 use ruma::api::{IncomingRequest, path_builder::PathBuilder};
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::{client, domicile, error::Failure, federation, inner, probe, state::Services, status};
+use crate::{client, domicile, error::Failure, federation, gateway, inner, probe, state::Services, status};
 
 /// Adds the routes of one endpoint: every path that ruma knows for `T`.
 pub trait Endpoint: Sized {
@@ -79,14 +79,18 @@ pub fn api(services: Services, apis: Apis) -> Router {
     );
     // Behind the layer for browsers: other servers are none.
     if apis.federation && services.inbound.is_enabled() {
-        routes = routes.merge(federation::counted(&services).method_not_allowed_fallback(unrecognized_method));
+        let outer = match services.gateway.parts() {
+            Some(_) => gateway::routes(&services),
+            None => federation::counted(&services),
+        };
+        routes = routes.merge(outer.method_not_allowed_fallback(unrecognized_method));
     }
     routes.with_state(services)
 }
 
 /// What a listener serves for the other cells of the deployment, and for nobody else.
 pub fn inner_api(services: Services) -> Router {
-    let routes = federation::routes().merge(inner::routes());
+    let routes = federation::routes().merge(inner::routes(&services));
     routes.fallback(unrecognized).method_not_allowed_fallback(unrecognized_method).with_state(services)
 }
 

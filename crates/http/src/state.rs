@@ -19,6 +19,7 @@ use domicile_app::{
         Edus, Inbound, Notary, OwnKeys, Peers, Resident, RoomEvents, RoomStates, ServerKeys, Spaces, ThirdPartyInvites,
         Transactions,
     },
+    gateway::Gateway,
     media::Media,
     moderation::Reports,
     probes::Probes,
@@ -68,6 +69,8 @@ macro_rules! services {
 services! {
     /// Requests of other servers.
     pub inbound: Arc<Inbound>,
+    /// What speaks to other servers for all cells.
+    pub gateway: Arc<Gateway>,
     /// What other servers tell of rooms and people.
     pub transactions: Arc<Transactions>,
     /// Comings and goings of other servers' people in rooms that are here.

@@ -4,6 +4,7 @@ pub mod blocklist;
 pub mod deployment;
 pub mod directory;
 pub mod flow;
+pub mod gateway;
 pub mod inner;
 pub mod interference;
 pub mod standing;

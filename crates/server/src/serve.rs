@@ -140,6 +140,9 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     wired.jobs.begin().await?;
     tasks.spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.outbound).run(stopping.clone()));
+    if let Some(gateway) = wired.gateway.parts() {
+        tasks.spawn(Arc::clone(&gateway.spool).run(stopping.clone()));
+    }
     tasks.spawn(Arc::clone(&wired.blocklists).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.ingest).run(stopping.clone()));

@@ -6,6 +6,7 @@ mod deployment;
 mod ephemeral;
 mod evidence;
 mod federation;
+mod gateway;
 mod media;
 mod names;
 mod parts;
@@ -76,9 +77,11 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let trust = Trust::new(settings.egress).context("egress.ca_files")?;
     let outbound_bell = Arc::new(OutboundBell::default());
     let cells = deployment::open(settings.deployment, &store, &server_name, surroundings).await?;
-    let bell = &outbound_bell;
+    let localities = deployment::localities(cells.as_ref(), &store, &server_name, surroundings).await?;
+    let localities = Arc::new(localities);
+    let (bell, known) = (&outbound_bell, (cells.as_ref(), &localities));
     let federation =
-        federation::wire(settings.federation, &trust, &store, &server_name, surroundings, bell, cells.as_ref()).await?;
+        federation::wire(settings.federation, &trust, &store, &server_name, surroundings, bell, known).await?;
     let carrier = surroundings.carrier.clone().unwrap_or_else(|| {
         Arc::new(Network::new(Arc::clone(&federation.peers), server_name.clone())) as Arc<dyn Carrier>
     });
@@ -88,8 +91,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let (asking, webhooks) = ((Arc::clone(&federation.peers), client.clone()), client.clone());
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, surroundings).await?);
     let backups = media::backups(&store, &server_name, surroundings).await?;
-    let localities = deployment::localities(cells.as_ref(), &store, &server_name, surroundings).await?;
-    let localities = Arc::new(localities);
     let evidence = evidence::wire(settings.declared, &store, &localities, surroundings);
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
@@ -263,6 +264,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         access_log: Arc::clone(&evidence.access_log),
         ledger: Arc::clone(&evidence.ledger),
         inbound: federation.inbound,
+        gateway: Arc::clone(&federation.gateway),
         transactions: Arc::new(Transactions::new(
             store.clone(),
             Arc::clone(&rooms),
@@ -391,6 +393,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         ingest,
         completion,
         peers: federation.peers,
+        gateway: federation.gateway,
         link: cells.map(|cells| cells.link),
         store,
     })

@@ -413,6 +413,13 @@ CREATE TABLE directory_hash_keys (key_num BIGINT PRIMARY KEY, hash_key BLOB NOT 
 CREATE TABLE directory_names (name BLOB NOT NULL PRIMARY KEY, homes TEXT NOT NULL, log_index BIGINT NOT NULL) WITHOUT ROWID;
 CREATE TABLE directory_log (log_index BIGINT PRIMARY KEY, entry TEXT NOT NULL);
 
+-- Gateways --------------------------------------------------------------------------------------------------------
+-- What other servers told a gateway for a cell that it could not reach: sealed so that only that cell opens it, and passed on in this order.
+CREATE TABLE gateway_spool (
+    spool_num BIGINT PRIMARY KEY, cell TEXT NOT NULL, sealed BLOB NOT NULL, bytes BIGINT NOT NULL, expires_ts BIGINT NOT NULL
+);
+CREATE INDEX gateway_spool_by_cell ON gateway_spool (cell, spool_num);
+
 -- Federation ------------------------------------------------------------------------------------------------------
 -- A destination is another server (its name) or another cell (`=` and its name). Everything that concerns it up to `position` has been sent.
 CREATE TABLE destinations (

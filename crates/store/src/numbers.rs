@@ -39,6 +39,8 @@ pub enum Sequence {
     OutgoingEdu,
     /// `inbound_pdus.pdu_num`
     InboundPdu,
+    /// `gateway_spool.spool_num`
+    GatewaySpool,
     /// `blocklist_alerts.alert_num`
     BlocklistAlert,
     /// `probe_runs.run_num`
@@ -75,6 +77,7 @@ impl Sequence {
             Self::Report => "report",
             Self::Destination => "destination",
             Self::OutgoingEdu => "outgoing_edu",
+            Self::GatewaySpool => "gateway_spool",
             Self::InboundPdu => "inbound_pdu",
             Self::BlocklistAlert => "blocklist_alert",
             Self::ProbeRun => "probe_run",

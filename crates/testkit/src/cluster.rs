@@ -9,6 +9,7 @@
 
 mod border;
 mod forger;
+mod outside;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,11 +25,11 @@ use domicile_http::{
     router,
 };
 use domicile_residency::deployment::{
-    SecretKey,
+    PublicKey, SecretKey,
     edit::{self, NewCell},
     sign,
 };
-use ruma::{ServerName, server_name};
+use ruma::{OwnedServerName, ServerName, server_name};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
@@ -36,8 +37,9 @@ use crate::server::{Settings, TestServer, TestUser};
 
 use border::Border;
 pub use forger::{Forger, Request};
+use outside::Outside;
 
-/// The name of every cluster.
+/// The name of every cluster that other servers do not reach.
 pub fn deployment_name() -> &'static ServerName {
     server_name!("example.org")
 }
@@ -49,6 +51,9 @@ pub struct Cluster {
     keys: BTreeMap<String, SecretKey>,
     root: SecretKey,
     document: String,
+    name: OwnedServerName,
+    /// Where other servers reach the cell that is their gateway.
+    outside: Option<Outside>,
     /// Ends the listeners.
     listening: BTreeMap<String, DropGuard>,
     folder: tempfile::TempDir,
@@ -70,14 +75,41 @@ impl Cluster {
 
     /// Cells, each with its region; a region may have several.
     pub async fn of_cells(cells: &[(&str, &str)], rule: &str) -> Self {
-        let mut cluster = Self::begin(cells, rule).await;
+        let mut cluster = Self::begin(cells, rule, deployment_name()).await;
         for (name, _) in cells {
             cluster.start(name).await;
         }
         cluster
     }
 
-    async fn begin(cells: &[(&str, &str)], rule: &str) -> Self {
+    /// Cells that other servers reach through the first one, under a name that leads to it: to them the deployment is one server. `outer` is what
+    /// each region shares with them.
+    pub async fn with_gateway(regions: &[&str], rule: &str, outer: &str) -> Self {
+        let outside = Outside::open().await;
+        let names: Vec<(String, &str)> = regions.iter().map(|region| (format!("{region}1"), *region)).collect();
+        let cells: Vec<(&str, &str)> = names.iter().map(|(name, region)| (name.as_str(), *region)).collect();
+        let mut cluster = Self::begin(&cells, rule, &outside.name()).await;
+        let all: Vec<String> = regions.iter().map(|region| format!("\"{region}\"")).collect();
+        let carries = format!("directory = true\ngateway_for = [{}]\n", all.join(", "));
+        cluster.document = cluster.document.replace("directory = true\n", &carries);
+        cluster.document = cluster.document.replace("outer = \"forbid\"", &format!("outer = \"{outer}\""));
+        cluster.outside = Some(outside);
+        for (name, _) in &cells {
+            cluster.start(name).await;
+        }
+        let signer = cluster.cells[cells[0].0].services.own_keys.outer();
+        let key = PublicKey::parse(&format!("ed25519:{}", signer.public_key())).expect("a key");
+        let named = |document: &str| edit::add_outer_key(document, signer.key_id(), &key).expect("one key more");
+        Box::pin(cluster.change(named)).await;
+        cluster
+    }
+
+    /// The name under which others know the deployment.
+    pub fn name(&self) -> &ServerName {
+        &self.name
+    }
+
+    async fn begin(cells: &[(&str, &str)], rule: &str, server_name: &ServerName) -> Self {
         let (mut borders, mut keys, mut document) = (BTreeMap::new(), BTreeMap::new(), String::new());
         let regions: BTreeSet<&str> = cells.iter().map(|(_, region)| *region).collect();
         for (name, region) in cells {
@@ -91,7 +123,7 @@ impl Cluster {
             let new =
                 NewCell { name: &cell, region: &region, client_url: &client_url, inner_url: &inner_url, key: &public };
             document = if document.is_empty() {
-                edit::begin(deployment_name(), &new)
+                edit::begin(server_name, &new)
             } else {
                 edit::add_cell(&document, &new).expect("one cell more")
             };
@@ -107,7 +139,17 @@ impl Cluster {
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = SecretKey::new(&OsRng);
-        Self { cells: BTreeMap::new(), borders, keys, root, document, listening: BTreeMap::new(), folder }
+        Self {
+            cells: BTreeMap::new(),
+            borders,
+            keys,
+            root,
+            document,
+            name: server_name.to_owned(),
+            outside: None,
+            listening: BTreeMap::new(),
+            folder,
+        }
     }
 
     /// The settings of a cell, with the files that they name.
@@ -116,7 +158,10 @@ impl Cluster {
         let key_file = self.folder.path().join(format!("{name}.key"));
         fs::write(&file, sign::sign(&self.document, &self.root)).expect("a file");
         write_key(&key_file, &self.keys[name]);
-        let mut settings = Settings { server_name: deployment_name().to_owned(), tells: true, ..Settings::default() };
+        let mut settings = Settings { server_name: self.name.clone(), tells: true, ..Settings::default() };
+        if let Some(outside) = &self.outside {
+            settings.egress = outside.egress();
+        }
         let deployment = &mut settings.config.deployment;
         deployment.file = file.display().to_string();
         name.clone_into(&mut deployment.cell);
@@ -127,7 +172,12 @@ impl Cluster {
 
     /// Starts a cell that does not run yet.
     async fn start(&mut self, name: &str) {
-        let server = TestServer::with_settings(self.settings(name)).await;
+        let settings = self.settings(name);
+        let front = self.outside.as_mut().and_then(Outside::take_front);
+        let server = match front {
+            Some(front) => TestServer::behind(settings, front).await,
+            None => TestServer::with_settings(settings).await,
+        };
         self.listen(name, &server).await;
         self.cells.insert(name.to_owned(), server);
     }
@@ -203,7 +253,7 @@ impl Cluster {
     pub fn forger(&self, key: Option<&str>, to: &str) -> Forger {
         let key = key.map_or_else(|| SecretKey::new(&OsRng), |cell| self.keys[cell].clone());
         let url = format!("https://{}", self.borders[to].address());
-        Forger::new(key, to, &url, &self.keys[to].public())
+        Forger::new(&self.name, key, to, &url, &self.keys[to].public())
     }
 }
 

@@ -51,7 +51,7 @@ mod strangers;
 mod wire;
 
 pub use contents::Contents;
-use federating::Front;
+pub(crate) use federating::Front;
 pub use federating::{CertificateFiles, certificate, serve};
 pub use graph::Graphs;
 pub use wire::Settings;
@@ -131,6 +131,11 @@ impl TestServer {
     /// A server with settings of the test's own.
     pub async fn with_settings(settings: Settings) -> Self {
         Box::pin(Self::begin(settings, tempfile::tempdir().expect("a temporary folder"), None)).await
+    }
+
+    /// A server with settings of the test's own, which others reach at `front`.
+    pub(crate) async fn behind(settings: Settings, front: Front) -> Self {
+        Box::pin(Self::begin(settings, tempfile::tempdir().expect("a temporary folder"), Some(front))).await
     }
 
     async fn begin(settings: Settings, folder: tempfile::TempDir, front: Option<Front>) -> Self {

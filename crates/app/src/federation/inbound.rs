@@ -71,9 +71,33 @@ impl Inbound {
         Self { own, policy, keys, at_once: at_once.max(1), bell, link, working: Arc::default() }
     }
 
-    /// Whether there is any federation.
+    /// Whether other servers may ask here: there is federation, and this is no cell whose people a gateway speaks for.
     pub fn is_enabled(&self) -> bool {
-        self.policy.is_enabled()
+        self.policy.is_enabled() && self.own.is_known()
+    }
+
+    /// Whose a request is that a gateway passes on: the other server's. Only a gateway of this cell's region may, and only for servers with whom the
+    /// rules let people here share something.
+    pub fn passed(&self, gateway: &ServerName, origin: &ServerName) -> Result<(), MatrixError> {
+        if is_cell(origin) || origin == self.server_name() {
+            return Err(unauthorized("The request says that it comes from this deployment itself.".to_owned()));
+        }
+        self.policy.check(origin)?;
+        self.may_pass(gateway)?;
+        self.may_share(origin)
+    }
+
+    /// Whether a cell is a gateway for people here.
+    pub fn may_pass(&self, gateway: &ServerName) -> Result<(), MatrixError> {
+        match (Destination::of_peer(gateway), &self.link) {
+            (Destination::Cell(gateway), Some(link)) => link.may_pass(&gateway),
+            _ => Err(unauthorized("The request is not a cell's.".to_owned())),
+        }
+    }
+
+    /// Whether the rules let people of this cell share anything with a server.
+    pub fn may_share(&self, origin: &ServerName) -> Result<(), MatrixError> {
+        self.link.as_ref().map_or(Ok(()), |link| link.may_share(&Destination::Server(origin.to_owned())))
     }
 
     /// Our name.

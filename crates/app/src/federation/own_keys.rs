@@ -1,13 +1,15 @@
 //! The keys with which this server signs its events and requests, and the list of them that others read.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use domicile_core::{
     clock::{Clock, HOUR_MS},
+    error::ErrorKind,
     rng::{self, Rng},
 };
+use domicile_residency::deployment::OuterKey;
 use domicile_room::event::ServerSigner;
 use domicile_store::{Batch, Store, table::server_keys};
 use ruma::{
@@ -29,8 +31,8 @@ pub struct OwnKeys {
     server_name: OwnedServerName,
     validity_ms: i64,
     state: ArcSwap<State>,
-    /// What signs in place of these keys within a deployment: they are for other servers.
-    cell: Option<Arc<ServerSigner>>,
+    /// In a cell of a deployment, what signs in place of these keys, and the others' keys for other servers.
+    cell: Option<OuterSide>,
     /// One rotation at a time.
     rotating: tokio::sync::Mutex<()>,
 }
@@ -40,6 +42,17 @@ struct State {
     /// `old_verify_keys` of the list.
     retired: serde_json::Map<String, serde_json::Value>,
 }
+
+/// What a cell of a deployment has beside its own key for other servers.
+pub struct OuterSide {
+    /// What signs events in place of these keys: they are for other servers.
+    pub signer: Arc<ServerSigner>,
+    /// The keys of all gateways, by the deployment document.
+    pub keys: BTreeMap<String, OuterKey>,
+}
+
+/// How long a deployment's list of keys is good at most, in milliseconds: a gateway that was stolen is to be forgotten on the same day.
+const DEPLOYMENT_MS: i64 = 6 * HOUR_MS;
 
 /// A change of keys that was made.
 #[derive(Clone, Debug)]
@@ -58,7 +71,7 @@ impl OwnKeys {
         rng: Arc<dyn Rng>,
         server_name: OwnedServerName,
         validity_ms: i64,
-        cell: Option<Arc<ServerSigner>>,
+        cell: Option<OuterSide>,
     ) -> Result<Self> {
         let state = if let Some(state) = read(&store, &server_name).await? {
             state
@@ -69,7 +82,8 @@ impl OwnKeys {
             read(&store, &server_name).await?.ok_or_else(|| Error::internal("the new signing key is not there"))?
         };
         // A list that is good for less than an hour would be asked for again and again (specification, GET /_matrix/key/v2/server).
-        let validity_ms = validity_ms.max(HOUR_MS);
+        let longest_ms = if cell.is_some() { DEPLOYMENT_MS } else { i64::MAX };
+        let validity_ms = validity_ms.max(HOUR_MS).min(longest_ms);
         let state = ArcSwap::from_pointee(state);
         Ok(Self { store, clock, rng, server_name, validity_ms, state, cell, rotating: tokio::sync::Mutex::default() })
     }
@@ -81,7 +95,7 @@ impl OwnKeys {
 
     /// The key with which events are signed.
     pub fn current(&self) -> Arc<ServerSigner> {
-        self.cell.as_ref().map_or_else(|| self.outer(), Arc::clone)
+        self.cell.as_ref().map_or_else(|| self.outer(), |cell| Arc::clone(&cell.signer))
     }
 
     /// The key that other servers know.
@@ -89,13 +103,33 @@ impl OwnKeys {
         Arc::clone(&self.state.load().signer)
     }
 
+    /// Whether this server speaks for itself to others: it has one cell, or the deployment document names its key.
+    pub fn is_known(&self) -> bool {
+        let Some(cell) = &self.cell else { return true };
+        let signer = self.outer();
+        cell.keys.get(signer.key_id()).is_some_and(|outer| {
+            outer.expired_ts.is_none() && BASE64_STANDARD_NO_PAD.encode(outer.key.as_bytes()) == signer.public_key()
+        })
+    }
+
     /// The list of keys, signed.
     pub fn list(&self) -> Result<Raw<ServerSigningKeys>> {
         let state = self.state.load();
+        let mut keys = serde_json::Map::new();
+        let mut retired = state.retired.clone();
+        // Those of other gateways are the deployment's as well: it has one list, whoever is asked for it.
+        for (id, outer) in self.cell.iter().flat_map(|cell| &cell.keys) {
+            let key = BASE64_STANDARD_NO_PAD.encode(outer.key.as_bytes());
+            match outer.expired_ts {
+                None => keys.insert(id.clone(), json!({ "key": key })),
+                Some(expired_ts) => retired.insert(id.clone(), json!({ "key": key, "expired_ts": expired_ts })),
+            };
+        }
+        keys.insert(state.signer.key_id().to_owned(), json!({ "key": state.signer.public_key() }));
         let list = json!({
             "server_name": self.server_name,
-            "verify_keys": { state.signer.key_id(): { "key": state.signer.public_key() } },
-            "old_verify_keys": state.retired,
+            "verify_keys": keys,
+            "old_verify_keys": retired,
             "valid_until_ts": self.clock.now_ms().saturating_add(self.validity_ms),
         });
         let mut list = object(list)?;
@@ -112,6 +146,10 @@ impl OwnKeys {
 
     /// Makes a new key and signs with it from now on. The old one is told as a key that was.
     pub async fn rotate(&self) -> Result<Rotation> {
+        if self.cell.is_some() {
+            let text = "The keys of a deployment stand in its document: other cells would not believe a new one that is not there.";
+            return Err(ErrorKind::BadRequest.with(text).into());
+        }
         let _one = self.rotating.lock().await;
         let old = self.outer();
         let now_ms = self.clock.now_ms();

@@ -11,7 +11,7 @@ pub use domicile_egress::client::Bounds;
 use domicile_egress::{ClientError, FederationClient};
 use parking_lot::Mutex;
 use ruma::{
-    ServerName,
+    OwnedServerName, RoomId, ServerName,
     api::{
         IncomingResponseExt, OutgoingRequest, OutgoingRequestExt,
         auth_scheme::{AuthScheme, NoAuthentication},
@@ -23,7 +23,7 @@ use ruma::{
 use serde_json::Value;
 
 use super::{OwnKeys, Policy};
-use crate::residency::InnerLink;
+use crate::{gateway::Outward, residency::InnerLink};
 
 /// What an ordinary answer may cost.
 pub const ORDINARY: Bounds = Bounds { time: Duration::from_secs(30), bytes: 4 * 1024 * 1024 };
@@ -131,24 +131,41 @@ impl PeerError {
     }
 }
 
+/// The ways of a cell of a deployment.
+pub struct Ways {
+    /// To the other cells.
+    pub link: Arc<InnerLink>,
+    /// To other servers.
+    pub outward: Arc<Outward>,
+}
+
 /// Asks other servers.
 pub struct Peers {
     client: FederationClient,
     own: Arc<OwnKeys>,
     policy: Arc<Policy>,
-    link: Option<Arc<InnerLink>>,
+    cells: Option<Ways>,
     counts: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Peers {
-    /// Asks with `client`, in the name of `own`, whom `policy` allows; other cells over `link`.
-    pub fn new(client: FederationClient, own: Arc<OwnKeys>, policy: Arc<Policy>, link: Option<Arc<InnerLink>>) -> Self {
-        Self { client, own, policy, link, counts: Mutex::default() }
+    /// Asks with `client`, in the name of `own`, whom `policy` allows; in a cell of a deployment by its ways.
+    pub fn new(client: FederationClient, own: Arc<OwnKeys>, policy: Arc<Policy>, cells: Option<Ways>) -> Self {
+        Self { client, own, policy, cells, counts: Mutex::default() }
     }
 
     /// The operator's lists.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// The cells of the deployment that are in a room, as its gateway knows, under the names by which they are asked. None if it has no gateway,
+    /// or that is not reached.
+    pub async fn cells_in(&self, room_id: &RoomId) -> Vec<OwnedServerName> {
+        match &self.cells {
+            Some(ways) => ways.outward.cells_in(room_id).await,
+            None => Vec::new(),
+        }
     }
 
     /// Asks a server with our signature.
@@ -226,11 +243,14 @@ impl Peers {
             return Err(PeerError::Ourselves);
         }
         if let Destination::Cell(cell) = Destination::of_peer(to) {
-            let link = self.link.as_ref().ok_or_else(|| PeerError::NoCell(cell.as_str().to_owned()))?;
-            return link.ask(&cell, request, bounds).await;
+            let ways = self.cells.as_ref().ok_or_else(|| PeerError::NoCell(cell.as_str().to_owned()))?;
+            return ways.link.ask(&cell, request, bounds).await;
         }
         if !self.policy.allows(to) {
             return Err(PeerError::Refused);
+        }
+        if let Some(ways) = &self.cells {
+            return ways.outward.ask(to, request, bounds).await;
         }
         Ok(self.client.ask(to, request, bounds).await?)
     }

@@ -21,6 +21,12 @@ impl Policy {
         Self { enabled, allow: small(allow), deny: small(deny) }
     }
 
+    /// The same lists, and no federation at all.
+    #[must_use]
+    pub fn closed(self) -> Self {
+        Self { enabled: false, ..self }
+    }
+
     /// Whether there is any federation.
     pub fn is_enabled(&self) -> bool {
         self.enabled

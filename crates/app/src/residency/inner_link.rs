@@ -12,7 +12,7 @@ use bytes::Bytes;
 use domicile_core::{
     clock::Clock,
     error::{ErrorKind, MatrixError},
-    locality::CellName,
+    locality::{CellName, Destination},
     rng::{self, Rng},
 };
 use domicile_egress::inner::{Identity, InnerClient, InnerError, InnerPlace, ServerConfig, server_config};
@@ -138,13 +138,21 @@ impl InnerLink {
     /// Whether anything of this cell's people may be copied to another cell at all. Where it may not, the other is told nothing of rooms and
     /// people, whatever it asks.
     pub fn may_ask(&self, cell: &CellName) -> Result<(), MatrixError> {
-        let document = self.own.document();
-        let decision = document.region_of(cell).map(|region| flow::between(document, self.own.region(), region));
-        match decision {
-            Some(decision) if decision.rule != Rule::Forbid => Ok(()),
-            Some(decision) => Err(ErrorKind::Forbidden.with(decision.reason)),
-            None => Err(ErrorKind::Forbidden.with("There is no such cell.")),
+        self.may_share(&Destination::Cell(cell.clone()))
+    }
+
+    /// The same for any destination.
+    pub fn may_share(&self, destination: &Destination) -> Result<(), MatrixError> {
+        let decision = flow::to_destination(self.own.document(), self.own.region(), destination);
+        if decision.rule == Rule::Forbid { Err(ErrorKind::Forbidden.with(decision.reason)) } else { Ok(()) }
+    }
+
+    /// Whether a cell passes on what other servers ask of people here.
+    pub fn may_pass(&self, gateway: &CellName) -> Result<(), MatrixError> {
+        if self.own.document().carries(gateway, self.own.region()) {
+            return Ok(());
         }
+        Err(ErrorKind::Unauthorized.with("The cell carries nothing of this region."))
     }
 }
 

@@ -122,11 +122,10 @@ impl Localities {
 
     /// What of this cell's people is not told a destination although they share rooms with somebody there.
     pub fn withheld(&self, destination: &Destination) -> Withheld {
-        let (Some(cells), Destination::Cell(cell)) = (&self.cells, destination) else { return Withheld::default() };
+        let Some(cells) = &self.cells else { return Withheld::default() };
         let document = cells.own.document();
-        let Some(region) = document.region_of(cell) else { return Withheld { receipts: true, typing: true } };
         let policy = document.regions.get(cells.own.region());
-        match (flow::between(document, cells.own.region(), region).rule, policy) {
+        match (flow::to_destination(document, cells.own.region(), destination).rule, policy) {
             (Rule::Allow, _) => Withheld::default(),
             (Rule::EncryptedOnly, Some(policy)) => {
                 Withheld { receipts: !policy.crossing.receipts, typing: !policy.crossing.typing }

@@ -17,35 +17,39 @@ use crate::{Error, Result};
 impl Localities {
     /// Whether anything of rooms is withheld from whoever is asked under a name.
     pub fn withholds(&self, peer: &ServerName) -> bool {
-        let (Some(cells), Destination::Cell(cell)) = (self.cells(), Destination::of_peer(peer)) else { return false };
-        let document = cells.own.document();
+        let Some(cells) = self.cells() else { return false };
+        let (document, destination) = (cells.own.document(), Destination::of_peer(peer));
         // What of a third region is here may be under another rule than what is our own.
-        let Some(theirs) = document.region_of(&cell) else { return true };
-        document.regions.keys().any(|region| flow::between(document, region, theirs).rule != Rule::Allow)
+        document.regions.keys().any(|region| flow::to_destination(document, region, &destination).rule != Rule::Allow)
     }
 
     /// Whether an event goes to whoever is asked under a name as it is.
     pub fn serves_whole(&self, peer: &ServerName, pdu: &Pdu) -> bool {
-        let (Some(cells), Destination::Cell(cell)) = (self.cells(), Destination::of_peer(peer)) else { return true };
-        let document = cells.own.document();
-        let of_sender = match self.of(pdu.sender()) {
-            Locality::Here => Some(cells.own.region()),
-            Locality::Elsewhere(Destination::Cell(home)) => document.region_of(&home),
-            Locality::Elsewhere(Destination::Server(_)) | Locality::Unknown => None,
+        let Some(cells) = self.cells() else { return true };
+        let (document, destination) = (cells.own.document(), Destination::of_peer(peer));
+        let (region, other, is_foreign) = match self.of(pdu.sender()) {
+            Locality::Here => (Some(cells.own.region()), destination, false),
+            Locality::Elsewhere(Destination::Cell(home)) => (document.region_of(&home), destination, false),
+            Locality::Elsewhere(Destination::Server(sender)) => match destination {
+                // What other people's servers said to each other is for them to share.
+                Destination::Server(_) => return true,
+                // To a cell it goes as its region shares with that server.
+                Destination::Cell(cell) => (document.region_of(&cell), Destination::Server(sender), true),
+            },
+            Locality::Unknown => (None, destination, false),
         };
-        let (Some(of_sender), Some(theirs)) = (of_sender, document.region_of(&cell)) else { return false };
-        let rule = flow::between(document, of_sender, theirs).rule;
-        let (Some(policy), Ok(content)) = (document.regions.get(of_sender), serde_json::from_str(pdu.content().get()))
+        let Some(region) = region else { return false };
+        let (Some(policy), Ok(content)) = (document.regions.get(region), serde_json::from_str(pdu.content().get()))
         else {
             return false;
         };
         let kind = pdu.kind().to_string();
         let event = EventShape { kind: &kind, is_state: pdu.is_state(), content: &content };
-        match rule {
+        // Names and pictures of people elsewhere are not this region's to withhold.
+        let shows_profile = is_foreign || policy.profiles == Profiles::InRooms;
+        match flow::to_destination(document, region, &other).rule {
             Rule::Allow => true,
-            Rule::EncryptedOnly => {
-                flow::crosses(event, policy.crossing, policy.profiles == Profiles::InRooms) == Crosses::Whole
-            }
+            Rule::EncryptedOnly => flow::crosses(event, policy.crossing, shows_profile) == Crosses::Whole,
             Rule::Forbid => false,
         }
     }

@@ -39,6 +39,22 @@ pub struct Peer<T> {
     pub turn: Turn,
 }
 
+/// A request that the gateway in this process has checked, as an extension. Nothing that comes over a connection has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Verified {
+    /// Whose it is.
+    pub(crate) origin: OwnedServerName,
+}
+
+/// A request that a gateway passes on over the link between cells, as an extension.
+#[derive(Clone, Debug)]
+pub(crate) struct Passed {
+    /// Whose it is.
+    pub(crate) origin: OwnedServerName,
+    /// Path and query as the gateway signed them.
+    pub(crate) uri: http::Uri,
+}
+
 impl<T, S> FromRequest<S> for Peer<T>
 where
     T: IncomingRequest<Authentication = ServerSignatures>,
@@ -61,12 +77,41 @@ where
     T: IncomingRequest<Authentication = ServerSignatures>,
 {
     if request.extensions().get::<CellKey>().is_some() {
-        let (parts, raw, origin) = inner(request, inbound).await?;
-        inbound.may_ask(&origin)?;
+        let passed = request.extensions().get::<Passed>().cloned();
+        let (parts, raw, cell) = inner(request, inbound).await?;
+        let origin = match passed {
+            None => {
+                inbound.may_ask(&cell)?;
+                cell
+            }
+            Some(passed) => {
+                inbound.passed(&cell, &passed.origin)?;
+                passed.origin
+            }
+        };
         let turn = inbound.turn(&origin)?;
         let body = parse(parts, &raw).await?;
         return Ok(Peer { body, raw, origin, turn });
     }
+    if let Some(Verified { origin }) = request.extensions().get::<Verified>().cloned() {
+        inbound.may_share(&origin)?;
+        request.extensions_mut().insert(BodyLimit(limits::FEDERATION_BODY_BYTES));
+        let (parts, raw) = read(request).await?;
+        let turn = inbound.turn(&origin)?;
+        let body = parse(parts, &raw).await?;
+        return Ok(Peer { body, raw, origin, turn });
+    }
+    let (parts, raw, origin) = signed(request, inbound).await?;
+    let turn = inbound.turn(&origin)?;
+    let body = parse(parts, &raw).await?;
+    Ok(Peer { body, raw, origin, turn })
+}
+
+/// A request that another server signed: its parts, its body, and whose it is.
+pub(crate) async fn signed(
+    mut request: Request,
+    inbound: &Inbound,
+) -> Result<(http::request::Parts, Bytes, OwnedServerName), Failure> {
     let header = header(request.headers())?;
     let keys = inbound.key(&header).await?;
     if request.extensions().get::<BodyLimit>().is_none() {
@@ -77,9 +122,7 @@ where
     signed.method_mut().clone_from(&parts.method);
     signed.uri_mut().clone_from(&parts.uri);
     inbound.verify(&header, keys, &signed)?;
-    let turn = inbound.turn(&header.origin)?;
-    let body = parse(parts, &raw).await?;
-    Ok(Peer { body, raw, origin: header.origin, turn })
+    Ok((parts, raw, header.origin))
 }
 
 /// A request that came over the link between cells: its parts, its body, and the name that stands for the cell.
@@ -98,7 +141,8 @@ pub(crate) async fn inner(
     let (parts, raw) = read(request).await?;
     let mut signed = http::Request::new(raw.as_ref());
     signed.method_mut().clone_from(&parts.method);
-    signed.uri_mut().clone_from(&parts.uri);
+    let passed = parts.extensions.get::<Passed>().map(|passed| passed.uri.clone());
+    *signed.uri_mut() = passed.unwrap_or_else(|| parts.uri.clone());
     let origin = inbound.verify_inner(header, &signed)?;
     Ok((parts, raw, origin))
 }

@@ -1,5 +1,6 @@
 //! What cells ask each other beside the Server-Server API. It is served on the listeners for cells alone.
 
+mod gateway;
 mod load;
 mod names;
 
@@ -8,6 +9,6 @@ use axum::Router;
 use crate::state::Services;
 
 /// The routes.
-pub fn routes() -> Router<Services> {
-    names::routes().merge(load::routes())
+pub fn routes(services: &Services) -> Router<Services> {
+    names::routes().merge(gateway::routes(services)).merge(load::routes())
 }

@@ -84,7 +84,7 @@ fn keys(deployment: &Deployment, wrong: &mut dyn FnMut(String)) {
     let revoked = deployment.revoked.iter();
     let revoked = revoked
         .flat_map(|(name, cell)| cell.keys.iter().map(move |key| (format!("[[revoked]] {}", name.as_str()), key)));
-    let outer = deployment.outer_keys.iter().map(|(id, key)| (format!("[[outer_key]] {id}"), key));
+    let outer = deployment.outer_keys.iter().map(|(id, of)| (format!("[[outer_key]] {id}"), &of.key));
     let mut seen = BTreeMap::new();
     for (place, key) in cells.chain(retired).chain(revoked).chain(outer) {
         if let Some(other) = seen.insert(key.cell_key_id(), place.clone()) {

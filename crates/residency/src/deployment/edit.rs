@@ -134,6 +134,22 @@ pub fn rotate_key(text: &str, name: &CellName, key: &PublicKey) -> Result<String
     close(document.to_string())
 }
 
+/// The document with a key that speaks for the deployment to other servers from now on: a gateway's.
+pub fn add_outer_key(text: &str, id: &str, key: &PublicKey) -> Result<String, Problems> {
+    let (found, mut document) = open(text)?;
+    if found.outer_keys.contains_key(id) {
+        return Err(wrong(format!("there is an [[outer_key]] {id} already")));
+    }
+    raise(&mut document, &found)?;
+    let mut text = document.to_string();
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    let added = format!("\n[[outer_key]]\nid = \"{id}\"\nkey = \"{key}\"\n");
+    text.push_str(&added);
+    close(text)
+}
+
 fn open(text: &str) -> Result<(Deployment, DocumentMut), Problems> {
     let text = sign::unsigned(text);
     let found = parse::read("the document", text)?;

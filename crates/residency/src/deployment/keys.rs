@@ -3,6 +3,7 @@
 use std::fmt;
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use curve25519_dalek::MontgomeryPoint;
 use domicile_core::rng::{self, Rng};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
@@ -94,6 +95,11 @@ impl PublicKey {
         BASE64_STANDARD_NO_PAD.decode(signature).is_ok_and(|signature| self.verify(what, message, &signature))
     }
 
+    /// The same key for agreeing on a secret (X25519) instead of signing; none if it has no such form.
+    pub(crate) fn to_montgomery(self) -> Option<MontgomeryPoint> {
+        VerifyingKey::from_bytes(&self.0).ok().map(|key| key.to_montgomery())
+    }
+
     /// The id under which a cell's signatures with this key stand in events and requests: `ed25519:cell_` and 16 hexadecimal digits. It says
     /// nothing about the cell to whom does not have the document.
     pub fn cell_key_id(&self) -> String {
@@ -149,6 +155,12 @@ impl SecretKey {
     /// The key as TLS has it: PKCS #8 in DER.
     pub fn to_pkcs8(&self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new([&PKCS8[..], &self.0.as_bytes()[..]].concat())
+    }
+
+    /// What it and the public half of another key agree on (X25519).
+    pub(crate) fn agree(&self, with: &MontgomeryPoint) -> Zeroizing<[u8; 32]> {
+        let scalar = Zeroizing::new(self.0.to_scalar_bytes());
+        Zeroizing::new(with.mul_clamped(*scalar).to_bytes())
     }
 
     /// The public half.

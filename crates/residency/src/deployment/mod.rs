@@ -10,6 +10,7 @@ pub mod accept;
 mod check;
 pub mod edit;
 mod fields;
+mod gateways;
 pub mod keys;
 mod model;
 pub mod parse;
@@ -18,7 +19,8 @@ pub mod sign;
 
 pub use keys::{KeyError, PublicKey, SecretKey};
 pub use model::{
-    Cell, CellKey, Decider, Deployment, FrontDoor, KeyStanding, Profiles, RegionPolicy, Retired, Revoked, Term,
+    Cell, CellKey, Decider, Deployment, FrontDoor, KeyStanding, OuterKey, Profiles, RegionPolicy, Retired, Revoked,
+    Term,
 };
 
 #[cfg(test)]

@@ -29,7 +29,16 @@ pub struct Deployment {
     /// Cells that are believed no more.
     pub revoked: BTreeMap<CellName, Revoked>,
     /// Keys that speak, or spoke, for the deployment to other servers, by their ids: what was signed with one is the deployment's own.
-    pub outer_keys: BTreeMap<String, PublicKey>,
+    pub outer_keys: BTreeMap<String, OuterKey>,
+}
+
+/// A key that speaks, or spoke, for the deployment to other servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OuterKey {
+    /// The key.
+    pub key: PublicKey,
+    /// Since when nothing is signed with it any more, in milliseconds since the epoch; none while something is.
+    pub expired_ts: Option<i64>,
 }
 
 /// Which cell decides whose a name is.

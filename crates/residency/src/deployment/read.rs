@@ -5,7 +5,7 @@ use toml_edit::Item;
 use url::Url;
 
 use super::{
-    Cell, Decider, FrontDoor, Profiles, PublicKey, RegionPolicy, Retired, Revoked, Term,
+    Cell, Decider, FrontDoor, OuterKey, Profiles, PublicKey, RegionPolicy, Retired, Revoked, Term,
     fields::{Fields, Reading, flag, number, text, texts},
 };
 use crate::flow::{CrossingSettings, Flow, Outer, Rule};
@@ -155,7 +155,7 @@ pub(super) fn revoked(fields: &mut Fields<'_>, reading: &mut Reading<'_>) -> Opt
     Some((name?, Revoked { keys: keys?, serial: serial?, heir }))
 }
 
-pub(super) fn outer_key(fields: &mut Fields<'_>, reading: &mut Reading<'_>) -> Option<(String, PublicKey)> {
+pub(super) fn outer_key(fields: &mut Fields<'_>, reading: &mut Reading<'_>) -> Option<(String, OuterKey)> {
     let id = fields.required(reading, "id", |item| {
         let id = text(item)?;
         let version = id.strip_prefix("ed25519:").unwrap_or_default();
@@ -166,7 +166,11 @@ pub(super) fn outer_key(fields: &mut Fields<'_>, reading: &mut Reading<'_>) -> O
         if fits { Ok(id) } else { Err(format!("`{id}` is no id of a server's key, such as ed25519:a1B2c3")) }
     });
     let key = fields.required(reading, "key", key);
-    Some((id?, key?))
+    let expired_ts = fields.optional(reading, "expired_ts", |item| {
+        let expected = || "expected milliseconds since 1970, such as 1790000000000".to_owned();
+        item.as_integer().filter(|ts| *ts > 0).ok_or_else(expected)
+    });
+    Some((id?, OuterKey { key: key?, expired_ts }))
 }
 
 pub(super) fn decider(fields: &mut Fields<'_>, reading: &mut Reading<'_>) -> Option<Decider> {

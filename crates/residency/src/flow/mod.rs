@@ -11,7 +11,7 @@ mod rule;
 
 pub use crossing::{Crosses, CrossingSettings, EventShape, crosses};
 pub use home::may_be_home;
-pub use outer::{Outer, to_server};
+pub use outer::{Outer, may_share, to_destination, to_server};
 pub use room::{FENCE, Fence, Joining, may_join};
 pub use rule::{Decision, Flow, Rule, between, one_way};
 

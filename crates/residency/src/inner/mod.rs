@@ -5,9 +5,11 @@
 
 mod once;
 mod request;
+mod sealed;
 
 pub use once::{Once, Repeated};
 pub use request::{BadHeader, Header, RequestId, Said};
+pub use sealed::{NotOpened, open, seal};
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ pub mod build;
 pub mod client_json;
 pub mod json;
 pub mod judged;
+pub mod outward;
 pub mod pdu;
 pub mod policy_server;
 pub mod receive;

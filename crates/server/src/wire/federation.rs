@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use domicile_app::federation::{Check, Inbound, Notary, OutboundBell, OwnKeys, Peers, Policy, ServerKeys};
+use domicile_app::{
+    federation::{Check, Inbound, Notary, OutboundBell, OuterSide, OwnKeys, Peers, Policy, ServerKeys, Ways},
+    gateway::Gateway,
+    residency::Localities,
+};
 use domicile_egress::{FederationClient, Trust};
 use domicile_store::Store;
 use ruma::{OwnedServerName, ServerName};
 
-use super::{Surroundings, deployment::OwnLink};
+use super::{Surroundings, deployment::OwnLink, gateway};
 
 /// The operator's choices about other servers.
 #[derive(Clone, Debug)]
@@ -30,6 +34,7 @@ pub(super) struct Federation {
     pub(super) notary: Arc<Notary>,
     pub(super) inbound: Arc<Inbound>,
     pub(super) check: Arc<Check>,
+    pub(super) gateway: Arc<Gateway>,
 }
 
 pub(super) async fn wire(
@@ -39,18 +44,27 @@ pub(super) async fn wire(
     server_name: &ServerName,
     surroundings: &Surroundings,
     bell: &Arc<OutboundBell>,
-    cells: Option<&OwnLink>,
+    (cells, localities): (Option<&OwnLink>, &Arc<Localities>),
 ) -> anyhow::Result<Federation> {
     let (clock, rng) = (|| Arc::clone(&surroundings.clock), || Arc::clone(&surroundings.rng));
-    let signer = cells.map(|cells| cells.own.signer()).transpose().context("the cell's key")?;
+    let outer = cells.map(|cells| {
+        let keys = cells.own.document().outer_keys.clone();
+        cells.own.signer().map(|signer| OuterSide { signer, keys })
+    });
+    let outer = outer.transpose().context("the cell's key")?;
     let link = || cells.map(|cells| Arc::clone(&cells.link));
     let own_keys =
-        OwnKeys::open(store.clone(), clock(), rng(), server_name.to_owned(), settings.key_validity_ms, signer);
+        OwnKeys::open(store.clone(), clock(), rng(), server_name.to_owned(), settings.key_validity_ms, outer);
     let own_keys = Arc::new(own_keys.await.context("the server's signing keys")?);
-    let policy = Arc::new(settings.policy);
+    let policy = Arc::new(policy(settings.policy, cells, &own_keys));
     let client = FederationClient::new(trust, Arc::clone(&surroundings.dns), clock(), rng());
     let check = Check::new(client.clone(), Arc::clone(&own_keys), Arc::clone(&policy), clock());
-    let peers = Arc::new(Peers::new(client, Arc::clone(&own_keys), Arc::clone(&policy), link()));
+    let gateway = cells
+        .map(|cells| gateway::wire(store, surroundings, (cells, localities), (client.clone(), &own_keys, &policy)));
+    let ways = cells
+        .zip(gateway.as_ref())
+        .map(|(cells, gateway)| Ways { link: Arc::clone(&cells.link), outward: Arc::clone(&gateway.outward) });
+    let peers = Arc::new(Peers::new(client, Arc::clone(&own_keys), Arc::clone(&policy), ways));
     let keys = ServerKeys::new(store.clone(), clock(), Arc::clone(&own_keys), Arc::clone(&peers), settings.notaries);
     let inbound = Inbound::new(Arc::clone(&own_keys), policy, keys.clone(), settings.at_once, Arc::clone(bell), link());
     Ok(Federation {
@@ -60,5 +74,21 @@ pub(super) async fn wire(
         server_keys: Arc::new(keys),
         inbound: Arc::new(inbound),
         check: Arc::new(check),
+        gateway: Arc::new(gateway.map_or_else(Gateway::default, Gateway::new)),
     })
+}
+
+/// Whom this server talks to: a cell talks to others through a gateway of its region, and to nobody where there is none.
+fn policy(policy: Policy, cells: Option<&OwnLink>, own_keys: &OwnKeys) -> Policy {
+    let Some(OwnLink { own, .. }) = cells else { return policy };
+    let document = own.document();
+    if own.document().is_gateway(own.name()) && !own_keys.is_known() {
+        let (id, key) = (own_keys.outer().key_id().to_owned(), own_keys.outer().public_key());
+        tracing::error!(
+            "this cell is a gateway, and the deployment document does not name its key for other servers, so it stays closed: \
+             add [[outer_key]] with id = \"{id}\" and key = \"ed25519:{key}\", sign the document and give it to all cells"
+        );
+        return policy.closed();
+    }
+    if document.cells.keys().any(|cell| document.carries(cell, own.region())) { policy } else { policy.closed() }
 }

@@ -9,6 +9,7 @@ use domicile_app::{
     events::Ingest,
     evidence::Ledger,
     federation::{Completion, Outbound, Peers, outbound::Carrier},
+    gateway::Gateway,
     jobs::Jobs,
     probes::Probes,
     push::{Delivery, Gateways},
@@ -68,6 +69,8 @@ pub struct Wired {
     pub completion: Arc<Completion>,
     /// Copies of other people's devices.
     pub copies: Arc<DeviceListCopies>,
+    /// What speaks to other servers for all cells.
+    pub gateway: Arc<Gateway>,
     /// The link to other cells, if there are any.
     pub link: Option<Arc<InnerLink>>,
     /// The database.

@@ -158,14 +158,12 @@ fn creation(config: &config::Rooms) -> anyhow::Result<CreationSettings> {
 
 fn federation(whole: &Config) -> anyhow::Result<FederationSettings> {
     let config = &whole.federation;
-    // Other servers do not know the keys with which cells sign; what will speak to them for all cells is not there yet.
-    let enabled = config.enabled && !whole.deployment.is_set();
     let notaries = config.notaries.iter().map(|name| {
         OwnedServerName::try_from(name.as_str())
             .with_context(|| format!("federation.notaries: \"{name}\" is no server name"))
     });
     Ok(FederationSettings {
-        policy: FederationPolicy::new(enabled, &config.allow_servers, &config.deny_servers),
+        policy: FederationPolicy::new(config.enabled, &config.allow_servers, &config.deny_servers),
         notaries: notaries.collect::<anyhow::Result<_>>()?,
         key_validity_ms: config.key_validity.0,
         at_once: usize::try_from(config.requests_at_once).unwrap_or(usize::MAX),

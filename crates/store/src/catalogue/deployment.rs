@@ -74,4 +74,21 @@ pub(super) const TABLES: &[Table] = &[
             column("entry", Class::Directory, Holds::Value),
         ],
     },
+    Table {
+        name: "gateway_spool",
+        about: "What other servers told this gateway for a cell that could not be reached, sealed for that cell",
+        class: Class::Operational,
+        owner: Owner::Cell,
+        second: None,
+        key: &["spool_num"],
+        merge: Merge::StaysHere,
+        order: 0,
+        columns: &[
+            column("spool_num", Class::Operational, Holds::OwnNum),
+            column("cell", Class::Operational, Holds::Value),
+            column("sealed", Class::Content, Holds::Encrypted),
+            column("bytes", Class::Operational, Holds::Value),
+            column("expires_ts", Class::Operational, Holds::Value),
+        ],
+    },
 ];

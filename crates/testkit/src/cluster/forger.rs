@@ -19,7 +19,7 @@ use domicile_residency::{
     inner::{Header, RequestId, Said},
 };
 use domicile_room::event::ServerSigner;
-use ruma::{RoomVersionId, signatures::hash_and_sign_event};
+use ruma::{OwnedServerName, RoomVersionId, ServerName, signatures::hash_and_sign_event};
 use serde_json::Value;
 
 /// What an answer may cost.
@@ -27,6 +27,7 @@ const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 1 << 20 };
 
 /// A forger.
 pub struct Forger {
+    name: OwnedServerName,
     key: SecretKey,
     client: InnerClient,
     to: CellName,
@@ -50,19 +51,24 @@ pub struct Request<'r> {
 }
 
 impl Forger {
-    pub(super) fn new(key: SecretKey, to: &str, url: &str, of: &PublicKey) -> Self {
+    pub(super) fn new(name: &ServerName, key: SecretKey, to: &str, url: &str, of: &PublicKey) -> Self {
         let identity = Identity { pkcs8: key.to_pkcs8().to_vec(), spki: key.public().to_spki() };
         let place = InnerPlace { name: to.to_owned(), url: url.to_owned(), spki: of.to_spki() };
         let client = InnerClient::new(&identity, vec![place]).expect("a client");
-        Self { key, client, to: CellName::parse(to).expect("a cell's name"), next: AtomicU64::new(0) }
+        Self {
+            name: name.to_owned(),
+            key,
+            client,
+            to: CellName::parse(to).expect("a cell's name"),
+            next: AtomicU64::new(0),
+        }
     }
 
     /// An event like another one, in somebody's name and with the forger's signature.
     pub fn event(&self, like: &Value, sender: &str) -> Value {
         let id = self.key.public().cell_key_id();
         let version = id.strip_prefix("ed25519:").expect("an id");
-        let signer =
-            ServerSigner::from_seed(super::deployment_name().to_owned(), &self.key.seed(), version).expect("a signer");
+        let signer = ServerSigner::from_seed(self.name.clone(), &self.key.seed(), version).expect("a signer");
         let mut event = like.clone();
         event["sender"] = sender.into();
         event["content"]["ciphertext"] = "forged".into();
@@ -72,8 +78,7 @@ impl Forger {
         }
         let rules = RoomVersionId::V11.rules().expect("a version");
         let mut object = serde_json::from_value(event).expect("canonical JSON");
-        hash_and_sign_event(super::deployment_name().as_str(), signer.key_pair(), &mut object, &rules.redaction)
-            .expect("a signature");
+        hash_and_sign_event(self.name.as_str(), signer.key_pair(), &mut object, &rules.redaction).expect("a signature");
         serde_json::to_value(object).expect("JSON")
     }
 

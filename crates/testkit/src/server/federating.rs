@@ -81,7 +81,7 @@ pub fn certificate(folder: &Path, names: &[&str]) -> CertificateFiles {
 }
 
 /// Where other servers reach a server. It stays when the server behind it starts again.
-pub(super) struct Front {
+pub(crate) struct Front {
     shown: Arc<RwLock<Router>>,
     /// Ends it.
     _stopping: DropGuard,
@@ -99,7 +99,7 @@ pub async fn serve(files: &CertificateFiles, router: Router) -> (SocketAddr, Dro
 
 impl Front {
     /// Listens on a port of 127.0.0.1 with this certificate.
-    async fn open(files: &CertificateFiles) -> (Self, SocketAddr) {
+    pub(crate) async fn open(files: &CertificateFiles) -> (Self, SocketAddr) {
         let shown = Arc::new(RwLock::new(Router::new()));
         let behind = Arc::clone(&shown);
         let front = Router::new().fallback(move |request: Request| {
@@ -111,7 +111,7 @@ impl Front {
     }
 
     /// Shows a server.
-    pub(super) fn show(&self, router: Router) {
+    pub(crate) fn show(&self, router: Router) {
         *self.shown.write() = router;
     }
 }

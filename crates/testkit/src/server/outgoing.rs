@@ -4,7 +4,7 @@ use domicile_core::ids::{Position, UserNum};
 use domicile_store::{
     Batch, StoreError,
     numbers::Sequence,
-    table::{destinations, outgoing_edus, outgoing_events},
+    table::{destinations, gateway_spool, outgoing_edus, outgoing_events},
 };
 use serde_json::json;
 
@@ -30,6 +30,12 @@ impl TestServer {
         let (kind, content) = (outgoing_edus::DIRECT_TO_DEVICE, content.to_string());
         outgoing_edus::insert(&mut batch, edu_num, destination_num, UserNum(1), kind, content, position);
         self.store.write(batch).await.expect("the message is written");
+    }
+
+    /// How much this gateway keeps for cells that it could not reach.
+    pub async fn spooled(&self) -> i64 {
+        let read = self.store.read(|snapshot| async move { gateway_spool::waiting(&snapshot).await });
+        read.await.expect("the rows can be read").iter().map(|(_, count, _)| *count).sum()
     }
 
     /// How many events others are to be told, or were.

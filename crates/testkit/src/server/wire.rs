@@ -128,6 +128,9 @@ pub(super) async fn wire(
     let wired = Box::pin(wire::wire(settings, store, &surroundings)).await.expect("the wiring");
     tokio::spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
     let telling = tells.then(|| tokio::spawn(Arc::clone(&wired.outbound).run(stopping.clone())));
+    if let Some(gateway) = wired.gateway.parts() {
+        tokio::spawn(Arc::clone(&gateway.spool).run(stopping.clone()));
+    }
     tokio::spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     tokio::spawn(Arc::clone(&wired.ingest).run(stopping.clone()));
     tokio::spawn(Arc::clone(&wired.completion).run(stopping.clone()));

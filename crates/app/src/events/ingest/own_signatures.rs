@@ -51,8 +51,8 @@ impl Ingest {
             homes: BTreeMap::new(),
             outer: BTreeMap::new(),
         };
-        for (key_id, key) in &document.outer_keys {
-            known.outer.insert(key_id.clone(), ready(key.as_bytes())?);
+        for (key_id, outer) in &document.outer_keys {
+            known.outer.insert(key_id.clone(), ready(outer.key.as_bytes())?);
         }
         let own_outer = self.server_keys.own_public();
         known.outer.insert(own_outer.0, PublicKey::from_base64(&own_outer.1, ALWAYS).map_err(Error::internal)?);

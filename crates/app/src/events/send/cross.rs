@@ -8,10 +8,10 @@ use domicile_core::{
 };
 use domicile_residency::{
     deployment::{Deployment, Profiles},
-    flow::{self, Crosses, Decision, EventShape, FENCE, Fence, Joining, Rule},
+    flow::{self, Crosses, Decision, EventShape, FENCE, Fence, Joining, Outer, Rule},
 };
 use domicile_room::event::EventDraft;
-use ruma::{UserId, canonical_json::CanonicalJsonObject, events::TimelineEventType};
+use ruma::{OwnedServerName, UserId, canonical_json::CanonicalJsonObject, events::TimelineEventType};
 use serde_json::value::RawValue;
 
 use super::{Sender, Staging, authorise};
@@ -42,8 +42,10 @@ impl Sender {
         }
         let document = cells.own.document();
         let own = cells.own.region();
-        let strictest =
-            regions.iter().map(|region| flow::between(document, own, region)).max_by_key(|found| found.rule);
+        let servers = self.servers(cells, view).await?;
+        let outer = servers.into_iter().map(|server| flow::to_destination(document, own, &Destination::Server(server)));
+        let inner = regions.iter().map(|region| flow::between(document, own, region));
+        let strictest = inner.chain(outer).max_by_key(|found| found.rule);
         match strictest {
             Some(decision) if decision.rule == Rule::Forbid => Err(refused(&decision)),
             Some(decision) if decision.rule == Rule::EncryptedOnly => encrypted_only(document, own, draft),
@@ -70,18 +72,52 @@ impl Sender {
         let region = match self.users.localities().of(user_id) {
             Locality::Here => Some(cells.own.region()),
             Locality::Elsewhere(Destination::Cell(cell)) => document.region_of(&cell),
-            Locality::Elsewhere(Destination::Server(_)) | Locality::Unknown => None,
+            Locality::Elsewhere(Destination::Server(server)) => {
+                let fence = self.fence(staging).await?;
+                let encrypted = staging.view.facts.encrypted;
+                let own = BTreeSet::from([cells.own.region().clone()]);
+                let members = if members.is_empty() { &own } else { members };
+                let may = flow::may_share(document, members, &server, fence.as_ref(), encrypted);
+                return may.map_err(|decision| refused(&decision));
+            }
+            Locality::Unknown => None,
         };
         let Some(region) = region else {
             return Err(forbidden(format!("{user_id} has no home in which a copy of the room could be kept.")));
         };
-        let fence = match authorise::state_event(self, &staging.view, FENCE, "").await? {
-            Some(event_num) => Some(Fence::read(&object(authorise::pdu(self, staging, event_num).await?.content())?)),
-            None => None,
-        };
+        let fence = self.fence(staging).await?;
+        for server in self.servers(cells, &staging.view).await? {
+            let own = BTreeSet::from([region.clone()]);
+            let may = flow::may_share(document, &own, &server, None, staging.view.facts.encrypted);
+            may.map_err(|decision| refused(&decision))?;
+        }
         let is_encrypted = staging.view.facts.encrypted;
         let joining = Joining { region, members, fence: fence.as_ref(), is_encrypted };
         flow::may_join(document, joining).map(drop).map_err(|decision| refused(&decision))
+    }
+
+    async fn fence(&self, staging: &Staging) -> Result<Option<Fence>> {
+        match authorise::state_event(self, &staging.view, FENCE, "").await? {
+            Some(event_num) => {
+                Ok(Some(Fence::read(&object(authorise::pdu(self, staging, event_num).await?.content())?)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Other people's servers that have joined members in a room; one of them where the rules are the same for all.
+    async fn servers(&self, cells: &Cells, view: &RoomView) -> Result<Vec<OwnedServerName>> {
+        let alike = cells.own.document().regions.values().all(|policy| matches!(policy.outer, Outer::All(_)));
+        let mut servers = Vec::new();
+        for (destination_num, _) in view.destinations.iter().filter(|(_, joined)| **joined > 0) {
+            if let Destination::Server(server) = self.destinations.name(*destination_num).await? {
+                servers.push(server);
+                if alike {
+                    break;
+                }
+            }
+        }
+        Ok(servers)
     }
 
     /// The regions in which a room has joined members.

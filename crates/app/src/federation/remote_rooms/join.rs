@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use domicile_core::{error::ErrorKind, ids::EventNum};
+use domicile_core::{error::ErrorKind, ids::EventNum, locality::is_cell};
 use domicile_room::{
     auth::{self, StateMap},
     event::Pdu,
@@ -53,13 +53,17 @@ impl RemoteRooms {
     ) -> Result<Arc<Room>> {
         let mut failures = Failures::none();
         let joining = async {
-            for server in self.sources(room_id, via) {
+            for server in self.sources(room_id, via).await {
                 match self.join_through(by, room_id, &server, &content).await {
                     Ok(let_in) => match self.enter(by, room_id, &server, let_in).await {
                         Ok(Ok(room)) => return Ok(Some(room)),
                         Ok(Err(reason)) => failures.nonsense(&server, reason),
                         Err(error) => return Err(error),
                     },
+                    // Where a cell that is in the room says no by the deployment's rules, nobody outside may be asked instead.
+                    Err(error @ PeerError::Matrix { status: 403, .. }) if is_cell(&server) => {
+                        return Err(error.told(&server).into());
+                    }
                     Err(error) => failures.add(&server, error),
                 }
             }
@@ -154,6 +158,10 @@ impl RemoteRooms {
         let members: Vec<Arc<Pdu>> = auths.clone().filter_map(is_allowed).collect();
         if let Err(reason) = check(&info, &event, &by_pair, &members) {
             return Ok(Err(reason));
+        }
+        if let Err(refused) = self.may_be_in(&by_pair) {
+            self.take_leave(by, room_id, server).await;
+            return Err(refused);
         }
         let auths = auths.map(|(event_num, ..)| *event_num).collect();
         let joining = Joining { event, state, auths, partial };

@@ -30,7 +30,7 @@ impl RemoteRooms {
         content: Map<String, Value>,
     ) -> Result<()> {
         let mut failures = Failures::none();
-        for server in self.sources(room_id, via) {
+        for server in self.sources(room_id, via).await {
             match self.knock_at(by, room_id, &server, &content).await {
                 Ok((version, event, shown)) => return self.note_knock(by, room_id, &version, event, &shown).await,
                 Err(error) => failures.add(&server, error),

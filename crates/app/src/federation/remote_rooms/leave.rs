@@ -44,7 +44,7 @@ impl RemoteRooms {
             content.insert("reason".to_owned(), reason.into());
         }
         let mut left = None;
-        for server in self.sources(room_id, &[inviter]) {
+        for server in self.sources(room_id, &[inviter]).await {
             match self.leave_through(by, room_id, &server, &content).await {
                 Ok(pdu) => {
                     left = Some(Arc::new(pdu));
@@ -56,7 +56,7 @@ impl RemoteRooms {
         self.write_outside(by, room_num, "leave", left, membership.event_num).await
     }
 
-    async fn leave_through(
+    pub(super) async fn leave_through(
         &self,
         by: &Session,
         room_id: &RoomId,

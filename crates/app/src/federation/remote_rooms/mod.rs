@@ -5,6 +5,7 @@ mod invite;
 mod join;
 mod knock;
 mod leave;
+mod rules;
 mod take_back;
 
 use std::{sync::Arc, time::Duration};
@@ -129,9 +130,10 @@ impl RemoteRooms {
         }
     }
 
-    /// The servers that may be asked about a room, each once and none of them ourselves.
-    fn sources(&self, room_id: &RoomId, via: &[OwnedServerName]) -> Vec<OwnedServerName> {
-        let mut sources: Vec<OwnedServerName> = Vec::new();
+    /// The servers that may be asked about a room, each once and none of them ourselves. Cells that are in it come first: who comes in by another
+    /// server's hand, other cells would not hear of, since to other servers the deployment is one.
+    async fn sources(&self, room_id: &RoomId, via: &[OwnedServerName]) -> Vec<OwnedServerName> {
+        let mut sources: Vec<OwnedServerName> = self.peers.cells_in(room_id).await;
         let of_room = room_id.server_name().map(ServerName::to_owned);
         // Where the deployment itself is named, that is its other cells.
         let ours = |server: &OwnedServerName| self.users.localities().is_ours(server);

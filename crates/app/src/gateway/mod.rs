@@ -1,0 +1,53 @@
+//! Other people's servers and a deployment of several cells: to them it is one server.
+//!
+//! ```text
+//! cell --outward--> (its gateway) --> other server        other server --> inward --> the cells that know
+//! ```
+//!
+//! `outward` carries what cells ask and tell, `inward` what is asked of the deployment; `deliver` is the part of that for transactions, with the
+//! `spool` for cells that are not reached. `signatures` replaces cells' signatures by the one that others know, `room_index` knows which cells are in
+//! which room, and `edus` of whom an EDU speaks. `docs/inner-routing.md` has each operation.
+
+mod deliver;
+mod edus;
+mod inward;
+mod outward;
+mod room_index;
+mod signatures;
+mod spool;
+
+use std::sync::Arc;
+
+pub use inward::{Asked, FOR, Here, Inward, InwardParts, concerns_cells};
+pub use outward::{ASK, Errand, Outward, OutwardParts, WHERE};
+pub use room_index::{ROOMS, ROOMS_AT_ONCE, RoomIndex, RoomsAnswer, RoomsQuestion};
+pub use signatures::OuterSignatures;
+pub use spool::{SPOOLED, Spool, Spooled};
+
+/// The gateway of a cell, as far as there is one.
+#[derive(Default)]
+pub struct Gateway(Option<GatewayParts>);
+
+/// What a cell of a deployment has of it. Whether it is a gateway for anybody, the deployment document says.
+pub struct GatewayParts {
+    /// What goes out.
+    pub outward: Arc<Outward>,
+    /// What comes in.
+    pub inward: Arc<Inward>,
+    /// Which cells are in which room.
+    pub rooms: Arc<RoomIndex>,
+    /// What waits for cells that were not reached.
+    pub spool: Arc<Spool>,
+}
+
+impl Gateway {
+    /// Of a cell of a deployment.
+    pub fn new(parts: GatewayParts) -> Self {
+        Self(Some(parts))
+    }
+
+    /// The parts, in a cell of a deployment.
+    pub fn parts(&self) -> Option<&GatewayParts> {
+        self.0.as_ref()
+    }
+}

@@ -1,0 +1,210 @@
+//! What other servers told for a cell that is not reached: kept sealed for that cell, and passed on in its order when it is there again.
+//!
+//! Without it one cut cell would have every other server leave the whole deployment alone.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use domicile_core::{
+    clock::{Clock, DAY_MS},
+    locality::CellName,
+    rng::Rng,
+};
+use domicile_residency::inner;
+use domicile_store::{Batch, Store, numbers::Sequence, table::gateway_spool};
+use http::Request;
+use parking_lot::Mutex;
+use ruma::OwnedServerName;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Error, Result,
+    federation::peers,
+    residency::{InnerLink, OwnCell},
+};
+
+/// Where a cell takes what a gateway kept for it.
+pub const SPOOLED: &str = "/_domicile/inner/v1/gateway/spooled";
+/// What is kept for one cell at most, in bytes.
+const BYTES: i64 = 512 << 20;
+/// How long it is kept.
+const KEPT_MS: i64 = 7 * DAY_MS;
+/// How often it is tried.
+const TRY: Duration = Duration::from_millis(500);
+
+/// A part of a transaction, as it lies in the spool once it is opened.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Spooled {
+    /// Whose transaction it is.
+    pub origin: OwnedServerName,
+    /// Its id.
+    pub txn_id: String,
+    /// The part's events.
+    pub pdus: Vec<Box<RawValue>>,
+    /// Its EDUs.
+    pub edus: Vec<Box<RawValue>>,
+}
+
+/// The spool.
+pub struct Spool {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    own: Arc<OwnCell>,
+    link: Arc<InnerLink>,
+    /// What is kept for each cell: how many, and their bytes. Nothing until it was read.
+    kept: Mutex<Option<BTreeMap<CellName, (i64, i64)>>>,
+    /// One thing at a time is added, so that the order is that of the numbers.
+    adding: tokio::sync::Mutex<()>,
+}
+
+impl Spool {
+    /// Over a store.
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+        own: Arc<OwnCell>,
+        link: Arc<InnerLink>,
+    ) -> Self {
+        Self { store, clock, rng, own, link, kept: Mutex::default(), adding: tokio::sync::Mutex::default() }
+    }
+
+    /// Whether something waits for a cell. What comes after it must wait, too.
+    pub async fn has(&self, cell: &CellName) -> Result<bool> {
+        self.read().await?;
+        Ok(self.kept.lock().as_ref().is_some_and(|kept| kept.get(cell).is_some_and(|(count, _)| *count > 0)))
+    }
+
+    /// Keeps something for a cell. False if there is no place left, or no such cell.
+    pub async fn keep(&self, cell: &CellName, part: &Spooled) -> Result<bool> {
+        let Some(of) = self.own.document().cells.get(cell) else { return Ok(false) };
+        let content = serde_json::to_vec(part).map_err(Error::internal)?;
+        let sealed = inner::seal(&of.key, &content, &*self.rng).map_err(Error::internal)?;
+        let bytes = i64::try_from(sealed.len()).unwrap_or(i64::MAX);
+        self.read().await?;
+        let _one = self.adding.lock().await;
+        let held = self.kept.lock().as_ref().and_then(|kept| kept.get(cell).copied()).unwrap_or_default();
+        if held.1.saturating_add(bytes) > BYTES {
+            tracing::error!(
+                cell = cell.as_str(),
+                "the spool for a cell is full: other servers are asked to come again"
+            );
+            return Ok(false);
+        }
+        let spool_num: i64 = self.store.number(Sequence::GatewaySpool).await?;
+        let mut batch = Batch::new();
+        gateway_spool::insert(&mut batch, spool_num, cell.as_str(), sealed, self.clock.now_ms() + KEPT_MS);
+        self.store.write(batch).await?;
+        if let Some(kept) = self.kept.lock().as_mut() {
+            let (count, sum) = kept.entry(cell.clone()).or_default();
+            (*count, *sum) = (*count + 1, *sum + bytes);
+        }
+        Ok(true)
+    }
+
+    /// Passes on what is kept, until the server stops.
+    pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
+        let mut turns = tokio::time::interval(TRY);
+        turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                _ = turns.tick() => {}
+            }
+            if let Err(error) = self.pass_all(&stopping).await {
+                if error.is_closed() {
+                    return;
+                }
+                tracing::warn!(%error, "what is kept for other cells could not be passed on");
+            }
+        }
+    }
+
+    async fn pass_all(&self, stopping: &CancellationToken) -> Result<()> {
+        self.read().await?;
+        let waiting: Vec<CellName> = {
+            let kept = self.kept.lock();
+            let waiting = kept.iter().flatten().filter(|(_, (count, _))| *count > 0);
+            waiting.map(|(cell, _)| cell.clone()).collect()
+        };
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        gateway_spool::remove_expired(&mut batch, self.clock.now_ms());
+        self.store.write(batch).await?;
+        for cell in waiting {
+            while !stopping.is_cancelled() && self.pass_first(&cell).await? {}
+        }
+        Ok(())
+    }
+
+    /// Passes on what came first for a cell. False if there is nothing more, or the cell is not reached.
+    async fn pass_first(&self, cell: &CellName) -> Result<bool> {
+        let name = cell.as_str().to_owned();
+        let read = self.store.read(move |snapshot| async move { gateway_spool::first(&snapshot, &name).await });
+        let Some((spool_num, sealed)) = read.await? else {
+            // Somebody may be adding something just now.
+            let _one = self.adding.lock().await;
+            *self.kept.lock() = None;
+            return Ok(false);
+        };
+        let bytes = i64::try_from(sealed.len()).unwrap_or(i64::MAX);
+        let request = Request::builder().method(http::Method::POST).uri(SPOOLED).body(Bytes::from(sealed));
+        let answer = self.link.ask(cell, request.map_err(Error::internal)?, peers::LARGE).await;
+        match answer {
+            Ok(answer) if answer.status().is_success() => {}
+            // What the cell cannot open or read it will not read tomorrow either.
+            Ok(answer) if answer.status().as_u16() == 400 => {
+                tracing::error!(cell = cell.as_str(), "a cell does not take what was kept for it, and it is dropped");
+            }
+            Ok(_) | Err(_) => return Ok(false),
+        }
+        let mut batch = Batch::new();
+        gateway_spool::remove(&mut batch, spool_num);
+        self.store.write(batch).await?;
+        if let Some((count, sum)) = self.kept.lock().as_mut().and_then(|kept| kept.get_mut(cell)) {
+            (*count, *sum) = ((*count - 1).max(0), (*sum - bytes).max(0));
+        }
+        Ok(true)
+    }
+
+    /// Something that only this cell reads again, as letters.
+    pub fn sealed_token(&self, content: &[u8]) -> Result<String> {
+        let sealed = inner::seal(&self.own.key().public(), content, &*self.rng).map_err(Error::internal)?;
+        Ok(BASE64_URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// What [`Self::sealed_token`] made.
+    pub fn opened_token(&self, token: &str) -> Option<Vec<u8>> {
+        inner::open(self.own.key(), &BASE64_URL_SAFE_NO_PAD.decode(token).ok()?).ok()
+    }
+
+    /// Opens what a gateway kept for this cell.
+    pub fn open(&self, sealed: &[u8]) -> Result<Spooled> {
+        let wrong = |why: String| domicile_core::error::ErrorKind::BadJson.with(why);
+        let content = inner::open(self.own.key(), sealed).map_err(|error| wrong(format!("{error}.")))?;
+        Ok(serde_json::from_slice(&content)
+            .map_err(|error| wrong(format!("What was kept cannot be read: {error}.")))?)
+    }
+
+    /// Finds out what is kept.
+    async fn read(&self) -> Result<()> {
+        if self.kept.lock().is_some() {
+            return Ok(());
+        }
+        let _one = self.adding.lock().await;
+        if self.kept.lock().is_some() {
+            return Ok(());
+        }
+        let read = self.store.read(|snapshot| async move { gateway_spool::waiting(&snapshot).await });
+        let waiting = read.await?.into_iter();
+        let kept = waiting.filter_map(|(cell, count, bytes)| Some((CellName::parse(&cell)?, (count, bytes))));
+        *self.kept.lock() = Some(kept.collect());
+        Ok(())
+    }
+}
