@@ -185,7 +185,7 @@ impl Inward {
         };
         match answer {
             // Of such an answer the other server would believe that all of the deployment is away.
-            Ok(answer) if matches!(answer.status().as_u16(), 401 | 429 | 500..) => {
+            Ok(answer) if is_no_answer(&answer) => {
                 tracing::info!(cell = cell.as_str(), status = answer.status().as_u16(), "a cell does not answer");
                 None
             }
@@ -351,13 +351,23 @@ pub fn concerns_cells(method: &http::Method, path: &str) -> bool {
 /// Whether no other cell could say anything better: what is asked is wrong, or not allowed to whoever asks.
 fn is_final(answer: &Response<Bytes>) -> bool {
     match answer.status().as_u16() {
-        404 => false,
+        401 | 404 => false,
         // Another cell may have somebody who can let them in.
-        400 => {
-            let said = serde_json::from_slice::<Value>(answer.body()).unwrap_or_default();
-            !matches!(said["errcode"].as_str(), Some("M_UNABLE_TO_GRANT_JOIN" | "M_UNABLE_TO_AUTHORISE_JOIN"))
-        }
+        400 => !matches!(errcode(answer).as_deref(), Some("M_UNABLE_TO_GRANT_JOIN" | "M_UNABLE_TO_AUTHORISE_JOIN")),
         _ => true,
+    }
+}
+
+fn errcode(answer: &Response<Bytes>) -> Option<String> {
+    let said: Value = serde_json::from_slice(answer.body()).ok()?;
+    Some(said.get("errcode")?.as_str()?.to_owned())
+}
+
+/// Whether a cell says that it cannot answer now, or does not let this gateway ask.
+fn is_no_answer(answer: &Response<Bytes>) -> bool {
+    match answer.status().as_u16() {
+        401 => errcode(answer).as_deref() == Some("M_UNAUTHORIZED"),
+        status => status == 429 || status >= 500,
     }
 }
 
