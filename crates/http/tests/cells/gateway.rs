@@ -199,7 +199,7 @@ async fn other_servers_see_one_list_of_keys_and_one_signature() {
     let room = tap.room("11");
     let room_id = room.room_id();
     bob.post(&format!("{V3}/join/{room_id}?via={}", tap.name()), &json!({})).await.ok();
-    say(&bob, room_id.as_str(), "hello").await;
+    let asked = say(&bob, room_id.as_str(), "hello").await;
     let sent =
         || tap.heard().into_iter().filter(|heard| heard.path.contains("/send/") && heard.body["pdus"][0].is_object());
     until("the message comes", || async { sent().next().is_some() }).await;
@@ -212,7 +212,6 @@ async fn other_servers_see_one_list_of_keys_and_one_signature() {
         assert_eq!(ours.keys().collect::<Vec<_>>(), [key_id], "{event}");
     }
     // What the deployment is asked for comes signed in the same way, and no error tells of cells.
-    let asked = room.id_of(&room.message("eve", "hello"));
     let state = format!("/_matrix/federation/v1/state/{room_id}?event_id={asked}");
     for (expected, path) in [
         (200, state),
