@@ -60,7 +60,7 @@ pub struct InwardParts {
 }
 
 /// Answers other servers for all cells.
-pub struct Inward(InwardParts);
+pub struct Inward(pub(super) InwardParts);
 
 impl Inward {
     /// Of its parts.
@@ -239,71 +239,6 @@ impl Inward {
         json(&all)
     }
 
-    /// The rooms of all cells, one cell's after another's. The token of a page says how far that is, sealed: nobody outside counts cells.
-    async fn pages(&self, asked: &Asked, query: &str, here: &dyn Here) -> Result<Response<Bytes>> {
-        let is_get = asked.method == http::Method::GET;
-        let mut body: Map<String, Value> = if is_get { Map::new() } else { read(&asked.body)? };
-        let since = if is_get {
-            value(query, "since")
-        } else {
-            body.remove("since").and_then(|since| Some(since.as_str()?.to_owned()))
-        };
-        let (from, inner) = match since {
-            None => (0, None),
-            Some(since) => self.place(&since)?,
-        };
-        for (index, cell) in self.cells().iter().enumerate().skip(from) {
-            let since = inner.clone().filter(|_| index == from);
-            let mut asked = asked.clone();
-            if is_get {
-                let others = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("since="));
-                let since = since.map(|since| format!("since={since}"));
-                let query: Vec<String> = others.map(str::to_owned).chain(since).collect();
-                let path = asked.path.split('?').next().unwrap_or_default();
-                asked.path = format!("{path}?{}", query.join("&"));
-            } else {
-                let mut body = body.clone();
-                body.extend(since.map(|since| ("since".to_owned(), Value::String(since))));
-                asked.body = Bytes::from(serde_json::to_vec(&body).map_err(Error::internal)?);
-            }
-            let Some(answer) = self.one(cell, &asked, here).await else { continue };
-            if !answer.status().is_success() {
-                return Ok(answer);
-            }
-            let mut page: Map<String, Value> = read(answer.body())?;
-            page.remove("prev_batch");
-            // Of how many rooms there are in all, one cell knows its part only.
-            page.remove("total_room_count_estimate");
-            let next = page.remove("next_batch").and_then(|next| Some(next.as_str()?.to_owned()));
-            let is_empty = page.get("chunk").and_then(Value::as_array).is_none_or(Vec::is_empty);
-            let last = index + 1 == self.cells().len();
-            if is_empty && next.is_none() && !last {
-                continue;
-            }
-            let next = match next {
-                Some(next) => Some((index, next)),
-                None if !last => Some((index + 1, String::new())),
-                None => None,
-            };
-            if let Some(next) = next {
-                page.insert("next_batch".to_owned(), self.token(&next)?.into());
-            }
-            return json(&page);
-        }
-        json(&serde_json::json!({ "chunk": [] }))
-    }
-
-    fn token(&self, place: &(usize, String)) -> Result<String> {
-        self.0.spool.sealed_token(&serde_json::to_vec(place).map_err(Error::internal)?)
-    }
-
-    fn place(&self, token: &str) -> Result<(usize, Option<String>)> {
-        let wrong = || ErrorKind::InvalidParam.with("`since` is none of this server's tokens.");
-        let place = self.0.spool.opened_token(token).ok_or_else(wrong)?;
-        let (index, since): (usize, String) = serde_json::from_slice(&place).map_err(|_| wrong())?;
-        Ok((index, Some(since).filter(|since| !since.is_empty())))
-    }
-
     /// An answer with the outer signature on its events.
     async fn with_outer_signatures(&self, operation: &Operation, answer: Response<Bytes>) -> Result<Response<Bytes>> {
         if !answer.status().is_success() {
@@ -395,7 +330,7 @@ fn invited(body: &[u8]) -> Option<String> {
     Some(event.get("state_key")?.as_str()?.to_owned())
 }
 
-fn value(query: &str, key: &str) -> Option<String> {
+pub(super) fn value(query: &str, key: &str) -> Option<String> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.filter(|(name, _)| *name == key).find_map(|(_, value)| unescaped(&value.replace('+', " ")))
 }

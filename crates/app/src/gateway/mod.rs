@@ -4,22 +4,25 @@
 //! cell --outward--> (its gateway) --> other server        other server --> inward --> the cells that know
 //! ```
 //!
-//! `outward` carries what cells ask and tell, `inward` what is asked of the deployment; `deliver` is the part of that for transactions, with the
-//! `spool` for cells that are not reached. `signatures` replaces cells' signatures by the one that others know, `room_index` knows which cells are in
+//! `outward` carries what cells ask and tell, each an `errand`; `inward` what is asked of the deployment; `pages` and `deliver` are the parts of that
+//! for lists of rooms and for transactions, with the `spool` for cells that are not reached. `signatures` replaces cells' signatures by the one that others know, `room_index` knows which cells are in
 //! which room, and `edus` of whom an EDU speaks. `docs/inner-routing.md` has each operation.
 
 mod deliver;
 mod edus;
+mod errand;
 mod inward;
 mod outward;
+mod pages;
 mod room_index;
 mod signatures;
 mod spool;
 
 use std::sync::Arc;
 
+pub use errand::{ASK, Errand};
 pub use inward::{Asked, FOR, Here, Inward, InwardParts, concerns_cells};
-pub use outward::{ASK, Errand, Outward, OutwardParts, WHERE};
+pub use outward::{Outward, OutwardParts, WHERE};
 pub use room_index::{ROOMS, ROOMS_AT_ONCE, RoomIndex, RoomsAnswer, RoomsQuestion};
 pub use signatures::OuterSignatures;
 pub use spool::{SPOOLED, Spool, Spooled};

@@ -11,7 +11,7 @@ use domicile_core::{
 use domicile_egress::FederationClient;
 use domicile_residency::{
     flow::{self, Rule},
-    gateway::{self, Found, escaped, unescaped},
+    gateway::{self, Found},
 };
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use ruma::{
@@ -20,15 +20,13 @@ use ruma::{
 };
 use serde_json::value::RawValue;
 
-use super::{OuterSignatures, ROOMS_AT_ONCE, RoomIndex, RoomsAnswer, RoomsQuestion, edus};
+use super::{Errand, OuterSignatures, ROOMS_AT_ONCE, RoomIndex, RoomsAnswer, RoomsQuestion, edus};
 use crate::{
     Error, Result,
     federation::{Bounds, OneAtATime, OwnKeys, PeerError, Policy, peers},
     residency::{InnerLink, Localities, OwnCell},
 };
 
-/// Where a cell hands its gateway what goes to another server: what is asked stands in the query, the body is that of the request.
-pub const ASK: &str = "/_domicile/inner/v1/gateway/ask";
 /// Where a gateway is asked which cells are in rooms.
 pub const WHERE: &str = "/_domicile/inner/v1/gateway/where";
 /// What the other server answered stands in this header where the gateway itself did its part.
@@ -47,23 +45,6 @@ const HEADERS: [HeaderName; 5] = [
     header::RETRY_AFTER,
     header::CONTENT_SECURITY_POLICY,
 ];
-
-/// What is to be asked of another server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Errand {
-    /// The server.
-    pub to: OwnedServerName,
-    /// The method.
-    pub method: http::Method,
-    /// Path and query.
-    pub path: String,
-    /// Whether it is signed.
-    pub signed: bool,
-    /// How long it may take, in milliseconds.
-    pub time_ms: u64,
-    /// How large the answer may be.
-    pub bytes: usize,
-}
 
 /// What it is made of.
 pub struct OutwardParts {
@@ -373,31 +354,6 @@ impl Outward {
     }
 }
 
-impl Errand {
-    fn to_path(&self) -> String {
-        let Self { to, method, path, signed, time_ms, bytes } = self;
-        let (to, path) = (escaped(to.as_str()), escaped(path));
-        format!("{ASK}?to={to}&method={method}&path={path}&signed={signed}&time={time_ms}&bytes={bytes}")
-    }
-
-    /// Reads what a cell handed over.
-    pub fn read(query: &str) -> Option<Self> {
-        let value = |key: &str| {
-            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            pairs.find(|(name, _)| *name == key).and_then(|(_, value)| unescaped(value))
-        };
-        let path = value("path").filter(|path| path.starts_with("/_matrix/"))?;
-        Some(Self {
-            to: OwnedServerName::try_from(value("to")?).ok()?,
-            method: value("method")?.parse().ok()?,
-            path,
-            signed: value("signed")?.parse().ok()?,
-            time_ms: value("time")?.parse().ok()?,
-            bytes: value("bytes")?.parse().ok()?,
-        })
-    }
-}
-
 fn cells_of(mut answer: RoomsAnswer, room_id: &RoomId) -> Vec<CellName> {
     let told = answer.rooms.remove(room_id).unwrap_or_default();
     told.iter().filter_map(|name| CellName::parse(name)).collect()
@@ -423,29 +379,4 @@ fn read<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
 
 fn raw(value: &impl serde::Serialize) -> Result<Box<RawValue>> {
     serde_json::value::to_raw_value(value).map_err(Error::internal)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_errand_is_read_as_it_is_written() {
-        let errand = Errand {
-            to: "example.com:8448".try_into().unwrap(),
-            method: http::Method::PUT,
-            path: "/_matrix/federation/v1/send/a%2Fb?x=1&y=ä".to_owned(),
-            signed: true,
-            time_ms: 30_000,
-            bytes: 7,
-        };
-        let path = errand.to_path();
-        let (before, query) = path.split_once('?').unwrap();
-        assert_eq!(before, ASK);
-        assert_eq!(Errand::read(query), Some(errand));
-        assert!(path.parse::<http::Uri>().is_ok(), "{path}");
-        for wrong in ["", "to=a", "to=a&method=GET&path=/x&signed=true&time=1&bytes=1"] {
-            assert_eq!(Errand::read(wrong), None, "{wrong}");
-        }
-    }
 }
