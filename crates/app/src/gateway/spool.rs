@@ -5,7 +5,6 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use bytes::Bytes;
 use domicile_core::{
     clock::{Clock, DAY_MS},
     locality::CellName,
@@ -154,7 +153,7 @@ impl Spool {
             return Ok(false);
         };
         let bytes = i64::try_from(sealed.len()).unwrap_or(i64::MAX);
-        let request = Request::builder().method(http::Method::POST).uri(SPOOLED).body(Bytes::from(sealed));
+        let request = Request::builder().method(http::Method::POST).uri(SPOOLED).body(sealed);
         let answer = self.link.ask(cell, request.map_err(Error::internal)?, peers::LARGE).await;
         match answer {
             Ok(answer) if answer.status().is_success() => {}
