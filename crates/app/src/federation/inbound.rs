@@ -84,7 +84,9 @@ impl Inbound {
         }
         self.policy.check(origin)?;
         self.may_pass(gateway)?;
-        self.may_share(origin)
+        self.may_share(origin)?;
+        self.bell.heard_from(origin);
+        Ok(())
     }
 
     /// Whether a cell is a gateway for people here.
