@@ -11,6 +11,7 @@
 pub mod admin;
 pub mod answer;
 pub mod client;
+pub mod console;
 pub mod domicile;
 pub mod error;
 pub mod extract;
@@ -21,6 +22,7 @@ pub mod inner;
 pub mod listener;
 pub mod metrics;
 pub mod observe;
+mod pages;
 mod probe;
 pub mod router;
 pub mod state;

@@ -11,13 +11,14 @@ pub mod incidents;
 mod jurisdictions;
 pub mod notices;
 mod processing;
+mod reason;
 mod settings;
 pub mod status;
 
 pub use alerts::Alerts;
 pub use demands::Demands;
 pub use dossiers::Dossiers;
-pub use duties::{Duties, DutyText, Table};
+pub use duties::{Duties, DutyText, Line, Section, Table};
 pub use evidence::{Ages, Evidence, KeptEvidence};
 pub use incidents::Incidents;
 pub use jurisdictions::{Jurisdictions, Noted};

@@ -15,6 +15,7 @@ mod incidents;
 mod jurisdictions;
 mod ledger;
 pub mod operator;
+mod operators;
 mod probes;
 mod processing;
 mod reports;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use axum::{Router, extract::FromRef};
 use domicile_app::{
     accounts::{Accounts, RegistrationTokens, Standings, Users},
-    admin::Backups,
+    admin::{Backups, OperatorSessions, Operators},
     blocklists::Blocklists,
     evidence::{AccessLog, Audits, Erasures, Exports, Ledger},
     federation::{Check, Completion, Outbound, OwnKeys},
@@ -35,6 +36,7 @@ use domicile_app::{
     probes::Probes,
     standing::{Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, Notices, Processing, StatusPage},
 };
+use domicile_core::clock::Clock;
 
 /// What can be checked about data, and what is done with all that is held about a person.
 #[derive(Clone)]
@@ -82,6 +84,12 @@ pub struct AdminServices {
     pub users: Arc<Users>,
     /// Standing with authorities.
     pub standing: StandingServices,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Those who may use the console.
+    pub operators: Arc<Operators>,
+    /// Their sessions.
+    pub operator_sessions: Arc<OperatorSessions>,
 }
 
 /// The services of standing with authorities, each of which a handler can ask for.
@@ -134,6 +142,7 @@ pub fn routes(services: AdminServices) -> Router {
         .merge(exports::routes())
         .merge(directory::routes())
         .merge(federation::routes())
+        .merge(operators::routes())
         .merge(probes::routes())
         .merge(ledger::routes())
         .merge(demands::routes())
