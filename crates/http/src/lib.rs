@@ -8,6 +8,7 @@
     reason = "an endpoint file's first line is its method and path as the specification writes them"
 )]
 
+mod account;
 pub mod admin;
 pub mod answer;
 pub mod client;

@@ -261,6 +261,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let services = Services::new(AllServices {
         probes: Arc::clone(&probes),
         access_log: Arc::clone(&evidence.access_log),
+        exports: Arc::clone(&told.exports),
+        erasures: Arc::clone(&told.erasures),
         ledger: Arc::clone(&evidence.ledger),
         inbound: federation.inbound,
         transactions: Arc::new(Transactions::new(

@@ -13,4 +13,5 @@ pub mod operations;
 pub mod plays;
 pub mod postgres;
 pub mod server;
+pub mod showcase;
 pub mod tap;

@@ -84,7 +84,7 @@ fn list(all: &[(u64, std::path::PathBuf, Value)]) -> Markup {
 fn report(document: &Value) -> Markup {
     let body = &document["body"];
     let passed = body["passed"].as_bool() == Some(true);
-    let count = |value: &Value| value.as_i64().map_or_else(|| "–".to_owned(), |count| number(count));
+    let count = |value: &Value| value.as_i64().map_or_else(|| "–".to_owned(), number);
     let (people, rooms, log) = (&body["homes"]["people"], &body["rooms"]["is"], &body["access_log"]["is"]);
     let empty = Vec::new();
     let tables = body["tables"]["all"].as_array().unwrap_or(&empty);

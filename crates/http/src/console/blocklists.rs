@@ -69,7 +69,7 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
 }
 
 fn registers(registers: &[Value]) -> Markup {
-    let count = |value: &Value| value.as_i64().map_or_else(|| "–".to_owned(), |count| number(count));
+    let count = |value: &Value| value.as_i64().map_or_else(|| "–".to_owned(), number);
     html! {
         @if registers.is_empty() {
             div.card { p { "No register is watched: a section [[blocklists]] of the configuration names one." } }

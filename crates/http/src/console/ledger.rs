@@ -97,7 +97,7 @@ impl Of {
     fn shown(self) -> fn(i64) -> String {
         match self {
             Self::Bytes => bytes,
-            Self::Items => |count| number(count),
+            Self::Items => number::<i64>,
         }
     }
 }
@@ -154,10 +154,9 @@ fn chart(crossings: &[Crossing], first: i64, days: i64, wanted: Wanted) -> Stack
 }
 
 fn sums(crossings: &[Crossing]) -> Markup {
-    let mut sums: BTreeMap<(&str, &str, &str, &str, &str), (i64, i64)> = BTreeMap::new();
+    let mut sums: BTreeMap<[&str; 5], (i64, i64)> = BTreeMap::new();
     for one in crossings {
-        let key =
-            (one.origin.as_str(), one.destination.as_str(), one.flow.as_str(), one.class.as_str(), one.basis.as_str());
+        let key = [&one.origin, &one.destination, &one.flow, &one.class, &one.basis].map(String::as_str);
         let sum = sums.entry(key).or_default();
         *sum = (sum.0.saturating_add(one.items), sum.1.saturating_add(one.bytes));
     }
@@ -174,7 +173,7 @@ fn sums(crossings: &[Crossing]) -> Markup {
                         }
                     }
                     tbody {
-                        @for ((origin, destination, flow, class, basis), (items, sum)) in &sums {
+                        @for ([origin, destination, flow, class, basis], (items, sum)) in &sums {
                             tr {
                                 td { (origin) } td { (destination) } td { (flow) } td { (class) }
                                 td.number { (number(*items)) } td.number { (bytes(*sum)) } td.text { (basis) }

@@ -32,7 +32,7 @@ impl Form {
     /// Reads the body of a request, which has to come from a page of ours.
     pub(crate) async fn read(request: Request) -> Result<Self, Error> {
         let headers = request.headers();
-        let kind = headers.get(CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
+        let kind = headers.get(CONTENT_TYPE).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
         if !kind.starts_with(b"application/x-www-form-urlencoded") {
             return Err(ErrorKind::InvalidParam.with("This is no form of a page.").into());
         }

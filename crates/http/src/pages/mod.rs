@@ -94,11 +94,19 @@ pub(crate) fn style_address(path: &str) -> String {
     use std::sync::LazyLock;
 
     use sha2::{Digest, Sha256};
-    static VERSION: LazyLock<String> = LazyLock::new(|| {
-        let hash = Sha256::digest(STYLE.as_bytes());
-        hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
-    });
+    static VERSION: LazyLock<String> =
+        LazyLock::new(|| hex(Sha256::digest(STYLE.as_bytes()).get(..4).unwrap_or_default()));
     format!("{path}/style.css?{}", *VERSION)
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 fn add_cookies(answer: &mut Response, cookies: Vec<String>) {

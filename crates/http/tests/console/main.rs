@@ -99,17 +99,7 @@ impl Browser {
 }
 
 fn encoded(fields: &[(&str, String)]) -> String {
-    let one = |text: &str| {
-        text.bytes().fold(String::new(), |mut out, byte| {
-            if byte.is_ascii_alphanumeric() {
-                out.push(char::from(byte))
-            } else {
-                out.push_str(&format!("%{byte:02X}"))
-            }
-            out
-        })
-    };
-    fields.iter().map(|(name, value)| format!("{}={}", one(name), one(value))).collect::<Vec<_>>().join("&")
+    serde_html_form::to_string(fields).unwrap()
 }
 
 fn text(answer: &Answered) -> String {

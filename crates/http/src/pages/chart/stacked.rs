@@ -28,15 +28,15 @@ impl Stacked {
     fn date(&self, index: usize) -> String {
         day((self.first + i64::try_from(index).unwrap_or_default()) * DAY_MS)
     }
+}
 
-    fn sum(&self, row: &[i64]) -> i64 {
-        row.iter().fold(0, |sum, number| sum.saturating_add(*number))
-    }
+fn sum(row: &[i64]) -> i64 {
+    row.iter().fold(0, |sum, number| sum.saturating_add(*number))
 }
 
 /// The chart.
 pub(crate) fn stacked(chart: &Stacked) -> Markup {
-    let most = chart.days.iter().map(|row| chart.sum(row)).max().unwrap_or_default();
+    let most = chart.days.iter().map(|row| sum(row)).max().unwrap_or_default();
     let width = i64::try_from(chart.days.len()).unwrap_or_default().max(1) * DAY;
     html! {
         figure.chart {
