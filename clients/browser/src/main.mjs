@@ -70,8 +70,8 @@ async function look(browser, place, sight, complaints) {
   const see = async (name) => {
     if (values.only && !name.includes(values.only)) return;
     await checkLayout(page, complain);
-    if (sight.colorScheme === 'light') await checkKeyboard(page, complain);
     await picture(page, name, sight);
+    if (sight.colorScheme === 'light') await checkKeyboard(page, complain);
   };
   await consolePages(page, place, see, complain);
   await accountPages(page, place, see, complain);

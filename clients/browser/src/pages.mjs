@@ -22,8 +22,15 @@ const CONSOLE = [
 
 async function signIn(page, fields) {
   for (const [name, value] of fields) await page.fill(`[name=${name}]`, value);
+  const answered = page.waitForNavigation();
   await page.keyboard.press('Enter');
-  await page.waitForLoadState();
+  await answered;
+}
+
+async function leave(page) {
+  const answered = page.waitForNavigation();
+  await page.click('text=Sign out');
+  await answered;
 }
 
 export async function consolePages(page, place, see, complain) {
@@ -52,7 +59,7 @@ export async function consolePages(page, place, see, complain) {
     if (!answer.ok()) complain(`the link ${link} leads to ${answer.status()}`);
   }
   await page.goto('/console');
-  await page.click('text=Sign out');
+  await leave(page);
   await page.goto('/console');
   if (!page.url().endsWith('/console/login')) complain('signing out does not end the session');
 }
@@ -71,7 +78,7 @@ export async function accountPages(page, place, see, complain) {
     await see(`account-${language}`);
   }
   await page.goto('/account/en');
-  await page.click('text=Sign out');
+  await leave(page);
   await page.goto('/account/en');
   if ((await page.$$('form[action$="/login"]')).length !== 1) complain('signing out does not end the session');
 }

@@ -66,10 +66,10 @@ pub async fn showcase(folder: &Path) -> TestServer {
 fn settings(folder: &Path) -> Settings {
     let mut config = Config::default();
     config.server.data_dir = folder.display().to_string();
-    config.server.name = "example.org".to_owned();
-    config.server.public_url = "https://matrix.example.org".to_owned();
+    "example.org".clone_into(&mut config.server.name);
+    "https://matrix.example.org".clone_into(&mut config.server.public_url);
     config.server.support_contacts = vec!["mailto:help@example.org".to_owned()];
-    config.standing.operator = "Verein Beispiel e. V.".to_owned();
+    "Verein Beispiel e. V.".clone_into(&mut config.standing.operator);
     config.standing.stored_in = vec!["DE".to_owned()];
     config.standing.established_in = vec!["DE".to_owned()];
     config.blocklists = vec![Blocklist {

@@ -93,13 +93,12 @@ fn lines(lines: &[&Line], label: &str) -> Markup {
         @if !lines.is_empty() {
             div.wide tabindex="0" role="region" aria-label=(label) {
                 table {
-                    thead { tr { th scope="col" { "Answer" } th.text scope="col" { "Duty" } th.text scope="col" { "Why" } th scope="col" { "Law" } } }
+                    thead { tr { th scope="col" { "Answer" } th.text scope="col" { "Duty, and why the answer is so" } th scope="col" { "Law" } } }
                     tbody {
                         @for line in lines {
                             tr {
                                 td { (answer(line.answer.word())) }
-                                td.text { a href={ "/console/standing/" (line.duty) } { (line.title) } }
-                                td.text { (line.reason) }
+                                td.text { a href={ "/console/standing/" (line.duty) } { (line.title) } br; span.soft { (line.reason) } }
                                 td { (line.law) @if line.confidence.word() != "sourced" { br; span.soft { (words(line.confidence.word())) } } }
                             }
                         }

@@ -57,7 +57,7 @@ pub(crate) fn bytes(number: i64) -> String {
 }
 
 /// A number with thin spaces between thousands.
-pub(crate) fn number(number: impl Into<i128>) -> String {
+pub(crate) fn number<N: Into<i128>>(number: N) -> String {
     let number: i128 = number.into();
     let digits = number.unsigned_abs().to_string();
     let mut out = String::with_capacity(digits.len() * 2);

@@ -1,5 +1,6 @@
 //! Results of probes that were never made: what a history shows is put there.
 
+use domicile_residency::interference::{Kind, Measurement, Report, Run, Target, Verdict};
 use domicile_store::{
     Batch,
     table::probes::{self, ProbeResult, ProbeRun},
@@ -26,7 +27,16 @@ impl TestServer {
     /// Puts a result into the history, as a run of its own with this number.
     pub async fn probed(&self, run_num: i64, seen: Probed<'_>) {
         let started_ts = seen.at;
-        let report = serde_json::json!({ "run": { "started_ms": started_ts }, "verdicts": [] }).to_string();
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == seen.verdict).expect("a verdict");
+        let target = Target { host: seen.host.to_owned(), port: 443, path: "/".to_owned(), ..Target::default() };
+        let run = Run {
+            started_ms: started_ts,
+            measurements: vec![Measurement { target, ..Measurement::default() }],
+            ..Run::default()
+        };
+        let evidence = seen.evidence.iter().map(|reason| (*reason).to_owned()).collect();
+        let verdicts = vec![Verdict { kind, evidence }];
+        let report = serde_json::to_string(&Report { run, verdicts }).expect("a report");
         let run = ProbeRun { run_num, vantage_num: probes::OWN, started_ts, may_publish: false, report };
         let result = ProbeResult {
             run_num,
