@@ -58,15 +58,16 @@ pub(crate) fn ip() -> Result<()> {
 pub(crate) fn chromium() -> Result<PathBuf> {
     let program = Path::new("/usr/bin/chromium");
     let letters = Path::new("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc");
-    if program.exists() && letters.exists() {
+    let smaller = Path::new("/usr/bin/pngquant");
+    if program.exists() && letters.exists() && smaller.exists() {
         return Ok(program.to_owned());
     }
     println!(
         "Chromium, or letters for Chinese, are not on this machine and pages are looked at in it; installing Debian's packages \
-         `chromium`, `fonts-noto-core` and `fonts-noto-cjk`."
+         `chromium`, `fonts-noto-core`, `fonts-noto-cjk` and `pngquant`."
     );
-    may_install("chromium fonts-noto-core fonts-noto-cjk")?;
-    install(&["chromium", "fonts-noto-core", "fonts-noto-cjk"])?;
+    may_install("chromium fonts-noto-core fonts-noto-cjk pngquant")?;
+    install(&["chromium", "fonts-noto-core", "fonts-noto-cjk", "pngquant"])?;
     if !program.exists() {
         bail!("the package `chromium` is installed, but /usr/bin/chromium is not there");
     }

@@ -46,7 +46,7 @@ async fn show(Insider(visitor): Insider, State(evidence): State<Evidence>) -> Re
         h2 { "Signed documents" }
         @for wrong in &chain.wrong { div.notice.bad { p { (wrong) } } }
         @if chain.wrong.is_empty() && chain.documents > 0 {
-            p { (tag("good", "whole")) " Each of the " (chain.documents) " documents is signed and names the one before it." }
+            p { (tag("good", "whole")) " Each of them is signed and names the one before it." }
         }
         p.soft { "Key " span.mono { (key) } }
         (list(&all))
@@ -101,8 +101,8 @@ fn report(document: &Value) -> Markup {
                 dd { (count(&people["here"])) " have their home here, " (count(&people["other_cells"])) " in other cells, " (count(&people["other_servers"])) " on other servers" }
                 dt { "Room copies" }
                 dd { (count(&rooms["all"])) ": for somebody who is there " (count(&rooms["joined"])) ", was invited " (count(&rooms["invited"])) ", was there " (count(&rooms["left"])) ", for nobody " (count(&rooms["nobody"])) }
-                dt { "Access log" }
-                dd { (count(&log["entries"])) " looks at the data of " (count(&log["people"])) " people" }
+                dt { "Looks of operators" }
+                dd { (count(&log["entries"])) ", at the data of this many people: " (count(&log["people"])) }
                 dt { "People's own keys" } dd { (count(&body["keystore"]["keys"])) }
             }
         }

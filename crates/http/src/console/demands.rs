@@ -64,7 +64,7 @@ async fn list(
         h2 { "Open" }
         @if open.is_empty() { div.card.fine { p { "No demand waits for an answer." } } }
         @for demand in &open { (open_one(demand, clock.now_ms())) }
-        div.card { p { "A demand that came is written down on the command line, or by whoever reads the mail:" } pre { "domicile demand add CODE --authority … --basis … --scope …" } }
+        div.card { p { "A demand that came is written down on the command line:" } pre { "domicile demand add CODE --authority … --basis … --scope …" } }
         @if !answered.is_empty() { h2 { "Answered" } (answered_ones(&answered)) }
         h2 { "Counts" }
         (counts_of(&counts))
