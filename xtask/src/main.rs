@@ -21,6 +21,7 @@ mod postgres_server;
 mod provision;
 mod random;
 mod registers;
+mod screenshots;
 mod server;
 mod test;
 mod tidy;
@@ -48,6 +49,8 @@ enum Chore {
     Bench(bench::Args),
     /// Measure how fast registers of what is blocked are searched, and write the table into docs/blocklists.md
     Registers(registers::Args),
+    /// Walk through the server's pages in a real Chromium, check them, and make the pictures of docs/screenshots
+    Screenshots(screenshots::Args),
     /// Play with matrix-sdk and matrix-js-sdk on the server: encrypted rooms, kills, full speed
     E2e(e2e::Args),
     /// List the fuzz targets, or run one (takes a nightly toolchain)
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Chore::Censor(args) => censor::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Registers(args) => registers::run(&args),
+        Chore::Screenshots(args) => screenshots::run(&args),
         Chore::E2e(args) => e2e::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Docs(args) => docs::run(&args),

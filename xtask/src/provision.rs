@@ -1,6 +1,6 @@
 //! What the tests need beyond Rust, from Debian's packages. Nothing is started and nothing is kept running.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -52,6 +52,26 @@ pub(crate) fn ip() -> Result<()> {
         bail!("the package `iproute2` is installed, but `ip -Version` still fails: is /sbin in PATH?");
     }
     Ok(())
+}
+
+/// Where Chromium is, which walks through pages; makes sure that it is there with letters for all languages of pages, or says what to do.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    let program = Path::new("/usr/bin/chromium");
+    let letters = Path::new("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc");
+    let smaller = Path::new("/usr/bin/pngquant");
+    if program.exists() && letters.exists() && smaller.exists() {
+        return Ok(program.to_owned());
+    }
+    println!(
+        "Chromium, or letters for Chinese, are not on this machine and pages are looked at in it; installing Debian's packages \
+         `chromium`, `fonts-noto-core`, `fonts-noto-cjk` and `pngquant`."
+    );
+    may_install("chromium fonts-noto-core fonts-noto-cjk pngquant")?;
+    install(&["chromium", "fonts-noto-core", "fonts-noto-cjk", "pngquant"])?;
+    if !program.exists() {
+        bail!("the package `chromium` is installed, but /usr/bin/chromium is not there");
+    }
+    Ok(program.to_owned())
 }
 
 /// Whether packages may be installed here; if not, an error that says what somebody else should do.

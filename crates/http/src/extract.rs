@@ -94,6 +94,10 @@ pub struct Client {
     pub address: Option<std::net::IpAddr>,
 }
 
+/// Nobody could read the request on its way, as an extension: it came over TLS. The layer in front of the router inserts it.
+#[derive(Clone, Copy, Debug)]
+pub struct Private;
+
 /// A listener's own bound on the time that a body may take, as an extension.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyTime(pub Duration);

@@ -13,6 +13,8 @@ pub struct Peer {
     pub address: Option<IpAddr>,
     /// The account of the process at the other end of a unix socket, as the system tells it.
     pub uid: Option<u32>,
+    /// Whether the connection has TLS.
+    pub tls: bool,
     /// The proxies of the listener.
     pub proxies: Arc<Proxies>,
 }
@@ -99,6 +101,12 @@ impl Peer {
         Client { address: nearest }
     }
 
+    /// Whether nobody could read the request on its way: it came with TLS, here or to a proxy that is believed.
+    pub fn is_private(&self, headers: &HeaderMap) -> bool {
+        let told = || headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes() == b"https");
+        self.tls || (self.is_trusted() && told())
+    }
+
     /// Whether the other end is a proxy that is believed.
     pub fn is_trusted(&self) -> bool {
         self.address.map_or(self.proxies.unix, |address| self.proxies.trusts(address))
@@ -112,7 +120,12 @@ mod tests {
     fn client(peer: &str, proxies: &[&str], forwarded: &str) -> String {
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", forwarded.parse().unwrap());
-        let peer = Peer { address: peer.parse().ok(), uid: None, proxies: Arc::new(Proxies::parse(proxies).unwrap()) };
+        let peer = Peer {
+            address: peer.parse().ok(),
+            uid: None,
+            tls: false,
+            proxies: Arc::new(Proxies::parse(proxies).unwrap()),
+        };
         peer.client(&headers).address.map(|address| address.to_string()).unwrap_or_default()
     }
 
@@ -126,5 +139,19 @@ mod tests {
         assert_eq!(client("none", &[], "2001:db8::1"), "");
         assert!(Proxies::parse(&["10.0.0.0/33"]).is_err());
         assert!(Proxies::parse(&["example.org"]).is_err());
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed_about_tls() {
+        let peer = |tls: bool, trusted: &[&str]| {
+            let proxies = Arc::new(Proxies::parse(trusted).unwrap());
+            Peer { address: "10.1.2.3".parse().ok(), uid: None, tls, proxies }
+        };
+        let mut headers = HeaderMap::new();
+        assert!(peer(true, &[]).is_private(&headers));
+        assert!(!peer(false, &["10.0.0.0/8"]).is_private(&headers));
+        headers.insert("x-forwarded-proto", "https".parse().unwrap());
+        assert!(peer(false, &["10.0.0.0/8"]).is_private(&headers));
+        assert!(!peer(false, &[]).is_private(&headers));
     }
 }

@@ -8,9 +8,11 @@
     reason = "an endpoint file's first line is its method and path as the specification writes them"
 )]
 
+mod account;
 pub mod admin;
 pub mod answer;
 pub mod client;
+pub mod console;
 pub mod domicile;
 pub mod error;
 pub mod extract;
@@ -22,6 +24,7 @@ pub mod inner;
 pub mod listener;
 pub mod metrics;
 pub mod observe;
+mod pages;
 mod probe;
 pub mod router;
 pub mod state;

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 use tracing::Span;
 
-use crate::{admin::operator::Uid, error::Failure, forwarded::Peer, metrics::Metrics};
+use crate::{admin::operator::Uid, error::Failure, extract::Private, forwarded::Peer, metrics::Metrics};
 
 /// The header in which a request's id stands.
 const REQUEST_ID: &str = "x-request-id";
@@ -75,6 +75,9 @@ where
             let client = peer.client(request.headers());
             if let Some(uid) = peer.uid {
                 request.extensions_mut().insert(Uid(uid));
+            }
+            if peer.is_private(request.headers()) {
+                request.extensions_mut().insert(Private);
             }
             request.extensions_mut().insert(client);
         }

@@ -12,7 +12,7 @@ use domicile_core::error::ErrorKind;
 use ruma::api::{IncomingRequest, path_builder::PathBuilder};
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::{client, domicile, error::Failure, federation, gateway, inner, probe, state::Services, status};
+use crate::{account, client, domicile, error::Failure, federation, gateway, inner, probe, state::Services, status};
 
 /// Adds the routes of one endpoint: every path that ruma knows for `T`.
 pub trait Endpoint: Sized {
@@ -77,6 +77,10 @@ pub fn api(services: Services, apis: Apis) -> Router {
             .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::ACCEPT])
             .max_age(std::time::Duration::from_hours(24)),
     );
+    // Pages are for the browser alone that shows them: scripts of other sites do not read them.
+    if apis.client {
+        routes = routes.merge(account::routes());
+    }
     // Behind the layer for browsers: other servers are none.
     if apis.federation && services.inbound.is_enabled() {
         let outer = match services.gateway.parts() {

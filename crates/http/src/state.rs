@@ -14,7 +14,7 @@ use domicile_app::{
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
     ephemeral::{PresenceNotices, Receipts, TypingNotices},
     events::send::Sender,
-    evidence::{AccessLog, Ledger},
+    evidence::{AccessLog, Erasures, Exports, Ledger},
     federation::{
         Edus, Inbound, Notary, OwnKeys, Peers, Resident, RoomEvents, RoomStates, ServerKeys, Spaces, ThirdPartyInvites,
         Transactions,
@@ -99,6 +99,10 @@ services! {
     pub probes: Arc<Probes>,
     /// Who looked at whose data.
     pub access_log: Arc<AccessLog>,
+    /// All that is held about somebody, for them.
+    pub exports: Arc<Exports>,
+    /// Removes people.
+    pub erasures: Arc<Erasures>,
     /// What crossed a border.
     pub ledger: Arc<Ledger>,
     /// The status page.

@@ -12,7 +12,7 @@ use domicile_core::{
 };
 use domicile_egress::federation::SystemDns;
 use domicile_http::{
-    admin,
+    admin, console,
     forwarded::Proxies,
     health,
     listener::{Bound, Certificate},
@@ -230,6 +230,9 @@ fn apis(wired: &Wired, metrics: &Arc<Metrics>, serve: &[Api]) -> Router {
             blocklists: Arc::clone(&wired.blocklists),
             alerts: Arc::clone(&wired.admin.standing.alerts),
         }));
+    }
+    if serve.contains(&Api::Console) {
+        router = router.merge(console::routes(wired.admin.clone()));
     }
     if serve.contains(&Api::Admin) {
         router = router.merge(admin::routes(wired.admin.clone()));

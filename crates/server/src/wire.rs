@@ -97,7 +97,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let wakers = Arc::new(Wakers::new(clock()));
     let device_lists =
         Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers), Arc::clone(&outbound_bell)));
-    let People { sessions, devices, accounts, registration_tokens, uia, logins, registration, rate_limits } =
+    let People { sessions, devices, accounts, registration_tokens, uia, logins, registration, rate_limits, operators } =
         accounts::wire(
             &store,
             &users,
@@ -262,6 +262,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let services = Services::new(AllServices {
         probes: Arc::clone(&probes),
         access_log: Arc::clone(&evidence.access_log),
+        exports: Arc::clone(&told.exports),
+        erasures: Arc::clone(&told.erasures),
         ledger: Arc::clone(&evidence.ledger),
         inbound: federation.inbound,
         gateway: Arc::clone(&federation.gateway),
@@ -381,6 +383,9 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             own_keys: federation.own_keys,
             blocklists: Arc::clone(&blocklists),
             standing,
+            clock: clock(),
+            operators: operators.0,
+            operator_sessions: operators.1,
         },
         health: Arc::new(Health::new(store.clone())),
         ledger: evidence.ledger,

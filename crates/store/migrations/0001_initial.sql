@@ -95,6 +95,10 @@ CREATE TABLE backups (
 CREATE TABLE access_log (
     user_num BIGINT NOT NULL, entry BIGINT NOT NULL, ts BIGINT NOT NULL, sealed BLOB NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (user_num, entry)
 ) WITHOUT ROWID;
+-- Those who may use the console. They have no Matrix account by it. `regions` is `*` or names of regions with commas between them.
+CREATE TABLE operators (
+    name TEXT NOT NULL PRIMARY KEY, password_hash TEXT NOT NULL, role TEXT NOT NULL, regions TEXT NOT NULL, created_ts BIGINT NOT NULL
+);
 -- Exports of all that is held about a person, which a second administrator confirms.
 CREATE TABLE export_requests (
     request_id TEXT NOT NULL PRIMARY KEY, user_num BIGINT NOT NULL, created_ts BIGINT NOT NULL, recipient TEXT NOT NULL, file TEXT NOT NULL,

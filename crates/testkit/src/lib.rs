@@ -14,4 +14,5 @@ pub mod operations;
 pub mod plays;
 pub mod postgres;
 pub mod server;
+pub mod showcase;
 pub mod tap;

@@ -46,6 +46,7 @@ mod federating;
 mod graph;
 mod heard;
 mod outgoing;
+mod probed;
 mod relay;
 mod strangers;
 mod wire;
@@ -54,6 +55,7 @@ pub use contents::Contents;
 pub(crate) use federating::Front;
 pub use federating::{CertificateFiles, certificate, serve};
 pub use graph::Graphs;
+pub use probed::Probed;
 pub use wire::Settings;
 
 /// What the clock of a test server shows first: a day in 2026.

@@ -2,6 +2,10 @@
 
 mod backups;
 mod health;
+mod operator_sessions;
+pub mod operators;
 
 pub use backups::{BackupParts, Backups};
 pub use health::Health;
+pub use operator_sessions::{OperatorSession, OperatorSessions};
+pub use operators::Operators;

@@ -5,12 +5,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use domicile_core::clock::{Clock, DAY_MS};
-use domicile_store::{
-    Batch, Store,
-    catalogue::Class,
-    table::export_ledger::{self, Crossing},
-};
+use domicile_store::{Batch, Store, catalogue::Class, table::export_ledger};
 use parking_lot::Mutex;
+
+pub use export_ledger::Crossing;
 
 use crate::Result;
 

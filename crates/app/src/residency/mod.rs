@@ -1,10 +1,12 @@
 //! Where users and rooms are.
 //!
 //! `own_cell` is this cell and the document by which it works, `tickets` says whose home is where, `names` is the directory, `inner_link` the way
-//! to the other cells, `serving` what they are served of events, `placement` where new people go, and `localities` what all others ask.
+//! to the other cells, `layout` the deployment as people look at it, `serving` what they are served of events, `placement` where new people go, and
+//! `localities` what all others ask.
 
 mod directory_status;
 mod inner_link;
+mod layout;
 mod localities;
 mod names;
 mod own_cell;
@@ -14,6 +16,7 @@ mod tickets;
 
 pub use directory_status::DirectoryStatus;
 pub use inner_link::InnerLink;
+pub use layout::{CellLayout, FlowLayout, Layout, RegionLayout};
 pub use localities::{Cells, Localities, Withheld};
 pub use names::{LOOK_UP, Names, Question, TAKE, Told, Wish};
 pub use own_cell::{DeploymentError, OwnCell, OwnCellSettings};

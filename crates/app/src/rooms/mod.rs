@@ -2,6 +2,7 @@
 
 mod allowed;
 mod authorship;
+mod copies;
 pub mod create;
 pub mod directory;
 pub mod graph;
@@ -25,6 +26,7 @@ pub mod upgrade;
 pub mod visibility;
 
 pub use allowed::AllowedMessages;
+pub use copies::RoomCopies;
 pub use create::{CreationSettings, EncryptByDefault, Preset, RoomMaker, RoomRequest};
 pub use directory::Directory;
 pub use graph::Graph;

@@ -18,7 +18,7 @@ use domicile_store::{
 };
 use serde::Serialize;
 
-use super::{StandingSettings, line, text};
+use super::{StandingSettings, line, reason::reason, text};
 use crate::{Result, error::not_found};
 
 /// Duties and their answers.
@@ -70,6 +70,8 @@ pub struct Line {
     pub confidence: Confidence,
     /// Whether it applies.
     pub triggered: Triggered,
+    /// Why the answer is what it is, in a sentence.
+    pub reason: String,
     /// The answer.
     #[serde(flatten)]
     pub answer: Answer,
@@ -266,6 +268,7 @@ fn line_of(at: &Jurisdiction, duty: &Duty, triggered: Triggered, answer: Answer)
         law: law.unwrap_or_default(),
         confidence: duty.confidence(),
         triggered,
+        reason: reason(&answer),
         answer,
     }
 }

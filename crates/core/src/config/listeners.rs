@@ -17,6 +17,8 @@ super::value::choice! {
         Metrics = "metrics",
         /// The operator's API, on a unix socket only: it asks for no password.
         Admin = "admin",
+        /// The operator's console, pages for a browser behind a password of its own.
+        Console = "console",
         /// The deployment's other cells, with the cell's own key instead of a certificate; nothing else is served beside it.
         Inner = "inner",
     }
@@ -44,7 +46,7 @@ section! {
         bind: String = "127.0.0.1:8008".to_owned();
         /// Who may open a unix socket, as file permissions: `0600` is this account only, `0660` also its group, such as a reverse proxy's.
         mode: Mode = Mode(0o600);
-        /// What is served here: client, media, federation, health, metrics, admin, inner.
+        /// What is served here: client, media, federation, health, metrics, admin, console, inner.
         serve: Vec<Api> = vec![Api::Client, Api::Media, Api::Federation, Api::Health];
         /// The certificate chain (PEM) for TLS. It is read again when it changes.
         certificate: String = String::new();
@@ -56,6 +58,15 @@ section! {
 }
 
 impl Listener {
+    /// Whether what is typed into a page that is served here could be read on its way: it is served to other machines, without TLS of its own and
+    /// without a proxy that is trusted and may have it.
+    pub(super) fn is_readable_on_the_way(&self) -> bool {
+        let (host, _) = self.bind.rsplit_once(':').unwrap_or((&self.bind, ""));
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let stays = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        !self.bind.starts_with("unix:") && !stays && self.certificate.is_empty() && self.trusted_proxies.is_empty()
+    }
+
     /// The listeners of a configuration that names none.
     pub fn defaults() -> Vec<Self> {
         vec![Self::default(), Self::metrics()]

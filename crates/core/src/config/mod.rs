@@ -256,6 +256,16 @@ impl Config {
                     ),
                 ));
             }
+            if listener.serve.contains(&Api::Console) && listener.is_readable_on_the_way() {
+                problems.push(Problem::about(
+                    &format!("listeners.{index}"),
+                    format!(
+                        "`console` takes passwords, which could be read on their way to {}: give it `certificate` and `key`, bind it to \
+                         127.0.0.1 or unix:/path, or name in `trusted_proxies` the proxy that has TLS",
+                        listener.bind
+                    ),
+                ));
+            }
             if listener.mode != Listener::default().mode && !listener.bind.starts_with("unix:") {
                 problems.push(Problem::about(
                     &format!("listeners.{index}.mode"),

@@ -16,6 +16,7 @@ mod incidents;
 mod jurisdictions;
 mod ledger;
 pub mod operator;
+mod operators;
 mod probes;
 mod processing;
 mod reports;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use axum::{Router, extract::FromRef};
 use domicile_app::{
     accounts::{Accounts, RegistrationTokens, Standings, Users},
-    admin::Backups,
+    admin::{Backups, OperatorSessions, Operators},
     blocklists::Blocklists,
     evidence::{AccessLog, Audits, Erasures, Exports, Ledger},
     federation::{Check, Completion, Outbound, OwnKeys},
@@ -38,6 +39,7 @@ use domicile_app::{
         Addresses, Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, Notices, Processing, Signs, StatusPage,
     },
 };
+use domicile_core::clock::Clock;
 
 /// What can be checked about data, and what is done with all that is held about a person.
 #[derive(Clone)]
@@ -85,6 +87,12 @@ pub struct AdminServices {
     pub users: Arc<Users>,
     /// Standing with authorities.
     pub standing: StandingServices,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Those who may use the console.
+    pub operators: Arc<Operators>,
+    /// Their sessions.
+    pub operator_sessions: Arc<OperatorSessions>,
 }
 
 /// The services of standing with authorities, each of which a handler can ask for.
@@ -142,6 +150,7 @@ pub fn routes(services: AdminServices) -> Router {
         .merge(exports::routes())
         .merge(directory::routes())
         .merge(federation::routes())
+        .merge(operators::routes())
         .merge(probes::routes())
         .merge(ledger::routes())
         .merge(demands::routes())

@@ -137,7 +137,7 @@ impl Bound {
                     continue;
                 }
             };
-            let peer = Peer { address, uid, proxies: Arc::clone(&self.proxies) };
+            let peer = Peer { address, uid, tls: self.certificate.is_some(), proxies: Arc::clone(&self.proxies) };
             let patience = self.patience;
             let (router, watcher, stopping) = (router.clone(), graceful.watcher(), stopping.clone());
             let connection = Connection { router, peer, patience, watcher, stopping, cell: None };

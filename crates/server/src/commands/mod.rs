@@ -19,6 +19,7 @@ mod incident;
 pub(crate) mod key_file;
 mod layout;
 mod ledger;
+mod operator;
 mod probe;
 mod processing;
 mod report;
@@ -111,6 +112,9 @@ enum Command {
     /// Registration tokens, with which people make their own accounts.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Those who may use the operator's console.
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
     /// The deployment document, which joins cells in several regions under one name.
     #[command(subcommand)]
     Deployment(deployment::DeploymentCommand),
@@ -179,6 +183,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Ropa(command)) => processing::run(&config, "record", &command).await,
             Some(Command::Transfers(command)) => processing::run(&config, "transfers", &command).await,
             Some(Command::Token(command)) => token::run(&config, command).await,
+            Some(Command::Operator(command)) => operator::run(&config, command).await,
             Some(Command::Directory(command)) => directory::run(&config, command).await,
             Some(Command::Config(_) | Command::Deployment(_) | Command::Cell(_)) => Ok(()),
         }

@@ -226,7 +226,7 @@ async fn devices(config: &Config, user: &str, by: &By, json: bool) -> anyhow::Re
 
 impl PasswordFrom {
     /// The password, and whether it was made up here.
-    fn get(&self) -> anyhow::Result<(String, bool)> {
+    pub(super) fn get(&self) -> anyhow::Result<(String, bool)> {
         let mut line = String::new();
         if self.password_stdin {
             std::io::stdin().lock().read_line(&mut line).context("cannot read the password")?;

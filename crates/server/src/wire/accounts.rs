@@ -7,6 +7,7 @@ use domicile_app::{
         Accounts, Devices, Logins, Passwords, RateLimits, Registration, RegistrationTokens, Sessions, Uia, Users,
         rate_limits::RateLimitSettings, registration::RegistrationSettings,
     },
+    admin::{OperatorSessions, Operators},
     e2ee::DeviceLists,
 };
 use domicile_core::config;
@@ -23,6 +24,8 @@ pub(super) struct People {
     pub(super) logins: Arc<Logins>,
     pub(super) registration: Arc<Registration>,
     pub(super) rate_limits: Arc<RateLimits>,
+    /// Those who may use the console, and their sessions.
+    pub(super) operators: (Arc<Operators>, Arc<OperatorSessions>),
 }
 
 /// The operator's choices about accounts.
@@ -75,10 +78,12 @@ pub(super) fn wire(
         store.clone(),
         Arc::clone(users),
         Arc::clone(&accounts),
-        passwords,
+        Arc::clone(&passwords),
         Arc::clone(&devices),
         Arc::clone(&rate_limits),
     ));
+    let operators = Operators::new(store.clone(), clock(), passwords, Arc::clone(&rate_limits));
+    let operators = (Arc::new(operators), Arc::new(OperatorSessions::new(clock(), rng())));
     let registration = Arc::new(Registration::new(
         rng(),
         Arc::clone(&accounts),
@@ -87,5 +92,5 @@ pub(super) fn wire(
         Arc::clone(&rate_limits),
         settings.registration,
     ));
-    People { sessions, devices, accounts, registration_tokens, uia, logins, registration, rate_limits }
+    People { sessions, devices, accounts, registration_tokens, uia, logins, registration, rate_limits, operators }
 }

@@ -79,4 +79,21 @@ pub(super) const TABLES: &[Table] = &[
             column("expires_ts", Class::Operational, Holds::Value),
         ],
     },
+    Table {
+        name: "operators",
+        about: "Somebody who may use the operator's console",
+        class: Class::Account,
+        owner: Owner::Cell,
+        second: None,
+        key: &["name"],
+        merge: Merge::StaysHere,
+        order: 0,
+        columns: &[
+            column("name", Class::Account, Holds::Value),
+            column("password_hash", Class::Account, Holds::Value),
+            column("role", Class::Account, Holds::Value),
+            column("regions", Class::Account, Holds::Value),
+            column("created_ts", Class::Operational, Holds::Value),
+        ],
+    },
 ];

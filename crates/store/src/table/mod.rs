@@ -38,6 +38,7 @@ pub mod memberships;
 pub mod notice_rooms;
 pub mod one_time_keys;
 pub mod openid_tokens;
+pub mod operators;
 pub mod outgoing_edus;
 pub mod outgoing_events;
 pub mod partial_rooms;

@@ -4,6 +4,7 @@
 //! the names are what the operators give; the account on the machine stands beside them in the access log, which the person reads.
 
 mod index;
+mod own;
 mod package;
 mod rows;
 
@@ -70,6 +71,8 @@ pub struct ExportsParts {
 /// Makes exports.
 pub struct Exports {
     parts: ExportsParts,
+    /// One at a time of those that people ask for themselves: each takes a disk and a core.
+    own_turn: tokio::sync::Mutex<()>,
 }
 
 /// What is wanted.
@@ -90,7 +93,7 @@ pub struct Wanted {
 impl Exports {
     /// Of its parts.
     pub fn new(parts: ExportsParts) -> Self {
-        Self { parts }
+        Self { parts, own_turn: tokio::sync::Mutex::default() }
     }
 
     /// Asks for an export; gives the id with which a second administrator confirms it.

@@ -3,7 +3,10 @@
 
 mod counts;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use domicile_core::{
     clock::{Clock, HOUR_MS},
@@ -187,6 +190,11 @@ impl Demands {
         self.get(demand_num).await
     }
 
+    /// The classes of data that can be given, by name.
+    pub fn classes() -> BTreeSet<&'static str> {
+        catalogue::tables().iter().map(|table| table.class.name()).collect()
+    }
+
     /// The shortest clock of a duty, in hours.
     fn clock_of(&self, code: &str, duty: &str) -> Result<Option<u32>> {
         let found = self.duties.settings().catalogue.duty(duty).filter(|(at, _)| at.code == code);
@@ -321,7 +329,7 @@ impl Demands {
 
 /// A class of the catalogue. What is declined by design is none that could be given.
 fn check_class(class: &str) -> Result<()> {
-    let known: std::collections::BTreeSet<&str> = catalogue::tables().iter().map(|table| table.class.name()).collect();
+    let known = Demands::classes();
     if known.contains(class) {
         return Ok(());
     }

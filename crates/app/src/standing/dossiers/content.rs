@@ -8,7 +8,7 @@ use domicile_core::{
 };
 use domicile_residency::standing::{
     Answer,
-    evaluate::{Triggered, Untriggered},
+    evaluate::Triggered,
     words::{Kind, Role, Status},
 };
 
@@ -37,7 +37,7 @@ pub(super) fn internal(ground: &Ground<'_>) -> Paper {
     let mut sections = vec![registration(ground, true), contacts(ground, |_| true, true)];
     let head = ["duty", "answer", "why", "law"].map(str::to_owned).to_vec();
     let rows = ground.section.duties.iter().map(|line| {
-        vec![line.duty.clone(), line.answer.word().replace('_', " "), reason(&line.answer), line.law.clone()]
+        vec![line.duty.clone(), line.answer.word().replace('_', " "), line.reason.clone(), line.law.clone()]
     });
     sections.push(Section { title: "What the law asks".to_owned(), blocks: vec![Block::Table(head, rows.collect())] });
     sections.push(declined(ground));
@@ -225,38 +225,4 @@ fn push(fields: &mut Vec<(String, String)>, name: &str, value: Option<&String>) 
 fn status(word: &str) -> String {
     let known = Status::from_word(word);
     if let Some(status) = known { status.about().to_owned() } else { word.to_owned() }
-}
-
-/// Why an answer is what it is.
-pub(super) fn reason(answer: &Answer) -> String {
-    match answer {
-        Answer::NotTriggered(because) => untriggered(because),
-        Answer::MetBy { check, evidence } => format!("{}: {evidence}", check.about()),
-        Answer::NeedsOperator { what } => what.clone(),
-        Answer::ChosenNotTo { who, when_ts, why } => format!("{who}, {}: {why}", day(*when_ts)),
-        Answer::ConflictsWith { with, how } => format!("with {with}: {how}"),
-        Answer::DeclinedByDesign { .. } => "always; the words are below".to_owned(),
-    }
-}
-
-fn untriggered(because: &Untriggered) -> String {
-    match because {
-        Untriggered::BelowThreshold { threshold, counted, ours, unknown, short_by } => {
-            format!(
-                "{} and {unknown} unknown, of {threshold} ({}): short by {short_by}",
-                plural::counted(*ours, "account", "accounts"),
-                counted.word()
-            )
-        }
-        Untriggered::NoUsers { unknown } => {
-            let (unknown, are) =
-                (plural::counted(*unknown, "account", "accounts"), if *unknown == 1 { "is" } else { "are" });
-            format!("nobody is noted as living there; {unknown} {are} unknown")
-        }
-        Untriggered::OtherService { .. } => "it is for another kind of service".to_owned(),
-        Untriggered::Exempt { audience } => format!("it is not for a service for: {}", audience.about()),
-        Untriggered::NobodyAsked => "no authority has asked".to_owned(),
-        Untriggered::Established => "there is an establishment".to_owned(),
-        Untriggered::NotCritical => "it is for critical infrastructure".to_owned(),
-    }
 }

@@ -90,6 +90,11 @@ impl Language {
         }
     }
 
+    /// What its speakers call it.
+    pub fn own_name(self) -> &'static str {
+        self.words().name
+    }
+
     /// The language of a code such as `de` or `de-AT`.
     pub fn from_code(code: &str) -> Option<Self> {
         let main = code.split(['-', '_']).next().unwrap_or_default();

@@ -110,46 +110,7 @@ fn entry(out: &mut String, line: &Value) {
 
 /// Why the answer is what it is, in a sentence.
 pub(super) fn reason(line: &Value) -> String {
-    let text = |key: &str| line[key].as_str().unwrap_or_default();
-    let count = |key: &str| number(line[key].as_u64().unwrap_or_default());
-    match text("answer") {
-        "met_by" => text("evidence").to_owned(),
-        "needs_operator" => text("what").to_owned(),
-        "chosen_not_to" => {
-            let day = line["when_ts"].as_i64().map(date).unwrap_or_default();
-            format!("{}, {day}: {}", text("who"), text("why"))
-        }
-        "conflicts_with" => format!("with {}: {}", text("with"), text("how")),
-        "declined_by_design" => {
-            "always, whatever is asked; the words for it are in `domicile standing show`".to_owned()
-        }
-        _ => untriggered(line, &text, &count),
-    }
-}
-
-fn untriggered<'l>(line: &'l Value, text: &impl Fn(&str) -> &'l str, count: &impl Fn(&str) -> String) -> String {
-    let unknown = line["unknown"].as_u64().unwrap_or_default();
-    match text("because") {
-        "below_threshold" => {
-            let also = if unknown > 0 { format!(" (and {} nobody knows of)", count("unknown")) } else { String::new() };
-            let counted = text("counted").replace("yearly", "a year's").replace("registered", "");
-            let from = format!("{} {counted}", count("threshold"));
-            format!("{}{also} of {} users: short by {}", count("ours"), from.trim(), count("short_by"))
-        }
-        "no_users" if unknown > 0 => {
-            format!("nobody is noted as living there ({} are not noted at all)", count("unknown"))
-        }
-        "no_users" => "nobody lives there".to_owned(),
-        "other_service" => {
-            let services: Vec<&str> = list(&line["services"]).iter().filter_map(Value::as_str).collect();
-            format!("it is for services with {}, and this is none", services.join(", ").replace('_', " "))
-        }
-        "exempt" => format!("it does not concern a service for a {}", text("audience")),
-        "nobody_asked" => "it applies once an authority asks, and none has".to_owned(),
-        "established" => "it is for those without an establishment there".to_owned(),
-        "not_critical" => "it is for operators of critical infrastructure".to_owned(),
-        other => other.to_owned(),
-    }
+    line["reason"].as_str().unwrap_or_default().to_owned()
 }
 
 fn list(value: &Value) -> &[Value] {

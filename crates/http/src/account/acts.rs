@@ -1,0 +1,168 @@
+//! POST /account/{language}/jurisdiction, export and erase (what somebody does with their own data)
+
+use axum::{
+    body::Body,
+    extract::{Path, Request, State},
+    http::{
+        HeaderValue,
+        header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+};
+use domicile_app::{
+    Error,
+    accounts::{Key, Limit},
+    error::forbidden,
+    evidence::access_log::Operator,
+};
+use domicile_core::error::{ErrorKind, MatrixError};
+use futures::{StreamExt as _, stream};
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
+
+use super::{
+    address, home, known,
+    page::around,
+    visitor::{COOKIE, Visitor, attachment},
+    words::Words,
+};
+use crate::{error::Failure, pages::go_to, pages::shown::number, state::Services};
+
+/// Bytes of a file that are in memory at once.
+const PIECE: usize = 64 * 1024;
+
+#[derive(Deserialize)]
+struct Jurisdiction {
+    code: String,
+}
+
+/// Notes under whose law somebody lives, by their own word.
+pub(super) async fn jurisdiction(
+    State(services): State<Services>,
+    Path(language): Path<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (visitor, form) = Visitor::acting(&services, known(&language)?, request).await?;
+    let Jurisdiction { code } = form.fields()?;
+    let code = code.trim().to_ascii_uppercase();
+    let code = Some(code.as_str()).filter(|code| !code.is_empty());
+    match services.jurisdictions.correct(&visitor.session.user_id, code).await {
+        Ok(_) => Ok(go_to(&address(visitor.language), Vec::new())),
+        Err(error) => refused(&services, &visitor, error).await,
+    }
+}
+
+#[derive(Deserialize)]
+struct Export {
+    recipient: String,
+    password: String,
+}
+
+/// All that is held about somebody, in a file that only they can open.
+pub(super) async fn export(
+    State(services): State<Services>,
+    Path(language): Path<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (visitor, form) = Visitor::acting(&services, known(&language)?, request).await?;
+    let Export { recipient, password } = form.fields()?;
+    let made = match confirmed(&services, &visitor, password).await {
+        Ok(()) => services.exports.own(&visitor.session.user_id, &recipient).await,
+        Err(error) => Err(error),
+    };
+    let (file, bytes) = match made {
+        Ok(made) => made,
+        Err(error) => return refused(&services, &visitor, error).await,
+    };
+    let file = tokio::fs::File::from_std(file);
+    let pieces = stream::unfold(file, |mut file| async move {
+        let mut piece = vec![0; PIECE];
+        match file.read(&mut piece).await {
+            Ok(0) => None,
+            Ok(read) => {
+                piece.truncate(read);
+                Some((Ok(piece), file))
+            }
+            Err(error) => Some((Err(error), file)),
+        }
+    });
+    let mut answer = Body::from_stream(pieces.boxed()).into_response();
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_DISPOSITION, attachment(&format!("{}.tar.age", visitor.session.user_id.localpart())));
+    Ok(answer)
+}
+
+#[derive(Deserialize)]
+struct Erase {
+    password: String,
+    #[serde(default)]
+    sure: Option<String>,
+}
+
+/// Removes somebody who asks for it, and shows what remains.
+pub(super) async fn erase(
+    State(services): State<Services>,
+    Path(language): Path<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (visitor, form) = Visitor::acting(&services, known(&language)?, request).await?;
+    let Erase { password, sure } = form.fields()?;
+    if sure.is_none() {
+        let unsure = ErrorKind::InvalidParam.with("Tick the box: it cannot be taken back.");
+        return refused(&services, &visitor, unsure.into()).await;
+    }
+    if let Err(error) = confirmed(&services, &visitor, password).await {
+        return refused(&services, &visitor, error).await;
+    }
+    let user_id = &visitor.session.user_id;
+    let by = Operator { name: user_id.to_string(), uid: None };
+    let signed = services.erasures.erase(user_id, by, "by their own wish".to_owned()).await?;
+    let service = services.users.server_name().to_string();
+    let receipt = receipt(visitor.words(), signed.number, &signed.document["body"]);
+    Ok(around(&service, visitor.language, None, &receipt).with_cookie(COOKIE.clear()).into_response())
+}
+
+/// Whether somebody who is signed in has shown their password again. Attempts are limited as those of signing in are.
+async fn confirmed(services: &Services, visitor: &Visitor, password: String) -> Result<(), Error> {
+    let user_id = &visitor.session.user_id;
+    services.rate_limits.check(Limit::LoginAccount, Key::name(user_id.as_str()))?;
+    if services.accounts.check_password(user_id, password).await? {
+        return Ok(());
+    }
+    Err(forbidden("The password is wrong."))
+}
+
+/// The page again, with what was wrong.
+async fn refused(services: &Services, visitor: &Visitor, error: Error) -> Result<Response, Failure> {
+    let error: MatrixError = match error {
+        Error::Matrix(error) if error.kind.status() < 500 => error,
+        other => return Err(other.into()),
+    };
+    let status = axum::http::StatusCode::from_u16(error.kind.status()).unwrap_or(axum::http::StatusCode::BAD_REQUEST);
+    Ok(home::page(services, visitor, Some(&error)).await?.with_status(status).into_response())
+}
+
+fn receipt(words: &Words, document: u64, body: &Value) -> Markup {
+    let empty = Vec::new();
+    let rows: i64 = body["erased"].as_array().unwrap_or(&empty).iter().filter_map(|one| one["rows"].as_i64()).sum();
+    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    html! {
+        h1 { (words.erased_title) }
+        p.lead { (words.erased) " " (number(rows)) ". " (words.receipt) " " (document) "." }
+        h2 { (words.unreadable) }
+        div.card lang="en" { ul.plain { @for one in body["unreadable"].as_array().unwrap_or(&empty) { li { (text(one, "what")) br; span.soft { (text(one, "why")) } } } } }
+        h2 { (words.remaining) }
+        div.card lang="en" {
+            ul.plain {
+                @for one in body["remaining"].as_array().unwrap_or(&empty) {
+                    li { b { (text(one, "where")) } ": " (text(one, "why")) br; span.soft { (text(one, "until")) } }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! POST /account/{language}/login and logout (signing in to one's own page, and out)
+
+use axum::{
+    extract::{Path, Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use domicile_app::{Error, accounts::NewSession, error::forbidden, standing::Language};
+use domicile_core::{error::MatrixError, rng};
+use maud::html;
+use serde::Deserialize;
+
+use super::{
+    address, known,
+    page::{around, refusal},
+    visitor::{COOKIE, Visitor},
+    words::Words,
+};
+use crate::{
+    error::Failure,
+    extract::{Client, Private},
+    pages::{Page, cookie::Cookie, form, form::Form, go_to},
+    state::Services,
+};
+
+/// The device that the page is. It has one name for all browsers: signing in again ends the session before.
+const DEVICE: &str = "ACCOUNTPAGE";
+/// By which the form is known that somebody without a session was shown.
+const FORM_COOKIE: Cookie = Cookie { name: "domicile_account_form", path: super::HOME };
+/// Letters of that secret.
+const SECRET: usize = 32;
+
+/// Where one signs in.
+pub(super) fn page(
+    services: &Services,
+    language: Language,
+    private: bool,
+    name: &str,
+    refused: Option<&MatrixError>,
+) -> Page {
+    let words = Words::of(language);
+    let secret = rng::name(&rng::OsRng, SECRET);
+    let content = html! {
+        h1 { (words.title) }
+        p.lead { (words.about) }
+        (refusal(words, refused))
+        form.act.card method="post" action={ (address(language)) "/login" } {
+            input type="hidden" name=(form::TOKEN) value=(secret);
+            label { (words.name) input name="name" value=(name) autocomplete="username" autocapitalize="none" required; }
+            label { (words.password) input type="password" name="password" autocomplete="current-password" required; }
+            p.hint { (words.session) }
+            button type="submit" { (words.sign_in) }
+        }
+    };
+    let service = services.users.server_name().to_string();
+    around(&service, language, None, &content).with_cookie(FORM_COOKIE.set(&secret, private))
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    name: String,
+    password: String,
+}
+
+pub(super) async fn sign_in(
+    State(services): State<Services>,
+    Path(language): Path<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let language = known(&language)?;
+    let private = request.extensions().get::<Private>().is_some();
+    let client = request.extensions().get::<Client>().copied().unwrap_or_default();
+    let secret = FORM_COOKIE.get(request.headers());
+    let form = Form::read(request).await?;
+    if secret.is_none_or(|secret| secret != form.token()) {
+        return Err(forbidden("The page was open for too long, or the browser takes no cookies: load it again.").into());
+    }
+    let Credentials { name, password } = form.fields()?;
+    let wanted = NewSession {
+        device_id: Some(DEVICE.into()),
+        display_name: Some(Words::of(Language::En).title.to_owned()),
+        // So that the session ends by itself.
+        with_refresh: true,
+    };
+    match services.logins.with_password(&name, password, wanted, client.address).await {
+        Ok((_, opened)) => {
+            let cookies = vec![COOKIE.set(&opened.tokens.access_token, private), FORM_COOKIE.clear()];
+            Ok(go_to(&address(language), cookies))
+        }
+        Err(Error::Matrix(error)) if error.kind.status() < 500 => {
+            let status = StatusCode::from_u16(error.kind.status()).unwrap_or(StatusCode::FORBIDDEN);
+            Ok(page(&services, language, private, &name, Some(&error)).with_status(status).into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) async fn sign_out(
+    State(services): State<Services>,
+    Path(language): Path<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let language = known(&language)?;
+    let (visitor, _) = Visitor::acting(&services, language, request).await?;
+    let device_id = visitor.session.device_id.clone();
+    services.devices.remove(visitor.session.user_num, &[device_id]).await?;
+    Ok(go_to(&address(language), vec![COOKIE.clear()]))
+}

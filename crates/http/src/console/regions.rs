@@ -1,0 +1,196 @@
+//! GET /console/regions (regions and cells, and how many accounts there are)
+
+use std::sync::Arc;
+
+use axum::{Router, extract::State, routing::get};
+use domicile_app::{
+    accounts::Users,
+    federation::{Outbound, outbound::Behind},
+    residency::{CellLayout, DirectoryStatus, Layout, RegionLayout},
+    standing::Duties,
+};
+use maud::{Markup, html};
+
+use super::{
+    frame::{Broken, Part, page},
+    visitor::Visitor,
+};
+use crate::{
+    admin::AdminServices,
+    pages::{
+        Page,
+        shown::{number, tag, time},
+    },
+};
+
+/// What numbers are rounded down to for those who are no operators of the region.
+const ROUND: u64 = 100;
+
+pub(super) fn routes() -> Router<AdminServices> {
+    Router::new().route("/console/regions", get(show))
+}
+
+async fn show(
+    visitor: Visitor,
+    State(users): State<Arc<Users>>,
+    State(duties): State<Arc<Duties>>,
+    State(outbound): State<Arc<Outbound>>,
+) -> Result<Page, Broken> {
+    let accounts = accounts(duties.table(false).await?.users, visitor.is_insider());
+    let Some(cells) = users.localities().cells() else {
+        return Ok(page(&visitor, Part::Regions, "Regions and cells", &only(&visitor, &accounts)));
+    };
+    let layout = Layout::of(&cells.own);
+    let directory = if visitor.is_insider() { Some(cells.names.status().await?) } else { None };
+    let mut behind = Vec::new();
+    if visitor.is_insider() {
+        for cell in layout.regions.iter().flat_map(|region| &region.cells).filter(|cell| !cell.is_own) {
+            behind.push((cell.name.clone(), outbound.how_far(&cell.destination).await?));
+        }
+    }
+    let content = html! {
+        p.lead {
+            "By the deployment document " (layout.serial) ". A cell counts its own accounts; how many another one has is shown by its own console, so that no \
+             cell has to know."
+        }
+        @for region in &layout.regions { (region_of(region, &accounts, &behind)) }
+        (flows(&layout))
+        @if let Some(status) = &directory { (directory_of(status)) }
+        @if !layout.gone.is_empty() {
+            h2 { "Cells that are gone" }
+            div.card { ul.plain { @for (name, what) in &layout.gone { li { (name) " " (tag("", what)) } } } }
+        }
+        (moves())
+    };
+    Ok(page(&visitor, Part::Regions, "Regions and cells", &content))
+}
+
+/// How many accounts are here, as somebody may know it.
+fn accounts(count: u64, exact: bool) -> String {
+    match count {
+        count if exact => number(count),
+        count if count < ROUND => format!("fewer than {ROUND}"),
+        count => format!("about {}", number(count / ROUND * ROUND)),
+    }
+}
+
+/// A deployment of one cell.
+fn only(visitor: &Visitor, accounts: &str) -> Markup {
+    html! {
+        p.lead { "This deployment has one cell, which is all of it." }
+        ul.tiles { li { div { b { (accounts) } span { "accounts" } } } li { div { b { (visitor.region.as_str()) } span { "its region" } } } }
+        div.card {
+            p { "It can become a deployment of several regions under traffic: " code { "domicile deployment init" } " begins one." }
+        }
+    }
+}
+
+fn region_of(region: &RegionLayout, accounts: &str, behind: &[(String, Behind)]) -> Markup {
+    html! {
+        section aria-labelledby={ "region-" (region.name) } {
+            h2 id={ "region-" (region.name) } {
+                (region.name) " "
+                @if region.is_own { (tag("good", "here")) " " }
+                @if !region.trusted { (tag("warn", "not trusted")) }
+            }
+            div.card {
+                dl {
+                    dt { "Jurisdictions" } dd { (region.jurisdictions.join(", ")) }
+                    dt { "Signing in" } dd { (region.front_door) }
+                    dt { "Names and pictures" } dd { (region.profiles) }
+                    dt { "With other servers" } dd { (region.outer) }
+                }
+            }
+            div.wide tabindex="0" role="region" aria-label={ "Cells of " (region.name) } {
+                table {
+                    thead { tr { th scope="col" { "Cell" } th.number scope="col" { "Accounts" } th scope="col" { "Does" } th scope="col" { "Way to it" } th.text scope="col" { "Clients find it at" } } }
+                    tbody { @for cell in &region.cells { (cell_of(cell, accounts, behind)) } }
+                }
+            }
+        }
+    }
+}
+
+fn cell_of(cell: &CellLayout, accounts: &str, behind: &[(String, Behind)]) -> Markup {
+    let behind = behind.iter().find(|(name, _)| *name == cell.name).map(|(_, behind)| behind);
+    html! {
+        tr {
+            th scope="row" { (cell.name) @if cell.is_own { " " (tag("good", "this cell")) } }
+            td.number { @if cell.is_own { (accounts) } @else { span.soft { "its own matter" } } }
+            td {
+                @if cell.directory { "directory" }
+                @if cell.directory && !cell.gateway_for.is_empty() { ", " }
+                @if !cell.gateway_for.is_empty() { "gateway for " (cell.gateway_for.join(", ")) }
+            }
+            td {
+                @match behind {
+                    None => { span.soft { "–" } }
+                    Some(behind) if behind.failures > 0 => {
+                        (tag("bad", "out of reach"))
+                        @if let Some(since) = behind.failing_since_ts { " since " (time(since)) }
+                        ", " (number(behind.events)) " events wait"
+                    }
+                    Some(behind) if behind.events > 0 => { (tag("warn", "behind")) " " (number(behind.events)) " events wait" }
+                    Some(_) => { (tag("good", "told all")) }
+                }
+            }
+            td.text { (cell.client_url) }
+        }
+    }
+}
+
+fn flows(layout: &Layout) -> Markup {
+    html! {
+        h2 { "What may cross" }
+        @if layout.flows.is_empty() {
+            div.card { p { "Nothing may be copied from one region's people into another region." } }
+        } @else {
+            div.wide tabindex="0" role="region" aria-label="What may cross between regions" {
+                table {
+                    thead { tr { th scope="col" { "From people of" } th scope="col" { "Into" } th scope="col" { "What" } th.text scope="col" { "Legal basis" } } }
+                    tbody {
+                        @for flow in &layout.flows {
+                            tr { td { (flow.from) } td { (flow.to) } td { (flow.rule) } td.text { (flow.basis) } }
+                        }
+                    }
+                }
+            }
+            p.soft { "Between two regions the stricter direction wins. A pair that is not here shares nothing." }
+        }
+    }
+}
+
+fn directory_of(status: &DirectoryStatus) -> Markup {
+    html! {
+        h2 { "The directory" }
+        div.card {
+            dl {
+                dt { "Decides" } dd { (status.decider) ", term " (status.term) @if status.decides_here { " " (tag("good", "this cell")) } }
+                dt { "Known here" } dd { (number(i128::try_from(status.tickets).unwrap_or_default())) " people's homes, " (number(i128::try_from(status.at_home).unwrap_or_default())) " of them here" }
+                @if let Some(names) = status.names { dt { "Names taken" } dd { (number(names)) " in the whole deployment" } }
+                @if let Some(index) = status.log_index { dt { "Log" } dd { "entry " (index) @if let Some(hash) = &status.log_hash { ", " span.mono { (hash) } } } }
+            }
+        }
+    }
+}
+
+/// Moves of people from one cell to another.
+fn moves() -> Markup {
+    html! {
+        h2 { "Moves" }
+        div.card { p { "People are moved on the command line; nothing is moved from here." } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_no_operator_of_the_region_learns_round_numbers() {
+        assert_eq!(accounts(1_234, true), "1\u{202f}234");
+        assert_eq!(accounts(1_234, false), "about 1\u{202f}200");
+        assert_eq!(accounts(99, false), "fewer than 100");
+        assert_eq!(accounts(3, true), "3");
+    }
+}
