@@ -3,6 +3,7 @@
 mod accounts;
 mod blocklists;
 mod deployment;
+mod encryption;
 mod ephemeral;
 mod evidence;
 mod federation;
@@ -26,10 +27,7 @@ use domicile_app::{
     accounts::{LoginTokens, OpenIdTokens, Standings, UserDirectory, Users},
     admin::Health,
     calls::Calls,
-    e2ee::{
-        CrossSigning, DehydratedDevices, DeviceKeys, DeviceListCopies, DeviceLists, KeyBackup, KeySignatures,
-        OneTimeKeys, ToDevice, ToDeviceParts,
-    },
+    e2ee::{DeviceListCopies, DeviceLists, ToDevice, ToDeviceParts},
     ephemeral::{Presence, Receipts, Typing},
     events::{
         Events, Presenter,
@@ -56,6 +54,7 @@ use domicile_http::{
 use domicile_store::Store;
 
 use accounts::{AccountSettings, People};
+use encryption::OfDevices;
 use ephemeral::{Boards, Told};
 use push::Notifying;
 use reading::Ground;
@@ -259,6 +258,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let people = (Arc::clone(&users), Arc::clone(&devices), Arc::clone(&accounts), Arc::clone(&jobs));
     let told = evidence.of_people(&store, people, settings.media.max_upload.0, surroundings).await?;
     let standing = standing::begin(settings.standing, known, &settings.discovery, &federation.own_keys, surroundings);
+    let lists = OfDevices { device_lists: &device_lists, copies: &copies, to_device: &to_device };
+    let encryption = encryption::wire(known, lists, &uia, &federation, surroundings);
     let services = Services::new(AllServices {
         probes: Arc::clone(&probes),
         access_log: Arc::clone(&evidence.access_log),
@@ -292,22 +293,12 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             Arc::clone(&members),
             remote_profiles,
         )),
-        device_keys: Arc::new(DeviceKeys::new(
-            store.clone(),
-            Arc::clone(&users),
-            Arc::clone(&device_lists),
-            Arc::clone(&copies),
-        )),
-        one_time_keys: Arc::new(OneTimeKeys::new(store.clone(), Arc::clone(&users), Arc::clone(&federation.peers))),
-        cross_signing: Arc::new(CrossSigning::new(store.clone(), Arc::clone(&device_lists), Arc::clone(&uia))),
-        key_signatures: Arc::new(KeySignatures::new(store.clone(), Arc::clone(&device_lists))),
-        key_backup: Arc::new(KeyBackup::new(store.clone())),
-        dehydrated_devices: Arc::new(DehydratedDevices::new(
-            store.clone(),
-            clock(),
-            Arc::clone(&device_lists),
-            Arc::clone(&to_device),
-        )),
+        device_keys: encryption.device_keys,
+        one_time_keys: encryption.one_time_keys,
+        cross_signing: encryption.cross_signing,
+        key_signatures: encryption.key_signatures,
+        key_backup: encryption.key_backup,
+        dehydrated_devices: encryption.dehydrated_devices,
         room_maker: Arc::new(RoomMaker::new(
             Arc::clone(&sender),
             Arc::clone(&users),

@@ -62,8 +62,8 @@ pub(super) struct Write {
 pub(super) struct Check {
     /// The file; `-` for the standard input.
     file: PathBuf,
-    /// A key that you know, with its id, such as "ed25519:a_abcd=base64", or a deployment's root key, "ed25519:base64". Without one, the running
-    /// server's own are asked for.
+    /// A key that you know, with its id, such as `ed25519:a_abcd=BASE64`, or a deployment's root key, `ed25519:BASE64`. Without
+    /// one, the running server's own are asked for.
     #[arg(long = "key")]
     keys: Vec<String>,
     /// The deployment's name; without it, server.name.

@@ -49,6 +49,7 @@ impl TestServer {
             evidence: serde_json::to_string(seen.evidence).expect("texts"),
             rate: seen.rates.0,
             control_rate: seen.rates.1,
+            country: None,
         };
         let mut batch = Batch::new();
         probes::insert(&mut batch, run, vec![result]);

@@ -4,7 +4,6 @@
 use domicile_core::{
     calendar::{day, minute},
     error::ErrorKind,
-    plural,
 };
 use domicile_residency::standing::{
     Answer,

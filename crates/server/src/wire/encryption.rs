@@ -1,0 +1,60 @@
+//! What keeps the keys of devices, and hands them out.
+
+use std::sync::Arc;
+
+use domicile_app::{
+    accounts::Uia,
+    e2ee::{
+        CrossSigning, DehydratedDevices, DeviceKeys, DeviceListCopies, DeviceLists, KeyBackup, KeySignatures,
+        OneTimeKeys, ToDevice,
+    },
+};
+
+use super::{Surroundings, federation::Federation, remote::Known};
+
+/// What is made here.
+pub(super) struct Encryption {
+    pub(super) device_keys: Arc<DeviceKeys>,
+    pub(super) one_time_keys: Arc<OneTimeKeys>,
+    pub(super) cross_signing: Arc<CrossSigning>,
+    pub(super) key_signatures: Arc<KeySignatures>,
+    pub(super) key_backup: Arc<KeyBackup>,
+    pub(super) dehydrated_devices: Arc<DehydratedDevices>,
+}
+
+/// What tells others of devices.
+#[derive(Clone, Copy)]
+pub(super) struct OfDevices<'a> {
+    pub(super) device_lists: &'a Arc<DeviceLists>,
+    pub(super) copies: &'a Arc<DeviceListCopies>,
+    pub(super) to_device: &'a Arc<ToDevice>,
+}
+
+pub(super) fn wire(
+    known: Known<'_>,
+    lists: OfDevices<'_>,
+    uia: &Arc<Uia>,
+    federation: &Federation,
+    surroundings: &Surroundings,
+) -> Encryption {
+    let Known { store, users, .. } = known;
+    let OfDevices { device_lists, copies, to_device } = lists;
+    Encryption {
+        device_keys: Arc::new(DeviceKeys::new(
+            store.clone(),
+            Arc::clone(users),
+            Arc::clone(device_lists),
+            Arc::clone(copies),
+        )),
+        one_time_keys: Arc::new(OneTimeKeys::new(store.clone(), Arc::clone(users), Arc::clone(&federation.peers))),
+        cross_signing: Arc::new(CrossSigning::new(store.clone(), Arc::clone(device_lists), Arc::clone(uia))),
+        key_signatures: Arc::new(KeySignatures::new(store.clone(), Arc::clone(device_lists))),
+        key_backup: Arc::new(KeyBackup::new(store.clone())),
+        dehydrated_devices: Arc::new(DehydratedDevices::new(
+            store.clone(),
+            Arc::clone(&surroundings.clock),
+            Arc::clone(device_lists),
+            Arc::clone(to_device),
+        )),
+    }
+}
