@@ -65,7 +65,8 @@ pub async fn ask_as(
     let (status, answer) = match unix::ask(&path(config), request.body(Full::new(bytes.clone()))?).await {
         Ok(answered) => answered,
         Err(UnixError::Nobody(_)) => {
-            alone(config, builder(&method, path_and_query, by).body(Body::from(bytes))?).await?
+            // It has a whole server in it.
+            Box::pin(alone(config, builder(&method, path_and_query, by).body(Body::from(bytes))?)).await?
         }
         Err(error) => return Err(error.into()),
     };

@@ -62,7 +62,7 @@ pub(super) struct Write {
 pub(super) struct Check {
     /// The file; `-` for the standard input.
     file: PathBuf,
-    /// A key that you know, with its id, such as "ed25519:a_abcd=base64", or a deployment's root key, "ed25519:base64". Without one, the running
+    /// A key that you know, with its id, such as `ed25519:a_abcd=base64`, or a deployment's root key, `ed25519:base64`. Without one, the running
     /// server's own are asked for.
     #[arg(long = "key")]
     keys: Vec<String>,
