@@ -53,7 +53,7 @@ async fn hostile() -> TestServer {
 
 #[tokio::test]
 async fn nothing_that_somebody_wrote_is_markup() {
-    let server = hostile().await;
+    let server = Box::pin(hostile()).await;
     let mut ada = Browser::of(&server, "ada").await;
     let mut seen = 0;
     for path in [
@@ -78,7 +78,7 @@ async fn nothing_that_somebody_wrote_is_markup() {
 
 #[tokio::test]
 async fn what_was_typed_wrongly_is_no_markup_either() {
-    let server = hostile().await;
+    let server = Box::pin(hostile()).await;
     let mut ada = Browser::of(&server, "ada").await;
     let answers = [
         ada.act(

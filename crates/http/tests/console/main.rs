@@ -1,6 +1,6 @@
 //! The operator's console over HTTP: who gets in, what they may, and that nothing that somebody wrote is markup.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test whose helper fails has failed")]
+#![expect(clippy::unwrap_used, reason = "a test whose helper fails has failed")]
 
 use axum::{
     body::Body,
