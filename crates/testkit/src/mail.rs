@@ -157,12 +157,11 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                     mail.push_str(line.strip_prefix('.').unwrap_or(&line));
                     mail.push('\n');
                 }
-                match behaviour {
-                    MailBehaviour::Refuses(status) => format!("{status} not now\r\n"),
-                    _ => {
-                        told.lock().mails.push(mail);
-                        "250 taken\r\n".to_owned()
-                    }
+                if let MailBehaviour::Refuses(status) = behaviour {
+                    format!("{status} not now\r\n")
+                } else {
+                    told.lock().mails.push(mail);
+                    "250 taken\r\n".to_owned()
                 }
             }
             "QUIT" => {

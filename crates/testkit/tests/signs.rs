@@ -107,7 +107,7 @@ impl World {
 
 #[tokio::test]
 async fn a_listing_opens_an_incident_a_probe_confirms_it_and_the_next_dump_and_probes_end_it() {
-    let mut world = World::new().await;
+    let mut world = Box::pin(World::new()).await;
     assert!(world.incidents().await.is_empty() && world.alerts().await.is_empty());
 
     world.dump(ENTRY).await;
@@ -153,7 +153,7 @@ async fn a_listing_opens_an_incident_a_probe_confirms_it_and_the_next_dump_and_p
 
 #[tokio::test]
 async fn whoever_was_told_is_told_the_end_once() {
-    let mut world = World::new().await;
+    let mut world = Box::pin(World::new()).await;
     world.dump(ENTRY).await;
     let standing = &world.server.admin.standing;
     let number = world.incidents().await[0].incident;
@@ -191,7 +191,7 @@ async fn whoever_was_told_is_told_the_end_once() {
 
 #[tokio::test]
 async fn an_end_that_nobody_could_be_told_of_is_told_later() {
-    let world = World::new().await;
+    let world = Box::pin(World::new()).await;
     world.dump(ENTRY).await;
     let number = world.incidents().await[0].incident;
     let update = world.incidents().await[0].updates[0].update;
@@ -207,7 +207,7 @@ async fn an_end_that_nobody_could_be_told_of_is_told_later() {
 
 #[tokio::test]
 async fn a_register_that_is_damaged_clears_nobody_and_is_its_own_alert() {
-    let world = World::new().await;
+    let world = Box::pin(World::new()).await;
     world.dump(ENTRY).await;
     std::fs::remove_file(world.folder.path().join("dump.csv")).expect("the file is there");
     world.server.clock.advance(HOUR_MS);

@@ -17,10 +17,10 @@ use super::alerts::listed;
 
 async fn server(mail: &FakeMailServer, security: MailSecurity, more: impl FnOnce(&mut Config)) -> TestServer {
     let mut config = Config::default();
-    config.mail.server = "localhost".to_owned();
+    "localhost".clone_into(&mut config.mail.server);
     config.mail.port = u32::from(mail.port);
     config.mail.security = security;
-    config.mail.from = "Domicile <domicile@example.org>".to_owned();
+    "Domicile <domicile@example.org>".clone_into(&mut config.mail.from);
     config.standing.alert_mail = vec!["ada@example.org".to_owned(), "Grace <grace@example.org>".to_owned()];
     more(&mut config);
     TestServer::with_settings(Settings { config, egress: client_settings(), ..Settings::default() }).await
