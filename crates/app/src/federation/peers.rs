@@ -1,14 +1,14 @@
 //! Asking other servers.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io::BufReader, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use domicile_core::{
     error::{ErrorKind, MatrixError},
-    locality::{Destination, is_cell},
+    locality::{CellName, Destination, is_cell},
 };
 pub use domicile_egress::client::Bounds;
-use domicile_egress::{ClientError, FederationClient};
+use domicile_egress::{ClientError, FederationClient, client::Pieces};
 use parking_lot::Mutex;
 use ruma::{
     ServerName,
@@ -20,6 +20,7 @@ use ruma::{
         path_builder::PathBuilder,
     },
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{OwnKeys, Policy};
@@ -30,6 +31,8 @@ pub const ORDINARY: Bounds = Bounds { time: Duration::from_secs(30), bytes: 4 * 
 /// What an answer with a room's state or history may cost.
 pub const LARGE: Bounds = Bounds { time: Duration::from_mins(5), bytes: 256 * 1024 * 1024 };
 
+/// Bytes of a large answer that are read at once.
+const BUFFER: usize = 64 * 1024;
 /// Bytes of another server's text that are passed on.
 const TEXT: usize = 500;
 
@@ -197,6 +200,32 @@ impl Peers {
         answer
     }
 
+    /// Asks a server with our signature for something large, and reads the answer piece by piece, as `A`.
+    pub async fn ask_large<R, A>(&self, to: &ServerName, request: R) -> Result<A, PeerError>
+    where
+        R: OutgoingRequest<Authentication = ServerSignatures>,
+        for<'a> R::PathBuilder: PathBuilder<Input<'a> = ()>,
+        A: DeserializeOwned + Send + 'static,
+    {
+        let signer = self.own.outer();
+        let input = XMatrixSigningInput::new(self.own.server_name().to_owned(), to.to_owned(), signer.key_pair());
+        let request = made(to, request, input);
+        let asking = async {
+            let answer = self.send_for_pieces(to, request?, LARGE).await?;
+            if answer.status().as_u16() >= 300 {
+                return Err(refusal(&answer.map(Pieces::whole)));
+            }
+            let reader = BufReader::with_capacity(BUFFER, answer.into_body());
+            let read = tokio::task::spawn_blocking(move || serde_json::from_reader(reader)).await;
+            let read = read.map_err(|error| PeerError::Request(error.to_string()))?;
+            read.map_err(|error| PeerError::Nonsense(error.to_string()))
+        };
+        let answer = asking.await;
+        let word = answer.as_ref().err().map_or("answered", PeerError::word);
+        *self.counts.lock().entry(word).or_default() += 1;
+        answer
+    }
+
     async fn answer<R: OutgoingRequest>(
         &self,
         to: &ServerName,
@@ -222,17 +251,34 @@ impl Peers {
         request: http::Request<Bytes>,
         bounds: Bounds,
     ) -> Result<http::Response<Bytes>, PeerError> {
+        match self.way_to(to)? {
+            Some((link, cell)) => link.ask(&cell, request, bounds).await,
+            None => Ok(self.client.ask(to, request, bounds).await?),
+        }
+    }
+
+    async fn send_for_pieces(
+        &self,
+        to: &ServerName,
+        request: http::Request<Bytes>,
+        bounds: Bounds,
+    ) -> Result<http::Response<Pieces>, PeerError> {
+        match self.way_to(to)? {
+            Some((link, cell)) => Ok(link.ask(&cell, request, bounds).await?.map(Pieces::from)),
+            None => Ok(self.client.ask_in_pieces(to, request, bounds).await?),
+        }
+    }
+
+    /// The link on which a cell is asked; nothing for another server, which the lists must allow.
+    fn way_to(&self, to: &ServerName) -> Result<Option<(&InnerLink, CellName)>, PeerError> {
         if to == self.own.server_name() {
             return Err(PeerError::Ourselves);
         }
         if let Destination::Cell(cell) = Destination::of_peer(to) {
-            let link = self.link.as_ref().ok_or_else(|| PeerError::NoCell(cell.as_str().to_owned()))?;
-            return link.ask(&cell, request, bounds).await;
+            let link = self.link.as_deref().ok_or_else(|| PeerError::NoCell(cell.as_str().to_owned()))?;
+            return Ok(Some((link, cell)));
         }
-        if !self.policy.allows(to) {
-            return Err(PeerError::Refused);
-        }
-        Ok(self.client.ask(to, request, bounds).await?)
+        if self.policy.allows(to) { Ok(None) } else { Err(PeerError::Refused) }
     }
 
     /// Requests by outcome, without a name of anybody.

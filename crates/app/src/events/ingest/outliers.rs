@@ -156,27 +156,11 @@ impl Ingest {
     }
 
     /// A state of events that are here: its root, which is on disk.
-    pub(crate) async fn state_of(&self, state: &[(EventNum, Arc<Pdu>)]) -> Result<NodeNum> {
-        let mut changes = Vec::with_capacity(state.len());
-        for (event_num, pdu) in state {
-            if let Some(state_key) = pdu.state_key() {
-                let key_num = self.keys.intern(&pdu.kind().to_string(), state_key).await?;
-                changes.push((key_num, Some(*event_num)));
-            }
-        }
-        self.state_with(&changes).await
-    }
-
-    /// The same of pairs and their events.
-    pub(super) async fn state_of_pairs(&self, state: &[(KeyNum, EventNum)]) -> Result<NodeNum> {
+    pub(crate) async fn state_of(&self, state: &[(KeyNum, EventNum)]) -> Result<NodeNum> {
         let changes: Vec<_> = state.iter().map(|(key_num, event_num)| (*key_num, Some(*event_num))).collect();
-        self.state_with(&changes).await
-    }
-
-    async fn state_with(&self, changes: &[(KeyNum, Option<EventNum>)]) -> Result<NodeNum> {
         let mut batch = Batch::new();
         batch.low_priority();
-        let root = self.trees.change(&mut batch, NodeNum(0), changes).await?;
+        let root = self.trees.change(&mut batch, NodeNum(0), &changes).await?;
         self.store.write(batch).await?;
         Ok(root)
     }
