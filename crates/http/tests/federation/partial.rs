@@ -19,7 +19,7 @@ const LAZY: &str = "%7B%22room%22%3A%7B%22state%22%3A%7B%22lazy_load_members%22%
 
 /// A room of the tap with many members, encrypted.
 fn crowded(tap: &Tap) -> TapRoom {
-    let room = tap.room("11");
+    let room = tap.room("12");
     for number in 0..MEMBERS {
         room.member(&format!("m{number}"), "join");
     }

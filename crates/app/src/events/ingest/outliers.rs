@@ -59,8 +59,7 @@ impl Ingest {
                 .iter()
                 .map(|(_, pdu, status)| Judged { pdu: Arc::clone(pdu), rejected: status.has(Status::REJECTED) })
                 .collect();
-            if info.rules.authorization.room_create_event_id_as_room_id
-                && let Some((event_num, create, _)) = create_of(info, &kept)
+            if let Some((event_num, create, _)) = create_id(info).and_then(|id| kept.get(&id).cloned())
                 && create.event_id() != pdu.event_id()
             {
                 nums.push(event_num);
@@ -75,9 +74,10 @@ impl Ingest {
         Ok(kept)
     }
 
-    /// What is here of the events and of those that allow them.
+    /// What is here of the events and of those that allow them. Where the room's id is that of its create event, no event names that.
     async fn known(&self, info: &RoomInfo, pdus: &[Arc<Pdu>]) -> Result<Kept> {
-        let mut ids: HashSet<&EventId> = HashSet::new();
+        let create = create_id(info);
+        let mut ids: HashSet<&EventId> = create.iter().map(|id| &**id).collect();
         for pdu in pdus {
             ids.insert(pdu.event_id());
             ids.extend(pdu.auth_events().iter().map(|id| &**id));
@@ -166,10 +166,10 @@ impl Ingest {
     }
 }
 
-/// The create event of a room whose id is that event's.
-fn create_of(info: &RoomInfo, kept: &Kept) -> Option<(EventNum, Arc<Pdu>, Status)> {
-    let id = OwnedEventId::try_from(info.room_id.as_str().replacen('!', "$", 1)).ok()?;
-    kept.get(&id).cloned()
+/// The id of the create event of a room whose id is that event's.
+fn create_id(info: &RoomInfo) -> Option<OwnedEventId> {
+    let names_room = info.rules.authorization.room_create_event_id_as_room_id;
+    names_room.then(|| OwnedEventId::try_from(info.room_id.as_str().replacen('!', "$", 1)).ok()).flatten()
 }
 
 /// The events so that each comes after those of them that allow it. Events that go round in a circle are left out. The walk takes no stack.
