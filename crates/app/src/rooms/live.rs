@@ -132,7 +132,7 @@ impl Facts {
 /// Whether anybody may join or read, by a room's join rules and the visibility of its history.
 pub fn is_open(join_rules: Option<&Pdu>, history_visibility: Option<&Pdu>) -> bool {
     let says = |event: Option<&Pdu>, field: &str, word: &str| {
-        event.and_then(|pdu| pdu.content_as::<serde_json::Value>()).is_some_and(|content| content[field] == word)
+        event.and_then(Pdu::content_as::<serde_json::Value>).is_some_and(|content| content[field] == word)
     };
     says(join_rules, "join_rule", "public") || says(history_visibility, "history_visibility", "world_readable")
 }

@@ -23,7 +23,11 @@ use domicile_store::{
 };
 use ruma::{OwnedUserId, ServerName, events::StateEventType};
 
-use super::{Ingest, missing::FetchError, replay::Replay};
+use super::{
+    Ingest,
+    missing::{FetchError, StateBefore},
+    replay::Replay,
+};
 use crate::{
     Result,
     events::Stored,
@@ -55,22 +59,27 @@ struct Members {
 }
 
 impl Ingest {
-    /// Fetches the state before our join from a server, and makes the room whole. The inner error: what the server told is of no use.
+    /// Fetches the state before our join from a server, and makes the room whole. The inner error: what the server told is of no use, such as a
+    /// state of which it does not give all, if `is_strict`.
     pub async fn complete(
         self: &Arc<Self>,
         room: &Arc<Room>,
         server: &ServerName,
+        is_strict: bool,
     ) -> Result<std::result::Result<Completed, String>> {
         let Some(partial) = room.view().partial.clone() else { return Ok(Ok(Completed::default())) };
         let join = self.events.get(partial.join_num).await?;
         let event_id = join.event_id().to_owned();
         let told = tokio::time::timeout(PATIENCE, self.told_state_before(room, &event_id, server)).await;
-        let (state, left_out) = match told {
+        let StateBefore { state, left_out, lacking } = match told {
             Ok(Ok(told)) => told,
             Ok(Err(FetchError::Here(error))) => return Err(error),
             Ok(Err(FetchError::Peer(error))) => return Ok(Err(error.to_string())),
             Err(_) => return Ok(Err(format!("it took longer than {} minutes", PATIENCE.as_secs() / 60))),
         };
+        if lacking > 0 && is_strict {
+            return Ok(Err(format!("it does not give {lacking} events of the state that it names")));
+        }
         let create = self.event_of(&state, &StateEventType::RoomCreate, "").await?;
         if create.is_none_or(|create| create.event_id() != room.view().facts.create.event_id()) {
             return Ok(Err("its state does not have the room's create event".to_owned()));

@@ -56,6 +56,16 @@ struct StateAnswer {
     pdus: Listed,
 }
 
+/// A state as another server told it.
+pub(super) struct StateBefore {
+    /// Each pair and its event, in the order of the pairs.
+    pub(super) state: Vec<(KeyNum, EventNum)>,
+    /// Events of it that are left out, since they are wrong or were not to be had.
+    pub(super) left_out: usize,
+    /// Those of them that the server named and did not give, or of which it did not give what allows them.
+    pub(super) lacking: usize,
+}
+
 /// Why something could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
@@ -233,8 +243,8 @@ impl Ingest {
         event_id: &OwnedEventId,
         server: &ServerName,
     ) -> std::result::Result<NodeNum, FetchError> {
-        let (state, _) = self.told_state_before(room, event_id, server).await?;
-        let before = self.state_of(&state).await?;
+        let told = self.told_state_before(room, event_id, server).await?;
+        let before = self.state_of(&told.state).await?;
         let Some(event) = self.events.by_id(event_id).await? else {
             let text = format!("{server} does not have the event {event_id}");
             return Err(FetchError::Peer(PeerError::Nonsense(text)));
@@ -248,14 +258,13 @@ impl Ingest {
         }
     }
 
-    /// The state before an event as another server tells it, as pairs and events, and how many events of it are left out since they are wrong
-    /// or not to be had. All of it is here then, with what allows it and the event itself.
+    /// The state before an event as another server tells it. All of it is here then, with what allows it and the event itself.
     pub(super) async fn told_state_before(
         &self,
         room: &Arc<Room>,
         event_id: &OwnedEventId,
         server: &ServerName,
-    ) -> std::result::Result<(Vec<(KeyNum, EventNum)>, usize), FetchError> {
+    ) -> std::result::Result<StateBefore, FetchError> {
         let room_id = &room.info.room_id;
         let request = get_room_state_ids::v1::Request::new(event_id.clone(), room_id.clone());
         let ids = self.peers.ask(server, request, LARGE).await?;
@@ -279,7 +288,8 @@ impl Ingest {
             let missing: Vec<OwnedEventId> = wanted.iter().cloned().collect();
             chain.extend(self.fetch_events(&missing, server).await);
         }
-        self.keep_told(&room.info, chain, state, Some(wanted)).await?;
+        let lacking = self.keep_told(&room.info, chain, state, Some(wanted)).await?.lacking;
+        let lacking = ids.pdu_ids.iter().filter(|id| lacking.contains(*id)).count();
         let room_num = room.info.room_num;
         let told = ids.pdu_ids.len();
         let bytes: Vec<_> = ids.pdu_ids.iter().map(|id| event_id::to_bytes(id)).collect();
@@ -287,7 +297,7 @@ impl Ingest {
             self.store.read(move |snapshot| async move { events::state_of_ids(&snapshot, room_num, bytes).await });
         let state = read.await.map_err(crate::Error::from)?;
         let left_out = told.saturating_sub(state.len());
-        Ok((state, left_out))
+        Ok(StateBefore { state, left_out, lacking })
     }
 
     /// Which of the events are here.

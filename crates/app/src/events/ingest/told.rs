@@ -71,6 +71,8 @@ pub(crate) struct Told {
     pub(crate) members: Vec<(OwnedUserId, Membership, EventNum)>,
     /// Events of the state that are wrong.
     pub(crate) wrong: usize,
+    /// Events that were wanted and neither came nor are wrong, or lack what allows them.
+    pub(crate) lacking: HashSet<OwnedEventId>,
 }
 
 /// The state on its way.
@@ -78,8 +80,6 @@ struct Keeping<'a> {
     ingest: &'a Ingest,
     info: &'a RoomInfo,
     wanted: Option<Arc<HashSet<OwnedEventId>>>,
-    /// Events that were wanted and are here.
-    found: usize,
     told: Told,
     /// Events that lack others, and whether they are of the state.
     put_off: Vec<(Arc<Pdu>, bool)>,
@@ -94,7 +94,9 @@ impl Ingest {
         state: Vec<Box<RawValue>>,
         wanted: Option<Arc<HashSet<OwnedEventId>>>,
     ) -> Result<Told> {
-        let mut keeping = Keeping { ingest: self, info, wanted, found: 0, told: Told::default(), put_off: Vec::new() };
+        let lacking = wanted.as_deref().cloned().unwrap_or_default();
+        let told = Told { lacking, ..Told::default() };
+        let mut keeping = Keeping { ingest: self, info, wanted, told, put_off: Vec::new() };
         let Groups { allowing, members, others } = Groups::of(state);
         keeping.at_once(chain, allowing).await?;
         keeping.in_parts(members).await?;
@@ -167,8 +169,7 @@ impl Keeping<'_> {
         for (index, verified) in checker.check(pieces).await?.into_iter().enumerate() {
             match verified {
                 Ok(received) => right.push((Arc::new(received.pdu), index >= of_chain)),
-                Err(_) if index >= of_chain => self.told.wrong += 1,
-                Err(_) => {}
+                Err((id, _)) => self.is_wrong(id.as_ref(), index >= of_chain),
             }
         }
         self.keep(right, true).await
@@ -190,7 +191,7 @@ impl Keeping<'_> {
             for verified in checker.check(part).await? {
                 match verified {
                     Ok(received) => right.push((Arc::new(received.pdu), true)),
-                    Err(_) => self.told.wrong += 1,
+                    Err((id, _)) => self.is_wrong(id.as_ref(), true),
                 }
             }
             self.keep(right, true).await?;
@@ -204,7 +205,17 @@ impl Keeping<'_> {
 
     /// Whether nothing more is wanted.
     fn has_all(&self) -> bool {
-        self.wanted.as_ref().is_some_and(|wanted| self.found >= wanted.len())
+        self.wanted.is_some() && self.told.lacking.is_empty()
+    }
+
+    /// Notes an event that is wrong, if anybody asked for it.
+    fn is_wrong(&mut self, event_id: Option<&OwnedEventId>, is_state: bool) {
+        let asked = match (&self.wanted, event_id) {
+            (Some(_), Some(id)) => self.told.lacking.remove(id),
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        self.told.wrong += usize::from(asked && is_state);
     }
 
     /// Keeps events that are right. What lacks others is put off, if there is a later.
@@ -218,7 +229,7 @@ impl Keeping<'_> {
                 }
                 continue;
             }
-            self.found += 1;
+            self.told.lacking.remove(pdu.event_id());
             if is_state {
                 self.add(&kept, &pdu).await?;
             }
