@@ -2,9 +2,9 @@
 //!
 //! Nothing is followed: an answer that points elsewhere is an answer. Time and size of an answer are bounded by the caller.
 
-use std::time::Duration;
+use std::{collections::VecDeque, io, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, Uri, header::USER_AGENT};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -109,16 +109,71 @@ impl<L: Locate> Client<L> {
         let asking = async {
             let response = self.begin(request).await?;
             let (parts, body) = response.into_parts();
-            let body = Limited::new(body, bounds.bytes).collect().await.map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    ClientError::TooLarge(bounds.bytes)
-                } else {
-                    ClientError::Broken(error.to_string())
-                }
-            })?;
+            let body = Limited::new(body, bounds.bytes).collect().await.map_err(|error| unread(&*error, bounds))?;
             Ok(Response::from_parts(parts, body.to_bytes()))
         };
         tokio::time::timeout(bounds.time, asking).await.map_err(|_| ClientError::Slow)?
+    }
+
+    /// Asks, and gives the whole answer in the pieces in which it came, so that a large one is never in memory twice.
+    pub async fn ask_in_pieces(
+        &self,
+        request: Request<Full<Bytes>>,
+        bounds: Bounds,
+    ) -> Result<Response<Pieces>, ClientError> {
+        let asking = async {
+            let response = self.begin(request).await?;
+            let (parts, body) = response.into_parts();
+            let mut body = Limited::new(body, bounds.bytes);
+            let mut pieces = VecDeque::new();
+            while let Some(frame) = body.frame().await {
+                if let Ok(piece) = frame.map_err(|error| unread(&*error, bounds))?.into_data() {
+                    pieces.push_back(piece);
+                }
+            }
+            Ok(Response::from_parts(parts, Pieces(pieces)))
+        };
+        tokio::time::timeout(bounds.time, asking).await.map_err(|_| ClientError::Slow)?
+    }
+}
+
+/// The body of an answer in pieces. Each is let go when it has been read.
+#[derive(Debug, Default)]
+pub struct Pieces(VecDeque<Bytes>);
+
+impl Pieces {
+    /// All of it.
+    pub fn whole(self) -> Bytes {
+        let mut whole = BytesMut::with_capacity(self.0.iter().map(Bytes::len).sum());
+        self.0.iter().for_each(|piece| whole.extend_from_slice(piece));
+        whole.freeze()
+    }
+}
+
+impl From<Bytes> for Pieces {
+    fn from(whole: Bytes) -> Self {
+        Self(VecDeque::from([whole]))
+    }
+}
+
+impl io::Read for Pieces {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.0.front().is_some_and(Bytes::is_empty) {
+            self.0.pop_front();
+        }
+        let Some(piece) = self.0.front_mut() else { return Ok(0) };
+        let count = piece.len().min(into.len());
+        piece.copy_to_slice(&mut into[..count]);
+        Ok(count)
+    }
+}
+
+/// Why an answer could not be read to its end.
+fn unread(error: &(dyn std::error::Error + Send + Sync + 'static), bounds: Bounds) -> ClientError {
+    if error.is::<LengthLimitError>() {
+        ClientError::TooLarge(bounds.bytes)
+    } else {
+        ClientError::Broken(error.to_string())
     }
 }
 

@@ -28,7 +28,7 @@ use domicile_app::{
     admin::Health,
     calls::Calls,
     e2ee::{DeviceListCopies, DeviceLists, ToDevice, ToDeviceParts},
-    ephemeral::{Presence, Receipts, Typing},
+    ephemeral::{Presence, Receipts, Typing, WaitingReceipts},
     events::{
         Events, Presenter,
         send::{Sender, SenderParts},
@@ -196,6 +196,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         sender: &sender,
         destinations: &destinations,
         wakers: &wakers,
+        waiting_receipts: &Arc::new(WaitingReceipts::new(store.clone(), Arc::clone(&wakers))),
     };
     let outside = remote::wire(known, &federation, surroundings);
     let members = remote::members(known, &outside, &successions, &remote_profiles);

@@ -280,6 +280,11 @@ CREATE TABLE receipts (
     event_position BIGINT NOT NULL, ts BIGINT NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (room_num, user_num, kind, thread)
 ) WITHOUT ROWID;
 CREATE INDEX receipts_by_position ON receipts (position, room_num);
+-- Receipts of other servers' people for events that are not here yet.
+CREATE TABLE waiting_receipts (
+    room_num BIGINT NOT NULL, user_num BIGINT NOT NULL, thread TEXT NOT NULL, event_id BLOB NOT NULL, ts BIGINT NOT NULL,
+    received_ts BIGINT NOT NULL, PRIMARY KEY (room_num, user_num, thread, event_id)
+) WITHOUT ROWID;
 -- Where a user has read to by sending: whoever writes has read what came before. A row is written when the user's last message leaves the
 -- part of the timeline that a room in memory holds; until then the timeline itself says it.
 CREATE TABLE read_state (

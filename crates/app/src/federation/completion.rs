@@ -30,6 +30,8 @@ const ROOMS: i64 = 100;
 const LOOK: Duration = Duration::from_secs(10);
 /// Servers that are asked in one attempt.
 const SERVERS: usize = 4;
+/// Attempts in which nothing of a state may be lacking. Of some rooms no server has everything any more.
+const STRICT: i64 = 3;
 /// How long a room rests after the first attempt that was in vain; it doubles up to an hour.
 const PAUSE_MS: i64 = 30 * SECOND_MS;
 /// Rooms that the operator is shown.
@@ -131,7 +133,7 @@ impl Completion {
             if !Ingest::is_let_in(&room.view(), server) {
                 continue;
             }
-            match self.ingest.complete(room, server).await? {
+            match self.ingest.complete(room, server, row.attempts < STRICT).await? {
                 Ok(completed) => return Ok(Ok(completed)),
                 Err(reason) => {
                     tracing::info!(room_id = %room.info.room_id, %server, %reason, "a server gave no state that could be used");

@@ -1,14 +1,14 @@
 //! Asking other servers.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io::BufReader, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use domicile_core::{
     error::{ErrorKind, MatrixError},
-    locality::{Destination, is_cell},
+    locality::{CellName, Destination, is_cell},
 };
 pub use domicile_egress::client::Bounds;
-use domicile_egress::{ClientError, FederationClient};
+use domicile_egress::{ClientError, FederationClient, client::Pieces};
 use parking_lot::Mutex;
 use ruma::{
     OwnedServerName, RoomId, ServerName,
@@ -20,6 +20,7 @@ use ruma::{
         path_builder::PathBuilder,
     },
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{OwnKeys, Policy};
@@ -30,6 +31,8 @@ pub const ORDINARY: Bounds = Bounds { time: Duration::from_secs(30), bytes: 4 * 
 /// What an answer with a room's state or history may cost.
 pub const LARGE: Bounds = Bounds { time: Duration::from_mins(5), bytes: 256 * 1024 * 1024 };
 
+/// Bytes of a large answer that are read at once.
+const BUFFER: usize = 64 * 1024;
 /// Bytes of another server's text that are passed on.
 const TEXT: usize = 500;
 
@@ -139,6 +142,16 @@ pub struct Ways {
     pub outward: Arc<Outward>,
 }
 
+/// How somebody is asked.
+enum Way<'p> {
+    /// On the link to another cell.
+    Cell(&'p InnerLink, CellName),
+    /// Another server, by the gateway.
+    Gateway(&'p Outward),
+    /// Another server, by ourselves.
+    Straight,
+}
+
 /// Asks other servers.
 pub struct Peers {
     client: FederationClient,
@@ -214,6 +227,32 @@ impl Peers {
         answer
     }
 
+    /// Asks a server with our signature for something large, and reads the answer piece by piece, as `A`.
+    pub async fn ask_large<R, A>(&self, to: &ServerName, request: R) -> Result<A, PeerError>
+    where
+        R: OutgoingRequest<Authentication = ServerSignatures>,
+        for<'a> R::PathBuilder: PathBuilder<Input<'a> = ()>,
+        A: DeserializeOwned + Send + 'static,
+    {
+        let signer = self.own.outer();
+        let input = XMatrixSigningInput::new(self.own.server_name().to_owned(), to.to_owned(), signer.key_pair());
+        let request = made(to, request, input);
+        let asking = async {
+            let answer = self.send_for_pieces(to, request?, LARGE).await?;
+            if answer.status().as_u16() >= 300 {
+                return Err(refusal(&answer.map(Pieces::whole)));
+            }
+            let reader = BufReader::with_capacity(BUFFER, answer.into_body());
+            let read = tokio::task::spawn_blocking(move || serde_json::from_reader(reader)).await;
+            let read = read.map_err(|error| PeerError::Request(error.to_string()))?;
+            read.map_err(|error| PeerError::Nonsense(error.to_string()))
+        };
+        let answer = asking.await;
+        let word = answer.as_ref().err().map_or("answered", PeerError::word);
+        *self.counts.lock().entry(word).or_default() += 1;
+        answer
+    }
+
     async fn answer<R: OutgoingRequest>(
         &self,
         to: &ServerName,
@@ -239,20 +278,41 @@ impl Peers {
         request: http::Request<Bytes>,
         bounds: Bounds,
     ) -> Result<http::Response<Bytes>, PeerError> {
+        match self.way_to(to)? {
+            Way::Cell(link, cell) => link.ask(&cell, request, bounds).await,
+            Way::Gateway(outward) => outward.ask(to, request, bounds).await,
+            Way::Straight => Ok(self.client.ask(to, request, bounds).await?),
+        }
+    }
+
+    /// The same piece by piece, where the answer comes straight from a server.
+    async fn send_for_pieces(
+        &self,
+        to: &ServerName,
+        request: http::Request<Bytes>,
+        bounds: Bounds,
+    ) -> Result<http::Response<Pieces>, PeerError> {
+        match self.way_to(to)? {
+            Way::Cell(link, cell) => Ok(link.ask(&cell, request, bounds).await?.map(Pieces::from)),
+            Way::Gateway(outward) => Ok(outward.ask(to, request, bounds).await?.map(Pieces::from)),
+            Way::Straight => Ok(self.client.ask_in_pieces(to, request, bounds).await?),
+        }
+    }
+
+    /// How a cell is asked, or another server, which the lists must allow.
+    fn way_to(&self, to: &ServerName) -> Result<Way<'_>, PeerError> {
         if to == self.own.server_name() {
             return Err(PeerError::Ourselves);
         }
         if let Destination::Cell(cell) = Destination::of_peer(to) {
             let ways = self.cells.as_ref().ok_or_else(|| PeerError::NoCell(cell.as_str().to_owned()))?;
-            return ways.link.ask(&cell, request, bounds).await;
+            return Ok(Way::Cell(&ways.link, cell));
         }
-        if !self.policy.allows(to) {
-            return Err(PeerError::Refused);
+        match &self.cells {
+            _ if !self.policy.allows(to) => Err(PeerError::Refused),
+            Some(ways) => Ok(Way::Gateway(&ways.outward)),
+            None => Ok(Way::Straight),
         }
-        if let Some(ways) = &self.cells {
-            return ways.outward.ask(to, request, bounds).await;
-        }
-        Ok(self.client.ask(to, request, bounds).await?)
     }
 
     /// Requests by outcome, without a name of anybody.

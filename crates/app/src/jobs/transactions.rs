@@ -1,11 +1,12 @@
 //! Forgetting what repeated requests are told by: a client repeats a request for minutes, or after its device slept for days, and then no more.
+//! And receipts for events that did not come within a day.
 //!
 //! The tables have no index by day, which would cost every message a page; each device's rows stand together.
 
 use domicile_core::{clock::DAY_MS, ids::DeviceNum};
 use domicile_store::{
     Batch, Store,
-    table::{devices, inbound_messages, to_device, transactions},
+    table::{devices, inbound_messages, to_device, transactions, waiting_receipts},
 };
 
 use crate::Result;
@@ -21,6 +22,7 @@ pub(super) async fn forget(store: &Store, now_ms: i64) -> Result<()> {
     let mut batch = Batch::new();
     batch.low_priority();
     inbound_messages::remove_before(&mut batch, day);
+    waiting_receipts::remove_before(&mut batch, now_ms - DAY_MS);
     store.write(batch).await?;
     let mut after = DeviceNum(0);
     loop {

@@ -125,13 +125,16 @@ pub struct RoomView {
 impl Facts {
     /// Whether anybody may join or read.
     pub fn is_open(&self) -> bool {
-        let says = |event: &Option<Arc<Pdu>>, field: &str, word: &str| {
-            let content = event.as_ref().and_then(|pdu| pdu.content_as::<serde_json::Value>());
-            content.is_some_and(|content| content[field] == word)
-        };
-        says(&self.join_rules, "join_rule", "public")
-            || says(&self.history_visibility, "history_visibility", "world_readable")
+        is_open(self.join_rules.as_deref(), self.history_visibility.as_deref())
     }
+}
+
+/// Whether anybody may join or read, by a room's join rules and the visibility of its history.
+pub fn is_open(join_rules: Option<&Pdu>, history_visibility: Option<&Pdu>) -> bool {
+    let says = |event: Option<&Pdu>, field: &str, word: &str| {
+        event.and_then(Pdu::content_as::<serde_json::Value>).is_some_and(|content| content[field] == word)
+    };
+    says(join_rules, "join_rule", "public") || says(history_visibility, "history_visibility", "world_readable")
 }
 
 impl Room {

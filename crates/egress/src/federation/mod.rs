@@ -24,7 +24,7 @@ pub use examine::{Examination, Secured};
 pub use locate::{Locator, PORT, Place, Step};
 
 use crate::{
-    client::{Bounds, Client, ClientError},
+    client::{Bounds, Client, ClientError, Pieces},
     connect::ConnectError,
     trust::Trust,
 };
@@ -57,14 +57,32 @@ impl FederationClient {
     pub async fn ask(
         &self,
         to: &ServerName,
-        mut request: Request<Bytes>,
+        request: Request<Bytes>,
         bounds: Bounds,
     ) -> Result<Response<Bytes>, ClientError> {
+        self.pool.ask(self.addressed(to, request).await?, bounds).await
+    }
+
+    /// The same with the answer in [pieces](Client::ask_in_pieces).
+    pub async fn ask_in_pieces(
+        &self,
+        to: &ServerName,
+        request: Request<Bytes>,
+        bounds: Bounds,
+    ) -> Result<Response<Pieces>, ClientError> {
+        self.pool.ask_in_pieces(self.addressed(to, request).await?, bounds).await
+    }
+
+    async fn addressed(
+        &self,
+        to: &ServerName,
+        mut request: Request<Bytes>,
+    ) -> Result<Request<Full<Bytes>>, ClientError> {
         let name = self.delegations.delegate(to).await;
         *request.uri_mut() = address(&name, request.uri().path_and_query())?;
         let host = HeaderValue::from_str(name.as_str()).map_err(|_| ClientError::Connect(ConnectError::NoHost))?;
         request.headers_mut().insert(HOST, host);
-        self.pool.ask(request.map(Full::new), bounds).await
+        Ok(request.map(Full::new))
     }
 }
 

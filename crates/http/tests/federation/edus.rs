@@ -1,8 +1,11 @@
 //! What other servers tell beside events: messages to devices, typing, receipts, presence.
 
+use std::time::Duration;
+
+use domicile_core::clock::HOUR_MS;
 use domicile_testkit::{
     server::{TestServer, TestUser},
-    tap::Tap,
+    tap::{Answer, Heard, Tap},
 };
 use serde_json::{Value, json};
 
@@ -207,6 +210,44 @@ async fn a_receipt_comes_with_the_event_that_it_is_for() {
 }
 
 #[tokio::test]
+async fn a_receipt_waits_for_its_event() {
+    let (tap, server) = (Tap::start().await, TestServer::start_federating().await.with_user("alice").await);
+    let room = tap.room("11");
+    let (alice, room_id) = (server.user("alice"), room.room_id());
+    alice.post(&format!("{V3}/join/{room_id}?via={}", tap.name()), &json!({})).await.ok();
+    let since = begin(&alice).await;
+    let (unheard, event) = (room.message("eve", "unheard"), room.message("eve", "read before it is here"));
+    let (event_id, eve) = (room.id_of(&event), tap.user("eve"));
+    let receipt = |event_id: &str, ts: i64| {
+        let read = json!({ eve.as_str(): { "event_ids": [event_id], "data": { "ts": ts } } });
+        json!({ "edu_type": "m.receipt", "content": { room_id.as_str(): { "m.read": read } } })
+    };
+    let seen = async |by: &TestUser| ephemeral(&sync(by, &since).await, room_id.as_str(), "m.receipt");
+    // Before the event, and once more with it while it waits for the one that it names.
+    tap.send(&server, "t1", &[], &[receipt(event_id.as_str(), 5)]).await.ok();
+    let lost = |_: &Heard| Answer::Status(503, json!({ "errcode": "M_UNKNOWN", "error": "later" }));
+    tap.script("/_matrix/federation/v1/get_missing_events/", lost);
+    tap.script("/_matrix/federation/v1/state_ids/", lost);
+    tap.send(&server, "t2", &[event], &[receipt(event_id.as_str(), 6)]).await.ok();
+    assert_eq!(seen(&alice).await, None);
+    // It waits across a restart.
+    let server = server.restart().await;
+    let alice = server.user("alice");
+    tap.tell_the_truth();
+    tap.send(&server, "t3", &[unheard], &[receipt("$nobody:knows", 7)]).await.ok();
+    server.clock.advance(HOUR_MS);
+    server.ingest.work_off_due().await.unwrap();
+    let expected = json!({ event_id.as_str(): { "m.read": { eve.as_str(): { "ts": 6 } } } });
+    for _ in 0..200 {
+        if seen(&alice).await.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(seen(&alice).await, Some(expected), "and the newest one waits for an event that nobody knows");
+}
+
+#[tokio::test]
 async fn receipts_of_members_are_seen() {
     let pair = Pair::new().await;
     let send = async |number: i64| {
@@ -226,7 +267,6 @@ async fn receipts_of_members_are_seen() {
     hear("evil.example", &pair.room, receipt(bob, &second, json!({ "ts": 5 }))).await;
     hear(&far, &pair.room, receipt(pair.alice.id(), &second, json!({ "ts": 5 }))).await;
     hear(&far, &pair.room, receipt(&format!("@stranger:{far}"), &second, json!({ "ts": 5 }))).await;
-    hear(&far, &pair.room, receipt(bob, "$unknown", json!({ "ts": 5 }))).await;
     hear(&far, &pair.room, receipt(bob, &second, json!({ "ts": 5, "thread_id": "no\u{0}thread" }))).await;
     hear(&far, "!elsewhere:localhost", receipt(bob, &second, json!({ "ts": 5 }))).await;
     hear(&far, &pair.room, json!([])).await;

@@ -31,7 +31,7 @@ pub(super) fn wire(
     (lists, copies, bell): (&Arc<DeviceLists>, &Arc<DeviceListCopies>, &Arc<OutboundBell>),
     surroundings: &Surroundings,
 ) -> Told {
-    let Known { store, users, rooms, events, wakers, .. } = known;
+    let Known { store, users, rooms, events, wakers, waiting_receipts, .. } = known;
     let clock = || Arc::clone(&surroundings.clock);
     let presence = Arc::new(PresenceNotices::new(
         store.clone(),
@@ -55,6 +55,7 @@ pub(super) fn wire(
         lists: Arc::clone(lists),
         copies: Arc::clone(copies),
         wakers: Arc::clone(wakers),
+        waiting_receipts: Arc::clone(waiting_receipts),
     }));
     Told { presence, typing, edus }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domicile_app::{
     accounts::Users,
+    ephemeral::WaitingReceipts,
     events::{Events, Ingest, IngestParts, send::Sender, wake::Wakers},
     federation::{Completion, Destinations, RemoteProfiles, RemoteRooms, RemoteRoomsParts, Resident, ResidentParts},
     rooms::{Graph, Members, Resolution, Rooms, StateKeys, StateTrees, Successions},
@@ -31,10 +32,11 @@ pub(super) struct Known<'a> {
     pub(super) sender: &'a Arc<Sender>,
     pub(super) destinations: &'a Arc<Destinations>,
     pub(super) wakers: &'a Arc<Wakers>,
+    pub(super) waiting_receipts: &'a Arc<WaitingReceipts>,
 }
 
 pub(super) fn wire(known: Known<'_>, federation: &Federation, surroundings: &Surroundings) -> Outside {
-    let Known { store, users, rooms, events, keys, trees, sender, destinations, wakers } = known;
+    let Known { store, users, rooms, events, keys, trees, sender, destinations, wakers, waiting_receipts } = known;
     let (clock, rng) = (|| Arc::clone(&surroundings.clock), || Arc::clone(&surroundings.rng));
     let graph = Arc::new(Graph::default());
     let resolution = Arc::new(Resolution::new(
@@ -57,6 +59,7 @@ pub(super) fn wire(known: Known<'_>, federation: &Federation, surroundings: &Sur
         peers: Arc::clone(&federation.peers),
         server_keys: Arc::clone(&federation.server_keys),
         destinations: Arc::clone(destinations),
+        waiting_receipts: Arc::clone(waiting_receipts),
     }));
     sender.sign_with(Arc::<Ingest>::clone(&ingest));
     let completion = Arc::new(Completion::new(store.clone(), clock(), Arc::clone(rooms), Arc::clone(&ingest)));

@@ -70,3 +70,4 @@ pub mod uia_sessions;
 pub mod user_jurisdictions;
 pub mod user_words;
 pub mod users;
+pub mod waiting_receipts;

@@ -99,7 +99,9 @@ impl TapRoom {
         let graph = self.graph.lock();
         let told = before.iter().filter(|((kind, _), _)| !omit_members || kind != "m.room.member");
         let state: Vec<OwnedEventId> = told.map(|(_, id)| id.clone()).collect();
-        let chain = graph.auth_chain(state.iter().chain([&event_id]));
+        let mut chain = graph.auth_chain(state.iter().chain([&event_id]));
+        // Whoever asks for less need not be told anything twice.
+        chain.retain(|id| !omit_members || !state.contains(id));
         Some(json!({
             "origin": graph.room_id.server_name(), "event": event, "members_omitted": omit_members,
             "servers_in_room": graph.servers, "state": graph.told(&state), "auth_chain": graph.told(&chain),

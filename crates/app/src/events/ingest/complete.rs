@@ -23,7 +23,11 @@ use domicile_store::{
 };
 use ruma::{OwnedUserId, ServerName, events::StateEventType};
 
-use super::{Ingest, missing::FetchError, replay::Replay};
+use super::{
+    Ingest,
+    missing::{FetchError, StateBefore},
+    replay::Replay,
+};
 use crate::{
     Result,
     events::Stored,
@@ -55,27 +59,36 @@ struct Members {
 }
 
 impl Ingest {
-    /// Fetches the state before our join from a server, and makes the room whole. The inner error: what the server told is of no use.
+    /// Fetches the state before our join from a server, and makes the room whole. The inner error: what the server told is of no use, such as a
+    /// state of which it does not give all, if `is_strict`.
     pub async fn complete(
         self: &Arc<Self>,
         room: &Arc<Room>,
         server: &ServerName,
+        is_strict: bool,
     ) -> Result<std::result::Result<Completed, String>> {
         let Some(partial) = room.view().partial.clone() else { return Ok(Ok(Completed::default())) };
         let join = self.events.get(partial.join_num).await?;
         let event_id = join.event_id().to_owned();
         let told = tokio::time::timeout(PATIENCE, self.told_state_before(room, &event_id, server)).await;
-        let (state, left_out) = match told {
+        let StateBefore { state, left_out, lacking } = match told {
             Ok(Ok(told)) => told,
             Ok(Err(FetchError::Here(error))) => return Err(error),
             Ok(Err(FetchError::Peer(error))) => return Ok(Err(error.to_string())),
             Err(_) => return Ok(Err(format!("it took longer than {} minutes", PATIENCE.as_secs() / 60))),
         };
-        if let Err(reason) = self.stands(room, &join.pdu, &state).await? {
+        if lacking > 0 && is_strict {
+            return Ok(Err(format!("it does not give {lacking} events of the state that it names")));
+        }
+        let create = self.event_of(&state, &StateEventType::RoomCreate, "").await?;
+        if create.is_none_or(|create| create.event_id() != room.view().facts.create.event_id()) {
+            return Ok(Err("its state does not have the room's create event".to_owned()));
+        }
+        if let Err(reason) = self.stands(&room.info, &join.pdu, &state, &[]).await? {
             return Ok(Err(reason));
         }
         self.write_known(room, &state).await?;
-        let full = self.state_of_pairs(&state).await?;
+        let full = self.state_of(&state).await?;
         drop(state);
         let mut completed = self.settle(room, &join, full).await?;
         completed.left_out = left_out;
@@ -291,40 +304,5 @@ impl Ingest {
             }
         }
         Ok(auth::allowed_by_state(pdu, rules, &state).map_err(|error| error.to_string()))
-    }
-
-    /// Whether the state that a server tells is one on which our join stands; if not, why.
-    async fn stands(
-        &self,
-        room: &Room,
-        join: &Pdu,
-        state: &[(KeyNum, EventNum)],
-    ) -> Result<std::result::Result<(), String>> {
-        // It is sorted by pair.
-        if let Some(twice) = state.windows(2).find(|two| two[0].0 == two[1].0) {
-            let event = self.events.get(twice[0].1).await?;
-            let key = event.pdu.state_key().unwrap_or_default();
-            return Ok(Err(format!("its state has {} {key:?} twice", event.pdu.kind())));
-        }
-        let create = Arc::clone(&room.view().facts.create);
-        let has = |event_num: EventNum| state.iter().any(|(_, num)| *num == event_num);
-        let known = self.events.by_id(create.event_id()).await?;
-        if !known.is_some_and(|known| has(known.event_num)) {
-            return Ok(Err("its state does not have the room's create event".to_owned()));
-        }
-        let rules = &room.info.rules;
-        let keys = match auth::auth_event_keys(join.kind(), join.sender(), join.state_key(), join.content(), rules) {
-            Ok(keys) => keys,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        let mut allowing = StateMap::from([((StateEventType::RoomCreate, String::new()), create)]);
-        for (kind, state_key) in keys.into_iter().filter(|(kind, _)| *kind != StateEventType::RoomCreate) {
-            let Some(key_num) = self.keys.find(&kind.to_string(), &state_key).await? else { continue };
-            if let Ok(at) = state.binary_search_by_key(&key_num, |(key_num, _)| *key_num) {
-                allowing.insert((kind, state_key), Arc::clone(&self.events.get(state[at].1).await?.pdu));
-            }
-        }
-        let allowed = auth::allowed_by_state(join, rules, &allowing);
-        Ok(allowed.map_err(|error| format!("our join does not stand on it: {error}")))
     }
 }

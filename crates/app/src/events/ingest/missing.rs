@@ -20,9 +20,10 @@ use ruma::{
         event::{get_event, get_missing_events, get_room_state, get_room_state_ids},
     },
 };
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Ingest, Outcome, Way, outliers, verify::Verified};
+use super::{Ingest, Outcome, Way, outliers, told::Listed, verify::Verified};
 use crate::{
     Result,
     federation::peers::{LARGE, ORDINARY, PeerError},
@@ -46,6 +47,24 @@ const STATES: usize = 20;
 const SINGLY: usize = 60;
 /// Requests for single events at once.
 const AT_ONCE: usize = 8;
+
+/// The answer to a question for a whole state.
+#[derive(Deserialize)]
+struct StateAnswer {
+    #[serde(default)]
+    auth_chain: Listed,
+    pdus: Listed,
+}
+
+/// A state as another server told it.
+pub(super) struct StateBefore {
+    /// Each pair and its event, in the order of the pairs.
+    pub(super) state: Vec<(KeyNum, EventNum)>,
+    /// Events of it that are left out, since they are wrong or were not to be had.
+    pub(super) left_out: usize,
+    /// Those of them that the server named and did not give, or of which it did not give what allows them.
+    pub(super) lacking: usize,
+}
 
 /// Why something could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -224,8 +243,8 @@ impl Ingest {
         event_id: &OwnedEventId,
         server: &ServerName,
     ) -> std::result::Result<NodeNum, FetchError> {
-        let (state, _) = self.told_state_before(room, event_id, server).await?;
-        let before = self.state_of_pairs(&state).await?;
+        let told = self.told_state_before(room, event_id, server).await?;
+        let before = self.state_of(&told.state).await?;
         let Some(event) = self.events.by_id(event_id).await? else {
             let text = format!("{server} does not have the event {event_id}");
             return Err(FetchError::Peer(PeerError::Nonsense(text)));
@@ -239,14 +258,13 @@ impl Ingest {
         }
     }
 
-    /// The state before an event as another server tells it, as pairs and events, and how many events of it are left out since they are wrong
-    /// or not to be had. All of it is here then, with what allows it and the event itself.
+    /// The state before an event as another server tells it. All of it is here then, with what allows it and the event itself.
     pub(super) async fn told_state_before(
         &self,
         room: &Arc<Room>,
         event_id: &OwnedEventId,
         server: &ServerName,
-    ) -> std::result::Result<(Vec<(KeyNum, EventNum)>, usize), FetchError> {
+    ) -> std::result::Result<StateBefore, FetchError> {
         let room_id = &room.info.room_id;
         let request = get_room_state_ids::v1::Request::new(event_id.clone(), room_id.clone());
         let ids = self.peers.ask(server, request, LARGE).await?;
@@ -257,21 +275,21 @@ impl Ingest {
         let is_known = known.contains(event_id);
         wanted.retain(|id| !known.contains(id));
         drop(known);
-        let mut raw = Vec::new();
+        let wanted = Arc::new(wanted);
+        let (mut chain, mut state) = (Vec::new(), Vec::new());
         if wanted.len() > SINGLY {
             let request = get_room_state::v1::Request::new(event_id.clone(), room_id.clone());
-            let state = self.peers.ask(server, request, LARGE).await?;
-            raw.extend(state.auth_chain);
-            raw.extend(state.pdus);
+            let answer: StateAnswer = self.peers.ask_large(server, request).await?;
+            (chain, state) = (answer.auth_chain.0, answer.pdus.0);
             if !is_known {
-                raw.extend(self.fetch_events(std::slice::from_ref(event_id), server).await);
+                chain.extend(self.fetch_events(std::slice::from_ref(event_id), server).await);
             }
         } else {
             let missing: Vec<OwnedEventId> = wanted.iter().cloned().collect();
-            raw.extend(self.fetch_events(&missing, server).await);
+            chain.extend(self.fetch_events(&missing, server).await);
         }
-        let pdus = self.verified_among(room, raw, &wanted).await?;
-        self.keep_outliers(&room.info, pdus).await?;
+        let lacking = self.keep_told(&room.info, chain, state, Some(wanted)).await?.lacking;
+        let lacking = ids.pdu_ids.iter().filter(|id| lacking.contains(*id)).count();
         let room_num = room.info.room_num;
         let told = ids.pdu_ids.len();
         let bytes: Vec<_> = ids.pdu_ids.iter().map(|id| event_id::to_bytes(id)).collect();
@@ -279,7 +297,7 @@ impl Ingest {
             self.store.read(move |snapshot| async move { events::state_of_ids(&snapshot, room_num, bytes).await });
         let state = read.await.map_err(crate::Error::from)?;
         let left_out = told.saturating_sub(state.len());
-        Ok((state, left_out))
+        Ok(StateBefore { state, left_out, lacking })
     }
 
     /// Which of the events are here.
@@ -327,18 +345,6 @@ impl Ingest {
     /// The events of an answer that are right.
     pub(super) async fn verified(&self, room: &Arc<Room>, raw: Vec<Box<RawValue>>) -> Result<Vec<Arc<Pdu>>> {
         let verified: Vec<Verified> = self.verify(&room.info.rules, &room.info.room_id, raw).await?;
-        Ok(verified.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu))).collect())
-    }
-
-    /// The same, of those only that `wanted` names: what is here already is not checked again.
-    async fn verified_among(
-        &self,
-        room: &Arc<Room>,
-        raw: Vec<Box<RawValue>>,
-        wanted: &HashSet<OwnedEventId>,
-    ) -> Result<Vec<Arc<Pdu>>> {
-        let wanted = Arc::new(wanted.clone());
-        let verified = self.verify_if(&room.info.rules, &room.info.room_id, raw, move |id| wanted.contains(id)).await?;
         Ok(verified.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu))).collect())
     }
 }

@@ -18,6 +18,7 @@ mod replay;
 mod room_state;
 mod round;
 mod state_before;
+pub(crate) mod told;
 mod verify;
 mod waiting;
 
@@ -38,6 +39,7 @@ use super::{
 use crate::{
     Error, Result,
     accounts::Users,
+    ephemeral::WaitingReceipts,
     federation::{Destinations, Peers, ServerKeys},
     rooms::{Resolution, Room, Rooms, StateKeys, StateTrees},
 };
@@ -63,6 +65,7 @@ pub struct Ingest {
     peers: Arc<Peers>,
     server_keys: Arc<ServerKeys>,
     destinations: Arc<Destinations>,
+    waiting_receipts: Arc<WaitingReceipts>,
     waiting: waiting::Waiting,
 }
 
@@ -92,6 +95,8 @@ pub struct IngestParts {
     pub server_keys: Arc<ServerKeys>,
     /// Other servers and cells.
     pub destinations: Arc<Destinations>,
+    /// Receipts that come before their events.
+    pub waiting_receipts: Arc<WaitingReceipts>,
 }
 
 /// What became of an event.
@@ -142,6 +147,7 @@ impl Ingest {
             peers,
             server_keys,
             destinations,
+            waiting_receipts,
         } = parts;
         Self {
             store,
@@ -156,6 +162,7 @@ impl Ingest {
             peers,
             server_keys,
             destinations,
+            waiting_receipts,
             waiting: waiting::Waiting::default(),
         }
     }
@@ -171,7 +178,7 @@ impl Ingest {
                 Ok(more) => {
                     outcomes.extend(more);
                     drop(writer);
-                    self.tie_ends(room).await;
+                    self.follow(room).await;
                 }
                 Err(Error::Store(StoreError::Conflict(_))) if tries < TRIES => {
                     tries += 1;
@@ -183,12 +190,15 @@ impl Ingest {
         Ok(outcomes)
     }
 
-    /// Ties the ends of the graph together where they are many. What was taken is taken, whether this succeeds or not.
-    async fn tie_ends(&self, room: &Arc<Room>) {
+    /// What follows when events are taken: what was taken is taken, whether this succeeds or not.
+    async fn follow(&self, room: &Arc<Room>) {
         match self.sender.tie_ends(room).await {
             Ok(true) => tracing::debug!(room_id = %room.info.room_id, "the ends of a room's graph are tied together"),
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "the ends of a room's graph could not be tied together"),
+        }
+        if let Err(error) = self.waiting_receipts.settle(room).await {
+            tracing::warn!(%error, "receipts that waited for events could not be taken");
         }
     }
 

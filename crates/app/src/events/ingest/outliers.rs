@@ -59,8 +59,7 @@ impl Ingest {
                 .iter()
                 .map(|(_, pdu, status)| Judged { pdu: Arc::clone(pdu), rejected: status.has(Status::REJECTED) })
                 .collect();
-            if info.rules.authorization.room_create_event_id_as_room_id
-                && let Some((event_num, create, _)) = create_of(info, &kept)
+            if let Some((event_num, create, _)) = create_id(info).and_then(|id| kept.get(&id).cloned())
                 && create.event_id() != pdu.event_id()
             {
                 nums.push(event_num);
@@ -75,9 +74,10 @@ impl Ingest {
         Ok(kept)
     }
 
-    /// What is here of the events and of those that allow them.
+    /// What is here of the events and of those that allow them. Where the room's id is that of its create event, no event names that.
     async fn known(&self, info: &RoomInfo, pdus: &[Arc<Pdu>]) -> Result<Kept> {
-        let mut ids: HashSet<&EventId> = HashSet::new();
+        let create = create_id(info);
+        let mut ids: HashSet<&EventId> = create.iter().map(|id| &**id).collect();
         for pdu in pdus {
             ids.insert(pdu.event_id());
             ids.extend(pdu.auth_events().iter().map(|id| &**id));
@@ -156,36 +156,20 @@ impl Ingest {
     }
 
     /// A state of events that are here: its root, which is on disk.
-    pub(crate) async fn state_of(&self, state: &[(EventNum, Arc<Pdu>)]) -> Result<NodeNum> {
-        let mut changes = Vec::with_capacity(state.len());
-        for (event_num, pdu) in state {
-            if let Some(state_key) = pdu.state_key() {
-                let key_num = self.keys.intern(&pdu.kind().to_string(), state_key).await?;
-                changes.push((key_num, Some(*event_num)));
-            }
-        }
-        self.state_with(&changes).await
-    }
-
-    /// The same of pairs and their events.
-    pub(super) async fn state_of_pairs(&self, state: &[(KeyNum, EventNum)]) -> Result<NodeNum> {
+    pub(crate) async fn state_of(&self, state: &[(KeyNum, EventNum)]) -> Result<NodeNum> {
         let changes: Vec<_> = state.iter().map(|(key_num, event_num)| (*key_num, Some(*event_num))).collect();
-        self.state_with(&changes).await
-    }
-
-    async fn state_with(&self, changes: &[(KeyNum, Option<EventNum>)]) -> Result<NodeNum> {
         let mut batch = Batch::new();
         batch.low_priority();
-        let root = self.trees.change(&mut batch, NodeNum(0), changes).await?;
+        let root = self.trees.change(&mut batch, NodeNum(0), &changes).await?;
         self.store.write(batch).await?;
         Ok(root)
     }
 }
 
-/// The create event of a room whose id is that event's.
-fn create_of(info: &RoomInfo, kept: &Kept) -> Option<(EventNum, Arc<Pdu>, Status)> {
-    let id = OwnedEventId::try_from(info.room_id.as_str().replacen('!', "$", 1)).ok()?;
-    kept.get(&id).cloned()
+/// The id of the create event of a room whose id is that event's.
+fn create_id(info: &RoomInfo) -> Option<OwnedEventId> {
+    let names_room = info.rules.authorization.room_create_event_id_as_room_id;
+    names_room.then(|| OwnedEventId::try_from(info.room_id.as_str().replacen('!', "$", 1)).ok()).flatten()
 }
 
 /// The events so that each comes after those of them that allow it. Events that go round in a circle are left out. The walk takes no stack.

@@ -1,7 +1,7 @@
 //! Checks 1 to 3: form and size, signatures, hashes. Nothing of the room is needed for them but its version.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     num::NonZero,
     sync::Arc,
     time::Duration,
@@ -10,7 +10,7 @@ use std::{
 use domicile_room::event::receive::{self, KeyMap, PublicKey, Received, Signers};
 use futures::{StreamExt, TryStreamExt, stream};
 use ruma::{
-    EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedServerName, RoomId, ServerName, UInt, UserId,
+    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedServerName, RoomId, ServerName, UInt, UserId,
     room_version_rules::RoomVersionRules,
 };
 use serde_json::value::RawValue;
@@ -30,6 +30,9 @@ const ASKING_TIME: Duration = Duration::from_mins(1);
 /// An event that is right so far, or its id, as far as it has one, and what is wrong with it.
 pub type Verified = std::result::Result<Received, (Option<OwnedEventId>, String)>;
 
+/// Events that one thread checks in a row.
+pub(super) type Piece = Vec<Box<RawValue>>;
+
 /// What a server's key is needed for: the ids with which it signed, by server, and the latest time of an event.
 type Wanted = BTreeMap<OwnedServerName, (BTreeSet<String>, i64)>;
 
@@ -41,51 +44,34 @@ impl Ingest {
         room_id: &RoomId,
         raw: Vec<Box<RawValue>>,
     ) -> Result<Vec<Verified>> {
-        self.verify_if(rules, room_id, raw, |_| true).await
+        let (checker, pieces) = self.checker(rules, room_id, pieces_of(raw), None).await?;
+        checker.check(pieces).await
     }
 
-    /// The same with those only whose ids `wanted` picks; the others are said to be wrong.
-    pub(super) async fn verify_if(
+    /// What checks events, with the keys that these need. Keys come first: what lies between reading an event and checking it is twice its
+    /// size. Of events that `wanted` does not name it is said that nobody asked for them.
+    pub(super) async fn checker(
         &self,
         rules: &RoomVersionRules,
         room_id: &RoomId,
-        raw: Vec<Box<RawValue>>,
-        wanted: impl Fn(&EventId) -> bool + Clone + Send + Sync + 'static,
-    ) -> Result<Vec<Verified>> {
-        let is_wanted = wanted;
-        // Keys first: what lies between reading an event and checking it is twice its size.
-        let (mut wanted, mut pieces) = (Wanted::new(), Vec::new());
-        for (of_piece, piece) in in_parallel(pieces_of(raw), |piece| (wanted_by(&piece), piece)).await? {
-            pieces.push(piece);
+        pieces: Vec<Piece>,
+        wanted: Option<Arc<HashSet<OwnedEventId>>>,
+    ) -> Result<(Checker, Vec<Piece>)> {
+        let (mut signers, mut same) = (Wanted::new(), Vec::with_capacity(pieces.len()));
+        for (of_piece, piece) in in_parallel(pieces, |piece| (wanted_by(&piece), piece)).await? {
+            same.push(piece);
             for (server, (ids, latest)) in of_piece {
-                let (all, newest) = wanted.entry(server).or_insert_with(|| (BTreeSet::new(), i64::MIN));
+                let (all, newest) = signers.entry(server).or_insert_with(|| (BTreeSet::new(), i64::MIN));
                 all.extend(ids);
                 *newest = latest.max(*newest);
             }
         }
-        let own = self.own_keys_of(&pieces, rules).await?;
+        let own = self.own_keys_of(&same, rules).await?;
         if let Some(own) = &own {
-            wanted.remove(&own.server_name);
+            signers.remove(&own.server_name);
         }
-        let keys = Known { servers: self.keys_of(wanted, rules).await?, own };
-        let (form, room) = (rules.clone(), room_id.to_owned());
-        let check = move |json: Box<RawValue>| {
-            let event = receive::read(json.get().as_bytes(), &form).map_err(|refused| (None, refused.to_string()))?;
-            let id = event.event_id().to_owned();
-            if !is_wanted(&id) {
-                return Err((Some(id), "nobody asked for it".to_owned()));
-            }
-            if !event.is_of(&room) {
-                return Err((Some(id), format!("the event is not of the room {room}")));
-            }
-            event.verify(&keys).map_err(|refused| (Some(id), refused.to_string()))
-        };
-        let check = Arc::new(check);
-        let checked = in_parallel(pieces, move |piece| {
-            let check = Arc::clone(&check);
-            piece.into_iter().map(move |json| check(json)).collect::<Vec<_>>()
-        });
-        Ok(checked.await?.into_iter().flatten().collect())
+        let keys = Known { servers: self.keys_of(signers, rules).await?, own };
+        Ok((Checker(Arc::new(Checks { form: rules.clone(), room_id: room_id.to_owned(), keys, wanted })), same))
     }
 
     /// One event.
@@ -136,6 +122,43 @@ impl Ingest {
     }
 }
 
+/// Checks events of one room.
+#[derive(Clone)]
+pub(super) struct Checker(Arc<Checks>);
+
+struct Checks {
+    form: RoomVersionRules,
+    room_id: OwnedRoomId,
+    keys: Known,
+    wanted: Option<Arc<HashSet<OwnedEventId>>>,
+}
+
+impl Checker {
+    /// Checks pieces on several threads, in their order.
+    pub(super) async fn check(&self, pieces: Vec<Piece>) -> Result<Vec<Verified>> {
+        let checks = Arc::clone(&self.0);
+        let checked = in_parallel(pieces, move |piece| {
+            let checks = Arc::clone(&checks);
+            piece.into_iter().map(move |json| checks.one(&json)).collect::<Vec<_>>()
+        });
+        Ok(checked.await?.into_iter().flatten().collect())
+    }
+}
+
+impl Checks {
+    fn one(&self, json: &RawValue) -> Verified {
+        let event = receive::read(json.get().as_bytes(), &self.form).map_err(|refused| (None, refused.to_string()))?;
+        let id = event.event_id().to_owned();
+        if self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(&id)) {
+            return Err((Some(id), "nobody asked for it".to_owned()));
+        }
+        if !event.is_of(&self.room_id) {
+            return Err((Some(id), format!("the event is not of the room {}", self.room_id)));
+        }
+        event.verify(&self.keys).map_err(|refused| (Some(id), refused.to_string()))
+    }
+}
+
 /// The keys for some events: those of other servers, and those with which a deployment signs in the name of each of its users.
 struct Known {
     servers: KeyMap,
@@ -165,12 +188,12 @@ fn wanted_by(events: &[Box<RawValue>]) -> Wanted {
 }
 
 /// How many threads work at once: as many as there are processors and no more, since each keeps memory of its own.
-fn threads() -> usize {
+pub(super) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// Pieces for several threads, in their order.
-fn pieces_of<T>(things: Vec<T>) -> Vec<Vec<T>> {
+pub(super) fn pieces_of<T>(things: Vec<T>) -> Vec<Vec<T>> {
     let size = things.len().div_ceil(threads()).clamp(LEAST, CHUNK);
     let mut pieces = Vec::with_capacity(things.len().div_ceil(size));
     let mut things = things.into_iter().peekable();

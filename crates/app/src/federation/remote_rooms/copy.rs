@@ -19,13 +19,14 @@ use domicile_store::{
         graph, memberships, partial_rooms, rooms, stripped_states, timeline_gaps,
     },
 };
-use ruma::{OwnedServerName, OwnedUserId, RoomId, RoomVersionId, events::TimelineEventType};
+use ruma::{OwnedServerName, OwnedUserId, RoomId, RoomVersionId, events::StateEventType};
 
 use super::RemoteRooms;
 use crate::{
     Error, Result,
     accounts::Session,
-    rooms::{Membership, Room, RoomInfo},
+    events::ingest::told::Told,
+    rooms::{Membership, Room, RoomInfo, live},
 };
 
 /// Members that are written at once, so that others' writes come in between.
@@ -34,7 +35,7 @@ const CHUNK: usize = 500;
 /// A join and the state on which it stands, all of it here as outliers but for the join.
 pub(super) struct Joining {
     pub(super) event: Arc<Pdu>,
-    pub(super) state: Vec<(EventNum, Arc<Pdu>)>,
+    pub(super) told: Told,
     pub(super) auths: Vec<EventNum>,
     /// The servers in the room, if the state was told without its members. The one that told it comes first.
     pub(super) partial: Option<Vec<OwnedServerName>>,
@@ -76,12 +77,11 @@ impl RemoteRooms {
 
     /// Makes the copy. Nothing of it is seen before its last write.
     pub(super) async fn take_copy(&self, by: &Session, info: Arc<RoomInfo>, joining: Joining) -> Result<Arc<Room>> {
-        let Joining { event, state, auths, partial } = joining;
-        let before = self.ingest.state_of(&state).await?;
-        let members = self.members(&state, by.user_num).await?;
-        let (joined, is_open) = (self.joined(&state, partial.as_deref()).await?, is_open(&state));
-        // The events of a large room are not in memory twice: they are read again when the room is.
-        drop(state);
+        let Joining { event, told, auths, partial } = joining;
+        let before = self.ingest.state_of(&told.state).await?;
+        let members = self.members(&told.members, by.user_num).await?;
+        let (joined, is_open) = (self.joined(&told.members, partial.as_deref()).await?, self.is_open(&told).await?);
+        drop(told);
         let event_num = self.event_num(&event).await?;
         let key_num = self.keys.intern("m.room.member", by.user_id.as_str()).await?;
         let mut tries = 0;
@@ -209,22 +209,25 @@ impl RemoteRooms {
     }
 
     /// Everybody's membership in the state but the joining user's.
-    async fn members(&self, state: &[(EventNum, Arc<Pdu>)], me: UserNum) -> Result<Vec<(UserNum, String, EventNum)>> {
-        let mut of = Vec::new();
-        for (event_num, pdu) in state {
-            if let Some(membership) = pdu.membership()
-                && let Some(user_id) = pdu.state_key().and_then(|user_id| OwnedUserId::try_from(user_id).ok())
-            {
-                of.push((user_id, Membership::parse(&membership).as_str().to_owned(), *event_num));
-            }
-        }
-        let ids: Vec<OwnedUserId> = of.iter().map(|(user_id, ..)| user_id.clone()).collect();
+    async fn members(
+        &self,
+        told: &[(OwnedUserId, Membership, EventNum)],
+        me: UserNum,
+    ) -> Result<Vec<(UserNum, &'static str, EventNum)>> {
+        let ids: Vec<OwnedUserId> = told.iter().map(|(user_id, ..)| user_id.clone()).collect();
         let nums = self.users.nums_or_new(&ids).await?;
-        let found = nums.into_iter().zip(of);
+        let found = nums.into_iter().zip(told);
         Ok(found
-            .filter_map(|(user_num, (_, membership, event_num))| Some((user_num?, membership, event_num)))
+            .filter_map(|(user_num, (_, membership, event_num))| Some((user_num?, membership.as_str(), *event_num)))
             .filter(|(user_num, ..)| *user_num != me)
             .collect())
+    }
+
+    /// Whether anybody may join or read.
+    async fn is_open(&self, told: &Told) -> Result<bool> {
+        let join_rules = self.ingest.event_of(&told.state, &StateEventType::RoomJoinRules, "").await?;
+        let visibility = self.ingest.event_of(&told.state, &StateEventType::RoomHistoryVisibility, "").await?;
+        Ok(live::is_open(join_rules.as_deref(), visibility.as_deref()))
     }
 
     /// Writes the members in parts. Who had a membership in an older copy and has none now has left; if not all members are told, nothing is
@@ -232,7 +235,7 @@ impl RemoteRooms {
     async fn write_members(
         &self,
         room_num: RoomNum,
-        members: &[(UserNum, String, EventNum)],
+        members: &[(UserNum, &'static str, EventNum)],
         old: &[memberships::Membership],
         me: UserNum,
         is_partial: bool,
@@ -245,7 +248,7 @@ impl RemoteRooms {
             .filter(|row| {
                 !is_partial && row.user_num != me && row.membership != "leave" && !now.contains(&row.user_num)
             })
-            .map(|row| (row.user_num, "leave".to_owned(), row.event_num));
+            .map(|row| (row.user_num, "leave", row.event_num));
         let changed = members
             .iter()
             .filter(|(user_num, membership, event_num)| {
@@ -253,7 +256,7 @@ impl RemoteRooms {
                     row.membership != *membership || row.event_num != *event_num || row.position < Position::START
                 })
             })
-            .cloned();
+            .copied();
         let rows: Vec<_> = changed.chain(gone).collect();
         for chunk in rows.chunks(CHUNK) {
             let mut batch = Batch::new();
@@ -288,14 +291,13 @@ impl RemoteRooms {
     /// Which other servers and cells have how many members. Of those of which no member is known though they are in the room, one is assumed.
     async fn joined(
         &self,
-        state: &[(EventNum, Arc<Pdu>)],
+        members: &[(OwnedUserId, Membership, EventNum)],
         servers: Option<&[OwnedServerName]>,
     ) -> Result<HashMap<DestinationNum, i64>> {
         let mut joined: HashMap<DestinationNum, i64> = HashMap::new();
-        for (_, pdu) in state {
-            if pdu.membership().as_deref() == Some("join")
-                && let Some(user_id) = pdu.state_key().and_then(|user_id| OwnedUserId::try_from(user_id).ok())
-                && let Some(destination_num) = self.destinations.of_user(&user_id).await?
+        for (user_id, membership, _) in members {
+            if *membership == Membership::Join
+                && let Some(destination_num) = self.destinations.of_user(user_id).await?
             {
                 *joined.entry(destination_num).or_default() += 1;
             }
@@ -322,17 +324,4 @@ fn write_destinations(
     for (destination_num, joined) in joined.iter().map(|(num, joined)| (*num, *joined)).chain(gone) {
         destinations::set_joined(batch, room_num, destination_num, joined, position.clone());
     }
-}
-
-/// Whether anybody may join or read.
-fn is_open(state: &[(EventNum, Arc<Pdu>)]) -> bool {
-    let says = |kind: &TimelineEventType, field: &str, word: &str| {
-        state.iter().any(|(_, pdu)| {
-            pdu.kind() == kind
-                && pdu.state_key() == Some("")
-                && pdu.content_as::<serde_json::Value>().is_some_and(|content| content[field] == word)
-        })
-    };
-    says(&TimelineEventType::RoomJoinRules, "join_rule", "public")
-        || says(&TimelineEventType::RoomHistoryVisibility, "history_visibility", "world_readable")
 }

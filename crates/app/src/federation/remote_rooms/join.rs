@@ -1,33 +1,25 @@
 //! Joining a room through a server that is in it (server-server, *Joining Rooms*).
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use domicile_core::{error::ErrorKind, ids::EventNum, locality::is_cell};
-use domicile_room::{
-    auth::{self, StateMap},
-    event::Pdu,
-};
+use domicile_core::{error::ErrorKind, locality::is_cell};
+use domicile_room::event::Pdu;
 use domicile_store::table::events::Status;
 use ruma::{
-    OwnedEventId, OwnedServerName, RoomId, RoomVersionId, ServerName,
+    OwnedServerName, RoomId, RoomVersionId, ServerName,
     api::federation::membership::{create_join_event, prepare_join_event},
-    events::{StateEventType, TimelineEventType, room::member::MembershipState},
+    events::room::member::MembershipState,
 };
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
 
 use super::{Failures, RemoteRooms, TIME, copy::Joining, rules_of, supported};
 use crate::{
     Result,
     accounts::Session,
-    federation::{
-        PeerError,
-        peers::{LARGE, ORDINARY},
-    },
-    rooms::{Room, RoomInfo},
+    events::ingest::told::Listed,
+    federation::{PeerError, peers::ORDINARY},
+    rooms::Room,
 };
 
 /// How long a join waits for members that the first answer left out.
@@ -35,11 +27,22 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Servers that may be said to be in a room.
 const MOST_SERVERS: usize = 10_000;
 
+/// What a server answers that let a join in (server-server, `PUT /_matrix/federation/v2/send_join/{roomId}/{eventId}`).
+#[derive(Deserialize)]
+struct Answer {
+    state: Listed,
+    auth_chain: Listed,
+    event: Option<Box<RawValue>>,
+    #[serde(default)]
+    members_omitted: bool,
+    servers_in_room: Option<Vec<String>>,
+}
+
 /// A join that a server has let in, with what it tells of the room.
 struct LetIn {
     version: RoomVersionId,
     event: Pdu,
-    answer: create_join_event::v2::RoomState,
+    answer: Answer,
 }
 
 impl RemoteRooms {
@@ -98,11 +101,11 @@ impl RemoteRooms {
         // What may be said depends on the regions of the members where there are several cells: they must be known first.
         let omit_members = self.users.localities().cells().is_none();
         request.omit_members = omit_members;
-        let answer = self.peers.ask(server, request, LARGE).await?;
-        if answer.room_state.members_omitted && !omit_members {
+        let answer: Answer = self.peers.ask_large(server, request).await?;
+        if answer.members_omitted && !omit_members {
             return Err(PeerError::Nonsense("it leaves out the members, which nobody asked it to".to_owned()));
         }
-        Ok(LetIn { version, event, answer: answer.room_state })
+        Ok(LetIn { version, event, answer })
     }
 
     /// Checks what a server tells of a room, and takes a copy. The inner error: what the server told is of no use.
@@ -126,46 +129,28 @@ impl RemoteRooms {
         };
         let event = Arc::new(event);
         let partial = answer.members_omitted.then(|| servers_of(server, answer.servers_in_room.unwrap_or_default()));
-        let state = self.ingest.verify(&info.rules, room_id, answer.state).await?;
-        let chain = self.ingest.verify(&info.rules, room_id, answer.auth_chain).await?;
-        let told = state.len();
-        let state: Vec<Arc<Pdu>> =
-            state.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu))).collect();
-        if state.len() < told {
-            tracing::info!(%server, %room_id, wrong = told - state.len(), "a room's state has events that are wrong");
+        let told = self.ingest.keep_told(&info, answer.auth_chain.0, answer.state.0, None).await?;
+        if told.wrong > 0 {
+            tracing::info!(%server, %room_id, wrong = told.wrong, "a room's state has events that are wrong");
         }
-        let ids: Vec<OwnedEventId> = state.iter().map(|pdu| pdu.event_id().to_owned()).collect();
-        let chain = chain.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu)));
-        let kept = self.ingest.keep_outliers(&info, chain.chain(state).collect()).await?;
-        let mut by_pair: HashMap<(StateEventType, String), Arc<Pdu>> = HashMap::with_capacity(ids.len());
-        let mut state = Vec::with_capacity(ids.len());
-        let mut seen = HashSet::new();
-        for (event_num, pdu, status) in ids.iter().filter_map(|id| kept.get(id)) {
-            let Some(state_key) = pdu.state_key() else { continue };
-            if status.has(Status::REJECTED) || !seen.insert(pdu.event_id().to_owned()) {
+        let (mut auths, mut lent) = (Vec::new(), Vec::new());
+        for id in event.auth_events() {
+            let Some(auth) = self.events.by_id(id).await?.filter(|auth| auth.room.room_num == info.room_num) else {
                 continue;
+            };
+            auths.push(auth.event_num);
+            if partial.is_some() && !auth.status.has(Status::REJECTED) {
+                lent.push(Arc::clone(&auth.pdu));
             }
-            let pair = (pdu.kind().to_string().into(), state_key.to_owned());
-            if by_pair.insert(pair, Arc::clone(pdu)).is_some() {
-                return Ok(Err(format!("its state has {} {state_key:?} twice", pdu.kind())));
-            }
-            state.push((*event_num, Arc::clone(pdu)));
         }
-        let is_allowed = |(_, pdu, status): &(EventNum, Arc<Pdu>, Status)| {
-            (partial.is_some() && !status.has(Status::REJECTED)).then(|| Arc::clone(pdu))
-        };
-        let auths = event.auth_events().iter().filter_map(|id| kept.get(id));
-        let members: Vec<Arc<Pdu>> = auths.clone().filter_map(is_allowed).collect();
-        if let Err(reason) = check(&info, &event, &by_pair, &members) {
+        if let Err(reason) = self.ingest.stands(&info, &event, &told.state, &lent).await? {
             return Ok(Err(reason));
         }
-        if let Err(refused) = self.may_be_in(&by_pair) {
+        if let Err(refused) = self.may_be_in(&told).await {
             self.take_leave(by, room_id, server).await;
             return Err(refused);
         }
-        let auths = auths.map(|(event_num, ..)| *event_num).collect();
-        let joining = Joining { event, state, auths, partial };
-        drop((kept, by_pair, seen, members));
+        let joining = Joining { event, told, auths, partial };
         let is_partial = joining.partial.is_some();
         let room = self.take_copy(by, info, joining).await?;
         if is_partial {
@@ -184,35 +169,4 @@ fn servers_of(first: &ServerName, told: Vec<String>) -> Vec<OwnedServerName> {
     let mut known: HashSet<OwnedServerName> = HashSet::from([first.to_owned()]);
     servers.extend(told.filter(|name| known.insert(name.clone())));
     servers
-}
-
-/// Whether the state that a server tells is one on which our join stands. Of members that it leaves out, what allows the join speaks.
-fn check(
-    info: &RoomInfo,
-    event: &Pdu,
-    state: &HashMap<(StateEventType, String), Arc<Pdu>>,
-    members: &[Arc<Pdu>],
-) -> std::result::Result<(), String> {
-    let create = state.get(&(StateEventType::RoomCreate, String::new()));
-    let create = create.ok_or("its state has no create event")?;
-    if *create.kind() != TimelineEventType::RoomCreate {
-        return Err("its state has no create event".to_owned());
-    }
-    let version = auth::room_version(create).unwrap_or(RoomVersionId::V1);
-    if version != info.version {
-        return Err(format!("the room's version is {version}, and it said {}", info.version));
-    }
-    let keys = auth::auth_event_keys(event.kind(), event.sender(), event.state_key(), event.content(), &info.rules)
-        .map_err(|error| error.to_string())?;
-    let mut allowing = StateMap::from([((StateEventType::RoomCreate, String::new()), Arc::clone(create))]);
-    for key in keys {
-        let left_out = || {
-            let says = |pdu: &&Arc<Pdu>| pdu.membership().is_some() && pdu.state_key() == Some(key.1.as_str());
-            members.iter().find(says).filter(|_| key.0 == StateEventType::RoomMember)
-        };
-        if let Some(pdu) = state.get(&key).or_else(left_out) {
-            allowing.insert(key, Arc::clone(pdu));
-        }
-    }
-    auth::allowed_by_state(event, &info.rules, &allowing).map_err(|error| format!("our join does not stand: {error}"))
 }

@@ -1,30 +1,24 @@
 //! Whether the deployment's rules let somebody into a room of others, by the state that they tell. A cell that was asked for the join looks at
 //! the same rules before; another server knows none of them.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::collections::BTreeSet;
 
 use domicile_core::locality::{Destination, Locality};
 use domicile_residency::flow::{self, FENCE, Fence, Joining};
-use domicile_room::event::Pdu;
-use ruma::{OwnedServerName, RoomId, ServerName, UserId, events::StateEventType};
+use ruma::{OwnedServerName, RoomId, ServerName, events::StateEventType};
 use serde_json::Map;
 
 use super::RemoteRooms;
-use crate::{Error, Result, accounts::Session, error::forbidden};
+use crate::{Error, Result, accounts::Session, error::forbidden, events::ingest::told::Told, rooms::Membership};
 
 impl RemoteRooms {
     /// Whether people of this cell may be in a room with this state.
-    pub(super) fn may_be_in(&self, state: &HashMap<(StateEventType, String), Arc<Pdu>>) -> Result<()> {
+    pub(super) async fn may_be_in(&self, told: &Told) -> Result<()> {
         let Some(cells) = self.users.localities().cells() else { return Ok(()) };
         let document = cells.own.document();
         let (mut regions, mut servers) = (BTreeSet::new(), BTreeSet::<OwnedServerName>::new());
-        let joined = state.iter().filter(|((kind, _), pdu)| {
-            *kind == StateEventType::RoomMember && pdu.membership().as_deref() == Some("join")
-        });
-        for user_id in joined.filter_map(|((_, user_id), _)| <&UserId>::try_from(user_id.as_str()).ok()) {
+        let joined = told.members.iter().filter(|(_, membership, _)| *membership == Membership::Join);
+        for (user_id, ..) in joined {
             match self.users.localities().of(user_id) {
                 Locality::Here => {
                     regions.insert(cells.own.region().clone());
@@ -36,8 +30,9 @@ impl RemoteRooms {
                 Locality::Unknown => {}
             }
         }
-        let is_encrypted = state.contains_key(&(StateEventType::RoomEncryption, String::new()));
-        let fence = match state.get(&(StateEventType::from(FENCE), String::new())) {
+        let encryption = self.ingest.event_of(&told.state, &StateEventType::RoomEncryption, "").await?;
+        let is_encrypted = encryption.is_some();
+        let fence = match self.ingest.event_of(&told.state, &StateEventType::from(FENCE), "").await? {
             Some(pdu) => Some(Fence::read(&serde_json::from_str(pdu.content().get()).map_err(Error::internal)?)),
             None => None,
         };

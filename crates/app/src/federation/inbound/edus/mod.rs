@@ -22,7 +22,7 @@ use crate::{
     Error, Result,
     accounts::Users,
     e2ee::{DeviceListCopies, DeviceLists},
-    ephemeral::{PresenceNotices, TypingNotices},
+    ephemeral::{PresenceNotices, TypingNotices, WaitingReceipts},
     events::{Events, Ingest, wake::Wakers},
     residency::Localities,
     rooms::{Room, Rooms},
@@ -57,6 +57,8 @@ pub struct EdusParts {
     pub copies: Arc<DeviceListCopies>,
     /// Who waits.
     pub wakers: Arc<Wakers>,
+    /// Receipts that come before their events.
+    pub waiting_receipts: Arc<WaitingReceipts>,
 }
 
 /// Receives EDUs.
@@ -100,6 +102,8 @@ struct Plan {
     inboxes: BTreeSet<UserNum>,
     /// Where receipts changed.
     rooms: Vec<Arc<Room>>,
+    /// Where receipts wait for their events.
+    waiting: Vec<Arc<Room>>,
     /// Whose devices changed.
     changed: BTreeSet<UserNum>,
     /// Whether a copy of devices is stale now.
@@ -172,7 +176,11 @@ impl Edus {
             Err(error) if error.is_conflict() => Ok(false),
             Err(error) => Err(error.into()),
             Ok(_) => {
+                let waiting = std::mem::take(&mut plan.waiting);
                 self.follow(plan);
+                for room in waiting {
+                    self.0.waiting_receipts.settle(&room).await?;
+                }
                 Ok(true)
             }
         }

@@ -1,14 +1,21 @@
 //! `m.receipt` (server-server, *Receipts*)
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use domicile_store::table::receipts::{self, NewReceipt};
+use domicile_store::{
+    event_id,
+    table::{
+        events::Status,
+        receipts::{self, NewReceipt},
+        waiting_receipts::WaitingReceipt,
+    },
+};
 use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Edus, Origin, Plan, is_of, is_plain};
-use crate::{Result, ephemeral::ReceiptKind};
+use crate::{Result, ephemeral::ReceiptKind, rooms::Room};
 
 /// Receipts of one transaction.
 const RECEIPTS: usize = 1_000;
@@ -69,7 +76,7 @@ fn read_one(origin: Origin<'_>, room_id: &OwnedRoomId, user_id: String, of_user:
 }
 
 impl Edus {
-    /// Adds receipts to a plan: of people who are in the room, for events that are here.
+    /// Adds receipts to a plan: of people who are in the room. Those for events that are not here wait.
     pub(super) async fn receipts(&self, origin: Origin<'_>, receipts: &[Receipt], plan: &mut Plan) -> Result<()> {
         let now_ms = self.0.clock.now_ms();
         let mut position = None;
@@ -77,7 +84,22 @@ impl Edus {
             let Some((room, user_num)) = self.member(origin, &receipt.room_id, &receipt.user_id).await? else {
                 continue;
             };
+            // Nobody has read in the future.
+            let ts = receipt.ts.map_or(now_ms, |ts| ts.clamp(0, now_ms));
             let event = self.0.events.by_id(&receipt.event_id).await?;
+            if event.as_ref().is_none_or(|event| event.status.has(Status::OUTLIER)) {
+                let row = WaitingReceipt {
+                    room_num: room.info.room_num,
+                    user_num,
+                    thread: receipt.thread.clone(),
+                    event_id: event_id::to_bytes(&receipt.event_id),
+                    ts,
+                    received_ts: now_ms,
+                };
+                self.0.waiting_receipts.keep(&mut plan.batch, &row).await?;
+                add(&mut plan.waiting, room);
+                continue;
+            }
             let event = event.filter(|event| event.room.room_num == room.info.room_num);
             let Some((event_num, event_position)) = event.and_then(|event| Some((event.event_num, event.position?)))
             else {
@@ -91,14 +113,17 @@ impl Edus {
                 thread: &receipt.thread,
                 event_num,
                 event_position,
-                // Nobody has read in the future.
-                ts: receipt.ts.map_or(now_ms, |ts| ts.clamp(0, now_ms)),
+                ts,
             };
             receipts::set(&mut plan.batch, &row, position);
-            if plan.rooms.iter().all(|known| known.info.room_num != room.info.room_num) {
-                plan.rooms.push(room);
-            }
+            add(&mut plan.rooms, room);
         }
         Ok(())
+    }
+}
+
+fn add(rooms: &mut Vec<Arc<Room>>, room: Arc<Room>) {
+    if rooms.iter().all(|known| known.info.room_num != room.info.room_num) {
+        rooms.push(room);
     }
 }
