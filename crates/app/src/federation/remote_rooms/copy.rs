@@ -201,7 +201,7 @@ impl RemoteRooms {
     }
 
     /// The number of our join, and whether it came back to us as a part of the state.
-    async fn event_num(&self, event: &Pdu) -> Result<(EventNum, bool)> {
+    pub(super) async fn event_num(&self, event: &Pdu) -> Result<(EventNum, bool)> {
         match self.events.by_id(event.event_id()).await? {
             Some(stored) => Ok((stored.event_num, true)),
             None => Ok((self.sender.new_event_num().await?, false)),
@@ -209,7 +209,11 @@ impl RemoteRooms {
     }
 
     /// Everybody's membership in the state but the joining user's.
-    async fn members(&self, state: &[(EventNum, Arc<Pdu>)], me: UserNum) -> Result<Vec<(UserNum, String, EventNum)>> {
+    pub(super) async fn members(
+        &self,
+        state: &[(EventNum, Arc<Pdu>)],
+        me: UserNum,
+    ) -> Result<Vec<(UserNum, String, EventNum)>> {
         let mut of = Vec::new();
         for (event_num, pdu) in state {
             if let Some(membership) = pdu.membership()
@@ -229,7 +233,7 @@ impl RemoteRooms {
 
     /// Writes the members in parts. Who had a membership in an older copy and has none now has left; if not all members are told, nothing is
     /// known any more of those who have their home elsewhere.
-    async fn write_members(
+    pub(super) async fn write_members(
         &self,
         room_num: RoomNum,
         members: &[(UserNum, String, EventNum)],
@@ -286,7 +290,7 @@ impl RemoteRooms {
     }
 
     /// Which other servers and cells have how many members. Of those of which no member is known though they are in the room, one is assumed.
-    async fn joined(
+    pub(super) async fn joined(
         &self,
         state: &[(EventNum, Arc<Pdu>)],
         servers: Option<&[OwnedServerName]>,
@@ -311,7 +315,7 @@ impl RemoteRooms {
 }
 
 /// Who has how many members; those who are known to the room from before and have none now have left it.
-fn write_destinations(
+pub(super) fn write_destinations(
     batch: &mut Batch,
     room_num: RoomNum,
     joined: &HashMap<DestinationNum, i64>,
@@ -325,7 +329,7 @@ fn write_destinations(
 }
 
 /// Whether anybody may join or read.
-fn is_open(state: &[(EventNum, Arc<Pdu>)]) -> bool {
+pub(super) fn is_open(state: &[(EventNum, Arc<Pdu>)]) -> bool {
     let says = |kind: &TimelineEventType, field: &str, word: &str| {
         state.iter().any(|(_, pdu)| {
             pdu.kind() == kind
