@@ -39,7 +39,8 @@ fn kind(holds: Holds) -> Option<&'static [&'static str]> {
     match holds {
         Holds::Value => None,
         Holds::Sealed | Holds::EventId | Holds::Blob => Some(&["blob", "bytea"]),
-        Holds::UserId | Holds::RoomId | Holds::DeviceId | Holds::Encrypted => Some(&["text"]),
+        Holds::UserId | Holds::RoomId | Holds::DeviceId => Some(&["text"]),
+        Holds::Encrypted => Some(&["text", "blob", "bytea"]),
         _ => Some(&["bigint", "integer"]),
     }
 }

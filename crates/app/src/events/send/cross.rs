@@ -100,13 +100,6 @@ impl Sender {
         Ok(false)
     }
 
-    async fn fence(&self, staging: &Staging) -> Result<Option<Fence>> {
-        Ok(match authorise::state_event(self, &staging.view, FENCE, "").await? {
-            Some(event_num) => Some(Fence::read(&object(authorise::pdu(self, staging, event_num).await?.content())?)),
-            None => None,
-        })
-    }
-
     async fn may_enter(
         &self,
         cells: &Cells,
@@ -140,6 +133,15 @@ impl Sender {
         let is_encrypted = staging.view.facts.encrypted;
         let joining = Joining { region, members, fence: fence.as_ref(), is_encrypted };
         flow::may_join(document, joining).map(drop).map_err(|decision| refused(&decision))
+    }
+
+    async fn fence(&self, staging: &Staging) -> Result<Option<Fence>> {
+        match authorise::state_event(self, &staging.view, FENCE, "").await? {
+            Some(event_num) => {
+                Ok(Some(Fence::read(&object(authorise::pdu(self, staging, event_num).await?.content())?)))
+            }
+            None => Ok(None),
+        }
     }
 
     /// Other people's servers that have joined members in a room; one of them where the rules are the same for all.

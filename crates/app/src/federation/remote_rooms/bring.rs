@@ -1,6 +1,6 @@
 //! A copy of a room that somebody brings who moves here from another cell.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use domicile_core::ids::{EventNum, KeyNum, NodeNum, RoomNum, UserNum};
 use domicile_room::event::Pdu;
@@ -12,14 +12,12 @@ use domicile_store::{
         graph, memberships, rooms,
     },
 };
-
-use ruma::OwnedUserId;
+use ruma::{OwnedUserId, events::TimelineEventType};
 
 use super::{RemoteRooms, copy::write_destinations};
 use crate::{
     Result,
-    events::ingest::told::Told,
-    rooms::{Membership, Room, RoomInfo},
+    rooms::{Membership, Room, RoomInfo, live},
 };
 
 impl RemoteRooms {
@@ -32,16 +30,22 @@ impl RemoteRooms {
         state: Vec<(EventNum, Arc<Pdu>)>,
         auths: Vec<EventNum>,
     ) -> Result<Arc<Room>> {
-        let told = self.as_told(&state).await?;
-        let before = self.ingest.state_of(&told.state).await?;
-        let event_num = self.event_num(&first).await?;
-        let mut members = self.members(&told.members, UserNum::NOBODY).await?;
-        if let Some(own) = member_of(event_num.0, &first) {
-            let own = self.members(&[own], UserNum::NOBODY).await?;
-            members.retain(|(user_num, ..)| own.iter().all(|(other, ..)| other != user_num));
-            members.extend(own);
+        let mut keyed = Vec::with_capacity(state.len());
+        for (event_num, pdu) in &state {
+            let Some(state_key) = pdu.state_key() else { continue };
+            keyed.push((self.keys.intern(&pdu.kind().to_string(), state_key).await?, *event_num));
         }
-        let (joined, is_open) = (self.joined(&told.members, None).await?, self.is_open(&told).await?);
+        let before = self.ingest.state_of(&keyed).await?;
+        let event_num = self.event_num(&first).await?;
+        let told = members_of(state.iter().map(|(num, pdu)| (*num, pdu)), event_num.0, &first);
+        let members = self.members(&told, UserNum::NOBODY).await?;
+        let joined = self.joined(&told, None).await?;
+        let of = |kind: &TimelineEventType| {
+            let same = |pdu: &&Arc<Pdu>| pdu.kind() == kind && pdu.state_key() == Some("");
+            state.iter().map(|(_, pdu)| pdu).find(same).map(|pdu| &**pdu)
+        };
+        let is_open =
+            live::is_open(of(&TimelineEventType::RoomJoinRules), of(&TimelineEventType::RoomHistoryVisibility));
         let sender_num = self.users.num_or_new(first.sender()).await?.unwrap_or(UserNum::NOBODY);
         let key_num = match first.state_key() {
             Some(state_key) => Some(self.keys.intern(&first.kind().to_string(), state_key).await?),
@@ -87,24 +91,23 @@ impl RemoteRooms {
         }
         Ok(room)
     }
-
-    /// A state of events that are here, as what is told of one by others.
-    async fn as_told(&self, state: &[(EventNum, Arc<Pdu>)]) -> Result<Told> {
-        let mut told = Told::default();
-        for (event_num, pdu) in state {
-            let Some(state_key) = pdu.state_key() else { continue };
-            told.state.push((self.keys.intern(&pdu.kind().to_string(), state_key).await?, *event_num));
-            told.members.extend(member_of(*event_num, pdu));
-        }
-        told.state.sort_unstable_by_key(|(key_num, _)| *key_num);
-        Ok(told)
-    }
 }
 
-/// Who has which membership by an event, if it says so.
-fn member_of(event_num: EventNum, pdu: &Pdu) -> Option<(OwnedUserId, Membership, EventNum)> {
-    let membership = Membership::parse(&pdu.membership()?);
-    Some((OwnedUserId::try_from(pdu.state_key()?).ok()?, membership, event_num))
+/// Who is in a room by its state before the first event that is brought, and by that event.
+fn members_of<'s>(
+    state: impl Iterator<Item = (EventNum, &'s Arc<Pdu>)>,
+    first_num: EventNum,
+    first: &'s Arc<Pdu>,
+) -> Vec<(OwnedUserId, Membership, EventNum)> {
+    let mut members: BTreeMap<OwnedUserId, (Membership, EventNum)> = BTreeMap::new();
+    for (event_num, pdu) in state.chain([(first_num, first)]) {
+        if let Some(membership) = pdu.membership()
+            && let Some(user_id) = pdu.state_key().and_then(|user_id| OwnedUserId::try_from(user_id).ok())
+        {
+            members.insert(user_id, (Membership::parse(&membership), event_num));
+        }
+    }
+    members.into_iter().map(|(user_id, (membership, event_num))| (user_id, membership, event_num)).collect()
 }
 
 /// The first event of a copy.

@@ -224,7 +224,7 @@ impl RemoteRooms {
     }
 
     /// Whether anybody may join or read.
-    pub(super) async fn is_open(&self, told: &Told) -> Result<bool> {
+    async fn is_open(&self, told: &Told) -> Result<bool> {
         let join_rules = self.ingest.event_of(&told.state, &StateEventType::RoomJoinRules, "").await?;
         let visibility = self.ingest.event_of(&told.state, &StateEventType::RoomHistoryVisibility, "").await?;
         Ok(live::is_open(join_rules.as_deref(), visibility.as_deref()))
