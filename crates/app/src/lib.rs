@@ -19,6 +19,7 @@ pub mod gateway;
 pub mod jobs;
 pub mod media;
 pub mod moderation;
+pub mod moves;
 pub mod probes;
 pub mod profile;
 pub mod push;

@@ -23,6 +23,7 @@ pub mod health;
 pub mod inner;
 pub mod listener;
 pub mod metrics;
+pub mod moved;
 pub mod observe;
 mod pages;
 mod probe;

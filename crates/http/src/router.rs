@@ -1,5 +1,7 @@
 //! The routes. A path stands in ruma's type of the request and nowhere else.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::Request,
@@ -12,7 +14,9 @@ use domicile_core::error::ErrorKind;
 use ruma::api::{IncomingRequest, path_builder::PathBuilder};
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::{account, client, domicile, error::Failure, federation, gateway, inner, probe, state::Services, status};
+use crate::{
+    account, client, domicile, error::Failure, federation, gateway, inner, moved, probe, state::Services, status,
+};
 
 /// Adds the routes of one endpoint: every path that ruma knows for `T`.
 pub trait Endpoint: Sized {
@@ -60,8 +64,22 @@ pub fn client_api(services: Services) -> Router {
     api(services, Apis::CLIENT)
 }
 
-/// What a listener serves for clients and for other servers. Where the operator has no federation, its endpoints are unknown ones.
+/// What a listener serves for clients and for other servers. Where the operator has no federation, its endpoints are unknown ones. In a cell of a
+/// deployment, requests of those who have moved to another are passed on.
 pub fn api(services: Services, apis: Apis) -> Router {
+    let passing = services
+        .inbound
+        .link()
+        .map(|link| moved::Passing { departures: Arc::clone(&services.departures), link: Arc::clone(link) });
+    let routes = client_routes(services, apis);
+    match passing.filter(|_| apis.client || apis.media) {
+        Some(passing) => routes.layer(axum::middleware::from_fn_with_state(passing, moved::pass_on)),
+        None => routes,
+    }
+}
+
+/// The same without what passes requests on.
+pub(crate) fn client_routes(services: Services, apis: Apis) -> Router {
     let mut routes = Router::new();
     if apis.client {
         routes =

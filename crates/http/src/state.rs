@@ -22,6 +22,7 @@ use domicile_app::{
     gateway::Gateway,
     media::Media,
     moderation::Reports,
+    moves::{Departures, Moves},
     probes::Probes,
     profile::Profiles,
     push::{Notifications, PushRules, Pushers},
@@ -91,6 +92,10 @@ services! {
     pub standings: Arc<Standings>,
     /// Tokens that let another device in.
     pub login_tokens: Arc<LoginTokens>,
+    /// Moves people between cells.
+    pub moves: Arc<Moves>,
+    /// Whose requests wait or are passed on.
+    pub departures: Arc<Departures>,
     /// The operator's announcements.
     pub discovery: Arc<Discovery>,
     /// Calls.

@@ -146,6 +146,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     tasks.spawn(Arc::clone(&wired.blocklists).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.ingest).run(stopping.clone()));
+    tasks.spawn(Arc::clone(&wired.moves).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.probes).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.services.status).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.admin.standing.alerts).run(stopping.clone()));

@@ -9,6 +9,7 @@ mod evidence;
 mod federation;
 mod gateway;
 mod media;
+mod moves;
 mod names;
 mod parts;
 mod places;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use domicile_app::{
-    account_data::{AccountData, Filters, Ignored},
+    account_data::{Filters, Ignored},
     accounts::{LoginTokens, OpenIdTokens, Standings, UserDirectory, Users},
     admin::Health,
     calls::Calls,
@@ -38,11 +39,11 @@ use domicile_app::{
         Destinations, Outbound, OutboundBell, RemoteProfiles, Transactions,
         outbound::{Carrier, Network, OutboundParts},
     },
-    jobs::Jobs,
     moderation::Reports,
+    moves::Departures,
     profile::Profiles,
-    push::{Gateways, Notifications, PushBell, PushClasses, PushRules, Pushers},
-    rooms::{RoomMaker, Rooms, StateKeys, StateTrees, Successions, Upgrades},
+    push::{Gateways, Notifications, PushBell, PushClasses, Pushers},
+    rooms::{RoomMaker, Rooms, StateKeys, StateTrees, Upgrades},
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
 };
@@ -78,6 +79,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let cells = deployment::open(settings.deployment, &store, &server_name, surroundings).await?;
     let localities = deployment::localities(cells.as_ref(), &store, &server_name, surroundings).await?;
     let localities = Arc::new(localities);
+    let spans = deployment::spans(cells.as_ref(), &store, surroundings).await?;
+    let departures = Arc::new(Departures::new(store.clone(), clock()));
     let (bell, known) = (&outbound_bell, (cells.as_ref(), &localities));
     let federation =
         federation::wire(settings.federation, &trust, &store, &server_name, surroundings, bell, known).await?;
@@ -107,6 +110,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
                 access_token_life_ms: settings.access_token_life_ms,
                 rate_limits: settings.rate_limits,
                 registration: settings.registration,
+                departures: Arc::clone(&departures),
             },
         );
     let to_device = Arc::new(ToDevice::new(ToDeviceParts {
@@ -168,22 +172,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         ledger: Arc::clone(&evidence.ledger),
         settings: settings.outbound,
     }));
-    let account_data = Arc::new(AccountData::new(
-        store.clone(),
-        Arc::clone(&rooms),
-        Arc::clone(&wakers),
-        Arc::clone(&ignored),
-        Arc::clone(&push),
-    ));
-    let push_rules = Arc::new(PushRules::new(store.clone(), Arc::clone(&account_data), Arc::clone(&push)));
-    let successions = Arc::new(Successions::new(
-        store.clone(),
-        Arc::clone(&rooms),
-        Arc::clone(&keys),
-        Arc::clone(&events),
-        Arc::clone(&account_data),
-        Arc::clone(&push_rules),
-    ));
     let remote_profiles =
         Arc::new(RemoteProfiles::new(Arc::clone(&federation.peers), users.localities_shared(), clock()));
     let known = Known {
@@ -198,20 +186,12 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         wakers: &wakers,
         waiting_receipts: &Arc::new(WaitingReceipts::new(store.clone(), Arc::clone(&wakers))),
     };
+    let push::OwnData { account_data, push_rules, successions } = push::own_data(known, &ignored, &push);
     let outside = remote::wire(known, &federation, surroundings);
     let members = remote::members(known, &outside, &successions, &remote_profiles);
     let resident = remote::resident(known, &federation, &outside, &members);
     let Outside { graph, ingest, completion, remote_rooms } = outside;
-    let jobs = Arc::new(Jobs::new(
-        store.clone(),
-        clock(),
-        Arc::clone(&users),
-        Arc::clone(&rooms),
-        Arc::clone(&members),
-        Arc::clone(&devices),
-        Arc::clone(&copies),
-        Arc::clone(&media),
-    ));
+    let jobs = remote::jobs(known, (&members, &devices, &copies, &media), surroundings);
     let notifying = Notifying { client, bell: &bell, gateways: &gateways, classes: &push, ignored: &ignored };
     let (news, delivery) = push::wire(known, notifying, surroundings);
     let sync_parts = Arc::new(SyncParts {
@@ -230,7 +210,18 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         presence: Arc::clone(&presence),
         presence_watchers: Arc::clone(&presence_watchers),
         stopping: surroundings.stopping.clone(),
+        spans,
+        departures: Arc::clone(&departures),
     });
+    let moves = moves::wire(
+        known,
+        (&members, &push, &outbound_bell),
+        (&sessions, &devices, &device_lists, &departures),
+        (&graph, &ingest, &remote_rooms, cells.as_ref()),
+        (&sync_parts, settings.media.max_upload.0),
+        surroundings,
+    )
+    .await?;
     let reading = reading::wire(
         Ground {
             parts: sync_parts.for_reading(),
@@ -259,9 +250,12 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let people = (Arc::clone(&users), Arc::clone(&devices), Arc::clone(&accounts), Arc::clone(&jobs));
     let told = evidence.of_people(&store, people, settings.media.max_upload.0, surroundings).await?;
     let standing = standing::begin(settings.standing, known, &settings.discovery, &federation.own_keys, surroundings);
-    let lists = OfDevices { device_lists: &device_lists, copies: &copies, to_device: &to_device };
+    let lists =
+        OfDevices { device_lists: &device_lists, copies: &copies, to_device: &to_device, departures: &departures };
     let encryption = encryption::wire(known, lists, &uia, &federation, surroundings);
     let services = Services::new(AllServices {
+        moves: Arc::clone(&moves),
+        departures,
         probes: Arc::clone(&probes),
         access_log: Arc::clone(&evidence.access_log),
         exports: Arc::clone(&told.exports),
@@ -374,6 +368,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             check: federation.check,
             own_keys: federation.own_keys,
             blocklists: Arc::clone(&blocklists),
+            moves: Arc::clone(&moves),
             standing,
             clock: clock(),
             operators: operators.0,
@@ -392,6 +387,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         peers: federation.peers,
         gateway: federation.gateway,
         link: cells.map(|cells| cells.link),
+        moves,
         store,
     })
 }

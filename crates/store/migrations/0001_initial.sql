@@ -429,6 +429,33 @@ CREATE TABLE gateway_spool (
 );
 CREATE INDEX gateway_spool_by_cell ON gateway_spool (cell, spool_num);
 
+-- Moves -----------------------------------------------------------------------------------------------------------
+-- People who move from this cell to another: a row for each move, and one that is not over for each person at most. `progress` is what its steps
+-- have found and done, as JSON; `state` and `due_ts` are what is done with it next, and when.
+CREATE TABLE moves (
+    move_id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL, destination TEXT NOT NULL, state TEXT NOT NULL, revision BIGINT NOT NULL,
+    made_by TEXT NOT NULL, reason TEXT NOT NULL, created_ts BIGINT NOT NULL, begin_ts BIGINT NOT NULL, due_ts BIGINT NOT NULL,
+    attempts BIGINT NOT NULL, error TEXT, progress TEXT NOT NULL, until_ts BIGINT, ended_ts BIGINT
+);
+CREATE UNIQUE INDEX moves_open ON moves (user_id) WHERE ended_ts IS NULL;
+CREATE INDEX moves_due ON moves (due_ts) WHERE ended_ts IS NULL;
+CREATE INDEX moves_by_time ON moves (created_ts);
+-- People who move to this cell. `sealed` is their vault while it waits for the directory's word: sealed with the cell's key, and gone with it.
+CREATE TABLE arrivals (
+    user_id TEXT NOT NULL PRIMARY KEY, move_id TEXT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, changed_ts BIGINT NOT NULL,
+    digest TEXT, sealed BLOB, receipt TEXT
+);
+-- Files of theirs that are here already, under their new key.
+CREATE TABLE arrived_media (
+    user_id TEXT NOT NULL, media_id TEXT NOT NULL, content_hash BLOB NOT NULL, PRIMARY KEY (user_id, media_id)
+) WITHOUT ROWID;
+-- Where the messages of an inbox stood in the cell that it came from: a client's first request here still names that place.
+CREATE TABLE arrived_inboxes (
+    device_num BIGINT NOT NULL, old_position BIGINT NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (device_num, old_position)
+) WITHOUT ROWID;
+-- Tokens of people who have left, by the hash of their hash: requests with them are passed on until the old address ends.
+CREATE TABLE departed_tokens (token_hash BLOB NOT NULL PRIMARY KEY, destination TEXT NOT NULL, until_ts BIGINT NOT NULL) WITHOUT ROWID;
+
 -- Federation ------------------------------------------------------------------------------------------------------
 -- A destination is another server (its name) or another cell (`=` and its name). Everything that concerns it up to `position` has been sent.
 CREATE TABLE destinations (

@@ -26,6 +26,7 @@ pub(crate) struct Statement {
 pub struct Batch {
     pub(crate) statements: Vec<Statement>,
     pub(crate) positions: u32,
+    pub(crate) skipped: i64,
     pub(crate) low_priority: bool,
 }
 
@@ -55,6 +56,17 @@ impl Batch {
         Value::Position(index)
     }
 
+    /// Leaves out the next `count` positions of the stream after this batch's own: nothing will ever stand there.
+    pub fn skip_positions(&mut self, count: i64) -> &mut Self {
+        self.skipped = self.skipped.saturating_add(count.max(0));
+        self
+    }
+
+    /// By how much the stream goes on with this batch.
+    pub(crate) fn advance(&self) -> i64 {
+        i64::from(self.positions).saturating_add(self.skipped)
+    }
+
     /// Lets everybody else's batches go first: for bulk work, in chunks of a few milliseconds.
     pub fn low_priority(&mut self) -> &mut Self {
         self.low_priority = true;
@@ -75,6 +87,7 @@ impl Batch {
     pub fn append(&mut self, other: Self) -> &mut Self {
         let shift = self.positions;
         self.positions += other.positions;
+        self.skipped += other.skipped;
         self.low_priority &= other.low_priority;
         self.statements.extend(other.statements.into_iter().map(|mut statement| {
             for param in &mut statement.params {

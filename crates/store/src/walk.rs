@@ -3,6 +3,7 @@
 //! A walk goes in steps of some hundred thousand rows, each a read of its own: memory stays flat, and no snapshot stands long. What is
 //! written meanwhile may be seen or not.
 
+pub mod carry;
 pub mod count;
 pub mod erase;
 pub mod rows;

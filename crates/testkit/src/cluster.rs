@@ -215,6 +215,15 @@ impl Cluster {
         }
     }
 
+    /// Stops a cell and starts it again: what is on disk is as it was, what was in memory is gone.
+    pub async fn restart(&mut self, name: &str) {
+        let server = self.cells.remove(name).expect("a cell");
+        drop(self.listening.remove(name));
+        let server = Box::pin(server.restart()).await;
+        self.listen(name, &server).await;
+        self.cells.insert(name.to_owned(), server);
+    }
+
     /// One account more in a cell.
     #[must_use]
     pub async fn with_user(mut self, cell: &str, localpart: &str) -> Self {

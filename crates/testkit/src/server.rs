@@ -28,6 +28,7 @@ use domicile_app::{
     events::Ingest,
     federation::{Completion, Outbound},
     jobs::Jobs,
+    moves::Moves,
     push::Gateways,
     residency::InnerLink,
 };
@@ -72,6 +73,8 @@ pub struct TestServer {
     pub admin: AdminServices,
     /// Its jobs, which are done when the test says so.
     pub jobs: Arc<Jobs>,
+    /// Moves its people to other cells, when the test says so.
+    pub moves: Arc<Moves>,
     /// Its link to other cells, if it belongs to a deployment.
     pub link: Option<Arc<InnerLink>>,
     /// Its database.
@@ -157,6 +160,7 @@ impl TestServer {
             services,
             admin,
             jobs,
+            moves: wired.moves,
             link: wired.link,
             store,
             keystore,
@@ -200,6 +204,7 @@ impl TestServer {
             services,
             admin,
             jobs,
+            moves: wired.moves,
             link: wired.link,
             store,
             keystore,

@@ -103,6 +103,7 @@ impl Devices {
 
     /// Adds a session to a batch: a new device, or new tokens for one that the user has. Every one is shown to the user's other devices.
     pub async fn open(&self, batch: &mut Batch, user_num: UserNum, wanted: NewSession) -> Result<OpenedSession> {
+        self.sessions.check_stays(user_num)?;
         let device_id = match wanted.device_id {
             Some(device_id) => valid_id(device_id)?,
             None => rng::upper_name(&*self.rng, ID_LENGTH).into(),

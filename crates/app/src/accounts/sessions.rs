@@ -1,7 +1,7 @@
 //! Sessions: an access token is a device, and a device is a session.
 
 use std::sync::{
-    Arc,
+    Arc, Weak,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -16,12 +16,16 @@ use domicile_store::{
     Batch, Store,
     table::tokens::{self, TokenOwner},
 };
+use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use ruma::{OwnedDeviceId, OwnedUserId};
 use sha2::{Digest, Sha256};
 
 use super::standing::{Standing, locked, suspended};
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    moves::{Departures, Way, departures::on_the_way},
+};
 
 /// Sessions kept in memory.
 const CACHED: usize = 50_000;
@@ -86,6 +90,7 @@ pub struct Sessions {
     rng: Arc<dyn Rng>,
     /// Life of an access token that comes with a refresh token, in milliseconds.
     access_token_life_ms: i64,
+    departures: Arc<Departures>,
     cache: Cache<TokenHash, Arc<Session>>,
     /// Grows with every [`Self::forget`], so that a session that was read before it is not kept after it.
     forgotten: AtomicU64,
@@ -98,8 +103,20 @@ pub fn token_hash(token: &str) -> TokenHash {
 
 impl Sessions {
     /// Sessions over a store.
-    pub fn new(store: Store, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>, access_token_life_ms: i64) -> Self {
-        Self { store, clock, rng, access_token_life_ms, cache: Cache::new(CACHED), forgotten: AtomicU64::new(0) }
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+        access_token_life_ms: i64,
+        departures: Arc<Departures>,
+    ) -> Self {
+        let (cache, forgotten) = (Cache::new(CACHED), AtomicU64::new(0));
+        Self { store, clock, rng, access_token_life_ms, departures, cache, forgotten }
+    }
+
+    /// Refuses to open anything for somebody whose vault is being handed over: it would stay behind.
+    pub(super) fn check_stays(&self, user_num: UserNum) -> Result<()> {
+        if self.departures.has(user_num) { Err(on_the_way().into()) } else { Ok(()) }
     }
 
     /// The session of an access token; none of a locked account.
@@ -161,6 +178,9 @@ impl Sessions {
     /// Exchanges a refresh token. What it replaces stays good until the new access token is used.
     pub async fn refresh(&self, refresh_token: &str) -> Result<IssuedTokens> {
         let hash = token_hash(refresh_token);
+        if let Way::Later(error) = self.departures.way(&hash).await {
+            return Err(error.into());
+        }
         loop {
             let found = self.store.read(move |snapshot| async move { tokens::refresh(&snapshot, &hash).await }).await?;
             let Some((device_num, next_hash)) = found else {
@@ -199,6 +219,19 @@ impl Sessions {
             tokens::insert_refresh(batch, &hash, device_num);
         }
         IssuedTokens { access_token, refresh_token, expires_in_ms }
+    }
+
+    /// Lets go of somebody's sessions in memory, so that each is gone with the last request that holds it.
+    pub fn let_go(&self, user_num: UserNum) -> Vec<Weak<Session>> {
+        let held = Mutex::new(Vec::new());
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.cache.retain(|_, session| {
+            if session.user_num == user_num {
+                held.lock().push(Arc::downgrade(session));
+            }
+            session.user_num != user_num
+        });
+        held.into_inner()
     }
 
     /// Forgets every session in memory that `ended` picks. Call it after the rows are gone.

@@ -25,7 +25,12 @@ use tokio::sync::Mutex;
 pub use elsewhere::FromAll;
 
 use super::ATTEMPTS;
-use crate::{Error, Result, accounts::Users, federation::Peers};
+use crate::{
+    Error, Result,
+    accounts::Users,
+    federation::Peers,
+    moves::{Departures, departures::on_the_way},
+};
 
 /// One-time keys of one device.
 const KEYS_OF_DEVICE: usize = 1_000;
@@ -48,6 +53,7 @@ pub struct OneTimeKeys {
     store: Store,
     users: Arc<Users>,
     peers: Arc<Peers>,
+    departures: Arc<Departures>,
     /// Claims that met another one wait here in line, so that many claims of one device's keys do not fail each other again and again.
     /// Correctness does not rest on it.
     contended: Mutex<()>,
@@ -67,8 +73,8 @@ struct Used(bool);
 
 impl OneTimeKeys {
     /// One-time keys over a store.
-    pub fn new(store: Store, users: Arc<Users>, peers: Arc<Peers>) -> Self {
-        Self { store, users, peers, contended: Mutex::new(()) }
+    pub fn new(store: Store, users: Arc<Users>, peers: Arc<Peers>, departures: Arc<Departures>) -> Self {
+        Self { store, users, peers, departures, contended: Mutex::new(()) }
     }
 
     /// Hands out a key for each wanted device of a local user that has one.
@@ -93,6 +99,10 @@ impl OneTimeKeys {
     async fn try_claim(&self, wanted: &Arc<Wanted>) -> Result<Option<Claimed>> {
         let theirs = Arc::clone(wanted);
         let picks = self.store.read(move |snapshot| async move { pick(&snapshot, &theirs).await }).await?;
+        // A key that is handed out now would be handed out a second time where its owner goes.
+        if picks.iter().any(|pick| self.departures.has(pick.user_num)) {
+            return Err(on_the_way().into());
+        }
         let mut batch = Batch::new();
         for pick in &picks {
             let (user_num, device_id, key) = (pick.user_num, &pick.device_id, &pick.key);

@@ -128,6 +128,12 @@ impl Events {
         self.by_num.remove(&event_num);
     }
 
+    /// Forgets the events of a room of which there is no copy any more.
+    pub fn forget_room(&self, room_num: RoomNum) {
+        self.by_num.retain(|_, event| event.room.room_num != room_num);
+        self.rooms.remove(&room_num);
+    }
+
     /// One event by its number.
     pub async fn get(self: &Arc<Self>, event_num: EventNum) -> Result<Arc<Stored>> {
         if let Some(event) = self.cached(event_num) {

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use domicile_core::{clock::Clock, ids::UserNum};
 use domicile_store::{
     Batch, Keystore, Store, StoreError,
+    catalogue::Table,
     table::access_log::{self as rows, Entry},
+    walk::rows::Cell,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -109,6 +111,28 @@ pub struct Chains {
     pub broken: Vec<i64>,
     /// A hash over the last hash of each chain, in hexadecimal.
     pub digest: String,
+}
+
+/// A log whose entries are chained anew, since they were sealed with another key: somebody has moved here.
+#[derive(Default)]
+pub(crate) struct Rechained {
+    last: Option<Bytes>,
+}
+
+impl Rechained {
+    /// Gives the next entry, whose columns are in the catalogue's order, the hash that follows from those before it.
+    pub(crate) fn follow(&mut self, table: &Table, row: &mut [Cell]) {
+        let at = |name: &str| table.columns.iter().position(|column| column.name == name).unwrap_or(usize::MAX);
+        let (entry, ts, sealed) = (row.get(at("entry")), row.get(at("ts")), row.get(at("sealed")));
+        let (Some(Cell::Int(entry)), Some(Cell::Int(ts)), Some(Cell::Bytes(sealed))) = (entry, ts, sealed) else {
+            return;
+        };
+        let hash = chained(self.last.as_deref(), *entry, *ts, sealed);
+        self.last = Some(hash.clone());
+        if let Some(cell) = row.get_mut(at("hash")) {
+            *cell = Cell::Bytes(hash);
+        }
+    }
 }
 
 /// Keeps the log.

@@ -150,6 +150,11 @@ impl Inbound {
         Ok(())
     }
 
+    /// The link to other cells, if there are any.
+    pub fn link(&self) -> Option<&Arc<InnerLink>> {
+        self.link.as_ref()
+    }
+
     /// Whose a request is that came over the link between cells, before its body is read. `cell_key` is the key of its connection.
     pub fn open_inner(&self, header: &str, cell_key: &[u8]) -> Result<Header, MatrixError> {
         let none = || unauthorized("This server is no cell of a deployment.".to_owned());

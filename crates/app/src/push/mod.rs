@@ -7,7 +7,7 @@ mod gateways;
 mod news;
 mod notification;
 mod notifications;
-mod pushers;
+pub(crate) mod pushers;
 pub mod rules;
 pub mod totals;
 pub mod unread;

@@ -8,8 +8,10 @@ use domicile_core::{clock::Clock, error::ErrorKind, ids::UserNum};
 use domicile_egress::push_gateway::{GatewayUrl, PATH};
 use domicile_store::{
     Batch, Keystore, Store,
+    catalogue::Table,
     numbers::Sequence,
     table::pushers::{self, Pusher as Row},
+    walk::rows::Cell,
 };
 use ruma::api::client::push::{Pusher, PusherIds, PusherKind};
 use serde::{Deserialize, Serialize};
@@ -141,10 +143,27 @@ impl Pushers {
     }
 
     fn key_hash(&self, ids: &PusherIds) -> [u8; 32] {
-        let length = u64::try_from(ids.app_id.len()).unwrap_or(u64::MAX).to_be_bytes();
-        let value = [&length[..], ids.app_id.as_bytes(), ids.pushkey.as_bytes()].concat();
-        self.keystore.blind_index(KEY_HASH, &value)
+        hash(&self.keystore, ids)
     }
+}
+
+/// The blind index of a pusher, which is another one in each cell.
+fn hash(keystore: &Keystore, ids: &PusherIds) -> [u8; 32] {
+    let length = u64::try_from(ids.app_id.len()).unwrap_or(u64::MAX).to_be_bytes();
+    let value = [&length[..], ids.app_id.as_bytes(), ids.pushkey.as_bytes()].concat();
+    keystore.blind_index(KEY_HASH, &value)
+}
+
+/// Gives a row that another cell brought, with its details opened, the blind index of this one.
+pub(crate) fn rehash(keystore: &Keystore, table: &Table, row: &mut [Cell]) -> Result<()> {
+    let at = |name: &str| table.columns.iter().position(|column| column.name == name).unwrap_or(usize::MAX);
+    let Some(Cell::Bytes(opened)) = row.get(at("sealed")) else { return Ok(()) };
+    let details: Details = serde_json::from_slice(opened).map_err(Error::internal)?;
+    let hash = Bytes::copy_from_slice(&hash(keystore, &details.pusher.ids));
+    if let Some(cell) = row.get_mut(at("key_hash")) {
+        *cell = Cell::Bytes(hash);
+    }
+    Ok(())
 }
 
 /// What a row says, opened with its owner's key.

@@ -90,10 +90,21 @@ impl InnerLink {
         path: &str,
         body: &impl Serialize,
     ) -> Result<A, PeerError> {
+        self.ask_json_within(cell, path, body, peers::ORDINARY).await
+    }
+
+    /// The same within other bounds.
+    pub async fn ask_json_within<A: DeserializeOwned>(
+        &self,
+        cell: &CellName,
+        path: &str,
+        body: &impl Serialize,
+        bounds: Bounds,
+    ) -> Result<A, PeerError> {
         let body = serde_json::to_vec(body).map_err(|error| PeerError::Request(error.to_string()))?;
         let request = Request::builder().method(Method::POST).uri(path).header("content-type", "application/json");
         let request = request.body(Bytes::from(body)).map_err(|error| PeerError::Request(error.to_string()))?;
-        let answer = self.ask(cell, request, peers::ORDINARY).await?;
+        let answer = self.ask(cell, request, bounds).await?;
         if answer.status().as_u16() >= 300 {
             return Err(peers::refusal(&answer));
         }

@@ -3,6 +3,7 @@
 //! `own_cell` is this cell and the document by which it works, `tickets` says whose home is where, `names` is the directory, `inner_link` the way
 //! to the other cells, `layout` the deployment as people look at it, `serving` what they are served of events, `placement` where new people go, and
 //! `localities` what all others ask.
+//! `transfers` are changes of home in the directory, `spans` are the places in streams that are this cell's own.
 
 mod directory_status;
 mod inner_link;
@@ -12,7 +13,9 @@ mod names;
 mod own_cell;
 mod placement;
 mod serving;
+mod spans;
 mod tickets;
+mod transfers;
 
 pub use directory_status::DirectoryStatus;
 pub use inner_link::InnerLink;
@@ -21,4 +24,6 @@ pub use localities::{Cells, Localities, Withheld};
 pub use names::{LOOK_UP, Names, Question, TAKE, Told, Wish};
 pub use own_cell::{DeploymentError, OwnCell, OwnCellSettings};
 pub use placement::{LOAD, Load, LoadQuestion, Place, Placement};
+pub use spans::Spans;
 pub use tickets::Tickets;
+pub use transfers::{LetGo, TRANSFER};

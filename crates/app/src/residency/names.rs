@@ -41,7 +41,7 @@ const UNTOLD_MS: i64 = 10 * SECOND_MS;
 /// Names that were not told and are remembered.
 const UNTOLD: usize = 20_000;
 /// How often a wish is decided again after another was written first.
-const TRIES: usize = 20;
+pub(super) const TRIES: usize = 20;
 /// Accounts that are looked through at once.
 const PAGE: i64 = 500;
 
@@ -68,19 +68,19 @@ pub struct Told {
 
 /// A home that a name had. The first has nobody's word but the decider's.
 #[derive(Debug, Serialize, Deserialize)]
-struct Home {
-    home: String,
+pub(super) struct Home {
+    pub(super) home: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    authority: Option<Authority>,
+    pub(super) authority: Option<Authority>,
 }
 
 /// The directory.
 pub struct Names {
-    store: Store,
+    pub(super) store: Store,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
-    own: Arc<OwnCell>,
-    tickets: Arc<Tickets>,
+    pub(super) own: Arc<OwnCell>,
+    pub(super) tickets: Arc<Tickets>,
     link: Arc<InnerLink>,
     /// What each cell may ask for yet, and since when.
     asked: Mutex<BTreeMap<CellName, (f64, i64)>>,
@@ -167,7 +167,17 @@ impl Names {
         Ok(())
     }
 
-    async fn ask<A: serde::de::DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A> {
+    /// What the directory says now of somebody's homes.
+    pub async fn look_up(&self, user_id: &UserId) -> Result<Vec<Ticket>> {
+        let users = vec![user_id.to_owned()];
+        if self.own.decides() {
+            return self.visible(self.own.name(), &users).await;
+        }
+        let told: Told = self.ask(LOOK_UP, &Question { user_ids: users }).await?;
+        Ok(told.tickets)
+    }
+
+    pub(super) async fn ask<A: serde::de::DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A> {
         match self.link.ask_json(&self.own.document().decider.cell, path, body).await {
             Ok(answer) => Ok(answer),
             Err(PeerError::Matrix { errcode, .. }) if errcode == ErrorKind::UserInUse.code() => Err(in_use()),
@@ -303,7 +313,7 @@ impl Names {
     }
 
     /// Makes a user's tickets. The same words give the same signatures, whenever they are made.
-    fn issue(&self, user_id: &UserId, homes: &[Home]) -> Result<Vec<Ticket>> {
+    pub(super) fn issue(&self, user_id: &UserId, homes: &[Home]) -> Result<Vec<Ticket>> {
         let signer = (self.own.document().decider.term, self.own.key());
         let mut tickets: Vec<Ticket> = Vec::with_capacity(homes.len());
         for home in homes {
@@ -317,7 +327,7 @@ impl Names {
     }
 
     /// The key of the hashes; a new one if there is none yet.
-    async fn hash_key(&self) -> Result<HashKey> {
+    pub(super) async fn hash_key(&self) -> Result<HashKey> {
         loop {
             let read = self.store.read(|snapshot| async move { directory_names::hash_key(&snapshot).await });
             if let Some(key) = read.await? {
@@ -335,7 +345,7 @@ impl Names {
         }
     }
 
-    fn check_decides(&self) -> Result<()> {
+    pub(super) fn check_decides(&self) -> Result<()> {
         if self.own.decides() {
             return Ok(());
         }
@@ -345,7 +355,7 @@ impl Names {
 
     /// Whether a cell may ask for so many names now. Whoever has its key could otherwise try all names that there can be.
     #[expect(clippy::cast_precision_loss, reason = "milliseconds between two requests, and a few names")]
-    fn check_rate(&self, cell: &CellName, names: usize) -> Result<()> {
+    pub(super) fn check_rate(&self, cell: &CellName, names: usize) -> Result<()> {
         let now_ms = self.clock.now_ms();
         let mut asked = self.asked.lock();
         let (left, since) = asked.entry(cell.clone()).or_insert((ASKED_BURST, now_ms));
@@ -360,11 +370,11 @@ impl Names {
     }
 }
 
-fn homes(held: Option<&str>) -> Result<Vec<Home>> {
+pub(super) fn homes(held: Option<&str>) -> Result<Vec<Home>> {
     held.map_or_else(|| Ok(Vec::new()), |held| serde_json::from_str(held).map_err(Error::internal))
 }
 
-fn tip(last: Option<&str>) -> Result<Tip> {
+pub(super) fn tip(last: Option<&str>) -> Result<Tip> {
     let Some(last) = last else { return Ok(Tip::start()) };
     let entry: Entry = serde_json::from_str(last).map_err(Error::internal)?;
     Ok(Tip { index: entry.index, hash: entry.hash(), term: entry.term })

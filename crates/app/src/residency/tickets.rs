@@ -1,14 +1,14 @@
 //! The tickets that this cell has: of its own people and of those whom they have met. All of them are in memory, since every event asks.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
 use domicile_core::locality::CellName;
 use domicile_residency::directory::{History, Ticket};
 use domicile_store::{Batch, Store, table::tickets};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use ruma::{OwnedUserId, UserId};
 
 use super::OwnCell;
@@ -22,6 +22,10 @@ pub struct Tickets {
     store: Store,
     own: Arc<OwnCell>,
     known: RwLock<HashMap<OwnedUserId, Arc<History>>>,
+    /// Tickets of people whose home here is another one than what they say.
+    turned: Mutex<BTreeMap<OwnedUserId, Vec<Ticket>>>,
+    /// Cells that believe somebody's home to be another one than it is.
+    stale: Mutex<BTreeSet<(CellName, OwnedUserId)>>,
 }
 
 impl Tickets {
@@ -52,7 +56,7 @@ impl Tickets {
                 Err(why) => tracing::warn!(why = why.word(), "a ticket does not count any more"),
             }
         }
-        Ok(Self { store, own, known: RwLock::new(known) })
+        Ok(Self { store, own, known: RwLock::new(known), turned: Mutex::default(), stale: Mutex::default() })
     }
 
     /// What is known of a user's homes.
@@ -70,6 +74,46 @@ impl Tickets {
     pub fn counts(&self) -> (usize, usize) {
         let known = self.known.read();
         (known.len(), known.values().filter(|history| history.home().as_ref() == Some(self.own.name())).count())
+    }
+
+    /// What a user's tickets say together with what is known of them, without taking them.
+    pub fn check(&self, mut tickets: Vec<Ticket>) -> Result<Option<History>> {
+        tickets.sort_by_key(|ticket| ticket.epoch);
+        let checked = History::check(tickets, self.own.document(), self.own.root()).map_err(Error::internal)?;
+        let Some(told) = checked else { return Ok(None) };
+        let Some(first) = told.tickets().first() else { return Ok(None) };
+        let known = self.get(&first.user_id);
+        let merged = known.map_or(Ok(told.clone()), |known| Arc::unwrap_or_clone(known).merge(told));
+        merged.map(Some).map_err(Error::internal)
+    }
+
+    /// Adds a user's tickets to a batch.
+    pub fn write(batch: &mut Batch, user_id: &UserId, history: &History) -> Result<()> {
+        for ticket in history.tickets() {
+            let json = serde_json::to_string(ticket).map_err(Error::internal)?;
+            tickets::put(batch, user_id.as_str(), ticket.epoch, &json);
+        }
+        Ok(())
+    }
+
+    /// Knows a user's tickets from now on. They are on disk, with all that follows from them.
+    pub fn know(&self, user_id: &UserId, history: History) {
+        self.known.write().insert(user_id.to_owned(), Arc::new(history));
+    }
+
+    /// Those who have changed their home by what somebody told, and of whom it still has to be done what follows from that.
+    pub fn take_turned(&self) -> Vec<Vec<Ticket>> {
+        std::mem::take(&mut *self.turned.lock()).into_values().collect()
+    }
+
+    /// Notes that a cell has to be told where somebody is.
+    pub fn note_stale(&self, cell: CellName, user_id: OwnedUserId) {
+        self.stale.lock().insert((cell, user_id));
+    }
+
+    /// Those who have to be told, and of whom.
+    pub fn take_stale(&self) -> BTreeSet<(CellName, OwnedUserId)> {
+        std::mem::take(&mut *self.stale.lock())
     }
 
     /// Takes tickets that somebody hands over, whoever it is: each is checked. Users of whom nothing right is told are passed over.
@@ -91,11 +135,12 @@ impl Tickets {
                 Err(why) => Err(why),
             };
             match checked {
+                // Rooms and more have to follow somebody who moves: that is done in one step, and not here.
+                Ok(history) if self.get(&user_id).is_some_and(|known| known.home() != history.home()) => {
+                    self.turned.lock().insert(user_id, history.tickets().to_vec());
+                }
                 Ok(history) => {
-                    for ticket in history.tickets() {
-                        let json = serde_json::to_string(ticket).map_err(Error::internal)?;
-                        tickets::put(&mut batch, user_id.as_str(), ticket.epoch, &json);
-                    }
+                    Self::write(&mut batch, &user_id, &history)?;
                     learnt.push((user_id, Arc::new(history)));
                 }
                 Err(why) => tracing::warn!(why = why.word(), "a ticket was handed over that does not count"),

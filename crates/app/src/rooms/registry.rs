@@ -32,9 +32,22 @@ const IDS_CACHED: usize = 100_000;
 #[derive(Clone)]
 struct ByState;
 
-impl Weighter<RoomNum, Arc<Room>> for ByState {
-    fn weight(&self, _: &RoomNum, room: &Arc<Room>) -> u64 {
-        10 + room.view().state.len() as u64
+/// A room that is kept, with the weight that it had then: a weight that changed under the cache's hands would spoil its sums.
+#[derive(Clone)]
+struct Kept {
+    room: Arc<Room>,
+    weight: u64,
+}
+
+impl Kept {
+    fn new(room: &Arc<Room>) -> Self {
+        Self { room: Arc::clone(room), weight: 10 + room.view().state.len() as u64 }
+    }
+}
+
+impl Weighter<RoomNum, Kept> for ByState {
+    fn weight(&self, _: &RoomNum, kept: &Kept) -> u64 {
+        kept.weight
     }
 }
 
@@ -44,7 +57,7 @@ pub struct Rooms {
     events: Arc<Events>,
     trees: Arc<StateTrees>,
     nums: Cache<OwnedRoomId, RoomNum>,
-    kept: Cache<RoomNum, Arc<Room>, ByState>,
+    kept: Cache<RoomNum, Kept, ByState>,
     /// Rooms that somebody holds, kept or not: there are never two of one.
     held: Mutex<HashMap<RoomNum, Weak<Room>>>,
     /// Rooms with events whose words are not in the index of searches yet. A note may be lost; the index knows how far each room is.
@@ -121,11 +134,11 @@ impl Rooms {
 
     /// A room, if it is in memory.
     pub fn in_memory(&self, room_num: RoomNum) -> Option<Arc<Room>> {
-        if let Some(room) = self.kept.get(&room_num) {
-            return Some(room);
+        if let Some(kept) = self.kept.get(&room_num) {
+            return Some(kept.room);
         }
         let room = self.held.lock().get(&room_num)?.upgrade()?;
-        self.kept.insert(room_num, Arc::clone(&room));
+        self.kept.insert(room_num, Kept::new(&room));
         Some(room)
     }
 
@@ -146,7 +159,7 @@ impl Rooms {
             }
         };
         self.nums.insert(room.info.room_id.clone(), room_num);
-        self.kept.insert(room_num, Arc::clone(&room));
+        self.kept.insert(room_num, Kept::new(&room));
         room
     }
 
@@ -178,6 +191,14 @@ impl Rooms {
     /// Wakes those who wait for a room's members. Call it when the room shows them.
     pub fn members_came(&self) {
         self.whole.notify_waiters();
+    }
+
+    /// Forgets a room of which there is no copy any more. Whoever still holds it can write nothing: its row is gone.
+    pub fn forget(&self, room_id: &RoomId, room_num: RoomNum) {
+        self.nums.remove(room_id);
+        self.kept.remove(&room_num);
+        self.held.lock().remove(&room_num);
+        self.with_new_words.lock().remove(&room_num);
     }
 
     /// Reads a room's view again. Only its writer may call this.

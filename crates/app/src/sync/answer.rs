@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domicile_core::ids::Position;
 use ruma::{OwnedRoomId, OwnedUserId};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -37,7 +38,7 @@ pub struct SyncAnswer {
     pub device_unused_fallback_key_types: Vec<String>,
     /// Whether the inbox holds messages that the client's token proves to have arrived. Not for the client.
     #[serde(skip)]
-    pub inbox_received: bool,
+    pub inbox_received: Option<Position>,
     /// What `next_batch` says. Not for the client.
     #[serde(skip)]
     pub token: SyncToken,

@@ -37,6 +37,8 @@ pub(super) struct Context<'a> {
     pub(super) session: &'a Session,
     pub(super) request: &'a SyncRequest,
     pub(super) since: Position,
+    /// Up to where the device has its inbox.
+    pub(super) inbox_since: Position,
     pub(super) upto: Position,
     pub(super) reader: Reader,
     pub(super) timeline: EventChoice,
@@ -59,6 +61,30 @@ impl Context<'_> {
     }
 }
 
+/// From where a device goes on.
+struct Place {
+    since: Position,
+    inbox: Position,
+}
+
+/// A token that another cell gave, or this one before it was restored, names a place that is none here: everything is shown as it is now, as after a
+/// gap, but for the messages of the inbox that the device is known to have.
+async fn place_of(
+    parts: &SyncParts,
+    snapshot: &Snapshot,
+    session: &Session,
+    request: &SyncRequest,
+    head: Position,
+) -> Result<Place> {
+    let Some(token) = request.since else { return Ok(Place { since: Position::START, inbox: Position::START }) };
+    if parts.spans.is_own(token.position) {
+        let since = token.position.min(head);
+        return Ok(Place { since, inbox: since });
+    }
+    let inbox = table::arrivals::inbox_at(snapshot, session.device_num, token.position).await?;
+    Ok(Place { since: Position::START, inbox })
+}
+
 pub(super) async fn compute(
     parts: &SyncParts,
     snapshot: Snapshot,
@@ -68,8 +94,8 @@ pub(super) async fn compute(
 ) -> Result<SyncAnswer> {
     let typing_head = parts.typing.head();
     let head = snapshot.head().await?;
-    let since = request.since.map_or(Position::START, |token| token.position).min(head);
-    let inbox = to_device::page(&snapshot, session.device_num, since, head, limits::TO_DEVICE_PAGE).await?;
+    let Place { since, inbox: inbox_since } = place_of(parts, &snapshot, session, request, head).await?;
+    let inbox = to_device::page(&snapshot, session.device_num, inbox_since, head, limits::TO_DEVICE_PAGE).await?;
     // Where the inbox is cut, everything else stops too: a message is never shown before its key.
     let upto = inbox.last;
     let filter = &request.filter.room;
@@ -79,6 +105,7 @@ pub(super) async fn compute(
         session,
         request,
         since,
+        inbox_since,
         upto,
         reader: Reader { user_num: session.user_num, device_num: session.device_num, now_ms: parts.clock.now_ms() },
         timeline: EventChoice::from(&filter.timeline).without(ignored.clone()),
@@ -120,8 +147,9 @@ async fn encryption(context: &Context<'_>, answer: &mut SyncAnswer) -> Result<()
         counts.into_iter().map(|(algorithm, count)| (algorithm.to_string(), u64::from(count))).collect();
     let unused = one_time_keys::unused_fallback_types(snapshot, session.user_num, device_id).await?;
     answer.device_unused_fallback_key_types = unused.into_iter().map(|algorithm| algorithm.to_string()).collect();
-    answer.inbox_received =
-        context.request.since.is_some() && table::to_device::any(snapshot, session.device_num, context.since).await?;
+    let upto = context.inbox_since;
+    let received = context.request.since.is_some() && table::to_device::any(snapshot, session.device_num, upto).await?;
+    answer.inbox_received = received.then_some(upto);
     Ok(())
 }
 

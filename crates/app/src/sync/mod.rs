@@ -16,7 +16,7 @@ pub mod token;
 
 use std::{sync::Arc, time::Duration};
 
-use domicile_core::{clock::Clock, ids::Position};
+use domicile_core::clock::Clock;
 use domicile_store::{Batch, Store, table};
 use ruma::{api::client::filter::FilterDefinition, presence::PresenceState};
 use tokio_util::sync::CancellationToken;
@@ -36,7 +36,9 @@ use crate::{
         Events, Presenter,
         wake::{Waiting, Wakers},
     },
+    moves::Departures,
     push::PushClasses,
+    residency::Spans,
     rooms::{Rooms, StateKeys, StateTrees, reader::RoomReaderParts},
 };
 
@@ -72,6 +74,10 @@ pub struct SyncParts {
     pub push: Arc<PushClasses>,
     /// Ends long polls when the server stops.
     pub stopping: CancellationToken,
+    /// Which tokens are this cell's own.
+    pub spans: Arc<Spans>,
+    /// Who is on the way to another cell.
+    pub departures: Arc<Departures>,
 }
 
 impl SyncParts {
@@ -88,6 +94,7 @@ impl SyncParts {
             trees: Arc::clone(&self.trees),
             ignored: Arc::clone(&self.ignored),
             stopping: self.stopping.clone(),
+            spans: Arc::clone(&self.spans),
         }
     }
 }
@@ -164,7 +171,8 @@ impl Sync {
                         watching.note_quiet(answer.token, shows);
                     }
                 }
-                if waits_for.is_none() || ended || !answer.is_empty() || self.parts.stopping.is_cancelled() {
+                let stops = self.parts.stopping.is_cancelled() || self.parts.departures.has(session.user_num);
+                if waits_for.is_none() || ended || !answer.is_empty() || stops {
                     return Ok(answer);
                 }
             } else if waits_for.is_some_and(has_news) {
@@ -186,9 +194,8 @@ impl Sync {
     /// What is new now. What the client's token proves to have arrived is taken out of its inbox.
     async fn read(&self, session: &Arc<Session>, request: &Arc<SyncRequest>) -> Result<SyncAnswer> {
         let answer = self.compute(session, request).await?;
-        if answer.inbox_received {
+        if let Some(upto) = answer.inbox_received {
             let mut batch = Batch::new();
-            let upto = request.since.map_or(Position::START, |token| token.position);
             table::to_device::remove(&mut batch, session.device_num, upto);
             self.parts.store.write(batch).await?;
         }

@@ -15,6 +15,7 @@ mod federation;
 mod incidents;
 mod jurisdictions;
 mod ledger;
+mod moves;
 pub mod operator;
 mod operators;
 mod probes;
@@ -34,6 +35,7 @@ use domicile_app::{
     evidence::{AccessLog, Audits, Erasures, Exports, Ledger},
     federation::{Check, Completion, Outbound, OwnKeys},
     moderation::Reports,
+    moves::Moves,
     probes::Probes,
     standing::{
         Addresses, Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, Notices, Processing, Signs, StatusPage,
@@ -85,6 +87,8 @@ pub struct AdminServices {
     pub blocklists: Arc<Blocklists>,
     /// The directory of users.
     pub users: Arc<Users>,
+    /// Moves people between cells.
+    pub moves: Arc<Moves>,
     /// Standing with authorities.
     pub standing: StandingServices,
     /// The time.
@@ -153,6 +157,7 @@ pub fn routes(services: AdminServices) -> Router {
         .merge(operators::routes())
         .merge(probes::routes())
         .merge(ledger::routes())
+        .merge(moves::routes())
         .merge(demands::routes())
         .merge(dossiers::routes())
         .merge(incidents::routes())

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod addresses;
+mod moves;
 
 use axum::Router;
 
@@ -9,5 +10,5 @@ use crate::state::Services;
 
 /// The routes.
 pub fn routes() -> Router<Services> {
-    Router::new().merge(access_log::routes()).merge(addresses::routes())
+    Router::new().merge(access_log::routes()).merge(addresses::routes()).merge(moves::routes())
 }

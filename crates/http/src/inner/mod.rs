@@ -2,7 +2,9 @@
 
 mod gateway;
 mod load;
+mod moves;
 mod names;
+pub mod pass;
 
 use axum::Router;
 
@@ -10,5 +12,9 @@ use crate::state::Services;
 
 /// The routes.
 pub fn routes(services: &Services) -> Router<Services> {
-    names::routes().merge(gateway::routes(services)).merge(load::routes())
+    names::routes()
+        .merge(gateway::routes(services))
+        .merge(load::routes())
+        .merge(moves::routes())
+        .merge(pass::routes(services))
 }

@@ -1,4 +1,4 @@
-//! POST /_domicile/inner/v1/names/take, POST /_domicile/inner/v1/names/look_up (the directory, at the cell that decides)
+//! POST /_domicile/inner/v1/names/take, POST …/names/look_up, POST …/names/transfer (the directory, at the cell that decides)
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use axum::{
 use domicile_app::{
     accounts::Users,
     federation::Inbound,
-    residency::{Cells, LOOK_UP, Names, TAKE, Told},
+    residency::{Cells, LOOK_UP, Names, TAKE, TRANSFER, Told},
 };
 use domicile_core::{
     error::ErrorKind,
@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use crate::{error::Failure, federation::extract, state::Services};
 
 pub(super) fn routes() -> Router<Services> {
-    Router::new().route(TAKE, post(take)).route(LOOK_UP, post(look_up))
+    Router::new().route(TAKE, post(take)).route(LOOK_UP, post(look_up)).route(TRANSFER, post(transfer))
 }
 
 /// Takes a name for the cell that asks.
@@ -42,6 +42,16 @@ async fn look_up(
 ) -> Result<Json<Told>, Failure> {
     let (cell, question) = asked(request, &inbound).await?;
     Ok(Json(names(&users)?.look_up_for(&cell, &question).await?))
+}
+
+/// Gives somebody another home, whose home let them go.
+async fn transfer(
+    State(inbound): State<Arc<Inbound>>,
+    State(users): State<Arc<Users>>,
+    request: Request,
+) -> Result<Json<Told>, Failure> {
+    let (cell, let_go) = asked(request, &inbound).await?;
+    Ok(Json(names(&users)?.transfer_for(&cell, &let_go).await?))
 }
 
 /// Who asks, and what.

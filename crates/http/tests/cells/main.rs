@@ -5,6 +5,7 @@
 mod conversation;
 mod gateway;
 mod keys;
+mod moves;
 mod names;
 mod placement;
 mod rules;

@@ -19,6 +19,7 @@ mod incident;
 pub(crate) mod key_file;
 mod layout;
 mod ledger;
+mod move_house;
 mod operator;
 mod probe;
 mod processing;
@@ -121,6 +122,8 @@ enum Command {
     /// Whose home is where.
     #[command(subcommand)]
     Directory(directory::DirectoryCommand),
+    /// Move people to another cell or region, with all that is theirs.
+    Move(Box<move_house::MoveCommand>),
     /// The cells of a deployment.
     #[command(subcommand)]
     Cell(Box<cell::CellCommand>),
@@ -183,6 +186,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Ropa(command)) => processing::run(&config, "record", &command).await,
             Some(Command::Transfers(command)) => processing::run(&config, "transfers", &command).await,
             Some(Command::Token(command)) => token::run(&config, command).await,
+            Some(Command::Move(command)) => Box::pin(move_house::run(&config, *command)).await,
             Some(Command::Operator(command)) => operator::run(&config, command).await,
             Some(Command::Directory(command)) => directory::run(&config, command).await,
             Some(Command::Config(_) | Command::Deployment(_) | Command::Cell(_)) => Ok(()),

@@ -9,6 +9,7 @@ use domicile_app::{
     },
     admin::{OperatorSessions, Operators},
     e2ee::DeviceLists,
+    moves::Departures,
 };
 use domicile_core::config;
 use domicile_store::Store;
@@ -34,6 +35,7 @@ pub(super) struct AccountSettings {
     pub(super) access_token_life_ms: i64,
     pub(super) rate_limits: RateLimitSettings,
     pub(super) registration: RegistrationSettings,
+    pub(super) departures: Arc<Departures>,
 }
 
 pub(super) fn wire(
@@ -44,7 +46,8 @@ pub(super) fn wire(
     settings: AccountSettings,
 ) -> People {
     let (clock, rng) = (|| Arc::clone(&surroundings.clock), || Arc::clone(&surroundings.rng));
-    let sessions = Arc::new(Sessions::new(store.clone(), clock(), rng(), settings.access_token_life_ms));
+    let sessions =
+        Arc::new(Sessions::new(store.clone(), clock(), rng(), settings.access_token_life_ms, settings.departures));
     let memory_kib = u32::try_from(settings.passwords.memory.0 / 1_024).unwrap_or(u32::MAX);
     let at_once = usize::try_from(settings.passwords.at_once).unwrap_or(1).max(1);
     let passwords = Arc::new(Passwords::new(memory_kib, settings.passwords.iterations, at_once));

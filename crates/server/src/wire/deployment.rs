@@ -3,7 +3,9 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, bail};
-use domicile_app::residency::{Cells, InnerLink, Localities, Names, OwnCell, OwnCellSettings, Placement, Tickets};
+use domicile_app::residency::{
+    Cells, InnerLink, Localities, Names, OwnCell, OwnCellSettings, Placement, Spans, Tickets,
+};
 use domicile_core::{config, locality::CellName};
 use domicile_residency::deployment::PublicKey;
 use domicile_store::Store;
@@ -46,6 +48,18 @@ pub(super) async fn open(
     let own = Arc::new(own);
     let link = InnerLink::new(Arc::clone(&own), &*surroundings.clock, &*surroundings.rng)?;
     Ok(Some(OwnLink { own, link: Arc::new(link) }))
+}
+
+/// Which places in streams are this cell's own.
+pub(super) async fn spans(
+    cells: Option<&OwnLink>,
+    store: &Store,
+    surroundings: &Surroundings,
+) -> anyhow::Result<Arc<Spans>> {
+    Ok(Arc::new(match cells {
+        Some(_) => Spans::open(store, &*surroundings.rng).await.context("the spans of the stream")?,
+        None => Spans::alone(),
+    }))
 }
 
 pub(super) async fn localities(

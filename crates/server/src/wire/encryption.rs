@@ -8,6 +8,7 @@ use domicile_app::{
         CrossSigning, DehydratedDevices, DeviceKeys, DeviceListCopies, DeviceLists, KeyBackup, KeySignatures,
         OneTimeKeys, ToDevice,
     },
+    moves::Departures,
 };
 
 use super::{Surroundings, federation::Federation, remote::Known};
@@ -28,6 +29,7 @@ pub(super) struct OfDevices<'a> {
     pub(super) device_lists: &'a Arc<DeviceLists>,
     pub(super) copies: &'a Arc<DeviceListCopies>,
     pub(super) to_device: &'a Arc<ToDevice>,
+    pub(super) departures: &'a Arc<Departures>,
 }
 
 pub(super) fn wire(
@@ -38,7 +40,7 @@ pub(super) fn wire(
     surroundings: &Surroundings,
 ) -> Encryption {
     let Known { store, users, .. } = known;
-    let OfDevices { device_lists, copies, to_device } = lists;
+    let OfDevices { device_lists, copies, to_device, departures } = lists;
     Encryption {
         device_keys: Arc::new(DeviceKeys::new(
             store.clone(),
@@ -46,7 +48,12 @@ pub(super) fn wire(
             Arc::clone(device_lists),
             Arc::clone(copies),
         )),
-        one_time_keys: Arc::new(OneTimeKeys::new(store.clone(), Arc::clone(users), Arc::clone(&federation.peers))),
+        one_time_keys: Arc::new(OneTimeKeys::new(
+            store.clone(),
+            Arc::clone(users),
+            Arc::clone(&federation.peers),
+            Arc::clone(departures),
+        )),
         cross_signing: Arc::new(CrossSigning::new(store.clone(), Arc::clone(device_lists), Arc::clone(uia))),
         key_signatures: Arc::new(KeySignatures::new(store.clone(), Arc::clone(device_lists))),
         key_backup: Arc::new(KeyBackup::new(store.clone())),

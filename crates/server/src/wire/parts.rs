@@ -11,6 +11,7 @@ use domicile_app::{
     federation::{Completion, Outbound, Peers, outbound::Carrier},
     gateway::Gateway,
     jobs::Jobs,
+    moves::Moves,
     probes::Probes,
     push::{Delivery, Gateways},
     residency::InnerLink,
@@ -73,6 +74,8 @@ pub struct Wired {
     pub gateway: Arc<Gateway>,
     /// The link to other cells, if there are any.
     pub link: Option<Arc<InnerLink>>,
+    /// Moves people between cells.
+    pub moves: Arc<Moves>,
     /// The database.
     pub store: Store,
 }

@@ -1,10 +1,11 @@
-//! Notifications to push gateways.
+//! Notifications to push gateways, and what people set for themselves.
 
 use std::sync::Arc;
 
 use domicile_app::{
-    account_data::Ignored,
-    push::{Delivery, DeliveryParts, Gateways, NewsParts, PushBell, PushClasses},
+    account_data::{AccountData, Ignored},
+    push::{Delivery, DeliveryParts, Gateways, NewsParts, PushBell, PushClasses, PushRules},
+    rooms::Successions,
 };
 use domicile_egress::Client;
 
@@ -45,4 +46,32 @@ pub(super) fn wire(
         trees: Arc::clone(trees),
     }));
     (news, delivery)
+}
+
+/// What people set for themselves, and what follows them from room to room.
+pub(super) struct OwnData {
+    pub(super) account_data: Arc<AccountData>,
+    pub(super) push_rules: Arc<PushRules>,
+    pub(super) successions: Arc<Successions>,
+}
+
+pub(super) fn own_data(known: Known<'_>, ignored: &Arc<Ignored>, classes: &Arc<PushClasses>) -> OwnData {
+    let Known { store, rooms, events, keys, wakers, .. } = known;
+    let account_data = Arc::new(AccountData::new(
+        store.clone(),
+        Arc::clone(rooms),
+        Arc::clone(wakers),
+        Arc::clone(ignored),
+        Arc::clone(classes),
+    ));
+    let push_rules = Arc::new(PushRules::new(store.clone(), Arc::clone(&account_data), Arc::clone(classes)));
+    let successions = Arc::new(Successions::new(
+        store.clone(),
+        Arc::clone(rooms),
+        Arc::clone(keys),
+        Arc::clone(events),
+        Arc::clone(&account_data),
+        Arc::clone(&push_rules),
+    ));
+    OwnData { account_data, push_rules, successions }
 }

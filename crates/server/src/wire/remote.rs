@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use domicile_app::{
-    accounts::Users,
+    accounts::{Devices, Users},
+    e2ee::DeviceListCopies,
     ephemeral::WaitingReceipts,
     events::{Events, Ingest, IngestParts, send::Sender, wake::Wakers},
     federation::{Completion, Destinations, RemoteProfiles, RemoteRooms, RemoteRoomsParts, Resident, ResidentParts},
+    jobs::Jobs,
+    media::Media,
     rooms::{Graph, Members, Resolution, Rooms, StateKeys, StateTrees, Successions},
 };
 use domicile_store::Store;
@@ -124,4 +127,22 @@ pub(super) fn resident(
         remote: Arc::clone(&outside.remote_rooms),
         wakers: Arc::clone(wakers),
     }))
+}
+
+/// Work that changes leave behind.
+pub(super) fn jobs(
+    known: Known<'_>,
+    (members, devices, copies, media): (&Arc<Members>, &Arc<Devices>, &Arc<DeviceListCopies>, &Arc<Media>),
+    surroundings: &Surroundings,
+) -> Arc<Jobs> {
+    Arc::new(Jobs::new(
+        known.store.clone(),
+        Arc::clone(&surroundings.clock),
+        Arc::clone(known.users),
+        Arc::clone(known.rooms),
+        Arc::clone(members),
+        Arc::clone(devices),
+        Arc::clone(copies),
+        Arc::clone(media),
+    ))
 }

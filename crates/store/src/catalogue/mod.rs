@@ -12,6 +12,7 @@ mod evidence;
 mod exceptions;
 mod federation;
 mod media;
+mod moves;
 mod operational;
 mod probes;
 mod reading;
@@ -168,6 +169,7 @@ pub fn tables() -> Vec<&'static Table> {
         evidence::TABLES,
         media::TABLES,
         deployment::TABLES,
+        moves::TABLES,
         federation::TABLES,
         blocklists::TABLES,
         probes::TABLES,

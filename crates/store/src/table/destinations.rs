@@ -205,3 +205,29 @@ pub async fn told_after(
         .await?;
     rows.iter().map(|row| Ok((row.num(0)?, row.num(1)?))).collect()
 }
+
+/// Whether anybody whose account is here has to do with a room, and has not forgotten it.
+pub async fn is_needed(snapshot: &Snapshot, room_num: RoomNum) -> Result<bool, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT 1 FROM memberships m JOIN users u ON u.user_num = m.user_num AND u.is_local = 1
+             WHERE m.room_num = $1 AND m.forgotten = 0 LIMIT 1",
+            &params![room_num],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Whether a destination of a room has yet to be told something of it.
+pub async fn is_behind(snapshot: &Snapshot, room_num: RoomNum) -> Result<bool, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT 1 FROM destination_rooms r JOIN destinations d ON d.destination_num = r.destination_num
+             JOIN outgoing_events o ON o.room_num = r.room_num AND o.position > d.position AND o.position > r.since_position
+             AND (r.until_position IS NULL OR o.position <= r.until_position)
+             WHERE r.room_num = $1 LIMIT 1",
+            &params![room_num],
+        )
+        .await?;
+    Ok(row.is_some())
+}

@@ -62,3 +62,18 @@ pub fn take(batch: &mut Batch, name: &[u8], homes: &str, log_index: u64, entry: 
         vec![Value::Blob(Bytes::copy_from_slice(name)), homes.into(), index],
     );
 }
+
+/// Gives a name that is taken another home: nothing is written if its homes are not `before` any more, or if the entry's number is taken.
+pub fn transfer(batch: &mut Batch, name: &[u8], (before, after): (&str, &str), log_index: u64, entry: &str) {
+    let index = Value::Int(i64::try_from(log_index).unwrap_or(i64::MAX));
+    batch.guard(
+        TAKE_GUARD,
+        "INSERT INTO directory_log (log_index, entry) VALUES ($1, $2) ON CONFLICT (log_index) DO NOTHING",
+        vec![index.clone(), entry.into()],
+    );
+    batch.guard(
+        TAKE_GUARD,
+        "UPDATE directory_names SET homes = $3, log_index = $4 WHERE name = $1 AND homes = $2",
+        vec![Value::Blob(Bytes::copy_from_slice(name)), before.into(), after.into(), index],
+    );
+}

@@ -193,3 +193,14 @@ pub fn insert_thumbnail(batch: &mut Batch, thumbnail: &Thumbnail) {
         ],
     );
 }
+
+/// How many files a user has uploaded, and how many bytes they are together.
+pub async fn total_of(snapshot: &Snapshot, user_num: UserNum) -> Result<(i64, i64), StoreError> {
+    let row = snapshot
+        .query_one(
+            "SELECT COUNT(*), CAST(COALESCE(SUM(byte_size), 0) AS BIGINT) FROM media WHERE user_num = $1",
+            &params![user_num],
+        )
+        .await?;
+    Ok((row.int(0)?, row.int(1)?))
+}

@@ -248,3 +248,20 @@ pub fn forget(batch: &mut Batch, user_num: UserNum, room_num: RoomNum) {
         params![user_num, room_num],
     );
 }
+
+/// Notes how a user has to do with a room of which they bring nothing more than that, unless more is known here.
+pub fn meet(
+    batch: &mut Batch,
+    user_num: UserNum,
+    room_num: RoomNum,
+    membership: &str,
+    forgotten: bool,
+    position: Value,
+) {
+    batch.push(
+        "INSERT INTO memberships (user_num, room_num, membership, event_num, position, turned_position, forgotten)
+         VALUES ($1, $2, $3, 0, $4, $4, $5)
+         ON CONFLICT (user_num, room_num) DO UPDATE SET forgotten = excluded.forgotten",
+        params![user_num, room_num, membership, position, forgotten],
+    );
+}

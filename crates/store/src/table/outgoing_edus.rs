@@ -82,3 +82,15 @@ pub fn remove_for_unreached(batch: &mut Batch, before_ms: i64) {
         params![before_ms],
     );
 }
+
+/// Whether something of a user's still waits for a destination that is not known to be out of reach.
+pub async fn any_of_user(snapshot: &Snapshot, user_num: UserNum) -> Result<bool, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT 1 FROM outgoing_edus o JOIN destinations d ON d.destination_num = o.destination_num
+             WHERE o.user_num = $1 AND d.failing_since_ts IS NULL LIMIT 1",
+            &params![user_num],
+        )
+        .await?;
+    Ok(row.is_some())
+}

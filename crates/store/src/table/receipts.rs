@@ -176,3 +176,17 @@ pub fn set_fully_read(batch: &mut Batch, user_num: UserNum, room_num: RoomNum, c
         params![user_num, room_num, content, position],
     );
 }
+
+/// Removes the receipts of a room of which there is no copy any more.
+pub fn remove_of_room(batch: &mut Batch, room_num: RoomNum) {
+    batch.push("DELETE FROM receipts WHERE room_num = $1", params![room_num]);
+}
+
+/// Removes the private receipts of somebody whose home is elsewhere now.
+pub fn remove_private(batch: &mut Batch, user_num: UserNum) {
+    batch.push(
+        "DELETE FROM receipts WHERE user_num = $1 AND kind = 'm.read.private'
+         AND room_num IN (SELECT m.room_num FROM memberships m WHERE m.user_num = $1)",
+        params![user_num],
+    );
+}

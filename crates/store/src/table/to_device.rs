@@ -133,3 +133,19 @@ pub fn remove_transactions_before(batch: &mut Batch, device_num: DeviceNum, day:
         params![device_num, day],
     );
 }
+
+/// Messages for a user's devices that came after a place, in their order: device, place and content.
+pub async fn of_user_after(
+    snapshot: &Snapshot,
+    user_num: UserNum,
+    after: Position,
+) -> Result<Vec<(String, i64, String)>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT d.device_id, t.position, t.content FROM devices d JOIN to_device_messages t ON t.device_num = d.device_num
+             WHERE d.user_num = $1 AND t.position > $2 ORDER BY t.position, t.part",
+            &params![user_num, after],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?, row.text(2)?.to_owned()))).collect()
+}

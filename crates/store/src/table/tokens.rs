@@ -119,3 +119,16 @@ pub fn remove_of_device(batch: &mut Batch, device_num: DeviceNum) {
     batch.push("DELETE FROM access_tokens WHERE device_num = $1", params![device_num]);
     batch.push("DELETE FROM refresh_tokens WHERE device_num = $1", params![device_num]);
 }
+
+/// The hashes of all tokens of a user, of both kinds.
+pub async fn hashes_of_user(snapshot: &Snapshot, user_num: UserNum) -> Result<Vec<Bytes>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT t.token_hash FROM access_tokens t JOIN devices d ON d.device_num = t.device_num WHERE d.user_num = $1
+             UNION ALL
+             SELECT t.token_hash FROM refresh_tokens t JOIN devices d ON d.device_num = t.device_num WHERE d.user_num = $1",
+            &params![user_num],
+        )
+        .await?;
+    rows.iter().map(|row| row.blob(0)).collect()
+}

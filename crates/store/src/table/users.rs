@@ -2,7 +2,7 @@
 
 use domicile_core::ids::UserNum;
 
-use crate::{Batch, Row, Snapshot, StoreError, params, value::text_list};
+use crate::{Batch, Row, Snapshot, StoreError, Value, params, value::text_list};
 
 /// A row of `users`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,4 +167,28 @@ pub fn remove_belongings(batch: &mut Batch, user_num: UserNum) {
     ] {
         batch.push(sql, params![user_num]);
     }
+}
+
+/// Notes that somebody's account is in another cell now: what is left is their Matrix id.
+pub fn leave(batch: &mut Batch, user_num: UserNum) {
+    batch.push(
+        "UPDATE users SET is_local = 0, password_hash = NULL, deactivated_ts = NULL, erased = 0, locked_ts = NULL, suspended_ts = NULL
+         WHERE user_num = $1",
+        params![user_num],
+    );
+}
+
+/// Notes that somebody's account is in this cell now. Their credentials and standing come with the rest of their rows.
+pub fn arrive(batch: &mut Batch, user_num: UserNum) {
+    batch.push("UPDATE users SET is_local = 1 WHERE user_num = $1", params![user_num]);
+}
+
+/// Sets an account's credentials and standing to those of a row of another cell, its columns in the catalogue's order.
+pub fn take_over(batch: &mut Batch, user_num: UserNum, row: &[Value]) {
+    let at = |index: usize| row.get(index).cloned().unwrap_or(Value::Null);
+    batch.push(
+        "UPDATE users SET created_ts = $2, password_hash = $3, deactivated_ts = $4, erased = $5, locked_ts = $6, suspended_ts = $7
+         WHERE user_num = $1",
+        vec![user_num.into(), at(3), at(4), at(5), at(6), at(7), at(8)],
+    );
 }

@@ -224,6 +224,10 @@ pub(super) fn span(table: &Table) -> Option<&'static str> {
 pub(super) fn remove_of(table: &Table) -> Option<&'static str> {
     let name = table.name;
     match table.owner {
+        // Rows that are found by their rooms only.
+        Owner::User(column) if table.name == "receipts" => Some(made(format!(
+            "DELETE FROM {name} WHERE {column} = $1 AND room_num IN (SELECT m.room_num FROM memberships m WHERE m.user_num = $1)"
+        ))),
         Owner::User(column) => Some(made(format!("DELETE FROM {name} WHERE {column} = $1"))),
         Owner::Through { column, table: through, key } => {
             let owner = owner_column(through);
@@ -231,6 +235,52 @@ pub(super) fn remove_of(table: &Table) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Removes the rows of the room `$1`.
+pub(super) fn remove_of_room(table: &Table) -> Option<&'static str> {
+    let name = table.name;
+    match table.owner {
+        Owner::Room(column) => Some(made(format!("DELETE FROM {name} WHERE {column} = $1"))),
+        Owner::Event(column) => Some(made(format!(
+            "DELETE FROM {name} WHERE {column} IN (SELECT event_num FROM events WHERE room_num = $1)"
+        ))),
+        _ => None,
+    }
+}
+
+/// What stands after a condition on the owner, where rows are found by their rooms only.
+fn in_own_rooms(table: &Table) -> String {
+    let room = table.columns.iter().find(|column| column.holds == Holds::RoomNum);
+    match room.filter(|_| BY_KEY.contains(&table.name)) {
+        Some(room) => {
+            format!(" AND t.{} IN (SELECT m.room_num FROM memberships m WHERE m.user_num = $1)", room.name)
+        }
+        None => String::new(),
+    }
+}
+
+/// All rows of the user `$1` that go along with them, every column in the catalogue's order.
+pub(super) fn carried_of(table: &Table) -> Option<&'static str> {
+    matches!(table.owner, Owner::User(_) | Owner::Through { .. }).then(|| {
+        let Path { join, subject, .. } = Path::of(table);
+        let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
+        let (columns, rooms) = (list("t.", &names), in_own_rooms(table));
+        made(format!("SELECT {columns} FROM {} t{join} WHERE {subject} = $1{rooms}", table.name))
+    })
+}
+
+/// Adds a row, every column in the catalogue's order. One that is there already stays.
+pub(super) fn insert_of(table: &Table) -> Option<&'static str> {
+    matches!(table.owner, Owner::User(_) | Owner::Through { .. }).then(|| {
+        let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
+        made(format!(
+            "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING",
+            table.name,
+            list("", &names),
+            parameters(1, names.len())
+        ))
+    })
 }
 
 /// How many rows the user `$1` has; `second` asks for those in which they are the second person.
@@ -284,6 +334,9 @@ pub fn all(table: &Table) -> Vec<&'static str> {
         ]);
     }
     all.extend(remove_of(table));
+    all.extend(remove_of_room(table));
+    all.extend(carried_of(table));
+    all.extend(insert_of(table));
     all.extend(span(table));
     all
 }

@@ -103,6 +103,31 @@ impl Ingest {
         self.take_with_auths(room, pdu, server, &way).await
     }
 
+    /// Fetches events with which a room ends elsewhere, and all that lies before them, as far as they are not here. What a server does not give
+    /// is left out.
+    pub async fn catch_up(&self, room: &Arc<Room>, server: &ServerName, ids: &[OwnedEventId]) -> Result<usize> {
+        let here = self.placed_ids(room, ids.iter()).await?;
+        let missing: Vec<OwnedEventId> = ids.iter().filter(|id| !here.contains(*id)).take(SINGLY).cloned().collect();
+        if missing.is_empty() {
+            return Ok(0);
+        }
+        let raw = self.fetch_events(&missing, server).await;
+        if raw.len() < missing.len() {
+            return Err(crate::Error::internal(format!(
+                "{server} did not give all events with which a room ends there"
+            )));
+        }
+        let mut taken = 0;
+        for pdu in self.verified(room, raw).await? {
+            match self.take_with_missing(room, &pdu, server, &Way::default()).await {
+                Ok(outcome) => taken += usize::from(outcome.is_here()),
+                Err(FetchError::Here(error)) => return Err(error),
+                Err(FetchError::Peer(error)) => return Err(crate::Error::internal(error)),
+            }
+        }
+        Ok(taken)
+    }
+
     /// Takes an event; if what allows it is not here, it is fetched once.
     async fn take_with_auths(
         &self,

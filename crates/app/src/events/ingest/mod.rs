@@ -114,6 +114,13 @@ pub enum Outcome {
     Lacks(Vec<OwnedEventId>),
 }
 
+impl Outcome {
+    /// Whether the event is here now.
+    pub fn is_here(&self) -> bool {
+        !matches!(self, Self::Rejected(_) | Self::Lacks(_))
+    }
+}
+
 /// How events come.
 #[derive(Clone, Debug, Default)]
 pub struct Way {

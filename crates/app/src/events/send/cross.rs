@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use domicile_core::{
+    ids::UserNum,
     locality::{Destination, Locality},
     region::Region,
 };
@@ -59,6 +60,44 @@ impl Sender {
         let staging = self.begin(room);
         let regions = self.regions(cells, &staging.view).await?;
         self.may_enter(cells, &staging, &regions, user_id).await
+    }
+
+    /// Whether a room could have somebody in it from a region, who is in it from here now. The inner error says why not.
+    pub async fn may_stay(
+        &self,
+        room: &Room,
+        region: &Region,
+        user_num: UserNum,
+    ) -> Result<std::result::Result<(), Decision>> {
+        let Some(cells) = self.users.localities().cells() else { return Ok(Ok(())) };
+        let staging = self.begin(room);
+        let view = &staging.view;
+        let mut regions = self.regions(cells, view).await?;
+        let elsewhere: i64 = view.destinations.values().sum();
+        let here = i64::try_from(view.joined).unwrap_or(i64::MAX).saturating_sub(elsewhere);
+        // Who moves leaves nobody behind.
+        let is_last = here <= i64::from(view.is_joined(user_num));
+        let own_by_others = self.is_region_of_others(cells, view).await?;
+        if is_last && !own_by_others {
+            regions.remove(cells.own.region());
+        }
+        let fence = self.fence(&staging).await?;
+        let is_encrypted = view.facts.encrypted;
+        let joining = Joining { region, members: &regions, fence: fence.as_ref(), is_encrypted };
+        Ok(flow::may_join(cells.own.document(), joining).map(drop))
+    }
+
+    /// Whether another cell of this region has members in a room.
+    async fn is_region_of_others(&self, cells: &Cells, view: &RoomView) -> Result<bool> {
+        for (destination_num, joined) in &view.destinations {
+            if *joined > 0
+                && let Destination::Cell(cell) = self.destinations.name(*destination_num).await?
+                && cells.own.document().region_of(&cell) == Some(cells.own.region())
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn may_enter(

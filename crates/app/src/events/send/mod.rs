@@ -210,6 +210,11 @@ impl Sender {
         }
     }
 
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The rooms that it writes to.
     pub fn rooms(&self) -> &Arc<Rooms> {
         &self.rooms

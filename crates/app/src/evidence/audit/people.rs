@@ -6,7 +6,7 @@ use domicile_core::{
 };
 use domicile_store::{
     catalogue,
-    table::{audits, users},
+    table::{arrivals, audits, users},
     walk::Subject,
 };
 use ruma::UserId;
@@ -49,7 +49,10 @@ impl Audits {
                 Ok::<_, crate::Error>((page, met))
             });
             let (page, met) = read.await?;
-            let Some(last) = page.last() else { return Ok((marks, homes)) };
+            let Some(last) = page.last() else {
+                self.arriving(&mut marks).await?;
+                return Ok((marks, homes));
+            };
             after = last.0;
             for (number, user_id) in &page {
                 let mark = self.home(user_id);
@@ -64,6 +67,15 @@ impl Audits {
                 marks.add(number, mark::MET);
             }
         }
+    }
+
+    /// Marks those who are on the way here: the rooms that are brought for them, and their new key, are here before they are.
+    async fn arriving(&self, marks: &mut People) -> Result<()> {
+        let read = self.parts.store.read(|snapshot| async move { arrivals::on_the_way(&snapshot).await });
+        for number in read.await? {
+            marks.add(number, mark::HERE);
+        }
+        Ok(())
     }
 
     /// The mark of somebody's home. An id that is none is nobody's here.

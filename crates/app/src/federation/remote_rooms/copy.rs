@@ -201,7 +201,7 @@ impl RemoteRooms {
     }
 
     /// The number of our join, and whether it came back to us as a part of the state.
-    async fn event_num(&self, event: &Pdu) -> Result<(EventNum, bool)> {
+    pub(super) async fn event_num(&self, event: &Pdu) -> Result<(EventNum, bool)> {
         match self.events.by_id(event.event_id()).await? {
             Some(stored) => Ok((stored.event_num, true)),
             None => Ok((self.sender.new_event_num().await?, false)),
@@ -209,7 +209,7 @@ impl RemoteRooms {
     }
 
     /// Everybody's membership in the state but the joining user's.
-    async fn members(
+    pub(super) async fn members(
         &self,
         told: &[(OwnedUserId, Membership, EventNum)],
         me: UserNum,
@@ -232,7 +232,7 @@ impl RemoteRooms {
 
     /// Writes the members in parts. Who had a membership in an older copy and has none now has left; if not all members are told, nothing is
     /// known any more of those who have their home elsewhere.
-    async fn write_members(
+    pub(super) async fn write_members(
         &self,
         room_num: RoomNum,
         members: &[(UserNum, &'static str, EventNum)],
@@ -289,7 +289,7 @@ impl RemoteRooms {
     }
 
     /// Which other servers and cells have how many members. Of those of which no member is known though they are in the room, one is assumed.
-    async fn joined(
+    pub(super) async fn joined(
         &self,
         members: &[(OwnedUserId, Membership, EventNum)],
         servers: Option<&[OwnedServerName]>,
@@ -313,7 +313,7 @@ impl RemoteRooms {
 }
 
 /// Who has how many members; those who are known to the room from before and have none now have left it.
-fn write_destinations(
+pub(super) fn write_destinations(
     batch: &mut Batch,
     room_num: RoomNum,
     joined: &HashMap<DestinationNum, i64>,

@@ -1,5 +1,6 @@
 //! Comings and goings of this server's people in rooms that other servers hold: joins, refused invites, knocks, and invites of others' people.
 
+mod bring;
 mod copy;
 mod invite;
 mod join;

@@ -43,6 +43,7 @@ use crate::{
     error::{forbidden, not_found},
     events::{Events, Presenter, Reader, Stored},
     federation::History,
+    residency::Spans,
 };
 
 /// What a reader is made of.
@@ -67,6 +68,8 @@ pub struct RoomReaderParts {
     pub stopping: CancellationToken,
     /// Who ignores whom.
     pub ignored: Arc<Ignored>,
+    /// Which tokens are this cell's own.
+    pub spans: Arc<Spans>,
 }
 
 /// Reads rooms for users.

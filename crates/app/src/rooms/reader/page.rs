@@ -87,7 +87,10 @@ pub(super) const LOOKED_AT: usize = 10 * limits::PAGE_EVENTS;
 
 impl RoomReader {
     /// A part of a room's past.
-    pub async fn page(&self, session: &Session, room_id: &RoomId, request: PageRequest) -> Result<Page> {
+    pub async fn page(&self, session: &Session, room_id: &RoomId, mut request: PageRequest) -> Result<Page> {
+        // A place that another cell named is none here: paging begins anew, at the end where it would have begun there.
+        request.from = request.from.filter(|from| self.parts.spans.is_own(*from));
+        request.to = request.to.filter(|to| self.parts.spans.is_own(*to));
         let room = self.room(room_id).await?;
         let past = Past::new();
         let mut page = self.page_with_gaps(session, &room, &past, request.clone()).await?;

@@ -94,7 +94,8 @@ impl SlidingSync {
                 self.parts.store.write(batch).await?;
             }
             let something = first || !answer.rooms.is_empty() || !answer.extensions.is_empty();
-            let stop = something || timeout.is_zero() || self.parts.stopping.is_cancelled();
+            let ends = self.parts.stopping.is_cancelled() || self.parts.departures.has(session.user_num);
+            let stop = something || timeout.is_zero() || ends;
             let ended = stop
                 || tokio::select! {
                     () = woken => false,
@@ -139,6 +140,11 @@ async fn compute(
                 ErrorKind::InvalidParam.with("`extensions.to_device.since` is no token of this server.")
             })?,
             None => Position::START,
+        };
+        let since = if parts.spans.is_own(since) {
+            since
+        } else {
+            table::arrivals::inbox_at(&snapshot, session.device_num, since).await?
         };
         let limit = asked.limit.map_or(limits::TO_DEVICE_PAGE, |limit| usize::try_from(u64::from(limit)).unwrap_or(1));
         let limit = limit.clamp(1, limits::TO_DEVICE_PAGE);

@@ -237,7 +237,7 @@ async fn together(
     group: &[Request],
     prepared: &PreparedBatches,
 ) -> Result<Option<Outcomes>, Failed> {
-    let wanted: i64 = group.iter().map(|request| i64::from(request.batch.positions)).sum();
+    let wanted: i64 = group.iter().map(|request| request.batch.advance()).sum();
     connection.send("BEGIN");
     let head =
         if wanted > 0 { number(connection, TAKE, &[wanted]).await? } else { number(connection, LOOK, &[]).await? };
@@ -246,7 +246,7 @@ async fn together(
     let mut next = head;
     for (request, prepared) in group.iter().zip(prepared) {
         let base = next + 1;
-        next += i64::from(request.batch.positions);
+        next += request.batch.advance();
         if let Ok(prepared) = prepared {
             pending.extend(send(connection, &request.batch.statements, prepared, base).await);
         }
@@ -287,7 +287,7 @@ async fn one_by_one(connection: &Connection, group: &[Request], prepared: Prepar
             Err(error) => Err(error),
         };
         outcomes.push(outcome.map(|()| {
-            next += i64::from(request.batch.positions);
+            next += request.batch.advance();
             Committed { base, count: request.batch.positions }
         }));
     }

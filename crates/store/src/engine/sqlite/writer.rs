@@ -230,7 +230,7 @@ fn apply_each(
 /// The positions of a batch that was applied: they come after `next`, which moves on.
 fn committed(batch: &Batch, next: &mut i64) -> Committed {
     let committed = Committed { base: *next + 1, count: batch.positions };
-    *next += i64::from(batch.positions);
+    *next += batch.advance();
     committed
 }
 

@@ -2,9 +2,13 @@
 //!
 //! A message goes into inboxes in the batch that notes its id, so one that comes twice adds nothing.
 
-use domicile_core::clock::DAY_MS;
+use domicile_core::{
+    clock::DAY_MS,
+    error::ErrorKind,
+    locality::{Destination, Locality},
+};
 use domicile_store::table::inbound_messages;
-use ruma::api::federation::transactions::edu::DirectDeviceContent;
+use ruma::{UserId, api::federation::transactions::edu::DirectDeviceContent};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
@@ -33,11 +37,28 @@ pub(super) fn read(origin: Origin<'_>, content: &RawValue) -> Option<Message> {
     Some(Message { hash: Sha256::digest(content.message_id.as_str()).into(), events })
 }
 
+/// Refuses what is for somebody who has moved to another cell: whoever sent it keeps it, and learns where they are.
+fn check_home(origin: Origin<'_>, user_id: &UserId) -> Result<()> {
+    let Some(cells) = origin.localities.cells() else { return Ok(()) };
+    match (origin.localities.of(user_id), Destination::of_peer(origin.name)) {
+        (Locality::Elsewhere(Destination::Cell(home)), Destination::Cell(asking)) if home != asking => {
+            cells.tickets.note_stale(asking, user_id.to_owned());
+            Err(ErrorKind::Unavailable
+                .with("Somebody to whom this goes has moved: it is told where to in a moment.")
+                .into())
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Edus {
     /// Adds messages to a plan that did not come before.
     pub(super) async fn messages(&self, origin: Origin<'_>, messages: &[Message], plan: &mut Plan) -> Result<()> {
         if messages.is_empty() {
             return Ok(());
+        }
+        for (user_id, _) in messages.iter().flat_map(|message| &message.events) {
+            check_home(origin, user_id)?;
         }
         let wanted: Vec<([u8; 32], Events)> =
             messages.iter().map(|message| (message.hash, message.events.clone())).collect();

@@ -1,0 +1,362 @@
+//! Somebody comes: what their new home does, at the word of the cell that they leave. Every step can be done again.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use domicile_core::{
+    clock::Clock,
+    error::ErrorKind,
+    ids::{RoomNum, UserNum},
+    locality::CellName,
+};
+use domicile_room::event::Pdu;
+use domicile_store::{
+    Batch, catalogue,
+    table::{
+        arrivals::{self, Arrival},
+        device_changes, memberships, stripped_states, user_words, users,
+    },
+    walk,
+};
+use futures::StreamExt;
+use ruma::{OwnedRoomId, OwnedUserId, RoomVersionId, UserId, events::TimelineEventType};
+
+use super::{
+    bundle::{Bundle, Sums, Vaults, Written},
+    departures::Departures,
+    messages::{About, Arrived, Begin, Begun, Confirmed, Done, File, Home, RoomPart, Taken, Vault},
+    turn::Turner,
+};
+use crate::{
+    Error, Result,
+    accounts::{sessions::TokenHash, user_directory},
+    e2ee::DeviceLists,
+    error::{forbidden, not_found},
+    events::{Ingest, ingest::Way, wake::Wakers},
+    federation::RemoteRooms,
+    media::{Blobs, ByteStream},
+    residency::Cells,
+};
+
+/// With what a vault that waits is sealed.
+const SEALED: &str = "arrivals.sealed";
+/// What a signature of this cell says of what it confirms.
+const CONFIRMED: &str = "move confirmed 1";
+const ARRIVED: &str = "move arrived 1";
+
+/// How far an arrival is.
+pub(super) const COMING: &str = "coming";
+pub(super) const CONFIRMED_STATE: &str = "confirmed";
+pub(super) const HERE: &str = "here";
+
+/// Takes people in.
+pub struct Arrivals {
+    pub(super) turner: Arc<Turner>,
+    pub(super) vaults: Arc<Vaults>,
+    pub(super) departures: Arc<Departures>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ingest: Arc<Ingest>,
+    pub(super) remote_rooms: Arc<RemoteRooms>,
+    pub(super) blobs: Arc<dyn Blobs>,
+    pub(super) device_lists: Arc<DeviceLists>,
+    pub(super) wakers: Arc<Wakers>,
+    /// Parts of one room come one after another.
+    pub(super) rooms_in_work: tokio::sync::Mutex<HashMap<OwnedRoomId, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Arrivals {
+    pub(super) fn cells(&self) -> Result<&Cells> {
+        let cells = self.turner.users.localities().cells();
+        cells.ok_or_else(|| Error::internal("this server is no cell of a deployment"))
+    }
+
+    async fn row(&self, user_id: &UserId) -> Result<Option<Arrival>> {
+        let wanted = user_id.to_string();
+        let store = &self.turner.store;
+        Ok(store.read(move |snapshot| async move { arrivals::of_user(&snapshot, &wanted).await }).await?)
+    }
+
+    /// The arrival that a cell speaks of.
+    pub(super) async fn arrival(&self, cell: &CellName, about: &About) -> Result<Arrival> {
+        let row = self.row(&about.user_id).await?;
+        let row = row.filter(|row| row.move_id == about.move_id && row.origin == cell.as_str());
+        row.ok_or_else(|| not_found(format!("{} is not on the way here by this move.", about.user_id)))
+    }
+
+    /// Somebody is to come. Says what of their rooms and files is here already.
+    pub async fn begin(&self, cell: &CellName, begin: Begin) -> Result<Begun> {
+        let Begin { about, tickets, rooms } = begin;
+        let cells = self.cells()?;
+        cells.tickets.learn(tickets).await?;
+        let home = cells.tickets.home(&about.user_id);
+        if home.as_ref() != Some(cell) {
+            return Err(forbidden(format!(
+                "The home of {} is not the cell that would bring them here.",
+                about.user_id
+            )));
+        }
+        let user_num = self.turner.users.num_or_new(&about.user_id).await?;
+        let user_num = user_num.ok_or_else(|| Error::internal("somebody who comes has no number"))?;
+        // The key first: files are sealed with it when they come.
+        self.vaults.keystore.create(user_num).await?;
+        let known = self.row(&about.user_id).await?.filter(|row| row.move_id == about.move_id);
+        if known.is_none() {
+            let row = Arrival {
+                user_id: about.user_id.to_string(),
+                move_id: about.move_id,
+                origin: cell.as_str().to_owned(),
+                state: COMING.to_owned(),
+                changed_ts: self.clock.now_ms(),
+                digest: None,
+                sealed: None,
+                receipt: None,
+            };
+            let mut batch = Batch::new();
+            arrivals::forget_media(&mut batch, about.user_id.as_str());
+            arrivals::set(&mut batch, &row);
+            self.turner.store.write(batch).await?;
+        }
+        let mut missing = Vec::new();
+        for room_id in rooms {
+            if self.turner.rooms.num(&room_id).await?.is_none() {
+                missing.push(room_id);
+            }
+        }
+        let wanted = about.user_id.to_string();
+        let store = &self.turner.store;
+        let media = store.read(move |snapshot| async move { arrivals::media_of(&snapshot, &wanted).await }).await?;
+        Ok(Begun { missing, media: media.into_iter().map(|(id, _)| id).collect() })
+    }
+
+    /// Takes a part of a room's history.
+    pub async fn take_room(&self, cell: &CellName, part: RoomPart) -> Result<Taken> {
+        self.arrival(cell, &part.about).await?;
+        let turn = {
+            let mut in_work = self.rooms_in_work.lock().await;
+            in_work.retain(|_, turn| Arc::strong_count(turn) > 1);
+            Arc::clone(in_work.entry(part.room_id.clone()).or_default())
+        };
+        let _turn = turn.lock().await;
+        self.cells()?.tickets.learn(part.tickets).await?;
+        let version = RoomVersionId::try_from(part.version.as_str()).map_err(Error::internal)?;
+        let info = self.remote_rooms.known(&part.room_id, &version).await?;
+        let told = part.events.len();
+        let verified = self.ingest.verify(&info.rules, &part.room_id, part.events).await?;
+        let mut events: Vec<Arc<Pdu>> =
+            verified.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu))).collect();
+        let mut here = 0;
+        let room = if self.turner.rooms.num(&part.room_id).await?.is_some() {
+            self.turner.rooms.get(&part.room_id).await?
+        } else {
+            if events.is_empty() {
+                return Err(ErrorKind::InvalidParam
+                    .with("The first part of a room has no event that is right.")
+                    .into());
+            }
+            let first = events.remove(0);
+            here += 1;
+            let is_creation = *first.kind() == TimelineEventType::RoomCreate && first.prev_events().is_empty();
+            if part.state.is_empty() && !is_creation {
+                let text = "The first part of a room begins neither with its creation nor with its state.";
+                return Err(ErrorKind::InvalidParam.with(text).into());
+            }
+            let mut told = self.ingest.verify(&info.rules, &part.room_id, part.auth_chain).await?;
+            let state = self.ingest.verify(&info.rules, &part.room_id, part.state).await?;
+            let state_ids: HashSet<_> = state
+                .iter()
+                .filter_map(|event| event.as_ref().ok())
+                .map(|event| event.pdu.event_id().to_owned())
+                .collect();
+            told.extend(state);
+            let pdus = told.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu)));
+            let kept = self.ingest.keep_outliers(&info, pdus.collect()).await?;
+            let state = kept.iter().filter(|(id, _)| state_ids.contains(*id));
+            let state = state.map(|(_, (event_num, pdu, _))| (*event_num, Arc::clone(pdu))).collect();
+            let auths = first.auth_events().iter().filter_map(|id| kept.get(id).map(|(event_num, ..)| *event_num));
+            let auths = auths.collect();
+            self.remote_rooms.begin_copy(&info, first, state, auths).await?
+        };
+        let outcomes = self.ingest.take(&room, &events, &Way::default()).await?;
+        here += outcomes.iter().filter(|outcome| outcome.is_here()).count();
+        Ok(Taken { events: here, left_out: told.saturating_sub(here) })
+    }
+
+    /// Takes a file, and seals it with its owner's new key.
+    pub async fn take_media(&self, cell: &CellName, file: File, mut content: ByteStream) -> Result<Done> {
+        let about = About { move_id: file.move_id, user_id: file.user_id };
+        self.arrival(cell, &about).await?;
+        let user_num = self.turner.users.num(&about.user_id).await?;
+        let user_num = user_num.ok_or_else(|| Error::internal("somebody who comes has no number"))?;
+        let mut blob = self.blobs.begin(user_num).await?;
+        while let Some(piece) = content.next().await {
+            blob.write(piece.map_err(Error::internal)?).await?;
+        }
+        let stored = blob.finish().await?;
+        let mut batch = Batch::new();
+        arrivals::put_media(&mut batch, about.user_id.as_str(), &file.media_id, stored.hash);
+        self.turner.store.write(batch).await?;
+        Ok(Done {})
+    }
+
+    /// Takes a vault. When this returns, it is on disk, and its owner may be let go.
+    pub async fn take_vault(&self, cell: &CellName, vault: Vault) -> Result<Confirmed> {
+        let Vault { about, bundle, digest } = vault;
+        let row = self.arrival(cell, &about).await?;
+        if row.state == HERE {
+            return Err(ErrorKind::BadRequest.with(format!("{} is here already.", about.user_id)).into());
+        }
+        let found = bundle.digest()?;
+        if found != digest {
+            return Err(ErrorKind::InvalidParam.with("The vault is not what its hash says: send it again.").into());
+        }
+        let text = serde_json::to_vec(&bundle).map_err(Error::internal)?;
+        let sums = bundle.sums()?;
+        let sealed = self.vaults.keystore.cell_key().seal(SEALED, &text)?;
+        let row = Arrival {
+            state: CONFIRMED_STATE.to_owned(),
+            changed_ts: self.clock.now_ms(),
+            digest: Some(digest.clone()),
+            sealed: Some(sealed),
+            ..row
+        };
+        let mut batch = Batch::new();
+        arrivals::set(&mut batch, &row);
+        self.turner.store.write(batch).await?;
+        let said = serde_json::json!([about.move_id, about.user_id, digest, sums]).to_string();
+        let signature = self.cells()?.own.key().sign_text(CONFIRMED, said.as_bytes());
+        Ok(Confirmed { digest, sums, signature })
+    }
+
+    /// Serves somebody whose home is here by the directory's word: their vault is opened in the same write with which this cell knows it.
+    pub async fn take_home(&self, home: Home) -> Result<Arrived> {
+        let Home { about, tickets } = home;
+        let row = self.row(&about.user_id).await?.filter(|row| row.move_id == about.move_id);
+        let row = row.ok_or_else(|| not_found(format!("{} is not on the way here by this move.", about.user_id)))?;
+        if row.state == HERE
+            && let Some(receipt) = &row.receipt
+        {
+            return serde_json::from_str(receipt).map_err(Error::internal);
+        }
+        let cells = self.cells()?;
+        let history = cells.tickets.check(tickets)?;
+        let history = history.filter(|history| history.home().as_ref() == Some(cells.own.name()));
+        let history = history.ok_or_else(|| forbidden("The directory does not say that their home is here."))?;
+        let sealed = row.sealed.clone().ok_or_else(|| Error::internal("somebody was let go without their vault"))?;
+        let bundle = self.vaults.keystore.cell_key().open(SEALED, &sealed)?;
+        let bundle: Bundle = serde_json::from_slice(&bundle).map_err(Error::internal)?;
+        let user_num = self.turner.users.num(&about.user_id).await?;
+        let user_num = user_num.ok_or_else(|| Error::internal("somebody who comes has no number"))?;
+        let mut batch = Batch::new();
+        let written = self.open(&mut batch, (user_num, &about.user_id), &bundle).await?;
+        // Should this end before the vault is read again, what was written is what stands in the receipt.
+        let beforehand = self.receipt(&about, written.placed.sums()?, written.left_out, true)?;
+        let beforehand = Some(serde_json::to_string(&beforehand).map_err(Error::internal)?);
+        let changed_ts = self.clock.now_ms();
+        let waiting = Arrival { state: HERE.to_owned(), changed_ts, sealed: None, receipt: beforehand, ..row };
+        arrivals::take_in(&mut batch, about.user_id.as_str(), CONFIRMED_STATE, HERE);
+        arrivals::set(&mut batch, &waiting);
+        arrivals::forget_media(&mut batch, about.user_id.as_str());
+        // Nothing of theirs changes before it was read again.
+        self.departures.begin(user_num, &token_hashes(&bundle));
+        let taken_in = async {
+            self.turner.turn(&about.user_id, history, &batch, &written.devices).await?;
+            self.compare(&about, user_num, &written).await
+        }
+        .await;
+        self.departures.end(user_num, None);
+        let arrived = taken_in?;
+        self.device_lists.announce(user_num);
+        self.wakers.wake(user_num);
+        let receipt = serde_json::to_string(&arrived).map_err(Error::internal)?;
+        let mut batch = Batch::new();
+        arrivals::set(&mut batch, &Arrival { receipt: Some(receipt), ..waiting });
+        self.turner.store.write(batch).await?;
+        Ok(arrived)
+    }
+
+    /// Adds to a batch all that makes somebody's home this cell.
+    async fn open(
+        &self,
+        batch: &mut Batch,
+        (user_num, user_id): (UserNum, &UserId),
+        bundle: &Bundle,
+    ) -> Result<Written> {
+        let others: Vec<OwnedUserId> = bundle.others(user_id)?;
+        self.turner.users.nums_or_new(&others).await?;
+        let mut rooms: HashMap<String, i64> = HashMap::new();
+        let named = bundle.rooms.iter().map(|(id, version)| (id, version));
+        let named = named.chain(bundle.acquaintances.iter().map(|known| (&known.room_id, &known.version)));
+        for (id, version) in named {
+            let (Ok(room_id), Ok(version)) =
+                (OwnedRoomId::try_from(id.as_str()), RoomVersionId::try_from(version.as_str()))
+            else {
+                continue;
+            };
+            if !rooms.contains_key(id) {
+                rooms.insert(id.clone(), self.remote_rooms.known(&room_id, &version).await?.room_num.0);
+            }
+        }
+        // What is here of somebody who was met: it gives way to what they bring.
+        for table in catalogue::tables().into_iter().rev() {
+            if table.name != "users" {
+                walk::erase::remove(batch, table, user_num);
+            }
+        }
+        let written = self.vaults.write(batch, (user_num, user_id), rooms.clone(), bundle).await?;
+        let position = batch.position();
+        for known in &bundle.acquaintances {
+            let Some(room_num) = rooms.get(&known.room_id).map(|num| RoomNum(*num)) else { continue };
+            memberships::meet(batch, user_num, room_num, &known.membership, known.forgotten, position.clone());
+            if let Some(shown) = &known.shown {
+                stripped_states::set(batch, user_num, room_num, shown.clone());
+            }
+        }
+        users::arrive(batch, user_num);
+        user_words::replace(
+            batch,
+            user_num,
+            &user_directory::words(user_id.localpart(), display_name(bundle).as_deref()),
+        );
+        let mut devices: Vec<&str> = written.devices.keys().map(String::as_str).collect();
+        devices.push(device_changes::CROSS_SIGNING);
+        self.device_lists.changed(batch, user_num, &devices);
+        let hashes = token_hashes(bundle);
+        self.departures.welcome(batch, &hashes);
+        Ok(written)
+    }
+
+    /// Reads the vault again, and sets it against what was brought.
+    async fn compare(&self, about: &About, user_num: UserNum, written: &Written) -> Result<Arrived> {
+        let read = self.vaults.read(user_num).await?;
+        let same = read.has_all(&written.placed)?;
+        if !same {
+            tracing::warn!(move_id = about.move_id, "what was read again of a vault is not what was brought");
+        }
+        self.receipt(about, read.sums()?, written.left_out, same)
+    }
+
+    /// What this cell signs of somebody who has arrived.
+    fn receipt(&self, about: &About, read: Sums, left_out: u64, same: bool) -> Result<Arrived> {
+        let arrived_ts = self.clock.now_ms();
+        let said = serde_json::json!([about.move_id, about.user_id, arrived_ts, read, left_out, same]).to_string();
+        let signature = self.cells()?.own.key().sign_text(ARRIVED, said.as_bytes());
+        Ok(Arrived { arrived_ts, sums: read, left_out, same, signature })
+    }
+}
+
+/// The name that somebody shows.
+fn display_name(bundle: &Bundle) -> Option<String> {
+    let rows = bundle.tables.iter().find(|rows| rows.table == "profile_fields")?;
+    let row = rows.rows.iter().find(|row| row.get(1).and_then(|field| field.as_str()) == Some("displayname"))?;
+    serde_json::from_str(row.get(2)?.as_str()?).ok()
+}
+
+/// The hashes of the tokens that a vault has.
+fn token_hashes(bundle: &Bundle) -> Vec<TokenHash> {
+    let rows = bundle.tables.iter().filter(|rows| matches!(rows.table.as_str(), "access_tokens" | "refresh_tokens"));
+    let hashes = rows.flat_map(|rows| &rows.rows).filter_map(|row| row.first()?.get("b")?.as_str());
+    hashes.filter_map(|hash| BASE64_STANDARD_NO_PAD.decode(hash).ok()?.try_into().ok()).collect()
+}

@@ -1,0 +1,153 @@
+//! What the old home does when somebody is at home elsewhere: it erases their vault, tells the other cells, and lets go of rooms that nobody needs.
+
+use bytes::Bytes;
+use domicile_core::{
+    ids::{Position, RoomNum, UserNum},
+    locality::CellName,
+};
+use domicile_store::{
+    Batch, BlobId, catalogue,
+    table::{media, moves::Move, receipts, to_device},
+    walk,
+};
+use ruma::{OwnedRoomId, UserId};
+
+use super::{
+    copies::{Dropped, Traveller},
+    leave::{FILES, Leaving},
+    messages::{Done, Ends, LATE, Late, POLL, Poll, TURNED, Turned},
+    progress::{Progress, State},
+    turn::ends,
+};
+use crate::{Error, Result};
+
+/// What a receipt of this cell says.
+const RECEIPT: &str = "move receipt 1";
+
+impl Leaving {
+    /// Removes the vault.
+    pub(super) async fn erase(&self, row: Move, mut progress: Progress, traveller: &Traveller) -> Result<Move> {
+        let user_num = traveller.user_num;
+        if !progress.arrived.as_ref().is_some_and(|arrived| arrived.same) {
+            let text = "the new home has read the vault again, and it is not what was brought: nothing is erased here before you have looked into it";
+            return Err(Error::internal(text));
+        }
+        let (store, read_at) = (&self.turner.store, Position(progress.read_at));
+        let late =
+            store.read(move |snapshot| async move { to_device::of_user_after(&snapshot, user_num, read_at).await });
+        let messages = late.await?;
+        if !messages.is_empty() {
+            let late = Late { about: traveller.about.clone(), messages };
+            self.ask_large::<Late, Done>(&traveller.to, LATE, &late).await?;
+        }
+        let files = self.remove_files(user_num).await?;
+        let mut batch = Batch::new();
+        for table in catalogue::tables().into_iter().rev() {
+            match table.name {
+                // The Matrix id is met here; what waits for others is theirs.
+                "users" | "outgoing_edus" => {}
+                "receipts" => receipts::remove_private(&mut batch, user_num),
+                _ => drop(walk::erase::remove(&mut batch, table, user_num)),
+            }
+        }
+        progress.erased.of = files;
+        progress.erased.done = files;
+        let row = self.write_with(row, State::Erased, &progress, batch).await?;
+        self.vaults.keystore.destroy(user_num).await?;
+        Ok(row)
+    }
+
+    async fn remove_files(&self, user_num: UserNum) -> Result<u64> {
+        let (mut after, mut removed) = (String::new(), 0);
+        loop {
+            let from = after.clone();
+            let read = self.turner.store.read(move |snapshot| async move {
+                let page = media::of_user(&snapshot, user_num, &from, FILES).await?;
+                let mut hashes: Vec<Bytes> = page.iter().filter_map(|row| row.content_hash.clone()).collect();
+                for row in &page {
+                    hashes.extend(media::thumbnail_hashes(&snapshot, &row.media_id).await?);
+                }
+                Ok::<_, Error>((page.last().map(|row| row.media_id.clone()), hashes))
+            });
+            let (last, hashes) = read.await?;
+            let Some(last) = last else { return Ok(removed) };
+            after = last;
+            for hash in hashes {
+                self.files.remove(BlobId::from_bytes(&hash)?).await.map_err(Error::internal)?;
+                removed += 1;
+            }
+        }
+    }
+
+    /// Tells the other cells, has the new home fetch what it may have missed, and lets room copies go that nobody here needs.
+    pub(super) async fn finish(&self, mut row: Move, mut progress: Progress, traveller: &Traveller) -> Result<Move> {
+        self.vaults.keystore.destroy(traveller.user_num).await?;
+        while let Some(cell) = progress.untold.first().cloned() {
+            let name = CellName::parse(&cell).ok_or_else(|| Error::internal("a cell that is to be told is none"))?;
+            // One that was revoked meanwhile has nothing to say any more.
+            if self.cells()?.own.document().cells.contains_key(&name) {
+                let ends: Ends = self.ask(&name, TURNED, &Turned { tickets: progress.tickets.clone() }).await?;
+                self.poll(traveller, &cell, ends).await?;
+            }
+            progress.untold.remove(0);
+            row = self.write(row, State::Erased, &progress).await?;
+        }
+        let own = self.cells()?.own.name().as_str().to_owned();
+        let mut rooms = Vec::with_capacity(progress.left_rooms.len());
+        for (_, room_num) in &progress.left_rooms {
+            match self.turner.rooms.by_num(RoomNum(*room_num)).await {
+                Ok(room) if room.view().is_joined(traveller.user_num) => rooms.push(room),
+                // It went with an earlier attempt.
+                _ => {}
+            }
+        }
+        self.poll(traveller, &own, ends(&rooms)).await?;
+        while let Some((room_id, room_num)) = progress.left_rooms.last().cloned() {
+            let id = OwnedRoomId::try_from(room_id).map_err(Error::internal)?;
+            match self.copies.drop_unneeded(&id, RoomNum(room_num)).await? {
+                Dropped::Gone => progress.dropped += 1,
+                Dropped::Needed => {}
+                Dropped::NotYet => {
+                    return Err(Error::internal("other cells have not been told yet what was said last in a room"));
+                }
+            }
+            progress.left_rooms.pop();
+        }
+        progress.receipt = Some(self.receipt(&row, &progress, &traveller.about.user_id)?);
+        self.write(row, State::Done, &progress).await
+    }
+
+    /// Tells cells where people are of whom they believe something else.
+    pub(super) async fn tell_stale(&self) -> Result<()> {
+        for (cell, user_id) in self.cells()?.tickets.take_stale() {
+            let Some(history) = self.cells()?.tickets.get(&user_id) else { continue };
+            let turned = Turned { tickets: history.tickets().to_vec() };
+            if let Err(error) = self.ask::<Ends>(&cell, TURNED, &turned).await {
+                tracing::info!(%error, "a cell could not be told where somebody is");
+            }
+        }
+        Ok(())
+    }
+
+    async fn poll(&self, traveller: &Traveller, cell: &str, ends: Ends) -> Result<()> {
+        if ends.rooms.is_empty() {
+            return Ok(());
+        }
+        let poll = Poll { about: traveller.about.clone(), cell: cell.to_owned(), ends };
+        self.ask_large::<Poll, Done>(&traveller.to, POLL, &poll).await.map(drop)
+    }
+
+    /// What this cell signs of a move that is over.
+    fn receipt(&self, row: &Move, progress: &Progress, user_id: &UserId) -> Result<serde_json::Value> {
+        let own = &self.cells()?.own;
+        let said = serde_json::json!({
+            "move": row.move_id, "user": user_id, "from": own.name().as_str(), "to": row.destination, "by": row.made_by,
+            "reason": row.reason, "frozen_ms": progress.frozen_ms, "rooms": progress.rooms.done, "events": progress.events,
+            "files": progress.media.done, "confirmed": progress.confirmed, "arrived": progress.arrived,
+            "ticket": progress.tickets.last(), "erased_files": progress.erased.done, "dropped_rooms": progress.dropped,
+            "address_until_ts": row.until_ts, "ended_ts": self.clock.now_ms(),
+        });
+        let signature = own.key().sign_text(RECEIPT, said.to_string().as_bytes());
+        Ok(serde_json::json!({ "receipt": said, "signature": signature, "key": own.key().public().to_string() }))
+    }
+}

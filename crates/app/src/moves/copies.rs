@@ -1,0 +1,192 @@
+//! Rooms of somebody who moves, at the cell that they leave: the history that they may see, part by part, and the end of copies that nobody needs.
+
+use std::{collections::HashSet, sync::Arc};
+
+use domicile_core::{
+    ids::{EventNum, Position, RoomNum, UserNum},
+    locality::{CellName, Destination},
+};
+use domicile_room::event::redact;
+use domicile_store::{
+    Batch, Snapshot, catalogue,
+    table::{destinations, events as event_rows, receipts},
+    walk,
+};
+use ruma::{OwnedRoomId, OwnedServerName, OwnedUserId, UserId};
+use serde_json::value::RawValue;
+
+use super::{
+    messages::{About, RoomPart},
+    turn::tickets_of,
+};
+use crate::{
+    Error, Result,
+    events::Stored,
+    residency::{Cells, Localities},
+    rooms::{Graph, Room, Rooms, reader::RoomReaderParts, visibility::Eyes},
+};
+
+/// Events of one part, and about how many bytes of them.
+const EVENTS: i64 = 250;
+const BYTES: usize = 4 * 1024 * 1024;
+
+/// Reads rooms for those who go, and lets copies go.
+pub(super) struct Copies {
+    pub(super) parts: Arc<RoomReaderParts>,
+    pub(super) graph: Arc<Graph>,
+    pub(super) rooms: Arc<Rooms>,
+    pub(super) localities: Arc<Localities>,
+}
+
+/// Who goes, and where.
+#[derive(Clone, Debug)]
+pub(super) struct Traveller {
+    pub(super) about: About,
+    pub(super) user_num: UserNum,
+    pub(super) to: CellName,
+}
+
+impl Copies {
+    fn cells(&self) -> Result<&Cells> {
+        self.localities.cells().ok_or_else(|| Error::internal("this server is no cell of a deployment"))
+    }
+
+    /// The next part of a room's history after a place, and the place where it ends; nothing at the end.
+    pub(super) async fn part(
+        &self,
+        traveller: &Traveller,
+        room: &Arc<Room>,
+        after: Option<Position>,
+    ) -> Result<Option<(RoomPart, Position)>> {
+        let peer: OwnedServerName = Destination::Cell(traveller.to.clone()).peer_name().to_owned();
+        let (parts, graph, localities) =
+            (Arc::clone(&self.parts), Arc::clone(&self.graph), Arc::clone(&self.localities));
+        let (user_num, user_id) = (traveller.user_num, traveller.about.user_id.clone());
+        let (room, from) = (Arc::clone(room), after.unwrap_or(Position(i64::MIN)));
+        let read = self.parts.store.read(move |snapshot| async move {
+            let view = room.view();
+            let rows = event_rows::forwards(&snapshot, room.info.room_num, from, Position(i64::MAX), EVENTS).await?;
+            let mut stored = Vec::with_capacity(rows.len());
+            for row in rows {
+                stored.push(parts.events.stored(&snapshot, row).await?);
+            }
+            let Some(first) = stored.first().cloned() else { return Ok::<_, Error>(None) };
+            let mut eyes = Eyes::new(&parts.sight(), &snapshot, &view, user_num, user_id.clone()).await?;
+            let served = Served { localities: &localities, peer: &peer, user_id: &user_id };
+            let (mut events, mut bytes, mut last) = (Vec::new(), 0, from);
+            let mut senders: HashSet<OwnedUserId> = HashSet::new();
+            for event in &stored {
+                if bytes > BYTES {
+                    break;
+                }
+                let sees = eyes.sees(&parts.sight(), &snapshot, event).await?;
+                let json = served.event(event, sees)?;
+                bytes += json.get().len();
+                events.push(json);
+                last = event.position.unwrap_or(last);
+                note_people(event, &mut senders);
+            }
+            let (mut state, mut auth_chain) = (Vec::new(), Vec::new());
+            if from.0 == i64::MIN && !first.pdu.prev_events().is_empty() {
+                let before = before(&parts, &graph, &snapshot, &first).await?;
+                for (events, to) in [(before.0, &mut state), (before.1, &mut auth_chain)] {
+                    for event in &events {
+                        note_people(event, &mut senders);
+                        to.push(served.event(event, true)?);
+                    }
+                }
+            }
+            let part = (room.info.room_id.clone(), room.info.version.to_string(), state, auth_chain, events);
+            Ok(Some((part, senders, last)))
+        });
+        let Some(((room_id, version, state, auth_chain, events), senders, last)) = read.await? else { return Ok(None) };
+        let tickets = tickets_of(self.cells()?, senders.iter().map(|user_id| &**user_id));
+        let about = traveller.about.clone();
+        Ok(Some((RoomPart { about, room_id, version, tickets, state, auth_chain, events }, last)))
+    }
+
+    /// Lets the copy of a room go if nobody here needs it any more: whether it is gone. One whose last events are still to be told stays.
+    pub(super) async fn drop_unneeded(&self, room_id: &OwnedRoomId, room_num: RoomNum) -> Result<Dropped> {
+        let read = self.parts.store.read(move |snapshot| async move {
+            let needed = destinations::is_needed(&snapshot, room_num).await?;
+            Ok::<_, Error>((needed, destinations::is_behind(&snapshot, room_num).await?))
+        });
+        match read.await? {
+            (true, _) => return Ok(Dropped::Needed),
+            (false, true) => return Ok(Dropped::NotYet),
+            (false, false) => {}
+        }
+        let held = self.rooms.in_memory(room_num);
+        let _writer = match &held {
+            Some(room) => Some(room.writer().await),
+            None => None,
+        };
+        let mut batch = Batch::new();
+        batch.low_priority();
+        receipts::remove_of_room(&mut batch, room_num);
+        for table in catalogue::tables().into_iter().rev() {
+            walk::erase::remove_room(&mut batch, table, room_num);
+        }
+        self.parts.store.write(batch).await?;
+        self.rooms.forget(room_id, room_num);
+        self.parts.events.forget_room(room_num);
+        Ok(Dropped::Gone)
+    }
+}
+
+/// What became of a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dropped {
+    /// Somebody here is, or was, in the room.
+    Needed,
+    /// Others have not been told all of it.
+    NotYet,
+    /// It is gone.
+    Gone,
+}
+
+/// How events are served to somebody's new home: what they wrote themselves goes as it is.
+struct Served<'s> {
+    localities: &'s Localities,
+    peer: &'s OwnedServerName,
+    user_id: &'s UserId,
+}
+
+impl Served<'_> {
+    fn event(&self, event: &Stored, sees: bool) -> Result<Box<RawValue>> {
+        if !sees {
+            let left = redact::redact(&event.pdu, &event.room.rules).map_err(Error::internal)?;
+            return left.to_raw().map_err(Error::internal);
+        }
+        if event.pdu.sender() == self.user_id {
+            return event.pdu.to_raw().map_err(Error::internal);
+        }
+        self.localities.served(self.peer, &event.pdu, &event.room.rules)
+    }
+}
+
+fn note_people(event: &Stored, people: &mut HashSet<OwnedUserId>) {
+    people.insert(event.pdu.sender().to_owned());
+    if event.pdu.membership().is_some()
+        && let Some(Ok(user_id)) = event.pdu.state_key().map(<&UserId>::try_from)
+    {
+        people.insert(user_id.to_owned());
+    }
+}
+
+/// The state before an event, and what allows it and the event.
+async fn before(
+    parts: &RoomReaderParts,
+    graph: &Graph,
+    snapshot: &Snapshot,
+    event: &Stored,
+) -> Result<(Vec<Arc<Stored>>, Vec<Arc<Stored>>)> {
+    let all = parts.trees.all(snapshot, event.state_by_graph()).await?;
+    let mut state: Vec<EventNum> = all.into_iter().map(|(_, event_num)| event_num).collect();
+    state.sort_unstable();
+    let from: Vec<EventNum> = state.iter().copied().chain([event.event_num]).collect();
+    let chain = graph.chain(snapshot, from).await?;
+    let mut chain: Vec<EventNum> = chain.into_iter().filter(|num| state.binary_search(num).is_err()).collect();
+    chain.sort_unstable();
+    Ok((parts.events.load(snapshot, &state).await?, parts.events.load(snapshot, &chain).await?))
+}

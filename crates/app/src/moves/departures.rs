@@ -1,0 +1,209 @@
+//! Whose requests are not for this cell any more: those of people who are on their way to another, and of those who have left.
+//!
+//! Everything is asked by the hash of a token's hash, in memory: before a request is looked at, and without a look at the database. While somebody's
+//! vault is being handed over, which takes less than a second, their requests wait here.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use domicile_core::{
+    clock::Clock,
+    error::{ErrorKind, MatrixError},
+    ids::UserNum,
+    locality::CellName,
+};
+use domicile_store::{Batch, Store, table::departed_tokens};
+use parking_lot::RwLock;
+use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
+
+use crate::{Result, accounts::sessions::TokenHash};
+
+/// Rows that are read at once.
+const PAGE: i64 = 5_000;
+/// How long a request waits for somebody's handover.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The hash of a token's hash: with it nobody can sign in, whoever reads it.
+pub type Mark = [u8; 32];
+
+/// Whose a request is.
+#[derive(Debug)]
+pub enum Way {
+    /// Somebody's who is here, as far as anybody knows.
+    Here,
+    /// Somebody's who has left for another cell.
+    Elsewhere(CellName),
+    /// Somebody's who is on the way, for longer than a request can wait.
+    Later(MatrixError),
+}
+
+#[derive(Default)]
+struct Known {
+    /// Those who are on the way, with the tokens that they have.
+    leaving: HashMap<UserNum, Vec<Mark>>,
+    marks: HashMap<Mark, UserNum>,
+    left: HashMap<Mark, (CellName, i64)>,
+}
+
+/// The departures.
+pub struct Departures {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    known: RwLock<Known>,
+    /// How many tokens are known, so that nothing is looked up while nobody moves.
+    count: AtomicUsize,
+    changed: Notify,
+}
+
+/// The mark of a token's hash.
+pub fn mark(token_hash: &TokenHash) -> Mark {
+    Sha256::new().chain_update(b"domicile departed token 1").chain_update(token_hash).finalize().into()
+}
+
+impl Departures {
+    /// Of a server from which nobody has left.
+    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock, known: RwLock::default(), count: AtomicUsize::new(0), changed: Notify::new() }
+    }
+
+    /// Reads who has left.
+    pub async fn load(&self) -> Result<()> {
+        let mut after: Vec<u8> = Vec::new();
+        loop {
+            let from = after.clone();
+            let read =
+                self.store.read(move |snapshot| async move { departed_tokens::page(&snapshot, &from, PAGE).await });
+            let page = read.await?;
+            let Some((last, ..)) = page.last() else { break };
+            after = last.to_vec();
+            let mut known = self.known.write();
+            for (hash, destination, until_ts) in page {
+                if let (Ok(mark), Some(cell)) = (Mark::try_from(&hash[..]), CellName::parse(&destination)) {
+                    known.left.insert(mark, (cell, until_ts));
+                }
+            }
+        }
+        self.recount();
+        Ok(())
+    }
+
+    fn recount(&self) {
+        let known = self.known.read();
+        self.count.store(known.leaving.len() + known.marks.len() + known.left.len(), Ordering::SeqCst);
+    }
+
+    /// Whether somebody is on the way: their waiting requests end.
+    pub fn has(&self, user_num: UserNum) -> bool {
+        self.count.load(Ordering::SeqCst) > 0 && self.known.read().leaving.contains_key(&user_num)
+    }
+
+    /// Lets somebody's requests wait from now on.
+    pub fn begin(&self, user_num: UserNum, token_hashes: &[TokenHash]) {
+        let marks: Vec<Mark> = token_hashes.iter().map(mark).collect();
+        {
+            let mut known = self.known.write();
+            known.marks.extend(marks.iter().map(|mark| (*mark, user_num)));
+            known.leaving.insert(user_num, marks);
+        }
+        self.recount();
+    }
+
+    /// Lets somebody's requests go on: they stay, or `left` says where they have gone, and until when requests are passed on.
+    pub fn end(&self, user_num: UserNum, left: Option<(&CellName, i64)>) {
+        {
+            let mut known = self.known.write();
+            for mark in known.leaving.remove(&user_num).unwrap_or_default() {
+                known.marks.remove(&mark);
+                if let Some((cell, until_ts)) = left {
+                    known.left.insert(mark, (cell.clone(), until_ts));
+                }
+            }
+        }
+        self.recount();
+        self.changed.notify_waiters();
+    }
+
+    /// Adds to a batch what [`Self::end`] will know of those who are on the way.
+    pub fn write(batch: &mut Batch, token_hashes: &[TokenHash], cell: &CellName, until_ts: i64) {
+        for hash in token_hashes {
+            departed_tokens::put(batch, &mark(hash), cell.as_str(), until_ts);
+        }
+    }
+
+    /// Forgets tokens of somebody who is back.
+    pub fn welcome(&self, batch: &mut Batch, token_hashes: &[TokenHash]) {
+        for hash in token_hashes {
+            departed_tokens::remove(batch, &mark(hash));
+        }
+        let mut known = self.known.write();
+        for hash in token_hashes {
+            known.left.remove(&mark(hash));
+        }
+    }
+
+    /// Whose a request with a token is. Where its owner is on the way, it waits for a while.
+    pub async fn way(&self, token_hash: &TokenHash) -> Way {
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return Way::Here;
+        }
+        let mark = mark(token_hash);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            {
+                let known = self.known.read();
+                // Who was let go is noted as gone on disk before they are at home elsewhere: until then they wait.
+                if !known.marks.contains_key(&mark) {
+                    let gone = known.left.get(&mark).filter(|(_, until_ts)| *until_ts > self.clock.now_ms());
+                    return gone.map_or(Way::Here, |(cell, _)| Way::Elsewhere(cell.clone()));
+                }
+            }
+            if tokio::time::timeout_at(deadline, changed).await.is_err() {
+                return Way::Later(on_the_way());
+            }
+        }
+    }
+
+    /// Waits for the end of somebody's handover, for what is not asked with a token: signing in, or handing out their keys.
+    pub async fn pass(&self, user_num: UserNum) -> Result<()> {
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return Ok(());
+        }
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if !self.has(user_num) {
+                return Ok(());
+            }
+            if tokio::time::timeout_at(deadline, changed).await.is_err() {
+                return Err(on_the_way().into());
+            }
+        }
+    }
+
+    /// Forgets those whose old address has come to its end.
+    pub async fn forget(&self) -> Result<()> {
+        let now_ms = self.clock.now_ms();
+        let mut batch = Batch::new();
+        departed_tokens::remove_before(&mut batch, now_ms);
+        self.store.write(batch).await?;
+        self.known.write().left.retain(|_, (_, until_ts)| *until_ts > now_ms);
+        self.recount();
+        Ok(())
+    }
+}
+
+/// What somebody is told whose handover takes longer than it should.
+pub(crate) fn on_the_way() -> MatrixError {
+    let text = "This account is being moved to another part of the service, and that part cannot be reached at the moment: nothing is lost, try again soon.";
+    MatrixError { retry_after_ms: Some(2_000), ..ErrorKind::Unavailable.with(text) }
+}

@@ -1,0 +1,184 @@
+//! What two cells tell each other when somebody moves, in the order of its steps.
+
+use std::collections::BTreeMap;
+
+use domicile_residency::directory::Ticket;
+use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::bundle::{Bundle, Sums};
+
+/// Where somebody's arrival is announced.
+pub const BEGIN: &str = "/_domicile/inner/v1/moves/begin";
+/// Where a part of a room's history is taken.
+pub const ROOM: &str = "/_domicile/inner/v1/moves/room";
+/// Where a file is taken.
+pub const MEDIA: &str = "/_domicile/inner/v1/moves/media";
+/// Where the vault is taken.
+pub const VAULT: &str = "/_domicile/inner/v1/moves/vault";
+/// Where the new home learns that it is the home.
+pub const HOME: &str = "/_domicile/inner/v1/moves/home";
+/// Where other cells learn it.
+pub const TURNED: &str = "/_domicile/inner/v1/moves/turned";
+/// Where the new home is told what of rooms it may have missed.
+pub const POLL: &str = "/_domicile/inner/v1/moves/poll";
+/// Where messages are taken that came while the vault was on its way.
+pub const LATE: &str = "/_domicile/inner/v1/moves/late";
+/// Where a move that is not to be is taken back.
+pub const CANCEL: &str = "/_domicile/inner/v1/moves/cancel";
+
+/// The header with what a file is, as JSON in hexadecimal: its request's body is the file.
+pub const ABOUT_FILE: &str = "x-domicile-file";
+
+/// Which move a message is about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct About {
+    /// The move.
+    pub move_id: String,
+    /// Who moves.
+    pub user_id: OwnedUserId,
+}
+
+/// Somebody is to come.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Begin {
+    /// Who, and by which move.
+    pub about: About,
+    /// Their tickets.
+    pub tickets: Vec<Ticket>,
+    /// Rooms that they are in.
+    pub rooms: Vec<OwnedRoomId>,
+}
+
+/// What the new home has of what somebody brings.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Begun {
+    /// Rooms of which it has no copy.
+    pub missing: Vec<OwnedRoomId>,
+    /// Files that have come with an earlier attempt.
+    pub media: Vec<String>,
+}
+
+/// A part of a room's history, the oldest first.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RoomPart {
+    /// Who brings it.
+    pub about: About,
+    /// The room.
+    pub room_id: OwnedRoomId,
+    /// Its version.
+    pub version: String,
+    /// Tickets of those who wrote the events.
+    pub tickets: Vec<Ticket>,
+    /// The state before the first event, with all that allows it; nothing where that is the room's creation, and with further parts.
+    pub state: Vec<Box<RawValue>>,
+    /// What allows the state.
+    pub auth_chain: Vec<Box<RawValue>>,
+    /// The events.
+    pub events: Vec<Box<RawValue>>,
+}
+
+/// How much of a part is there.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Taken {
+    /// Events of it that are here now.
+    pub events: usize,
+    /// Events of it that are not a part of the room here.
+    pub left_out: usize,
+}
+
+/// What a file is.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct File {
+    /// The move.
+    pub move_id: String,
+    /// Whose it is.
+    pub user_id: OwnedUserId,
+    /// Its id.
+    pub media_id: String,
+}
+
+/// Somebody's vault.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Vault {
+    /// Whose, and by which move.
+    pub about: About,
+    /// What is in it.
+    pub bundle: Bundle,
+    /// Its hash.
+    pub digest: String,
+}
+
+/// The new home has the vault on disk. From then on the old home may let its owner go.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Confirmed {
+    /// The hash of what it has.
+    pub digest: String,
+    /// Rows and their hashes by class of data, as it counted them.
+    pub sums: Sums,
+    /// The new home's signature.
+    pub signature: String,
+}
+
+/// Somebody's home is where this is told, by the directory's word.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Home {
+    /// Who, and by which move.
+    pub about: About,
+    /// Their tickets.
+    pub tickets: Vec<Ticket>,
+}
+
+/// The new home serves whom it is the home of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Arrived {
+    /// When, in milliseconds since the epoch.
+    pub arrived_ts: i64,
+    /// Rows and their hashes by class, read again from the new home's database.
+    pub sums: Sums,
+    /// Rows that name what is not there, such as events that are not a part of their rooms.
+    pub left_out: u64,
+    /// Whether what was read again is what was brought, but for what was left out.
+    pub same: bool,
+    /// The new home's signature over all of it.
+    pub signature: String,
+}
+
+/// Messages for somebody's devices that came while the vault was on its way: device, place and content.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Late {
+    /// Whose.
+    pub about: About,
+    /// The messages, the first first.
+    pub messages: Vec<(String, i64, String)>,
+}
+
+/// Somebody's home is another one now.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Turned {
+    /// Their tickets.
+    pub tickets: Vec<Ticket>,
+}
+
+/// What a cell has of the rooms of somebody who moved: the ends of their graphs.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Ends {
+    /// By room.
+    pub rooms: BTreeMap<OwnedRoomId, Vec<OwnedEventId>>,
+}
+
+/// What rooms end with in a cell.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Poll {
+    /// Who moved.
+    pub about: About,
+    /// The cell.
+    pub cell: String,
+    /// The ends.
+    pub ends: Ends,
+}
+
+/// An answer that says nothing.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Done {}

@@ -1,0 +1,294 @@
+//! Moving house: somebody goes from this cell to another with all that is theirs, and devices stay signed in.
+//!
+//! `mod` takes orders and `work` does what is due. `leave` (with `bring` and `clear`) has the steps at the cell that is left, `arrive` (with `settle`)
+//! those at the new home, and `turn` what every cell does that knows the person. `bundle` is the vault on its way, `copies` are the rooms, `departures` whose requests wait or are passed on.
+
+mod arrive;
+mod bring;
+pub mod bundle;
+mod clear;
+mod copies;
+pub mod departures;
+mod leave;
+mod live;
+pub mod messages;
+mod parts;
+mod plan;
+mod progress;
+mod redirect;
+mod rules;
+mod settle;
+mod turn;
+mod work;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use domicile_core::{
+    clock::{Clock, DAY_MS},
+    error::ErrorKind,
+    locality::CellName,
+    rng::{self, Rng},
+};
+use domicile_store::{
+    Batch, Store,
+    table::moves::{self as rows, Move},
+};
+use parking_lot::Mutex;
+use ruma::{OwnedUserId, UserId};
+use tokio::sync::Notify;
+
+use crate::{
+    Error, Result,
+    accounts::Users,
+    error::{forbidden, not_found},
+};
+
+pub use arrive::Arrivals;
+pub use departures::{Departures, Way};
+pub use parts::MovesParts;
+pub use plan::{Plan, PlannedRoom, Target};
+pub use progress::{Count, Forbidden, ForbiddenRoom, Progress, Shown, State};
+
+use progress::of_row;
+
+/// Letters of a move's name.
+const ID_LENGTH: usize = 12;
+/// Moves that one page lists.
+const PAGE: i64 = 1_000;
+/// Days for which an old address passes requests on, where nobody says otherwise.
+pub const ADDRESS_DAYS: i64 = 90;
+
+/// An order to move somebody.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Who moves.
+    pub user_id: OwnedUserId,
+    /// Where to.
+    pub to: Target,
+    /// Who wants it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Days within which the person may object.
+    pub notice_days: i64,
+    /// Days for which the old address passes requests on.
+    pub address_days: i64,
+    /// What becomes of rooms that the rules forbid.
+    pub forbidden: Forbidden,
+}
+
+/// Moves people.
+pub struct Moves {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    users: Arc<Users>,
+    rules: rules::Rules,
+    departures: Arc<Departures>,
+    turner: Arc<turn::Turner>,
+    leaving: Option<Arc<leave::Leaving>>,
+    arrivals: Option<Arc<Arrivals>>,
+    live: live::Live,
+    in_work: Mutex<BTreeSet<String>>,
+    poke: Notify,
+}
+
+impl Moves {
+    /// Lets those who were let go before a restart wait, before the first request is served.
+    pub async fn open(&self) -> Result<()> {
+        let Some(leaving) = &self.leaving else { return Ok(()) };
+        self.departures.load().await?;
+        let states = [State::HandedOver.word(), State::Issued.word()];
+        let read = self.store.read(move |snapshot| async move { rows::in_states(&snapshot, &states).await });
+        for row in read.await? {
+            let (_, _, user_id) = of_row(&row)?;
+            if let Some(user_num) = self.users.num(&user_id).await? {
+                self.departures.begin(user_num, &leaving.hashes(user_num).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Who comes, for cells that bring them.
+    pub fn arrivals(&self) -> Result<&Arc<Arrivals>> {
+        self.arrivals.as_ref().ok_or_else(|| not_found("This server is no cell of a deployment."))
+    }
+
+    /// Takes an order. Whoever is on the way already cannot be moved a second time.
+    pub async fn order(&self, order: Order) -> Result<Shown> {
+        let to = self.plan(&order.user_id, &order.to).await?.to;
+        let cell = CellName::parse(&to).ok_or_else(|| Error::internal("a plan leads to no cell"))?;
+        self.rules.may_be_home(&cell, &[]).map_err(forbidden)?;
+        let now_ms = self.clock.now_ms();
+        let begin_ts = now_ms.saturating_add(order.notice_days.max(0).saturating_mul(DAY_MS));
+        let progress =
+            Progress { forbidden: order.forbidden, address_days: order.address_days.max(0), ..Progress::default() };
+        let state = if order.notice_days > 0 { State::Announced } else { State::Copying };
+        let row = Move {
+            move_id: rng::name(&*self.rng, ID_LENGTH),
+            user_id: order.user_id.to_string(),
+            destination: to,
+            state: state.word().to_owned(),
+            revision: 0,
+            made_by: order.by,
+            reason: order.reason,
+            created_ts: now_ms,
+            begin_ts,
+            due_ts: begin_ts,
+            attempts: 0,
+            error: None,
+            progress: serde_json::to_string(&progress).map_err(Error::internal)?,
+            until_ts: None,
+            ended_ts: None,
+        };
+        let mut batch = Batch::new();
+        rows::insert(&mut batch, &row);
+        match self.store.write(batch).await {
+            Ok(_) => {}
+            Err(error) if error.is_conflict() => {
+                let text = format!(
+                    "{} is on the way already: `domicile move --list` shows it, `domicile move --stop` ends it.",
+                    order.user_id
+                );
+                return Err(ErrorKind::BadRequest.with(text).into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.poke.notify_one();
+        self.shown(row)
+    }
+
+    /// Somebody's last move.
+    pub async fn of_user(&self, user_id: &UserId) -> Result<Option<Shown>> {
+        let wanted = user_id.to_string();
+        let row = self.store.read(move |snapshot| async move { rows::last_of(&snapshot, &wanted).await }).await?;
+        row.map(|row| self.shown(row)).transpose()
+    }
+
+    /// A move by its name.
+    pub async fn get(&self, move_id: &str) -> Result<Shown> {
+        let wanted = move_id.to_owned();
+        let row = self.store.read(move |snapshot| async move { rows::by_id(&snapshot, &wanted).await }).await?;
+        self.shown(row.ok_or_else(|| not_found(format!("There is no move {move_id}.")))?)
+    }
+
+    /// Moves, the newest first, that were announced before a time; the last 1,000 of them.
+    pub async fn list(&self, before_ts: Option<i64>) -> Result<Vec<Shown>> {
+        let before = before_ts.unwrap_or(i64::MAX);
+        let read = self.store.read(move |snapshot| async move { rows::page(&snapshot, before, PAGE).await });
+        read.await?.into_iter().map(|row| self.shown(row)).collect()
+    }
+
+    /// How many moves there are by cell and state.
+    pub async fn counts(&self) -> Result<Vec<serde_json::Value>> {
+        let counts = self.store.read(|snapshot| async move { rows::counts(&snapshot).await }).await?;
+        let document = self.users.localities().cells().map(|cells| cells.own.document());
+        let region = |cell: &str| {
+            let region = CellName::parse(cell).and_then(|cell| document?.region_of(&cell));
+            region.map(|region| region.as_str().to_owned())
+        };
+        let told = counts.iter().map(|(to, state, count, first, last)| {
+            serde_json::json!({
+                "to": to, "to_region": region(to), "state": state, "count": count, "first_ts": first, "last_ts": last,
+            })
+        });
+        Ok(told.collect())
+    }
+
+    /// The person objects to a move that was announced. The operator decides.
+    pub async fn object(&self, user_id: &UserId, words: String) -> Result<Shown> {
+        self.change(user_id, |state, progress| {
+            if state != State::Announced {
+                return Err(forbidden("Nothing is announced to which you could object."));
+            }
+            progress.objection = Some(words.chars().take(1_000).collect());
+            Ok(State::Objected)
+        })
+        .await
+    }
+
+    /// The operator decides about an objection: the move goes on, or it is stopped.
+    pub async fn decide(&self, user_id: &UserId, goes_on: bool, by: String) -> Result<Shown> {
+        self.change(user_id, |state, progress| {
+            if state != State::Objected {
+                return Err(forbidden("There is no objection to be decided about."));
+            }
+            progress.decided_by = Some(by);
+            Ok(if goes_on { State::Announced } else { State::Stopped })
+        })
+        .await
+    }
+
+    /// Stops a move before anything is handed over.
+    pub async fn stop(&self, user_id: &UserId, by: String) -> Result<Shown> {
+        let stopped = self
+            .change(user_id, |state, progress| {
+                if !state.can_stop() {
+                    let text = format!("{user_id} was let go already: the move can only go on.");
+                    return Err(forbidden(text));
+                }
+                progress.decided_by = Some(by);
+                Ok(State::Stopped)
+            })
+            .await?;
+        if let (Some(leaving), Some(to)) = (&self.leaving, CellName::parse(&stopped.to)) {
+            let about = messages::About { move_id: stopped.move_id.clone(), user_id: user_id.to_owned() };
+            leaving.cancel(&to, &about).await;
+        }
+        Ok(stopped)
+    }
+
+    async fn change(
+        &self,
+        user_id: &UserId,
+        change: impl FnOnce(State, &mut Progress) -> Result<State>,
+    ) -> Result<Shown> {
+        let wanted = user_id.to_string();
+        let row = self.store.read(move |snapshot| async move { rows::open_of(&snapshot, &wanted).await }).await?;
+        let row = row.ok_or_else(|| not_found(format!("{user_id} is not on the way to anywhere.")))?;
+        let (state, mut progress, _) = of_row(&row)?;
+        let next = change(state, &mut progress)?;
+        let now_ms = self.clock.now_ms();
+        let row = Move {
+            state: next.word().to_owned(),
+            // Nothing is due before the decision.
+            due_ts: if next == State::Objected { i64::MAX } else { row.begin_ts.max(now_ms) },
+            progress: serde_json::to_string(&progress).map_err(Error::internal)?,
+            ended_ts: next.is_over().then_some(now_ms),
+            ..row
+        };
+        let mut batch = Batch::new();
+        rows::update(&mut batch, &row);
+        self.store.write(batch).await?;
+        self.poke.notify_one();
+        self.shown(Move { revision: row.revision + 1, ..row })
+    }
+
+    pub(super) fn shown(&self, row: Move) -> Result<Shown> {
+        let (_, mut progress, _) = of_row(&row)?;
+        self.live.show(&row.move_id, &mut progress);
+        let cells = self.users.localities().cells();
+        let region = |cell: &str| {
+            let region = CellName::parse(cell).and_then(|cell| cells?.own.document().region_of(&cell));
+            region.map(|region| region.as_str().to_owned())
+        };
+        Ok(Shown {
+            to_region: region(&row.destination),
+            from_region: cells.map(|cells| cells.own.region().as_str().to_owned()).unwrap_or_default(),
+            move_id: row.move_id,
+            user_id: row.user_id,
+            to: row.destination,
+            state: row.state,
+            by: row.made_by,
+            reason: row.reason,
+            created_ts: row.created_ts,
+            begin_ts: row.begin_ts,
+            due_ts: row.due_ts,
+            attempts: row.attempts,
+            error: row.error,
+            until_ts: row.until_ts,
+            ended_ts: row.ended_ts,
+            progress,
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! What moves are made of.
+
+use std::{collections::HashMap, sync::Arc};
+
+use domicile_core::{clock::Clock, rng::Rng};
+use domicile_store::{Blobs as Files, Keystore, Store};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::{Arrivals, Departures, Moves, bundle, copies, leave, live, rules, turn};
+use crate::{
+    accounts::{Devices, Sessions, Users},
+    e2ee::DeviceLists,
+    events::{Events, Ingest, send::Sender, wake::Wakers},
+    federation::{Destinations, OutboundBell, RemoteRooms},
+    media::Blobs,
+    push::PushClasses,
+    residency::InnerLink,
+    rooms::{Graph, Members, Rooms, StateKeys, reader::RoomReaderParts},
+};
+
+/// What moves are made of.
+pub struct MovesParts {
+    /// The database.
+    pub store: Store,
+    /// The keys of people's own.
+    pub keystore: Arc<Keystore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// The directory of users.
+    pub users: Arc<Users>,
+    /// Other servers and cells.
+    pub destinations: Arc<Destinations>,
+    /// Told what is to be told to them.
+    pub outbound: Arc<OutboundBell>,
+    /// Rooms in memory.
+    pub rooms: Arc<Rooms>,
+    /// Events in memory.
+    pub events: Arc<Events>,
+    /// Interned state keys.
+    pub keys: Arc<StateKeys>,
+    /// Auth chains.
+    pub graph: Arc<Graph>,
+    /// What reads rooms.
+    pub reading: Arc<RoomReaderParts>,
+    /// Classes of push rules.
+    pub push: Arc<PushClasses>,
+    /// Makes events.
+    pub sender: Arc<Sender>,
+    /// Comings and goings.
+    pub members: Arc<Members>,
+    /// Takes others' events.
+    pub ingest: Arc<Ingest>,
+    /// Rooms of others.
+    pub remote_rooms: Arc<RemoteRooms>,
+    /// Who waits.
+    pub wakers: Arc<Wakers>,
+    /// Sessions.
+    pub sessions: Arc<Sessions>,
+    /// Devices.
+    pub devices: Arc<Devices>,
+    /// Device lists.
+    pub device_lists: Arc<DeviceLists>,
+    /// Where media lies, sealed.
+    pub blobs: Arc<dyn Blobs>,
+    /// The same files.
+    pub files: Files,
+    /// Whose requests wait or are passed on.
+    pub departures: Arc<Departures>,
+    /// The way to other cells; none where there are none.
+    pub link: Option<Arc<InnerLink>>,
+}
+
+impl Moves {
+    /// Of its parts.
+    pub fn new(parts: MovesParts) -> Self {
+        let turner = Arc::new(turn::Turner {
+            store: parts.store.clone(),
+            users: Arc::clone(&parts.users),
+            destinations: Arc::clone(&parts.destinations),
+            rooms: Arc::clone(&parts.rooms),
+            push: Arc::clone(&parts.push),
+            outbound: Arc::clone(&parts.outbound),
+        });
+        let vaults = Arc::new(bundle::Vaults { store: parts.store.clone(), keystore: Arc::clone(&parts.keystore) });
+        let rules = || rules::Rules {
+            users: Arc::clone(&parts.users),
+            rooms: Arc::clone(&parts.rooms),
+            events: Arc::clone(&parts.events),
+            keys: Arc::clone(&parts.keys),
+            sender: Arc::clone(&parts.sender),
+            members: Arc::clone(&parts.members),
+        };
+        let (own_rules, leaving_rules, live) = (rules(), rules(), live::Live::default());
+        let arrivals = parts.link.is_some().then(|| {
+            Arc::new(Arrivals {
+                turner: Arc::clone(&turner),
+                vaults: Arc::clone(&vaults),
+                departures: Arc::clone(&parts.departures),
+                clock: Arc::clone(&parts.clock),
+                ingest: Arc::clone(&parts.ingest),
+                remote_rooms: Arc::clone(&parts.remote_rooms),
+                blobs: Arc::clone(&parts.blobs),
+                device_lists: Arc::clone(&parts.device_lists),
+                wakers: Arc::clone(&parts.wakers),
+                rooms_in_work: tokio::sync::Mutex::new(HashMap::new()),
+            })
+        });
+        let leaving = parts.link.map(|link| {
+            let copies = copies::Copies {
+                parts: Arc::clone(&parts.reading),
+                graph: Arc::clone(&parts.graph),
+                rooms: Arc::clone(&parts.rooms),
+                localities: parts.users.localities_shared(),
+            };
+            Arc::new(leave::Leaving {
+                turner: Arc::clone(&turner),
+                vaults,
+                copies: Arc::new(copies),
+                departures: Arc::clone(&parts.departures),
+                rules: leaving_rules,
+                link,
+                clock: Arc::clone(&parts.clock),
+                sessions: parts.sessions,
+                devices: parts.devices,
+                wakers: parts.wakers,
+                blobs: parts.blobs,
+                files: parts.files,
+                live: live.clone(),
+            })
+        });
+        Self {
+            store: parts.store,
+            clock: parts.clock,
+            rng: parts.rng,
+            users: parts.users,
+            rules: own_rules,
+            departures: parts.departures,
+            turner,
+            leaving,
+            arrivals,
+            live,
+            in_work: Mutex::default(),
+            poke: Notify::new(),
+        }
+    }
+}

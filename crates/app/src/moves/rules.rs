@@ -1,0 +1,106 @@
+//! What the deployment's rules say of somebody's rooms at their new home, and what becomes of those.
+
+use std::sync::Arc;
+
+use domicile_core::{
+    ids::{RoomNum, UserNum},
+    locality::{CellName, Destination},
+};
+use domicile_residency::flow;
+use domicile_store::table::{portable::RoomOf, stripped_states};
+use ruma::UserId;
+use serde_json::{Map, json};
+
+use super::{copies::Traveller, progress::ForbiddenRoom};
+use crate::{
+    Error, Result,
+    accounts::{Session, Users},
+    events::{Events, send::Sender},
+    federation::stripped,
+    rooms::{Members, Rooms, StateKeys, members::MemberExtras},
+};
+
+/// Asks them.
+pub(super) struct Rules {
+    pub(super) users: Arc<Users>,
+    pub(super) rooms: Arc<Rooms>,
+    pub(super) events: Arc<Events>,
+    pub(super) keys: Arc<StateKeys>,
+    pub(super) sender: Arc<Sender>,
+    pub(super) members: Arc<Members>,
+}
+
+impl Rules {
+    /// The rooms that somebody could not be in from another cell, each with the sentence that says why.
+    pub(super) async fn forbidden(
+        &self,
+        to: &CellName,
+        user_num: UserNum,
+        rooms: &[RoomOf],
+    ) -> Result<Vec<ForbiddenRoom>> {
+        let cells = self.users.localities().cells();
+        let cells = cells.ok_or_else(|| Error::internal("this server is no cell of a deployment"))?;
+        let document = cells.own.document();
+        let Some(region) = document.region_of(to) else {
+            return Err(Error::internal("the cell to which somebody is to move has no region"));
+        };
+        let mut forbidden = Vec::new();
+        if region == cells.own.region() {
+            return Ok(forbidden);
+        }
+        for room in rooms.iter().filter(|room| room.has_copy && room.membership == "join") {
+            let live = self.rooms.by_num(room.room_num).await?;
+            if let Err(decision) = self.sender.may_stay(&live, region, user_num).await? {
+                forbidden.push(ForbiddenRoom { room_id: room.room_id.clone(), reason: decision.reason });
+            }
+        }
+        Ok(forbidden)
+    }
+
+    /// Takes somebody out of rooms that they could not be in.
+    pub(super) async fn leave(&self, user_num: UserNum, user_id: &UserId, rooms: &[ForbiddenRoom]) -> Result<()> {
+        let session = Session::without_device(user_num, user_id.to_owned());
+        for room in rooms {
+            let room_id = ruma::OwnedRoomId::try_from(room.room_id.as_str()).map_err(Error::internal)?;
+            let room = self.rooms.get(&room_id).await?;
+            let content = Map::from_iter([("membership".to_owned(), json!("leave"))]);
+            self.members.change(&session, &room, user_id, content, MemberExtras::default()).await?;
+        }
+        Ok(())
+    }
+
+    /// What is shown of a room to whom is invited there or has knocked, for a cell that has no copy of it. Where this cell has none either, it
+    /// is a row that goes along.
+    pub(super) async fn shown(&self, traveller: &Traveller, room: &RoomOf) -> Result<Option<String>> {
+        if !room.has_copy || !matches!(room.membership.as_str(), "invite" | "knock") {
+            return Ok(None);
+        }
+        let (user_num, room_num): (UserNum, RoomNum) = (traveller.user_num, room.room_num);
+        let store = self.sender.store().clone();
+        let known = store
+            .read(move |snapshot| async move { stripped_states::get(&snapshot, user_num, room_num).await })
+            .await?;
+        if known.is_some() {
+            return Ok(None);
+        }
+        let live = self.rooms.by_num(room_num).await?;
+        let Some(member) = live.view().members.get(&user_num).copied() else { return Ok(None) };
+        let event = self.events.get(member.event_num).await?;
+        let peer = Destination::Cell(traveller.to.clone());
+        let whom = (self.users.localities(), peer.peer_name());
+        let shown = stripped::of_room(&live, &event.pdu, &self.events, &self.keys, whom).await?;
+        let kept = stripped::kept(&shown, &stripped::own(&event.pdu)?, &live.info);
+        kept.map(Some).map_err(Error::internal)
+    }
+
+    /// Whether somebody's home may be in the region of a cell.
+    pub(super) fn may_be_home(&self, to: &CellName, never_in: &[String]) -> Result<(), String> {
+        let Some(cells) = self.users.localities().cells() else {
+            return Err("This server is no cell of a deployment: there is nowhere to move to.".to_owned());
+        };
+        match cells.own.document().region_of(to) {
+            Some(region) => flow::may_be_home(cells.own.document(), region, never_in),
+            None => Err(format!("The deployment has no cell {} at work.", to.as_str())),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Somebody has come, or does not come after all: what their new home does afterwards.
+
+use domicile_core::{
+    error::ErrorKind,
+    ids::DeviceNum,
+    locality::{CellName, Destination},
+};
+use domicile_store::{
+    Batch,
+    table::{arrivals, portable, to_device},
+};
+use ruma::OwnedUserId;
+
+use super::{
+    arrive::{Arrivals, CONFIRMED_STATE, HERE},
+    messages::{About, Done, Ends, Home, Late, Poll, Turned},
+};
+use crate::{Error, Result};
+
+/// How long a vault waits before the directory is asked about it, in milliseconds, and how many are asked about at once.
+const WAITS_MS: i64 = 30_000;
+const WAITING: i64 = 100;
+
+impl Arrivals {
+    /// Takes messages that came while the vault was on its way. Those that are here already are passed over.
+    pub async fn take_late(&self, cell: &CellName, late: Late) -> Result<Done> {
+        let row = self.arrival(cell, &late.about).await?;
+        if row.state != HERE {
+            return Err(ErrorKind::BadRequest.with("They are not here yet.").into());
+        }
+        let user_num = self.turner.users.num(&late.about.user_id).await?;
+        let user_num = user_num.ok_or_else(|| Error::internal("somebody who came has no number"))?;
+        let read = self.turner.store.read(move |snapshot| async move {
+            let devices = portable::devices(&snapshot, user_num).await?;
+            Ok::<_, Error>((devices, arrivals::inboxes(&snapshot, user_num).await?))
+        });
+        let (devices, known) = read.await?;
+        let mut batch = Batch::new();
+        for (device, place, content) in &late.messages {
+            let device_num = devices.iter().find(|(_, id)| *id == device).map(|(num, _)| DeviceNum(*num));
+            // Who signs out in between has no inbox any more.
+            let Some(device_num) = device_num.filter(|num| !known.contains(&(num.0, *place))) else { continue };
+            let position = batch.position();
+            to_device::insert(&mut batch, device_num, (position.clone(), 0), content, None);
+            arrivals::put_inbox(&mut batch, device_num, *place, position);
+        }
+        if !batch.is_empty() {
+            self.turner.store.write(batch).await?;
+            self.wakers.wake(user_num);
+        }
+        Ok(Done {})
+    }
+
+    /// Asks the directory about those whose vault waits here for its word: the cell that they left may not be there to tell.
+    pub(super) async fn ask_about_waiting(&self) -> Result<()> {
+        let before = self.clock.now_ms() - WAITS_MS;
+        let read = self
+            .turner
+            .store
+            .read(|snapshot| async move { arrivals::in_state(&snapshot, CONFIRMED_STATE, WAITING).await });
+        for (user_id, move_id, _, changed_ts) in read.await? {
+            if changed_ts > before {
+                continue;
+            }
+            let user_id = OwnedUserId::try_from(user_id).map_err(Error::internal)?;
+            let cells = self.cells()?;
+            let tickets = cells.names.look_up(&user_id).await?;
+            let history = cells.tickets.check(tickets.clone())?;
+            if history.and_then(|history| history.home()).as_ref() == Some(cells.own.name()) {
+                self.take_home(Home { about: About { move_id, user_id }, tickets }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Learns that somebody's home is another one, and tells with what the rooms end here that they are in.
+    pub async fn turned(&self, turned: Turned) -> Result<Ends> {
+        self.turner.learn(turned.tickets).await
+    }
+
+    /// Fetches what of rooms somebody's new home has missed.
+    pub async fn poll(&self, poll: Poll) -> Result<Done> {
+        let cell = CellName::parse(&poll.cell).ok_or_else(|| ErrorKind::InvalidParam.with("There is no such cell."))?;
+        let peer = Destination::Cell(cell).peer_name().to_owned();
+        for (room_id, ids) in poll.ends.rooms {
+            let Some(room_num) = self.turner.rooms.num(&room_id).await? else { continue };
+            let room = self.turner.rooms.by_num(room_num).await?;
+            self.ingest.catch_up(&room, &peer, &ids).await?;
+        }
+        Ok(Done {})
+    }
+
+    /// Forgets somebody who does not come after all.
+    pub async fn cancel(&self, cell: &CellName, about: &About) -> Result<Done> {
+        let Ok(row) = self.arrival(cell, about).await else { return Ok(Done {}) };
+        if row.state == HERE {
+            return Err(ErrorKind::BadRequest.with(format!("{} is here already.", about.user_id)).into());
+        }
+        let mut batch = Batch::new();
+        arrivals::remove(&mut batch, about.user_id.as_str());
+        self.turner.store.write(batch).await?;
+        if let Some(user_num) = self.turner.users.num(&about.user_id).await? {
+            self.vaults.keystore.destroy(user_num).await?;
+        }
+        Ok(Done {})
+    }
+}

@@ -1,0 +1,148 @@
+//! Doing what is due: several moves at once, each step after the other, and again what failed.
+
+use std::{sync::Arc, time::Duration};
+
+use domicile_store::{
+    Batch,
+    table::moves::{self as rows, Move},
+};
+use ruma::UserId;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Moves, progress::Shown};
+use crate::{Error, Result, error::not_found};
+
+/// Moves that are worked on at once.
+const AT_ONCE: usize = 8;
+/// How often it is looked for what is due, if nobody rings.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long a step that failed waits, at first and at most, in milliseconds.
+const PAUSE_MS: i64 = 500;
+const LONGEST_PAUSE_MS: i64 = 60_000;
+
+impl Moves {
+    /// Does what is due until the server stops.
+    pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
+        if self.leaving.is_none() {
+            return;
+        }
+        let mut working = JoinSet::new();
+        loop {
+            if let Err(error) = self.catch_up().await {
+                tracing::warn!(%error, "what others tell of people who have moved could not be followed");
+            }
+            match self.due().await {
+                Ok(due) => {
+                    for row in due {
+                        let this = Arc::clone(&self);
+                        working.spawn(async move { this.work(row).await });
+                    }
+                }
+                Err(error) if error.is_closed() => return,
+                Err(error) => tracing::warn!(%error, "the moves could not be read"),
+            }
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = self.poke.notified() => {}
+                Some(_) = working.join_next() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// Does all that is due now, and what follows from it, in this task. For tests and for a command without a server.
+    pub async fn run_due(&self) -> Result<usize> {
+        self.catch_up().await?;
+        let due = self.due().await?;
+        let count = due.len();
+        for row in due {
+            self.work(row).await;
+        }
+        Ok(count)
+    }
+
+    /// Follows what others tell of people who have moved, and tells those who do not know.
+    async fn catch_up(&self) -> Result<()> {
+        self.turner.catch_up().await?;
+        if let Some(leaving) = &self.leaving {
+            leaving.tell_stale().await?;
+        }
+        match &self.arrivals {
+            Some(arrivals) => arrivals.ask_about_waiting().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Does one step of somebody's move, whether it is due or not, and no more. For tests of what happens between two.
+    pub async fn step_of(&self, user_id: &UserId) -> Result<Shown> {
+        let wanted = user_id.to_string();
+        let row = self.store.read(move |snapshot| async move { rows::open_of(&snapshot, &wanted).await }).await?;
+        let row = row.ok_or_else(|| not_found(format!("{user_id} is not on the way to anywhere.")))?;
+        let row = self.step(row).await?;
+        self.shown(row)
+    }
+
+    /// Moves whose next step is due, as many as can be worked on.
+    async fn due(&self) -> Result<Vec<Move>> {
+        let now_ms = self.clock.now_ms();
+        let limit = AT_ONCE.saturating_sub(self.in_work.lock().len());
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        // Those that are being worked on are due, too.
+        let asked = i64::try_from(AT_ONCE * 2).unwrap_or(i64::MAX);
+        let due = self.store.read(move |snapshot| async move { rows::due(&snapshot, now_ms, asked).await }).await?;
+        let mut in_work = self.in_work.lock();
+        let free = due.into_iter().filter(|row| !in_work.contains(&row.move_id)).take(limit).collect::<Vec<_>>();
+        in_work.extend(free.iter().map(|row| row.move_id.clone()));
+        Ok(free)
+    }
+
+    /// Works on a move until it is over, waits or fails.
+    async fn work(&self, row: Move) {
+        let move_id = row.move_id.clone();
+        let mut row = row;
+        loop {
+            let before = row.state.clone();
+            match self.step(row.clone()).await {
+                Ok(next) if next.state == before || next.ended_ts.is_some() => break,
+                Ok(next) => row = next,
+                Err(error) => {
+                    self.put_off(&move_id, &error).await;
+                    break;
+                }
+            }
+        }
+        self.live.forget(&move_id);
+        self.in_work.lock().remove(&move_id);
+    }
+
+    async fn step(&self, row: Move) -> Result<Move> {
+        let leaving = self.leaving.as_ref().ok_or_else(|| Error::internal("this server is no cell of a deployment"))?;
+        leaving.step(row).await
+    }
+
+    /// Notes that a step failed, and when it is tried again.
+    async fn put_off(&self, move_id: &str, error: &Error) {
+        tracing::warn!(%error, move_id, "a step of a move failed and is tried again");
+        let wanted = move_id.to_owned();
+        let noting = async {
+            let row = self.store.read(move |snapshot| async move { rows::by_id(&snapshot, &wanted).await }).await?;
+            let Some(row) = row.filter(|row| row.ended_ts.is_none()) else { return Ok(()) };
+            let pause = PAUSE_MS.saturating_mul(1_i64 << row.attempts.clamp(0, 20)).min(LONGEST_PAUSE_MS);
+            let row = Move {
+                attempts: row.attempts + 1,
+                error: Some(error.to_string()),
+                due_ts: self.clock.now_ms() + pause,
+                ..row
+            };
+            let mut batch = Batch::new();
+            rows::update(&mut batch, &row);
+            self.store.write(batch).await.map(drop).map_err(Error::from)
+        };
+        if let Err(error) = noting.await {
+            tracing::warn!(%error, move_id, "a failure of a move could not be written down");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Transfers in the directory: a home lets somebody go, and the decider gives them the next epoch in their new one.
+
+use domicile_core::{error::ErrorKind, locality::CellName};
+use domicile_residency::{
+    directory::{Authority, Body, History, Log, Ticket, Transfer},
+    flow,
+};
+use domicile_store::{Batch, table::directory_names};
+use ruma::{OwnedUserId, UserId};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Names, Told,
+    names::{Home, TRIES, homes, tip},
+    own_cell::directory_is_away,
+};
+use crate::{Error, Result, error::forbidden};
+
+/// Where the decider takes transfers.
+pub const TRANSFER: &str = "/_domicile/inner/v1/names/transfer";
+
+/// Somebody is let go.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LetGo {
+    /// The user.
+    pub user_id: OwnedUserId,
+    /// The home that they leave.
+    pub from: String,
+    /// The home that they get.
+    pub to: String,
+    /// By whose word.
+    pub authority: Authority,
+}
+
+impl Names {
+    /// What this cell signs to let somebody go whose home it is.
+    pub fn let_go(&self, user_id: &UserId, to: &CellName) -> Result<LetGo> {
+        let history = self.tickets.get(user_id);
+        let last = history.as_ref().and_then(|history| history.tickets().last());
+        let last = last.filter(|last| last.home == self.own.name().as_str());
+        let last = last.ok_or_else(|| forbidden(format!("The home of {user_id} is not here.")))?;
+        let epoch = last.epoch.saturating_add(1);
+        let previous = last.hash();
+        let transfer = Transfer { user_id, from: self.own.name(), to, epoch, previous: &previous };
+        let authority = Authority::Home(transfer.sign(self.own.key()));
+        let (from, to) = (self.own.name().as_str().to_owned(), to.as_str().to_owned());
+        Ok(LetGo { user_id: user_id.to_owned(), from, to, authority })
+    }
+
+    /// Hands a transfer to the decider, and gives the user's tickets. Whoever repeats it gets the same.
+    pub async fn transfer(&self, let_go: &LetGo) -> Result<Vec<Ticket>> {
+        if self.own.decides() {
+            return self.transfer_here(let_go).await;
+        }
+        let told: Told = self.ask(TRANSFER, let_go).await?;
+        Ok(told.tickets)
+    }
+
+    /// A transfer that another cell brings.
+    pub async fn transfer_for(&self, cell: &CellName, let_go: &LetGo) -> Result<Told> {
+        self.check_decides()?;
+        self.check_rate(cell, 1)?;
+        Ok(Told { tickets: self.transfer_here(let_go).await? })
+    }
+
+    async fn transfer_here(&self, let_go: &LetGo) -> Result<Vec<Ticket>> {
+        let LetGo { user_id, from, to, authority } = let_go;
+        let document = self.own.document();
+        let refused = |why: &str| Error::from(ErrorKind::Forbidden.with(format!("{user_id} cannot be moved: {why}.")));
+        let Some(to) = CellName::parse(to).filter(|to| document.cells.contains_key(to)) else {
+            return Err(refused("there is no such cell at work"));
+        };
+        if let Some(region) = document.region_of(&to) {
+            flow::may_be_home(document, region, &[]).map_err(|why| refused(&why))?;
+        }
+        let name = self.hash_key().await?.hash('@', user_id.localpart());
+        for _ in 0..TRIES {
+            let wanted = *name.as_bytes();
+            let read = self.store.read(move |snapshot| async move {
+                let homes = directory_names::homes(&snapshot, &wanted).await?;
+                Ok::<_, Error>((homes, directory_names::last_entry(&snapshot).await?))
+            });
+            let (held, last) = read.await?;
+            let Some(before) = held else { return Err(refused("the directory does not know the name")) };
+            let mut homes = homes(Some(&before))?;
+            let home = |back: usize| homes.len().checked_sub(back).and_then(|at| homes.get(at));
+            let done =
+                home(1).is_some_and(|home| home.home == to.as_str() && home.authority.as_ref() == Some(authority));
+            if done {
+                return self.issue(user_id, &homes);
+            }
+            if home(1).is_none_or(|home| home.home != *from) {
+                return Err(refused("their home is another one by now"));
+            }
+            homes.push(Home { home: to.as_str().to_owned(), authority: Some(authority.clone()) });
+            let tickets = self.issue(user_id, &homes)?;
+            // Whether whoever lets them go may do so is what everybody else will ask.
+            History::check(tickets.clone(), document, self.own.root()).map_err(|why| refused(&why.to_string()))?;
+            let Some(ticket) = tickets.last() else { return Err(Error::internal("a transfer gave no ticket")) };
+            let mut log = Log::open(tip(last.as_deref())?, document.decider.term, self.own.key());
+            let entry = log.append(Body::Transfer {
+                name: name.to_string(),
+                home: to.as_str().to_owned(),
+                epoch: ticket.epoch,
+                ticket: ticket.hash(),
+            });
+            let (json, row) = (serde_json::to_string(&entry), serde_json::to_string(&homes));
+            let (json, row) = (json.map_err(Error::internal)?, row.map_err(Error::internal)?);
+            let mut batch = Batch::new();
+            directory_names::transfer(&mut batch, name.as_bytes(), (&before, &row), entry.index, &json);
+            match self.store.write(batch).await {
+                Ok(_) => return Ok(tickets),
+                // Another entry was written first.
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(directory_is_away())
+    }
+}
