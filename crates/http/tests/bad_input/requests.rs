@@ -314,7 +314,7 @@ async fn what_is_not_served_is_a_matrix_error() {
     let (server, _) = scene().await;
     let alice = server.user("alice");
     for path in [
-        "/",
+        "/nothing",
         "/_matrix",
         "/_matrix/client/v3/nothing",
         "/_matrix/client/v99/sync",
