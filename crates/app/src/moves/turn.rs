@@ -105,7 +105,10 @@ impl Turner {
                 view.revision += 1;
                 if from != to {
                     for (destination, difference) in [(from, -1), (to, 1)] {
-                        let Some(destination) = destination else { continue };
+                        let Some(destination) = destination else {
+                            view.here = (view.here + difference).max(0);
+                            continue;
+                        };
                         let joined = (view.destinations.get(&destination).copied().unwrap_or(0) + difference).max(0);
                         if joined > 0 {
                             view.destinations.insert(destination, joined);
