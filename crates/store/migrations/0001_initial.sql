@@ -285,6 +285,7 @@ CREATE TABLE waiting_receipts (
     room_num BIGINT NOT NULL, user_num BIGINT NOT NULL, thread TEXT NOT NULL, event_id BLOB NOT NULL, ts BIGINT NOT NULL,
     received_ts BIGINT NOT NULL, PRIMARY KEY (room_num, user_num, thread, event_id)
 ) WITHOUT ROWID;
+CREATE INDEX waiting_receipts_by_user ON waiting_receipts (user_num);
 -- Where a user has read to by sending: whoever writes has read what came before. A row is written when the user's last message leaves the
 -- part of the timeline that a room in memory holds; until then the timeline itself says it.
 CREATE TABLE read_state (

@@ -32,6 +32,8 @@ pub const EXCEPTIONS: &[Exception] = &[
         "a receipt is replaced by the next of its thread; it tells which threads somebody reads",
     ),
     open("receipts", "ts", "it is sent to others with the receipt; it tells when somebody read a message"),
+    open("waiting_receipts", "thread", "it becomes a receipt of that thread when its event comes, within a day"),
+    open("waiting_receipts", "ts", "it becomes the receipt's time when its event comes, within a day"),
     open("own_counts", "notify", "unread counts are added up from it in every sync"),
     open(
         "own_counts",
