@@ -41,6 +41,11 @@ pub const ADMITTED: &[Admitted] = &[
         "public receipts are shown to those who share the room; private ones stay at home",
     ),
     admit(
+        "waiting_receipts",
+        Abroad::WhileMet,
+        "a public receipt for an event that is not here yet becomes one when it comes, or goes within a day",
+    ),
+    admit(
         "device_keys",
         Abroad::WhileMet,
         "messages cannot be encrypted to somebody without their devices' public keys",
