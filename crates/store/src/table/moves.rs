@@ -89,7 +89,8 @@ pub async fn last_of(snapshot: &Snapshot, user_id: &str) -> Result<Option<Move>,
     let row = snapshot
         .query_opt(
             "SELECT move_id, user_id, destination, state, revision, made_by, reason, created_ts, begin_ts, due_ts, attempts, error,
-             progress, until_ts, ended_ts FROM moves WHERE user_id = $1 ORDER BY created_ts DESC LIMIT 1",
+             progress, until_ts, ended_ts FROM moves WHERE user_id = $1
+             ORDER BY CASE WHEN ended_ts IS NULL THEN 0 ELSE 1 END, created_ts DESC, ended_ts DESC, revision DESC LIMIT 1",
             &params![user_id],
         )
         .await?;
