@@ -10,6 +10,7 @@ pub mod glob;
 pub mod ids;
 pub mod limits;
 pub mod locality;
+pub mod percent;
 pub mod plural;
 pub mod region;
 pub mod rng;

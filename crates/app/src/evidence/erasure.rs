@@ -8,9 +8,8 @@ use std::sync::Arc;
 use domicile_core::ids::UserNum;
 use domicile_store::{
     Batch, Blobs, Keystore, Store, StoreError,
-    blob::BlobId,
     catalogue::{self, Owner, Table},
-    table::{media, users},
+    table::users,
     walk::{self, rows::count_of},
 };
 use ruma::UserId;
@@ -21,12 +20,10 @@ use super::{
     AccessLog, Documents, Signed,
     access_log::{Look, Operator, What, nobody},
 };
-use crate::{Error, Result, accounts::Accounts, jobs::Jobs};
+use crate::{Error, Result, accounts::Accounts, jobs::Jobs, media::removal};
 
 /// The kind of document that an erasure leaves.
 pub const KIND: &str = "erasure";
-/// Files that are removed in one step.
-const FILES: i64 = 500;
 
 /// Rows that belong to the person and stay, with why and until when.
 const KEPT: [(&str, &str, &str); 5] = [
@@ -155,7 +152,7 @@ impl Erasures {
             self.parts.accounts.deactivate(user_id, true).await?;
         }
         let left = self.parts.jobs.leave_now(user_num).await;
-        let media_files = self.remove_files(user_num).await?;
+        let media_files = removal::remove_files(&self.parts.store, &self.parts.files, user_num).await?;
         self.remove_rows(user_num).await?;
         self.parts.keystore.destroy(user_num).await?;
         self.parts.store.empty_log().await?;
@@ -183,30 +180,6 @@ impl Erasures {
             }
         }
         Ok(counts)
-    }
-
-    /// Removes the files that the person uploaded. A file that another row names is that row's, too: names are made with the person's key, so
-    /// all such rows are the person's.
-    async fn remove_files(&self, user_num: UserNum) -> Result<i64> {
-        let (mut after, mut removed) = (String::new(), 0);
-        loop {
-            let from = after.clone();
-            let read = self.parts.store.read(move |snapshot| async move {
-                let page = media::of_user(&snapshot, user_num, &from, FILES).await?;
-                let mut hashes: Vec<_> = page.iter().filter_map(|row| row.content_hash.clone()).collect();
-                for row in &page {
-                    hashes.extend(media::thumbnail_hashes(&snapshot, &row.media_id).await?);
-                }
-                Ok::<_, Error>((page.last().map(|row| row.media_id.clone()), hashes))
-            });
-            let (last, hashes) = read.await?;
-            let Some(last) = last else { return Ok(removed) };
-            after = last;
-            for hash in hashes {
-                self.parts.files.remove(BlobId::from_bytes(&hash)?).await.map_err(Error::internal)?;
-                removed += 1;
-            }
-        }
     }
 
     /// Removes the person's rows, those first whose owner is found through others.

@@ -1,10 +1,15 @@
 //! What a cell has its gateway ask of another server, as it stands in a request between the two.
 
-use domicile_residency::gateway::{escaped, unescaped};
+use domicile_core::percent;
 use ruma::OwnedServerName;
 
 /// Where a cell hands its gateway what goes to another server: what is asked stands in the query, the body is that of the request.
 pub const ASK: &str = "/_domicile/inner/v1/gateway/ask";
+
+/// A text as it stands in a path or a query; a slash stays one.
+pub(super) fn escaped(text: &str) -> String {
+    percent::encoded(text, b"-._~/")
+}
 
 /// What is to be asked of another server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +39,7 @@ impl Errand {
     pub fn read(query: &str) -> Option<Self> {
         let value = |key: &str| {
             let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            pairs.find(|(name, _)| *name == key).and_then(|(_, value)| unescaped(value))
+            pairs.find(|(name, _)| *name == key).and_then(|(_, value)| percent::decoded(value.as_bytes()))
         };
         let path = value("path").filter(|path| path.starts_with("/_matrix/"))?;
         Some(Self {

@@ -3,15 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use domicile_core::{clock::Clock, error::ErrorKind, locality::CellName};
-use domicile_residency::gateway::{self, Operation, Route, Told, escaped, unescaped};
+use domicile_core::{clock::Clock, error::ErrorKind, locality::CellName, percent};
+use domicile_residency::gateway::{self, Operation, Route, Told};
 use futures::future::{BoxFuture, join_all};
 use http::{HeaderValue, Request, Response, header};
 use ruma::{OwnedServerName, RoomId, UserId};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{OuterSignatures, RoomIndex, Spool};
+use super::{OuterSignatures, RoomIndex, Spool, errand::escaped};
 use crate::{
     Error, Result,
     error::not_found,
@@ -332,7 +332,7 @@ fn invited(body: &[u8]) -> Option<String> {
 
 pub(super) fn value(query: &str, key: &str) -> Option<String> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(name, _)| *name == key).find_map(|(_, value)| unescaped(&value.replace('+', " ")))
+    pairs.filter(|(name, _)| *name == key).find_map(|(_, value)| percent::decoded(value.replace('+', " ").as_bytes()))
 }
 
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {

@@ -4,6 +4,7 @@ pub mod blobs;
 mod download;
 mod picture;
 pub mod remote;
+pub(crate) mod removal;
 pub mod sealed_blobs;
 mod thumbnail;
 mod upload;

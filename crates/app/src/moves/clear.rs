@@ -1,25 +1,24 @@
 //! What the old home does when somebody is at home elsewhere: it erases their vault, tells the other cells, and lets go of rooms that nobody needs.
 
-use bytes::Bytes;
 use domicile_core::{
-    ids::{Position, RoomNum, UserNum},
+    ids::{Position, RoomNum},
     locality::CellName,
 };
 use domicile_store::{
-    Batch, BlobId, catalogue,
-    table::{media, moves::Move, receipts, to_device},
+    Batch, catalogue,
+    table::{moves::Move, receipts, to_device},
     walk,
 };
 use ruma::{OwnedRoomId, UserId};
 
 use super::{
     copies::{Dropped, Traveller},
-    leave::{FILES, Leaving},
+    leave::Leaving,
     messages::{Done, Ends, LATE, Late, POLL, Poll, TURNED, Turned},
     progress::{Progress, State},
     turn::ends,
 };
-use crate::{Error, Result};
+use crate::{Error, Result, media::removal};
 
 /// What a receipt of this cell says.
 const RECEIPT: &str = "move receipt 1";
@@ -40,7 +39,7 @@ impl Leaving {
             let late = Late { about: traveller.about.clone(), messages };
             self.ask_large::<Late, Done>(&traveller.to, LATE, &late).await?;
         }
-        let files = self.remove_files(user_num).await?;
+        let files = removal::remove_files(&self.turner.store, &self.files, user_num).await?;
         let mut batch = Batch::new();
         for table in catalogue::tables().into_iter().rev() {
             match table.name {
@@ -55,28 +54,6 @@ impl Leaving {
         let row = self.write_with(row, State::Erased, &progress, batch).await?;
         self.vaults.keystore.destroy(user_num).await?;
         Ok(row)
-    }
-
-    async fn remove_files(&self, user_num: UserNum) -> Result<u64> {
-        let (mut after, mut removed) = (String::new(), 0);
-        loop {
-            let from = after.clone();
-            let read = self.turner.store.read(move |snapshot| async move {
-                let page = media::of_user(&snapshot, user_num, &from, FILES).await?;
-                let mut hashes: Vec<Bytes> = page.iter().filter_map(|row| row.content_hash.clone()).collect();
-                for row in &page {
-                    hashes.extend(media::thumbnail_hashes(&snapshot, &row.media_id).await?);
-                }
-                Ok::<_, Error>((page.last().map(|row| row.media_id.clone()), hashes))
-            });
-            let (last, hashes) = read.await?;
-            let Some(last) = last else { return Ok(removed) };
-            after = last;
-            for hash in hashes {
-                self.files.remove(BlobId::from_bytes(&hash)?).await.map_err(Error::internal)?;
-                removed += 1;
-            }
-        }
     }
 
     /// Tells the other cells, has the new home fetch what it may have missed, and lets room copies go that nobody here needs.

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, request::Parts},
 };
 use domicile_app::evidence::access_log::Operator;
-use domicile_core::error::ErrorKind;
+use domicile_core::{error::ErrorKind, percent};
 
 use crate::error::Failure;
 
@@ -45,33 +45,12 @@ fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Failure> {
     if bytes.len() > LONGEST {
         return Err(wrong());
     }
-    let (mut decoded, mut rest) = (Vec::with_capacity(bytes.len()), bytes);
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            decoded.push(*first);
-            continue;
-        }
-        let (pair, after) = rest.split_at_checked(2).ok_or_else(wrong)?;
-        let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
-        decoded.push(u8::from_str_radix(pair, 16).map_err(|_| wrong())?);
-        rest = after;
-    }
-    String::from_utf8(decoded).map(Some).map_err(|_| wrong())
+    percent::decoded(bytes).map(Some).ok_or_else(wrong)
 }
 
 /// A text as it stands in a header.
 pub fn encoded(text: &str) -> String {
-    use std::fmt::Write;
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b" .-_@:".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
+    percent::encoded(text, b" .-_@:")
 }
 
 #[cfg(test)]

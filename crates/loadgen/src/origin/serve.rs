@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use domicile_core::percent::decoded_loosely;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -95,7 +96,7 @@ impl Shared {
         }
         let rest =
             path.strip_prefix("/_matrix/federation/v1/").or_else(|| path.strip_prefix("/_matrix/federation/v2/"))?;
-        let parts: Vec<String> = rest.split('/').map(unescaped).collect();
+        let parts: Vec<String> = rest.split('/').map(decoded_loosely).collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let answer = match parts.as_slice() {
             ["version"] => json!({ "server": { "name": "a measurement", "version": "1" } }),
@@ -172,22 +173,5 @@ impl Shared {
 /// The values of a key of a query.
 fn values<'a>(query: &'a str, key: &'a str) -> impl Iterator<Item = String> + 'a {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(move |(name, _)| *name == key).map(|(_, value)| unescaped(value))
-}
-
-/// A part of a path as it was meant.
-fn unescaped(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let code = (*first == b'%').then(|| tail.get(..2)).flatten().and_then(|code| std::str::from_utf8(code).ok());
-        if let Some(byte) = code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            bytes.push(byte);
-            rest = &tail[2..];
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    pairs.filter(move |(name, _)| *name == key).map(|(_, value)| decoded_loosely(value))
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use domicile_core::percent;
 use idna::AsciiDenyList;
 
 /// Bytes of a name as the domain name system has them (RFC 1035, without the dot of the root).
@@ -47,23 +48,7 @@ pub(crate) fn host_of_url(url: &str) -> Option<Cow<'_, str>> {
     if host.is_empty() {
         return None;
     }
-    if host.contains('%') { percent_decoded(host).map(Cow::Owned) } else { Some(Cow::Borrowed(host)) }
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        if first == b'%' {
-            let digits = std::str::from_utf8(tail.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = tail.get(2..)?;
-        } else {
-            bytes.push(first);
-        }
-    }
-    String::from_utf8(bytes).ok()
+    if host.contains('%') { percent::decoded(host.as_bytes()).map(Cow::Owned) } else { Some(Cow::Borrowed(host)) }
 }
 
 /// Whether a name fits a mask in which each star stands for any letters, dots too.

@@ -1,5 +1,7 @@
 //! Which operation a request is.
 
+use domicile_core::percent;
+
 use super::{OPERATIONS, Operation};
 
 /// A request by the table.
@@ -30,42 +32,11 @@ fn parts(pattern: &str, path: &str) -> Option<Vec<String>> {
     loop {
         match (wanted.next(), given.next()) {
             (None, None) => return Some(parts),
-            (Some(wanted), Some(given)) if wanted.starts_with('{') => parts.push(unescaped(given)?),
+            (Some(wanted), Some(given)) if wanted.starts_with('{') => parts.push(percent::decoded(given.as_bytes())?),
             (Some(wanted), Some(given)) if wanted == given => {}
             _ => return None,
         }
     }
-}
-
-/// A part of a path or a query as it was meant; nothing if that is no text.
-pub fn unescaped(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let code = std::str::from_utf8(tail.get(..2)?).ok()?;
-        bytes.push(u8::from_str_radix(code, 16).ok()?);
-        rest = tail.get(2..)?;
-    }
-    String::from_utf8(bytes).ok()
-}
-
-/// A text as it stands in a path or a query; a slash stays one.
-pub fn escaped(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing into a text does not fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
 }
 
 #[cfg(test)]

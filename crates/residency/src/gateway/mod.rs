@@ -6,6 +6,6 @@ mod find;
 mod operations;
 mod rows;
 
-pub use find::{Found, escaped, find, unescaped};
+pub use find::{Found, find};
 pub use operations::{Operation, Route, Told, table};
 pub use rows::OPERATIONS;

@@ -1,6 +1,7 @@
 //! What the tap answers where no script says something else: the truth about its rooms.
 
 use axum::http::Method;
+use domicile_core::percent::decoded_loosely;
 use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId, events::TimelineEventType};
 use serde_json::{Value, json};
 
@@ -25,7 +26,7 @@ impl Inner {
             return Answer::Json(json!({ "server": { "name": "Tap", "version": "1" } }));
         }
         let rest = path.strip_prefix(V1).or_else(|| path.strip_prefix(V2)).unwrap_or_default();
-        let parts: Vec<String> = rest.split('/').map(unescaped).collect();
+        let parts: Vec<String> = rest.split('/').map(decoded_loosely).collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         match parts.as_slice() {
             ["send", _] => Answer::Json(json!({ "pdus": {} })),
@@ -152,22 +153,5 @@ fn ids(texts: &[String]) -> Vec<OwnedEventId> {
 /// The values of a key of a query.
 fn values(query: &str, key: &str) -> Vec<String> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(name, _)| *name == key).map(|(_, value)| unescaped(value)).collect()
-}
-
-/// A part of a path as it was meant.
-fn unescaped(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let code = (*first == b'%').then(|| tail.get(..2)).flatten().and_then(|code| std::str::from_utf8(code).ok());
-        if let Some(byte) = code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            bytes.push(byte);
-            rest = &tail[2..];
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    pairs.filter(|(name, _)| *name == key).map(|(_, value)| decoded_loosely(value)).collect()
 }

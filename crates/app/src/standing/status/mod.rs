@@ -116,15 +116,15 @@ impl StatusPage {
         Ok(())
     }
 
-    /// Writes the page anew about once a minute, until the server stops.
+    /// Writes the page anew about once a minute, until the server stops. Whoever starts the server has written it first.
     pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
         loop {
-            if let Err(error) = self.refresh().await {
-                tracing::warn!(%error, "the status page could not be written anew: it stays as it is");
-            }
             tokio::select! {
                 () = stopping.cancelled() => return,
                 () = tokio::time::sleep(PAUSE) => {}
+            }
+            if let Err(error) = self.refresh().await {
+                tracing::warn!(%error, "the status page could not be written anew: it stays as it is");
             }
         }
     }

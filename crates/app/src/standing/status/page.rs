@@ -1,6 +1,9 @@
 //! The status page in HTML: readable without JavaScript, in the dark, on a narrow screen and by a screen reader. Nothing is fetched from anywhere.
 
-use domicile_core::calendar::{minute, rfc3339};
+use domicile_core::{
+    calendar::{minute, rfc3339},
+    percent,
+};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
@@ -183,16 +186,7 @@ fn linked(address: &str) -> Markup {
 
 /// A text in which nothing has a meaning in an address but `@` and `:`.
 fn encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~@:+".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
+    percent::encoded(text, b"-._~@:+")
 }
 
 fn registrations(view: &View, language: Language) -> Markup {
