@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let clients = command::root().join("clients");
     let script = matrix_js_sdk(&clients.join("matrix-js-sdk-driver"))?;
-    let driver = matrix_sdk_driver(args)?;
+    let driver = matrix_sdk_driver(args.matrix_sdk_driver.as_deref())?;
     let built = args.profile.build(&[("domicile-server", "domicile"), ("domicile-testkit", "plays")])?;
     let mut plays = Command::new(built.join("plays"));
     plays.arg("--server-binary").arg(built.join("domicile"));
@@ -97,7 +97,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// Two servers, and people on both; or three, and bad links.
 fn federation(args: &Args) -> Result<()> {
     let federated = &args.federated;
-    let driver = if federated.links { None } else { Some(matrix_sdk_driver(args)?) };
+    let driver = if federated.links { None } else { Some(matrix_sdk_driver(args.matrix_sdk_driver.as_deref())?) };
     let synapse = synapse::environment()?;
     let built = args.profile.build(&[("domicile-server", "domicile"), ("domicile-testkit", "federation-plays")])?;
     let mut plays = Command::new(built.join("federation-plays"));
@@ -124,9 +124,9 @@ fn federation(args: &Args) -> Result<()> {
 }
 
 /// The driver that was given, or one that is built now.
-fn matrix_sdk_driver(args: &Args) -> Result<PathBuf> {
-    match &args.matrix_sdk_driver {
-        Some(driver) => Ok(driver.clone()),
+pub(crate) fn matrix_sdk_driver(given: Option<&Path>) -> Result<PathBuf> {
+    match given {
+        Some(driver) => std::path::absolute(driver).with_context(|| format!("finding {}", driver.display())),
         None => matrix_sdk(&command::root().join("clients/matrix-sdk-driver")),
     }
 }

@@ -23,6 +23,7 @@ mod random;
 mod registers;
 mod screenshots;
 mod server;
+mod story;
 mod test;
 mod tidy;
 
@@ -51,6 +52,8 @@ enum Chore {
     Registers(registers::Args),
     /// Walk through the server's pages in a real Chromium, check them, and make the pictures of docs/screenshots
     Screenshots(screenshots::Args),
+    /// Play the story of a service that is blocked and comes back, and write docs/story.md with pictures; this takes root and /dev/net/tun
+    Story(story::Args),
     /// Play with matrix-sdk and matrix-js-sdk on the server: encrypted rooms, kills, full speed
     E2e(e2e::Args),
     /// List the fuzz targets, or run one (takes a nightly toolchain)
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Chore::Bench(args) => bench::run(&args),
         Chore::Registers(args) => registers::run(&args),
         Chore::Screenshots(args) => screenshots::run(&args),
+        Chore::Story(args) => story::run(&args),
         Chore::E2e(args) => e2e::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Docs(args) => docs::run(&args),

@@ -1,6 +1,6 @@
 //! `cargo xtask screenshots`: walks through the server's pages in a real Chromium, checks them, and makes the pictures of `docs/screenshots/`.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -17,7 +17,7 @@ pub(crate) struct Args {
     only: Option<String>,
     /// Write the pictures into this folder instead of docs/screenshots
     #[arg(long)]
-    into: Option<std::path::PathBuf>,
+    into: Option<PathBuf>,
     #[command(flatten)]
     profile: Profile,
 }
@@ -25,8 +25,7 @@ pub(crate) struct Args {
 /// Builds the server with something to show, and has the browser look at it.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let chromium = provision::chromium()?;
-    let folder = command::root().join("clients/browser");
-    packages(&folder)?;
+    let folder = browser()?;
     let built = args.profile.build(&[("domicile-testkit", "showcase")])?;
     let pictures = args.into.clone().unwrap_or_else(|| command::root().join("docs/screenshots"));
     let mut walk = Command::new("node");
@@ -38,9 +37,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     command::run(&mut walk)
 }
 
-/// Puts the browser's driver where Node finds it.
-fn packages(folder: &Path) -> Result<()> {
+/// The folder of the browser's driver, with its packages where Node finds them.
+pub(crate) fn browser() -> Result<PathBuf> {
+    let folder = command::root().join("clients/browser");
     let mut npm = Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
-    command::run(&mut npm).context("the walk through the pages needs Node 20 or newer, with npm; install them")
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
+    command::run(&mut npm).context("looking at pages needs Node 20 or newer, with npm; install them")?;
+    Ok(folder)
 }

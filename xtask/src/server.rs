@@ -36,13 +36,20 @@ impl Profile {
     }
 
     /// Builds binaries, each given with its package, and returns the folder they are in.
+    ///
+    /// As they are shipped, each is built for itself, with the features that it asks for. Quickly, they are built as tests are, out of the whole
+    /// workspace: so neither builds anew what the other has built.
     pub(crate) fn build(self, programs: &[(&str, &str)]) -> Result<PathBuf> {
-        for (package, program) in programs {
-            let mut cargo = command::cargo();
-            cargo.args(["build", "--locked", "--package", package, "--bin", program]);
-            if self.release {
-                cargo.arg("--release");
+        if self.release {
+            for (package, program) in programs {
+                let mut cargo = command::cargo();
+                cargo.args(["build", "--locked", "--release", "--package", package, "--bin", program]);
+                command::run(&mut cargo)?;
             }
+        } else {
+            let mut cargo = command::cargo();
+            cargo.args(["build", "--locked", "--workspace"]);
+            cargo.args(programs.iter().flat_map(|(_, program)| ["--bin", program]));
             command::run(&mut cargo)?;
         }
         Ok(target_folder()?.join(if self.release { "release" } else { "debug" }))

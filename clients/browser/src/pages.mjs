@@ -1,5 +1,7 @@
 // The pages, in the order in which a person comes to them.
 
+import { signIn } from './sight.mjs';
+
 /** The console: name of the picture, and address. */
 const CONSOLE = [
   ['overview', '/console'],
@@ -12,20 +14,15 @@ const CONSOLE = [
   ['duty', '/console/standing/RU/ori-registration'],
   ['dossiers', '/console/dossiers'],
   ['dossier', '/console/dossiers/RU'],
+  ['paper', '/console/papers/1'],
   ['blocklists', '/console/blocklists'],
   ['probes', '/console/probes'],
   ['probe-run', '/console/probes/10'],
   ['regions', '/console/regions'],
+  ['moves', '/console/moves'],
   ['audits', '/console/audits'],
   ['ledger', '/console/ledger'],
 ];
-
-async function signIn(page, fields) {
-  for (const [name, value] of fields) await page.fill(`[name=${name}]`, value);
-  const answered = page.waitForNavigation();
-  await page.keyboard.press('Enter');
-  await answered;
-}
 
 async function leave(page) {
   const answered = page.waitForNavigation();
@@ -77,6 +74,16 @@ export async function accountPages(page, place, see, complain) {
     if ((await page.$$('form[action$="/erase"]')).length !== 1) complain('signing in does not lead to the account');
     await see(`account-${language}`);
   }
+  await page.goto('/account/en');
+  if ((await page.$$('form[action$="/object"]')).length !== 1) complain('she cannot object to the move that was announced');
+  // What opens is looked at, too.
+  for (const summary of await page.$$('main summary')) await summary.click();
+  await see('account-open');
+  const made = page.waitForNavigation();
+  await page.click('form[action$="/key"] button');
+  await made;
+  if (!(await page.textContent('pre')).startsWith('AGE-SECRET-KEY-1')) complain('no key was made');
+  await see('account-key');
   await page.goto('/account/en');
   await leave(page);
   await page.goto('/account/en');

@@ -24,6 +24,7 @@ const commands = {
   create_room: (c) => rooms.create(session, c.encrypted, c.name, c.invite),
   invite: (c) => rooms.invite(session, c.room, c.user),
   join: (c) => rooms.join(session, c.room),
+  rooms: () => rooms.list(session),
   wait_members: (c) => rooms.waitMembers(session, c.room, c.count, c.timeout),
   send: (c) => rooms.send(session, c.room, c.body),
   send_many: (c) => rooms.sendMany(session, c.room, c.bodies),

@@ -20,6 +20,11 @@ export async function join({ client }, room) {
   await client.joinRoom(room);
 }
 
+export function list({ client }) {
+  const ids = (membership) => client.getRooms().filter((room) => room.getMyMembership() === membership).map((room) => room.roomId);
+  return { invited: ids("invite"), joined: ids("join") };
+}
+
 export async function waitMembers(session, id, count, timeout) {
   const room = await session.room(id);
   const look = () => room.getJoinedMembers().length === count;

@@ -55,6 +55,8 @@ pub enum Command {
     Join {
         room: String,
     },
+    /// The rooms to which this client is invited, and those that it is in.
+    Rooms,
     /// Waits until this client has seen so many joined members.
     WaitMembers {
         room: String,

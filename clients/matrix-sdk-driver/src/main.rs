@@ -69,6 +69,7 @@ async fn obey(session: &mut Option<Session>, command: Command) -> Result<Value> 
         Command::CreateRoom { encrypted, name, invite } => rooms::create(session, encrypted, name, invite).await,
         Command::Invite { room, user } => rooms::invite(session, &room, &user).await,
         Command::Join { room } => rooms::join(session, &room).await,
+        Command::Rooms => Ok(rooms::list(session)),
         Command::WaitMembers { room, count, timeout } => rooms::wait_members(session, &room, count, timeout).await,
         Command::Send { room, body } => rooms::send(session, &room, &body).await,
         Command::SendMany { room, bodies } => rooms::send_many(session, &room, &bodies).await,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use matrix_sdk::RoomMemberships;
+use matrix_sdk::{Room, RoomMemberships};
 use matrix_sdk::deserialized_responses::TimelineEvent;
 use matrix_sdk::room::MessagesOptions;
 use matrix_sdk::ruma::api::client::room::create_room::v3::{Request, RoomPreset};
@@ -42,6 +42,11 @@ pub async fn join(session: &Session, room: &str) -> Result<Value> {
     let id = RoomId::parse(room).with_context(|| format!("`{room}` is no room id"))?;
     session.client.join_room_by_id(&id).await.with_context(|| format!("joining {room}"))?;
     Ok(json!({}))
+}
+
+pub fn list(session: &Session) -> Value {
+    let ids = |rooms: Vec<Room>| rooms.iter().map(|room| room.room_id().to_string()).collect::<Vec<_>>();
+    json!({ "invited": ids(session.client.invited_rooms()), "joined": ids(session.client.joined_rooms()) })
 }
 
 pub async fn wait_members(session: &Session, room: &str, count: u64, timeout: u64) -> Result<Value> {

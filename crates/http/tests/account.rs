@@ -6,9 +6,16 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
-use domicile_app::evidence::access_log::{Look, Operator, What};
+use domicile_app::{
+    evidence::access_log::{Look, Operator, What},
+    moves::{Forbidden, Order, Target},
+};
 use domicile_core::clock::HOUR_MS;
-use domicile_testkit::server::{Answered, PASSWORD, TestServer, TestUser};
+use domicile_testkit::{
+    cluster::Cluster,
+    package::opened,
+    server::{Answered, PASSWORD, TestServer, TestUser},
+};
 use serde_json::json;
 
 /// A key of age's own documentation.
@@ -122,8 +129,8 @@ async fn only_the_right_password_opens_it_and_only_from_its_own_form() {
     let fields = [("form_token", "x"), ("name", "alice"), ("password", PASSWORD)];
     assert_eq!(Browser::new(&server).post("/account/en/login", &fields).await.status.as_u16(), 403);
     let mut alice = Browser::of(&server, "alice").await;
-    for path in ["export", "erase", "jurisdiction", "logout"] {
-        let fields = [("form_token", "x"), ("password", PASSWORD), ("sure", "on"), ("recipient", KEY), ("code", "DE")];
+    for path in ["export", "erase", "jurisdiction", "logout", "key", "object", "sign-out"] {
+        let fields = [("form_token", "x"), ("password", PASSWORD), ("sure", "on"), ("recipient", KEY), ("device", "A")];
         assert_eq!(alice.post(&format!("/account/en/{path}"), &fields).await.status.as_u16(), 403, "{path}");
         assert_eq!(
             Browser::new(&server).post(&format!("/account/en/{path}"), &fields).await.status.as_u16(),
@@ -240,4 +247,127 @@ async fn the_front_leads_to_it() {
     let server = server().await;
     let page = text(&server.anonymous().request(Request::builder().uri("/").body(Body::empty()).unwrap()).await);
     assert!(page.contains("href=\"/account/en\"") && page.contains("href=\"/status/en\""), "{page}");
+}
+
+#[tokio::test]
+async fn who_has_no_key_is_given_one_that_opens_the_file() {
+    let server = server().await;
+    room(&server, "alice", "Choir").await;
+    let mut alice = Browser::of(&server, "alice").await;
+    let made = text(&alice.act("/account/en", "/account/en/key", &[]).await);
+    let between = |text: &str, from: &str, to: &str| {
+        let (_, rest) = text.split_once(from).unwrap_or_else(|| panic!("no `{from}` in {text}"));
+        rest.split(to).next().unwrap().to_owned()
+    };
+    let secret = format!("AGE-SECRET-KEY-1{}", between(&made, "AGE-SECRET-KEY-1", "<"));
+    let public = between(&made, "name=\"recipient\" value=\"", "\"");
+    let again = text(&alice.act("/account/en", "/account/en/key", &[]).await);
+    assert!(!again.contains(&secret) && !again.contains(&public), "each time another one");
+    assert!(!text(&alice.get("/account/en").await).contains("AGE-SECRET-KEY"), "it is kept nowhere");
+    let fields = [("recipient", public.as_str()), ("password", PASSWORD)];
+    let file = alice.act("/account/en", "/account/en/export", &fields).await;
+    assert_eq!(file.status.as_u16(), 200, "{}", String::from_utf8_lossy(&file.bytes));
+    let files = opened(&file.bytes, &secret);
+    assert!(files.iter().any(|(name, _)| name == "index.json"), "{:?}", files.iter().map(|(name, _)| name));
+}
+
+#[tokio::test]
+async fn a_device_is_signed_out_with_the_password() {
+    let server = server().await;
+    let other = server.login("alice").await;
+    let mut alice = Browser::of(&server, "alice").await;
+    for fields in [
+        [("device", other.device_id.as_str()), ("password", "wrong")],
+        [("device", server.user("bob").device_id.as_str()), ("password", PASSWORD)],
+    ] {
+        let refused = alice.act("/account/en", "/account/en/sign-out", &fields).await;
+        assert!(refused.status.is_client_error() && text(&refused).contains("role=\"alert\""), "{}", text(&refused));
+    }
+    other.get("/_matrix/client/v3/account/whoami").await.ok();
+    let fields = [("device", other.device_id.as_str()), ("password", PASSWORD)];
+    let done = alice.act("/account/en", "/account/en/sign-out", &fields).await;
+    assert_eq!(&done.headers["location"], "/account/en#devices");
+    other.get("/_matrix/client/v3/account/whoami").await.fails(401, "M_UNKNOWN_TOKEN");
+    for still in ["alice", "bob"] {
+        server.user(still).get("/_matrix/client/v3/account/whoami").await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_clients_link_leads_through_signing_in_to_its_place() {
+    let server = server().await;
+    let device = server.user("alice").device_id;
+    let mut alice = Browser::new(&server);
+    let link = format!("?action=org.matrix.device_view&device_id={device}");
+    let best = alice.get(&format!("/account{link}")).await;
+    assert_eq!(best.headers["location"].to_str().unwrap(), format!("/account/en{link}"));
+    let form = format!("/account/en/login{link}");
+    assert!(text(&alice.get(&format!("/account/en{link}")).await).contains(&form.replace('&', "&amp;")));
+    let signed_in = alice.act("/account/en", &form, &[("name", "alice"), ("password", PASSWORD)]).await;
+    let place = format!("/account/en?device_id={device}#devices");
+    assert_eq!(signed_in.headers["location"].to_str().unwrap(), place);
+    let page = text(&alice.get(&place).await);
+    assert!(page.contains("id=\"devices\"") && page.contains(&format!("value=\"{device}\" selected")), "{page}");
+    let page = alice.get("/account/en?action=org.matrix.account_deactivate").await;
+    assert_eq!(&page.headers["location"], "/account/en#erase");
+    for nonsense in ["action=%00%0d%0aX: y", "action=a&action=b", "device_id=%ff"] {
+        let answer = alice.get(&format!("/account/en?{}", nonsense.replace(' ', "%20"))).await;
+        assert!(answer.status.is_success() || answer.headers["location"] == "/account/en", "{nonsense}: {answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn she_reads_that_she_is_to_move_and_objects() {
+    let cluster = Cluster::of(&["eu", "ch"]).await.with_user("eu1", "alice").await;
+    let (server, user_id) = (cluster.cell("eu1"), cluster.user("eu1", "alice").user_id.unwrap());
+    let mut alice = Browser::of(server, "alice").await;
+    assert!(text(&alice.get("/account/en").await).contains("No move of your account"));
+    let refused = alice.act("/account/en", "/account/en/object", &[("reason", "I stay.")]).await;
+    assert_eq!(refused.status.as_u16(), 404, "there is nothing to object to");
+
+    let order = Order {
+        user_id: user_id.clone(),
+        to: Target::Region("ch".to_owned()),
+        by: "ada".to_owned(),
+        reason: "the law <b>has</b> changed".to_owned(),
+        notice_days: 14,
+        address_days: 90,
+        forbidden: Forbidden::Refuse,
+    };
+    server.moves.order(order).await.unwrap();
+    for (language, planned) in [
+        ("en", "It is planned to move your account to the region <b>ch"),
+        ("de", "Es ist geplant, Ihr Konto umzuziehen, in die Region <b>ch"),
+        ("ru", "Планируется переезд вашей учётной записи в регион <b>ch"),
+        ("zh", "计划将您的账户迁移到区域 <b>ch"),
+    ] {
+        let page = text(&alice.get(&format!("/account/{language}")).await);
+        for said in [planned, "the law &lt;b&gt;has&lt;/b&gt; changed", "/object\""] {
+            assert!(page.contains(said), "{language}: {said}: {page}");
+        }
+        assert!(!page.contains("ch1"), "by which cells she goes is not told");
+    }
+    server.clock.advance(HOUR_MS);
+    assert_eq!(server.moves.run_due().await.unwrap(), 0, "it is too early");
+
+    let mut alice = Browser::of(server, "alice").await;
+    let objected = alice.act("/account/en", "/account/en/object", &[("reason", " I <i>stay</i>. ")]).await;
+    assert_eq!(&objected.headers["location"], "/account/en#move");
+    let page = text(&alice.get("/account/en").await);
+    assert!(page.contains("I &lt;i&gt;stay&lt;/i&gt;.") && !page.contains("/object\""), "{page}");
+    assert!(page.contains("before those who run the service have decided"), "{page}");
+    server.clock.advance(20 * 24 * HOUR_MS);
+    assert_eq!(server.moves.run_due().await.unwrap(), 0, "nothing is moved before it is decided");
+    server.admin.standing.alerts.look().await.unwrap();
+    let alerts = server.admin.standing.alerts.list().await.unwrap();
+    let alert = alerts.iter().find(|alert| alert.kind == "objection").expect("the operator is told");
+    assert!(!alert.what.contains("alice"), "{}", alert.what);
+
+    server.moves.decide(&user_id, true, "ada".to_owned()).await.unwrap();
+    let mut alice = Browser::of(server, "alice").await;
+    assert!(text(&alice.get("/account/en").await).contains("have decided that it goes on"));
+    server.admin.standing.alerts.look().await.unwrap();
+    assert!(server.admin.standing.alerts.list().await.unwrap().iter().all(|alert| alert.kind != "objection"));
+    server.moves.stop(&user_id, "ada".to_owned()).await.unwrap();
+    assert!(text(&alice.get("/account/en").await).contains("It was stopped on"));
 }

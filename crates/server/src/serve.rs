@@ -152,6 +152,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     tasks.spawn(Arc::clone(&wired.admin.standing.alerts).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.completion).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.admin.standing.signs).run(stopping.clone()));
+    tasks.spawn(Arc::clone(&wired.admin.standing.move_notices).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.admin.standing.addresses).run(stopping.clone()));
     tasks.spawn(tick(wired.services.clone(), Arc::clone(&wired.jobs), stopping.clone()));
     tasks.spawn(index_words(Arc::clone(&wired.services.search), stopping.clone()));

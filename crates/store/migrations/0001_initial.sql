@@ -432,15 +432,16 @@ CREATE INDEX gateway_spool_by_cell ON gateway_spool (cell, spool_num);
 
 -- Moves -----------------------------------------------------------------------------------------------------------
 -- People who move from this cell to another: a row for each move, and one that is not over for each person at most. `progress` is what its steps
--- have found and done, as JSON; `state` and `due_ts` are what is done with it next, and when.
+-- have found and done, as JSON; `state` and `due_ts` are what is done with it next, and when. `told` is the state of which the person was told last.
 CREATE TABLE moves (
     move_id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL, destination TEXT NOT NULL, state TEXT NOT NULL, revision BIGINT NOT NULL,
     made_by TEXT NOT NULL, reason TEXT NOT NULL, created_ts BIGINT NOT NULL, begin_ts BIGINT NOT NULL, due_ts BIGINT NOT NULL,
-    attempts BIGINT NOT NULL, error TEXT, progress TEXT NOT NULL, until_ts BIGINT, ended_ts BIGINT
+    attempts BIGINT NOT NULL, error TEXT, progress TEXT NOT NULL, until_ts BIGINT, ended_ts BIGINT, told TEXT
 );
 CREATE UNIQUE INDEX moves_open ON moves (user_id) WHERE ended_ts IS NULL;
 CREATE INDEX moves_due ON moves (due_ts) WHERE ended_ts IS NULL;
 CREATE INDEX moves_by_time ON moves (created_ts);
+CREATE INDEX moves_untold ON moves (created_ts) WHERE (state = 'announced' AND told IS NULL) OR (state = 'stopped' AND told = 'announced');
 -- People who move to this cell. `sealed` is their vault while it waits for the directory's word: sealed with the cell's key, and gone with it.
 CREATE TABLE arrivals (
     user_id TEXT NOT NULL PRIMARY KEY, move_id TEXT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, changed_ts BIGINT NOT NULL,

@@ -44,6 +44,9 @@ pub fn deployment_name() -> &'static ServerName {
     server_name!("example.org")
 }
 
+/// What a test makes of a cell's settings, by its name.
+type Own = Box<dyn Fn(&str, Settings) -> Settings + Send + Sync>;
+
 /// Several cells.
 pub struct Cluster {
     cells: BTreeMap<String, TestServer>,
@@ -54,6 +57,8 @@ pub struct Cluster {
     name: OwnedServerName,
     /// Where other servers reach the cell that is their gateway.
     outside: Option<Outside>,
+    /// What a test wants to be otherwise in a cell.
+    own: Own,
     /// Ends the listeners.
     listening: BTreeMap<String, DropGuard>,
     folder: tempfile::TempDir,
@@ -75,7 +80,20 @@ impl Cluster {
 
     /// Cells, each with its region; a region may have several.
     pub async fn of_cells(cells: &[(&str, &str)], rule: &str) -> Self {
+        Self::with_own(cells, rule, str::to_owned, |_, settings| settings).await
+    }
+
+    /// The same with a document of the test's own, which `document` makes of the text that there is, and with settings that `own` makes of those
+    /// that there are, for a cell's name. What a deployment needs of these is set afterwards.
+    pub async fn with_own(
+        cells: &[(&str, &str)],
+        rule: &str,
+        document: impl FnOnce(&str) -> String,
+        own: impl Fn(&str, Settings) -> Settings + Send + Sync + 'static,
+    ) -> Self {
         let mut cluster = Self::begin(cells, rule, deployment_name()).await;
+        cluster.document = document(&cluster.document);
+        cluster.own = Box::new(own);
         for (name, _) in cells {
             cluster.start(name).await;
         }
@@ -147,6 +165,7 @@ impl Cluster {
             document,
             name: server_name.to_owned(),
             outside: None,
+            own: Box::new(|_, settings| settings),
             listening: BTreeMap::new(),
             folder,
         }
@@ -158,7 +177,8 @@ impl Cluster {
         let key_file = self.folder.path().join(format!("{name}.key"));
         fs::write(&file, sign::sign(&self.document, &self.root)).expect("a file");
         write_key(&key_file, &self.keys[name]);
-        let mut settings = Settings { server_name: self.name.clone(), tells: true, ..Settings::default() };
+        let settings = (self.own)(name, Settings::default());
+        let mut settings = Settings { server_name: self.name.clone(), tells: true, ..settings };
         if let Some(outside) = &self.outside {
             settings.egress = outside.egress();
         }
@@ -202,17 +222,27 @@ impl Cluster {
     pub async fn change(&mut self, change: impl FnOnce(&str) -> String) {
         self.document = change(&self.document);
         for name in self.cells.keys().cloned().collect::<Vec<_>>() {
-            let Some(server) = self.cells.remove(&name) else { continue };
-            if !self.document.contains(&format!("[[cell]]\nname = \"{name}\"")) {
-                // It goes on as it was, as a stolen one would.
-                self.cells.insert(name, server);
-                continue;
+            // One that is not in it any more goes on as it was, as a stolen one would.
+            if self.document.contains(&format!("[[cell]]\nname = \"{name}\"")) {
+                self.renew(&name).await;
             }
-            drop(self.listening.remove(&name));
-            let server = Box::pin(server.restart_with(self.settings(&name))).await;
-            self.listen(&name, &server).await;
-            self.cells.insert(name, server);
         }
+    }
+
+    /// Gives a cell another key, in a new document. Each cell works by that from when [`Self::renew`] starts it again.
+    pub fn rotate(&mut self, cell: &str) {
+        let (name, key) = (CellName::parse(cell).expect("a cell's name"), SecretKey::new(&OsRng));
+        self.document = edit::rotate_key(&self.document, &name, &key.public()).expect("another key");
+        self.keys.insert(cell.to_owned(), key);
+    }
+
+    /// Starts a cell again with the newest document.
+    pub async fn renew(&mut self, name: &str) {
+        let server = self.cells.remove(name).expect("a cell");
+        drop(self.listening.remove(name));
+        let server = Box::pin(server.restart_with(self.settings(name))).await;
+        self.listen(name, &server).await;
+        self.cells.insert(name.to_owned(), server);
     }
 
     /// Stops a cell and starts it again: what is on disk is as it was, what was in memory is gone.
@@ -245,6 +275,11 @@ impl Cluster {
     /// Closes every border: connections break, and no new one comes about.
     pub fn cut(&self) {
         self.borders.values().for_each(|border| border.set_open(false));
+    }
+
+    /// The same for the border of one cell: others do not reach it, and it reaches them.
+    pub fn cut_off(&self, cell: &str) {
+        self.borders[cell].set_open(false);
     }
 
     /// Opens the borders again. Time passes meanwhile, so that whoever was left alone is tried again.

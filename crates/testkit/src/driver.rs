@@ -7,7 +7,7 @@ mod process;
 
 use std::path::PathBuf;
 
-pub use command::{Arrived, History, Message};
+pub use command::{Arrived, History, Message, Rooms};
 pub use process::Driver;
 
 /// How a driver is started.

@@ -11,6 +11,7 @@ pub mod identity;
 pub mod link;
 pub mod mail;
 pub mod operations;
+pub mod package;
 pub mod plays;
 pub mod postgres;
 pub mod server;

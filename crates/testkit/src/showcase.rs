@@ -1,7 +1,10 @@
-//! A server that has lived for a month, so that pages have something to show: accounts, demands, incidents, a register that listed it, probes of which some
-//! were interfered with, a ledger. All of it is made up, and always the same.
+//! A deployment that has lived for a month, so that pages have something to show: cells in three regions, accounts, demands, incidents, a register that
+//! listed it, probes of which some were interfered with, a ledger, people who move. All of it is made up, and always the same.
 
 #![expect(clippy::missing_panics_doc, clippy::expect_used, reason = "a fixture that fails ends its user")]
+
+mod moves;
+mod papers;
 
 use std::path::Path;
 
@@ -24,7 +27,12 @@ use domicile_core::{
 
 use serde_json::json;
 
-use crate::server::{Probed, Settings, TestServer};
+use crate::{
+    cluster::Cluster,
+    server::{Probed, Settings, TestServer},
+};
+
+pub use papers::papers;
 
 /// Who is an editor, and who is a reader.
 pub const OPERATORS: [&str; 2] = ["Ada", "Ben"];
@@ -38,32 +46,65 @@ const DAYS: i64 = 30;
 const REGISTER: &str = "russia";
 const LISTED: &str = ";matrix.example.org;;Роскомнадзор;27-31-2026/Ид4821-26;2026-06-12\n";
 
-/// The server, with its register in `folder`.
-pub async fn showcase(folder: &Path) -> TestServer {
-    let mut server = TestServer::with_settings(settings(folder)).await;
-    for name in ["alice", "bob", "carol", "dmitri", "elena", "farid"] {
-        server = server.with_user(name).await;
-    }
-    for (name, code) in [("alice", "DE"), ("bob", "DE"), ("carol", "FR"), ("dmitri", "RU"), ("elena", "RU")] {
+/// The cell whose pages are shown.
+pub const CELL: &str = "eu1";
+/// Cells, with their regions.
+const CELLS: [(&str, &str); 4] = [(CELL, "eu"), ("eu2", "eu"), ("ch1", "ch"), ("ru1", "ru")];
+/// People, with their cells and under whose law they live.
+const PEOPLE: [(&str, &str, &str); 7] = [
+    (USER, CELL, "DE"),
+    ("bob", CELL, "DE"),
+    ("carol", CELL, "FR"),
+    ("elena", CELL, "RU"),
+    ("farid", CELL, ""),
+    ("greta", "ch1", "CH"),
+    ("dmitri", "ru1", "RU"),
+];
+
+/// The deployment, with the register of its first cell in `folder`.
+pub async fn showcase(folder: &Path) -> Cluster {
+    let place = folder.to_owned();
+    let own = move |cell: &str, settings| if cell == CELL { own(&place, settings) } else { settings };
+    let mut cluster = Cluster::with_own(&CELLS, "encrypted_only", document, own).await;
+    for (name, cell, code) in PEOPLE {
+        cluster = cluster.with_user(cell, name).await;
+        let server = cluster.cell(cell);
         let user_id = server.user(name).user_id.expect("an id");
-        server.services.jurisdictions.state(&user_id, Some(code), "contract").await.expect("a jurisdiction");
+        if !code.is_empty() {
+            server.services.jurisdictions.state(&user_id, Some(code), "contract").await.expect("a jurisdiction");
+        }
     }
+    let server = cluster.cell(CELL);
     let operators = &server.admin.operators;
     operators.add(OPERATORS[0], PASSWORD.to_owned(), Role::Editor, Regions::All).await.expect("an operator");
     operators.add(OPERATORS[1], PASSWORD.to_owned(), Role::Reader, Regions::All).await.expect("an operator");
-    dossiers(&server).await;
-    rooms(&server).await;
+    dossiers(server).await;
+    rooms(&cluster).await;
     for day in 0..DAYS {
-        day_of(&server, folder, day).await;
-        server.clock.advance(DAY_MS);
+        day_of(server, folder, day).await;
+        cluster.pass(DAY_MS);
     }
+    moves::moves(&cluster).await;
     server.admin.evidence.audits.run().await.expect("an audit");
-    server.clock.advance(HOUR_MS);
+    cluster.pass(HOUR_MS);
     server.services.status.refresh().await.expect("a status page");
-    server
+    cluster
 }
 
-fn settings(folder: &Path) -> Settings {
+/// The document as an operator would have it.
+fn document(text: &str) -> String {
+    let mut text = text.replace(
+        "rule = \"encrypted_only\"\n",
+        "rule = \"encrypted_only\"\nbasis = \"Assessed with counsel, file 12/2026\"\n",
+    );
+    for (code, jurisdictions) in [("eu", "[\"DE\", \"FR\", \"NL\"]"), ("ch", "[\"CH\"]"), ("ru", "[\"RU\"]")] {
+        let bare = format!("code = \"{code}\"\njurisdictions = []");
+        text = text.replace(&bare, &format!("code = \"{code}\"\njurisdictions = {jurisdictions}"));
+    }
+    text
+}
+
+fn own(folder: &Path, settings: Settings) -> Settings {
     let mut config = Config::default();
     config.server.data_dir = folder.display().to_string();
     "example.org".clone_into(&mut config.server.name);
@@ -82,7 +123,7 @@ fn settings(folder: &Path) -> Settings {
         every: Duration(6 * HOUR_MS),
         max_age: Duration(400 * DAY_MS),
     }];
-    Settings { config, server_name: "example.org".try_into().expect("a name"), ..Settings::default() }
+    Settings { config, ..settings }
 }
 
 /// What happened on a day.
@@ -127,20 +168,21 @@ async fn day_of(server: &TestServer, folder: &Path, day: i64) {
 }
 
 /// Rooms of the user, of which one is open to the servers' eyes, and an operator who looked at her devices.
-async fn rooms(server: &TestServer) {
-    let user = server.user(USER);
-    for (name, preset, encrypted) in [
-        ("Board of the club", "private_chat", true),
-        ("Summer party", "private_chat", true),
-        ("Announcements", "public_chat", false),
+async fn rooms(cluster: &Cluster) {
+    let (server, user) = (cluster.cell(CELL), cluster.user(CELL, USER));
+    let (bob, dmitri, greta) = (cluster.user(CELL, "bob"), cluster.user("ru1", "dmitri"), cluster.user("ch1", "greta"));
+    for (name, preset, encrypted, others) in [
+        ("Board of the club", "private_chat", true, vec![&bob, &dmitri, &greta]),
+        ("Summer party", "private_chat", true, vec![&bob, &dmitri]),
+        // What is not encrypted does not leave the region.
+        ("Announcements", "public_chat", false, vec![&bob]),
     ] {
         let encryption = json!([{ "type": "m.room.encryption", "state_key": "", "content": { "algorithm": "m.megolm.v1.aes-sha2" } }]);
         let state = if encrypted { encryption } else { json!([]) };
         let wanted = json!({ "name": name, "preset": preset, "initial_state": state });
         let room = user.post("/_matrix/client/v3/createRoom", &wanted).await.ok();
         let room = room["room_id"].as_str().expect("a room").to_owned();
-        for other in ["bob", "dmitri"] {
-            let other = server.user(other);
+        for other in others {
             user.post(&format!("/_matrix/client/v3/rooms/{room}/invite"), &json!({ "user_id": other.id() })).await.ok();
             other.post(&format!("/_matrix/client/v3/join/{room}"), &json!({})).await.ok();
         }

@@ -126,6 +126,7 @@ impl Leaving {
             }
             self.rules.leave(user_num, &traveller.about.user_id, &progress.forbidden_rooms).await?;
         }
+        self.rules.leave_notices(user_num, &traveller.about.user_id).await?;
         let all = self.rooms_of(user_num).await?;
         let joined: Vec<&portable::RoomOf> = all.iter().filter(|room| is_joined(room)).collect();
         let tickets = self.cells()?.tickets.get(&traveller.about.user_id);

@@ -47,7 +47,7 @@ pub use arrive::Arrivals;
 pub use departures::{Departures, Way};
 pub use parts::MovesParts;
 pub use plan::{Plan, PlannedRoom, Target};
-pub use progress::{Count, Forbidden, ForbiddenRoom, Progress, Shown, State};
+pub use progress::{Count, Counted, Forbidden, ForbiddenRoom, Progress, Shown, State};
 
 use progress::of_row;
 
@@ -179,18 +179,43 @@ impl Moves {
         read.await?.into_iter().map(|row| self.shown(row)).collect()
     }
 
+    /// Moves that are not over, those first whose next step is due soonest; at most `limit`.
+    pub async fn under_way(&self, limit: usize) -> Result<Vec<Shown>> {
+        let limit = i64::try_from(limit).unwrap_or(PAGE).min(PAGE);
+        let read = self.store.read(move |snapshot| async move { rows::due(&snapshot, i64::MAX, limit).await });
+        read.await?.into_iter().map(|row| self.shown(row)).collect()
+    }
+
+    /// Moves of which their people are still to be told: that one was announced, or that one of which they were told was stopped.
+    pub async fn untold(&self, limit: usize) -> Result<Vec<Shown>> {
+        let limit = i64::try_from(limit).unwrap_or(PAGE).min(PAGE);
+        let read = self.store.read(move |snapshot| async move { rows::untold(&snapshot, limit).await });
+        read.await?.into_iter().map(|row| self.shown(row)).collect()
+    }
+
+    /// Notes how a move stood when its person was told of it.
+    pub async fn note_told(&self, move_id: &str, state: &str) -> Result<()> {
+        let mut batch = Batch::new();
+        rows::set_told(&mut batch, move_id, state);
+        self.store.write(batch).await?;
+        Ok(())
+    }
+
     /// How many moves there are by cell and state.
-    pub async fn counts(&self) -> Result<Vec<serde_json::Value>> {
+    pub async fn counts(&self) -> Result<Vec<Counted>> {
         let counts = self.store.read(|snapshot| async move { rows::counts(&snapshot).await }).await?;
         let document = self.users.localities().cells().map(|cells| cells.own.document());
         let region = |cell: &str| {
             let region = CellName::parse(cell).and_then(|cell| document?.region_of(&cell));
             region.map(|region| region.as_str().to_owned())
         };
-        let told = counts.iter().map(|(to, state, count, first, last)| {
-            serde_json::json!({
-                "to": to, "to_region": region(to), "state": state, "count": count, "first_ts": first, "last_ts": last,
-            })
+        let told = counts.into_iter().map(|(to, state, count, first_ts, last_ts)| Counted {
+            to_region: region(&to),
+            to,
+            state,
+            count,
+            first_ts,
+            last_ts,
         });
         Ok(told.collect())
     }

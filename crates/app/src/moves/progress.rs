@@ -207,6 +207,23 @@ pub struct Shown {
     pub progress: Progress,
 }
 
+/// Moves to one cell that are in one state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// The cell to which they go.
+    pub to: String,
+    /// Its region, if the document still has the cell.
+    pub to_region: Option<String>,
+    /// What is done with them next.
+    pub state: String,
+    /// How many there are.
+    pub count: i64,
+    /// When the first of them was announced, in milliseconds since the epoch.
+    pub first_ts: i64,
+    /// When the last of them was.
+    pub last_ts: i64,
+}
+
 /// What a row says.
 pub(super) fn of_row(row: &Move) -> Result<(State, Progress, OwnedUserId)> {
     let state = State::parse(&row.state);

@@ -7,7 +7,7 @@ use domicile_core::{
     locality::{CellName, Destination},
 };
 use domicile_residency::flow;
-use domicile_store::table::{portable::RoomOf, stripped_states};
+use domicile_store::table::{notice_rooms, portable::RoomOf, stripped_states};
 use ruma::UserId;
 use serde_json::{Map, json};
 
@@ -17,7 +17,7 @@ use crate::{
     accounts::{Session, Users},
     events::{Events, send::Sender},
     federation::stripped,
-    rooms::{Members, Rooms, StateKeys, members::MemberExtras},
+    rooms::{Members, Membership, Rooms, StateKeys, members::MemberExtras},
 };
 
 /// Asks them.
@@ -48,13 +48,35 @@ impl Rules {
         if region == cells.own.region() {
             return Ok(forbidden);
         }
-        for room in rooms.iter().filter(|room| room.has_copy && room.membership == "join") {
+        // The room of notices stays here whatever the rules say.
+        let own = self.notice_room(user_num).await?;
+        let joined = rooms.iter().filter(|room| room.has_copy && room.membership == "join");
+        for room in joined.filter(|room| own.as_deref() != Some(room.room_id.as_str())) {
             let live = self.rooms.by_num(room.room_num).await?;
             if let Err(decision) = self.sender.may_stay(&live, region, user_num).await? {
                 forbidden.push(ForbiddenRoom { room_id: room.room_id.clone(), reason: decision.reason });
             }
         }
         Ok(forbidden)
+    }
+
+    /// The room in which this cell's server tells somebody something.
+    pub(super) async fn notice_room(&self, user_num: UserNum) -> Result<Option<String>> {
+        let store = self.sender.store();
+        Ok(store.read(move |snapshot| async move { notice_rooms::of_user(&snapshot, user_num).await }).await?)
+    }
+
+    /// Takes somebody out of that room: at their new home another account tells them things, in another room.
+    pub(super) async fn leave_notices(&self, user_num: UserNum, user_id: &UserId) -> Result<()> {
+        let Some(room_id) = self.notice_room(user_num).await? else { return Ok(()) };
+        let room_id = ruma::OwnedRoomId::try_from(room_id).map_err(Error::internal)?;
+        let Ok(room) = self.rooms.get(&room_id).await else { return Ok(()) };
+        if matches!(room.view().membership(user_num), Membership::Join | Membership::Invite) {
+            let session = Session::without_device(user_num, user_id.to_owned());
+            let content = Map::from_iter([("membership".to_owned(), json!("leave"))]);
+            self.members.change(&session, &room, user_id, content, MemberExtras::default()).await?;
+        }
+        Ok(())
     }
 
     /// Takes somebody out of rooms that they could not be in.

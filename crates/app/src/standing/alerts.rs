@@ -10,7 +10,10 @@ use domicile_core::clock::{Clock, MINUTE_MS};
 use domicile_egress::{Client, Mailer, Webhook};
 use domicile_store::{
     Batch, Store,
-    table::alerts::{self as rows},
+    table::{
+        alerts::{self as rows},
+        moves,
+    },
 };
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -19,7 +22,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Demands, Dossiers, Duties, signs};
-use crate::Result;
+use crate::{Result, moves::State};
 
 /// How often it is looked.
 const PAUSE: Duration = Duration::from_mins(1);
@@ -178,7 +181,11 @@ impl Alerts {
         let table = self.parts.duties.table(true).await?;
         let dossiers = self.parts.dossiers.list().await?;
         let demands = self.parts.demands.open().await?;
-        let now = own::alerts(&table, &dossiers, &demands, self.parts.clock.now_ms());
+        let mut now = own::alerts(&table, &dossiers, &demands, self.parts.clock.now_ms());
+        let objected = [State::Objected.word()];
+        let objected =
+            self.parts.store.read(move |snapshot| async move { moves::in_states(&snapshot, &objected).await });
+        now.extend(own::objections(objected.await?.len()));
         self.settle(&own::KINDS, now).await?;
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for alert in self.list().await? {

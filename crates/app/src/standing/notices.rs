@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domicile_core::{clock::Clock, ids::UserNum};
+use domicile_core::{clock::Clock, ids::UserNum, locality::Locality};
 use domicile_room::create::{InitialState, raw};
 use domicile_store::{
     Batch, Store,
@@ -139,7 +139,7 @@ impl Notices {
         told: &mut Told,
     ) -> Result<()> {
         let user_id = OwnedUserId::try_from(user_id).map_err(Error::internal)?;
-        if user_id.localpart() == self.parts.from.0 {
+        if self.own_names().iter().any(|name| user_id.localpart() == name) {
             return Ok(());
         }
         told.audience += 1;
@@ -174,12 +174,34 @@ impl Notices {
         (user_num, user_id): (UserNum, &UserId),
     ) -> Result<()> {
         let language = self.language(user_num, incident.code.as_deref()).await?;
-        let room_id = self.room(from, user_num, user_id).await?;
         let mut said = body(incident, update, language, &self.parts.settings);
         if BLOCKED.contains(&incident.kind.as_str()) && incident.resolved_ts.is_none() {
             said.push_str(&elsewhere(&self.parts.addresses.for_notice(incident.code.as_deref()), language));
         }
-        let mut content = json!({ "msgtype": "m.server_notice", "server_notice_type": NOTICE_TYPE, "body": said });
+        self.write(from, (user_num, user_id), NOTICE_TYPE, &said).await?;
+        let mut batch = Batch::new();
+        incidents::note_told(&mut batch, update.update, user_num, language.code(), self.parts.clock.now_ms());
+        self.parts.store.write(batch).await?;
+        Ok(())
+    }
+
+    /// Tells one person something of their own.
+    pub(super) async fn say(&self, whom: (UserNum, &UserId), notice_type: &str, said: &str) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        let from = self.account().await?;
+        self.write(&from, whom, notice_type, said).await
+    }
+
+    /// Writes into the room of a user.
+    async fn write(
+        &self,
+        from: &Session,
+        (user_num, user_id): (UserNum, &UserId),
+        notice_type: &str,
+        said: &str,
+    ) -> Result<()> {
+        let room_id = self.room(from, user_num, user_id).await?;
+        let mut content = json!({ "msgtype": "m.server_notice", "server_notice_type": notice_type, "body": said });
         if let Some(contact) = &self.parts.admin_contact {
             content["admin_contact"] = contact.as_str().into();
         }
@@ -191,9 +213,6 @@ impl Notices {
             redacts: None,
         };
         self.parts.sender.send(&room_id, (from.user_num, &from.user_id), draft, None).await?;
-        let mut batch = Batch::new();
-        incidents::note_told(&mut batch, update.update, user_num, language.code(), self.parts.clock.now_ms());
-        self.parts.store.write(batch).await?;
         Ok(())
     }
 
@@ -219,13 +238,27 @@ impl Notices {
         Ok((found, last))
     }
 
+    /// What the account of this cell may be called: a name is taken once in a deployment, and each cell tells its own people. The last is what a
+    /// new one is called.
+    fn own_names(&self) -> Vec<String> {
+        let name = &self.parts.from.0;
+        let of_cell =
+            self.parts.users.localities().cells().map(|cells| format!("{name}-{}", cells.own.name().as_str()));
+        [Some(name.clone()), of_cell].into_iter().flatten().collect()
+    }
+
     /// The account that writes notices. Nobody can sign in to it.
     async fn account(&self) -> Result<Session> {
-        let (localpart, name) = &self.parts.from;
-        let user_id = self.parts.accounts.user_id(localpart)?;
-        if let Some(user_num) = self.parts.users.num(&user_id).await? {
-            return Ok(Session::without_device(user_num, user_id));
+        let (names, name) = (self.own_names(), &self.parts.from.1);
+        for localpart in &names {
+            let user_id = self.parts.accounts.user_id(localpart)?;
+            let is_here = self.parts.users.localities().of(&user_id) == Locality::Here;
+            if is_here && let Some(user_num) = self.parts.users.num(&user_id).await? {
+                return Ok(Session::without_device(user_num, user_id));
+            }
         }
+        let localpart = names.last().ok_or_else(|| Error::internal("the account of notices has no name"))?;
+        let user_id = self.parts.accounts.user_id(localpart)?;
         let new = NewAccount { localpart: localpart.clone(), ..NewAccount::default() };
         self.parts.accounts.create_user(new).await?;
         let made = self.parts.users.num(&user_id).await?;
@@ -283,7 +316,7 @@ impl Notices {
     }
 
     /// The language of a user: as their devices asked for it with their pushers, else as most people of the country read.
-    async fn language(&self, user_num: UserNum, code: Option<&str>) -> Result<Language> {
+    pub(super) async fn language(&self, user_num: UserNum, code: Option<&str>) -> Result<Language> {
         let pushers = self.parts.pushers.list(user_num).await?;
         let mut wanted: BTreeMap<Language, usize> = BTreeMap::new();
         for language in pushers.iter().filter_map(|pusher| Language::from_code(&pusher.lang)) {

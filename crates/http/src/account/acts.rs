@@ -1,12 +1,7 @@
-//! POST /account/{language}/jurisdiction, export and erase (what somebody does with their own data)
+//! POST /account/{language}/jurisdiction, sign-out and erase (what somebody does with their own account)
 
 use axum::{
-    body::Body,
     extract::{Path, Request, State},
-    http::{
-        HeaderValue,
-        header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE},
-    },
     response::{IntoResponse, Response},
 };
 use domicile_app::{
@@ -16,22 +11,17 @@ use domicile_app::{
     evidence::access_log::Operator,
 };
 use domicile_core::error::{ErrorKind, MatrixError};
-use futures::{StreamExt as _, stream};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::io::AsyncReadExt as _;
 
 use super::{
     address, home, known,
     page::around,
-    visitor::{COOKIE, Visitor, attachment},
+    visitor::{COOKIE, Visitor},
     words::Words,
 };
 use crate::{error::Failure, pages::go_to, pages::shown::number, state::Services};
-
-/// Bytes of a file that are in memory at once.
-const PIECE: usize = 64 * 1024;
 
 #[derive(Deserialize)]
 struct Jurisdiction {
@@ -55,46 +45,30 @@ pub(super) async fn jurisdiction(
 }
 
 #[derive(Deserialize)]
-struct Export {
-    recipient: String,
+struct SignOut {
+    device: String,
     password: String,
 }
 
-/// All that is held about somebody, in a file that only they can open.
-pub(super) async fn export(
+/// Signs a device out that somebody does not know or has lost.
+pub(super) async fn sign_out(
     State(services): State<Services>,
     Path(language): Path<String>,
     request: Request,
 ) -> Result<Response, Failure> {
     let (visitor, form) = Visitor::acting(&services, known(&language)?, request).await?;
-    let Export { recipient, password } = form.fields()?;
-    let made = match confirmed(&services, &visitor, password).await {
-        Ok(()) => services.exports.own(&visitor.session.user_id, &recipient).await,
-        Err(error) => Err(error),
+    let SignOut { device, password } = form.fields()?;
+    if let Err(error) = confirmed(&services, &visitor, password).await {
+        return refused(&services, &visitor, error).await;
+    }
+    let session = &visitor.session;
+    let known = services.devices.list(session.user_num).await?;
+    let Some(found) = known.into_iter().find(|one| one.device_id.as_str() == device) else {
+        let none = ErrorKind::NotFound.with("There is no such device: it may be signed out already.");
+        return refused(&services, &visitor, none.into()).await;
     };
-    let (file, bytes) = match made {
-        Ok(made) => made,
-        Err(error) => return refused(&services, &visitor, error).await,
-    };
-    let file = tokio::fs::File::from_std(file);
-    let pieces = stream::unfold(file, |mut file| async move {
-        let mut piece = vec![0; PIECE];
-        match file.read(&mut piece).await {
-            Ok(0) => None,
-            Ok(read) => {
-                piece.truncate(read);
-                Some((Ok(piece), file))
-            }
-            Err(error) => Some((Err(error), file)),
-        }
-    });
-    let mut answer = Body::from_stream(pieces.boxed()).into_response();
-    let headers = answer.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(CONTENT_DISPOSITION, attachment(&format!("{}.tar.age", visitor.session.user_id.localpart())));
-    Ok(answer)
+    services.devices.remove(session.user_num, &[found.device_id]).await?;
+    Ok(go_to(&format!("{}#devices", address(visitor.language)), Vec::new()))
 }
 
 #[derive(Deserialize)]
@@ -128,7 +102,7 @@ pub(super) async fn erase(
 }
 
 /// Whether somebody who is signed in has shown their password again. Attempts are limited as those of signing in are.
-async fn confirmed(services: &Services, visitor: &Visitor, password: String) -> Result<(), Error> {
+pub(super) async fn confirmed(services: &Services, visitor: &Visitor, password: String) -> Result<(), Error> {
     let user_id = &visitor.session.user_id;
     services.rate_limits.check(Limit::LoginAccount, Key::name(user_id.as_str()))?;
     if services.accounts.check_password(user_id, password).await? {
@@ -138,7 +112,7 @@ async fn confirmed(services: &Services, visitor: &Visitor, password: String) -> 
 }
 
 /// The page again, with what was wrong.
-async fn refused(services: &Services, visitor: &Visitor, error: Error) -> Result<Response, Failure> {
+pub(super) async fn refused(services: &Services, visitor: &Visitor, error: Error) -> Result<Response, Failure> {
     let error: MatrixError = match error {
         Error::Matrix(error) if error.kind.status() < 500 => error,
         other => return Err(other.into()),

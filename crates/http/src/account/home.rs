@@ -6,7 +6,7 @@ use axum::{extract::State, http::HeaderMap};
 use domicile_app::{
     accounts::devices::Device,
     evidence::access_log::{Log, Told},
-    residency::Layout,
+    residency::{Layout, RegionLayout},
     rooms::RoomCopies,
     standing::Noted,
 };
@@ -14,7 +14,7 @@ use domicile_core::{error::MatrixError, locality::Destination};
 use maud::{DOCTYPE, Markup, html};
 
 use super::{
-    accepted, address,
+    accepted, address, export, moving,
     page::{around, head, refusal, token},
     visitor::Visitor,
     words::Words,
@@ -67,19 +67,23 @@ pub(super) async fn page(
     let devices = services.devices.list(session.user_num).await?;
     let (rooms, all) = services.summaries.copies(session.user_num).await?;
     let log = services.access_log.of(session.user_num).await?;
+    let last_move = services.moves.of_user(&session.user_id).await?;
+    let moves = moving::section(words, visitor, layout.as_ref(), last_move.as_ref());
+    let is_moving = last_move.is_some_and(|last| last.ended_ts.is_none());
     let content = html! {
         h1 { (words.title) }
         p.lead { (session.user_id) }
         (refusal(words, refused))
+        // What has to be decided comes first.
+        @if is_moving { (moves) }
         (home(words, layout.as_ref(), &noted, visitor))
-        (sessions(words, &devices))
+        (sessions(words, visitor, &devices))
         (copies(words, layout.as_ref(), &rooms, all))
         (looks(words, &log, session.user_id.as_str()))
         h2 { (words.kept) }
         div.card { dl { @for (what, how_long) in words.kept_for { dt { (what) } dd { (how_long) } } } }
-        h2 { (words.moves) }
-        div.card { p { (words.no_move) } }
-        (export_form(words, visitor))
+        @if !is_moving { (moves) }
+        (export::forms(words, visitor))
         (erase_form(words, visitor))
     };
     Ok(around(services.users.server_name().as_str(), visitor.language, Some(visitor), &content))
@@ -89,10 +93,10 @@ fn home(words: &Words, layout: Option<&Layout>, noted: &Noted, visitor: &Visitor
     let own = layout.and_then(|layout| layout.regions.iter().find(|region| region.is_own));
     let code = noted.jurisdiction.as_deref();
     html! {
-        h2 { (words.home) }
+        h2 id="home" { (words.home) }
         div.card {
             @match own {
-                Some(region) => { p { (words.home_region) " " b { (region.name) } " (" (region.jurisdictions.join(", ")) ")." } }
+                Some(region) => { p { (words.home_region) " " b { (called(region)) } "." } }
                 None => { p { (words.home_only) } }
             }
             p {
@@ -119,15 +123,44 @@ fn home(words: &Words, layout: Option<&Layout>, noted: &Noted, visitor: &Visitor
     }
 }
 
-fn sessions(words: &Words, devices: &[Device]) -> Markup {
+/// A region, with whose law holds there.
+pub(super) fn called(region: &RegionLayout) -> String {
+    if region.jurisdictions.is_empty() {
+        return region.name.clone();
+    }
+    format!("{} ({})", region.name, region.jurisdictions.join(", "))
+}
+
+fn sessions(words: &Words, visitor: &Visitor, devices: &[Device]) -> Markup {
+    let others = || devices.iter().filter(|device| device.device_id != visitor.session.device_id);
     html! {
-        h2 { (words.devices) }
+        h2 id="devices" { (words.devices) }
         div.card {
             ul.plain {
                 @for device in devices {
                     li {
                         (device.display_name.as_deref().unwrap_or("–")) " " span.soft.mono { (device.device_id) }
                         @if let Some(at) = device.last_seen_ts { span.soft { " · " (date(at)) } }
+                    }
+                }
+            }
+            @if others().next().is_some() {
+                details open[visitor.asked.is_some()] {
+                    summary { (words.end_device) }
+                    form.act method="post" action={ (address(visitor.language)) "/sign-out" } {
+                        (token(visitor))
+                        label {
+                            (words.which_device)
+                            select name="device" {
+                                @for device in others() {
+                                    option value=(device.device_id) selected[Some(device.device_id.as_str()) == visitor.asked.as_deref()] {
+                                        (device.display_name.as_deref().unwrap_or("–")) " (" (device.device_id) ")"
+                                    }
+                                }
+                            }
+                        }
+                        label { (words.password) input type="password" name="password" autocomplete="current-password" required; }
+                        button type="submit" { (words.end_device) }
                     }
                 }
             }
@@ -173,9 +206,7 @@ fn places(words: &Words, layout: Option<&Layout>, room: &RoomCopies) -> Markup {
     for (destination, members) in &room.elsewhere {
         match destination {
             Destination::Cell(_) => {
-                regions.extend(
-                    region(destination).map(|region| format!("{} ({})", region.name, region.jurisdictions.join(", "))),
-                );
+                regions.extend(region(destination).map(called));
             }
             Destination::Server(name) => servers.push((name.as_str(), *members)),
         }
@@ -215,22 +246,9 @@ fn look(words: &Words, entry: &Told, own: &str) -> Markup {
     }
 }
 
-fn export_form(words: &Words, visitor: &Visitor) -> Markup {
-    html! {
-        h2 { (words.export) }
-        form.act.card method="post" action={ (address(visitor.language)) "/export" } {
-            (token(visitor))
-            p { (words.export_about) }
-            label { (words.recipient) small { (words.recipient_about) " " code { "age-keygen" } } input.mono name="recipient" placeholder="age1…" autocomplete="off" autocapitalize="none" required; }
-            label { (words.password) input type="password" name="password" autocomplete="current-password" required; }
-            button type="submit" { (words.export_button) }
-        }
-    }
-}
-
 fn erase_form(words: &Words, visitor: &Visitor) -> Markup {
     html! {
-        h2 { (words.erase) }
+        h2 id="erase" { (words.erase) }
         form.act.card.urgent method="post" action={ (address(visitor.language)) "/erase" } {
             (token(visitor))
             p { (words.erase_about) }

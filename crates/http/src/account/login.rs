@@ -14,6 +14,7 @@ use super::{
     address, known,
     page::{around, refusal},
     visitor::{COOKIE, Visitor},
+    wanted::Wanted,
     words::Words,
 };
 use crate::{
@@ -35,6 +36,7 @@ pub(super) fn page(
     services: &Services,
     language: Language,
     private: bool,
+    wanted: &Wanted,
     name: &str,
     refused: Option<&MatrixError>,
 ) -> Page {
@@ -44,7 +46,7 @@ pub(super) fn page(
         h1 { (words.title) }
         p.lead { (words.about) }
         (refusal(words, refused))
-        form.act.card method="post" action={ (address(language)) "/login" } {
+        form.act.card method="post" action={ (address(language)) "/login" (wanted.query()) } {
             input type="hidden" name=(form::TOKEN) value=(secret);
             label { (words.name) input name="name" value=(name) autocomplete="username" autocapitalize="none" required; }
             label { (words.password) input type="password" name="password" autocomplete="current-password" required; }
@@ -65,6 +67,7 @@ struct Credentials {
 pub(super) async fn sign_in(
     State(services): State<Services>,
     Path(language): Path<String>,
+    wanted: Wanted,
     request: Request,
 ) -> Result<Response, Failure> {
     let language = known(&language)?;
@@ -76,20 +79,20 @@ pub(super) async fn sign_in(
         return Err(forbidden("The page was open for too long, or the browser takes no cookies: load it again.").into());
     }
     let Credentials { name, password } = form.fields()?;
-    let wanted = NewSession {
+    let session = NewSession {
         device_id: Some(DEVICE.into()),
         display_name: Some(Words::of(Language::En).title.to_owned()),
         // So that the session ends by itself.
         with_refresh: true,
     };
-    match services.logins.with_password(&name, password, wanted, client.address).await {
+    match services.logins.with_password(&name, password, session, client.address).await {
         Ok((_, opened)) => {
             let cookies = vec![COOKIE.set(&opened.tokens.access_token, private), FORM_COOKIE.clear()];
-            Ok(go_to(&address(language), cookies))
+            Ok(go_to(&wanted.place(language), cookies))
         }
         Err(Error::Matrix(error)) if error.kind.status() < 500 => {
             let status = StatusCode::from_u16(error.kind.status()).unwrap_or(StatusCode::FORBIDDEN);
-            Ok(page(&services, language, private, &name, Some(&error)).with_status(status).into_response())
+            Ok(page(&services, language, private, &wanted, &name, Some(&error)).with_status(status).into_response())
         }
         Err(error) => Err(error.into()),
     }

@@ -4,10 +4,13 @@
 //! Signing in to it is signing in: the session is a device like any other, is seen in every client, and ends with it.
 
 mod acts;
+mod export;
 mod home;
 mod login;
+mod moving;
 mod page;
 mod visitor;
+mod wanted;
 mod words;
 mod words_de;
 mod words_ru;
@@ -25,6 +28,7 @@ use domicile_core::error::ErrorKind;
 
 use crate::{error::Failure, pages, state::Services};
 use visitor::Visitor;
+use wanted::Wanted;
 
 /// Where the page is.
 const HOME: &str = "/account";
@@ -39,7 +43,10 @@ pub(crate) fn routes() -> Router<Services> {
         .route("/account/{language}/login", post(login::sign_in))
         .route("/account/{language}/logout", post(login::sign_out))
         .route("/account/{language}/jurisdiction", post(acts::jurisdiction))
-        .route("/account/{language}/export", post(acts::export))
+        .route("/account/{language}/export", post(export::export))
+        .route("/account/{language}/key", post(export::key))
+        .route("/account/{language}/object", post(moving::object))
+        .route("/account/{language}/sign-out", post(acts::sign_out))
         .route("/account/{language}/erase", post(acts::erase))
 }
 
@@ -59,8 +66,9 @@ fn address(language: Language) -> String {
     format!("{HOME}/{}", language.code())
 }
 
-async fn best(headers: HeaderMap) -> Response {
-    pages::go_to(&address(accepted(&headers)), Vec::new())
+/// Where clients link to: the page in the visitor's language, and on it what they want to do.
+async fn best(headers: HeaderMap, wanted: Wanted) -> Response {
+    pages::go_to(&format!("{}{}", address(accepted(&headers)), wanted.query()), Vec::new())
 }
 
 async fn show(
@@ -68,10 +76,16 @@ async fn show(
     Path(language): Path<String>,
     private: Option<axum::Extension<crate::extract::Private>>,
     headers: HeaderMap,
+    wanted: Wanted,
 ) -> Result<Response, Failure> {
     let language = known(&language)?;
     match Visitor::of(&services, &headers, language).await? {
-        Some(visitor) => Ok(home::page(&services, &visitor, None).await?.into_response()),
-        None => Ok(login::page(&services, language, private.is_some(), "", None).into_response()),
+        // An action is a place on the page, which is the end of its address.
+        Some(_) if wanted.has_action() => Ok(pages::go_to(&wanted.place(language), Vec::new())),
+        Some(visitor) => {
+            let visitor = visitor.asked_about(wanted.device_id);
+            Ok(home::page(&services, &visitor, None).await?.into_response())
+        }
+        None => Ok(login::page(&services, language, private.is_some(), &wanted, "", None).into_response()),
     }
 }

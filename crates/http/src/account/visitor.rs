@@ -24,6 +24,8 @@ pub(super) const COOKIE: Cookie = Cookie { name: "domicile_account", path: super
 pub(super) struct Visitor {
     pub(super) session: Arc<Session>,
     pub(super) language: Language,
+    /// The device that a client's link is about.
+    pub(super) asked: Option<String>,
     form_token: String,
 }
 
@@ -36,7 +38,7 @@ impl Visitor {
     ) -> Result<Option<Self>, Failure> {
         let Some(token) = COOKIE.get(headers) else { return Ok(None) };
         match services.sessions.authenticate(&token).await {
-            Ok(session) => Ok(Some(Self { session, language, form_token: form_token(&token) })),
+            Ok(session) => Ok(Some(Self { session, language, asked: None, form_token: form_token(&token) })),
             Err(Error::Matrix(error)) if error.kind.status() == 401 => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -55,6 +57,11 @@ impl Visitor {
             return Err(forbidden("The form is not of this session: open the page again.").into());
         }
         Ok((visitor, form))
+    }
+
+    /// The same, whom a client's link has brought here because of a device.
+    pub(super) fn asked_about(self, device_id: Option<String>) -> Self {
+        Self { asked: device_id, ..self }
     }
 
     /// What stands in each form.

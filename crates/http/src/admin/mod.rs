@@ -38,7 +38,8 @@ use domicile_app::{
     moves::Moves,
     probes::Probes,
     standing::{
-        Addresses, Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, Notices, Processing, Signs, StatusPage,
+        Addresses, Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, MoveNotices, Notices, Processing,
+        Signs, StatusPage,
     },
 };
 use domicile_core::clock::Clock;
@@ -129,6 +130,8 @@ standing_services! {
     pub incidents: Arc<Incidents>,
     /// Tells people in their clients.
     pub notices: Arc<Notices>,
+    /// Tells people of their moves.
+    pub move_notices: Arc<MoveNotices>,
     /// Opens and ends incidents by itself.
     pub signs: Arc<Signs>,
     /// Where else the service is reached.

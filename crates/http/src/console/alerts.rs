@@ -76,6 +76,9 @@ fn tag(kind: &str) -> Markup {
 
 /// Where something can be done about an alert.
 fn place(alert: &Alert) -> Option<(String, &'static str)> {
+    if alert.kind == "objection" {
+        return Some(("/console/moves".to_owned(), "moves"));
+    }
     let (_, about) = alert.subject.split_once('/')?;
     let code = alert.code.as_deref()?;
     match alert.kind.as_str() {

@@ -23,12 +23,13 @@ pub(super) enum Part {
     Blocklists,
     Probes,
     Regions,
+    Moves,
     Audits,
     Ledger,
 }
 
 impl Part {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Overview,
         Self::Alerts,
         Self::Incidents,
@@ -38,6 +39,7 @@ impl Part {
         Self::Blocklists,
         Self::Probes,
         Self::Regions,
+        Self::Moves,
         Self::Audits,
         Self::Ledger,
     ];
@@ -53,6 +55,7 @@ impl Part {
             Self::Blocklists => ("Blocklists", "/console/blocklists"),
             Self::Probes => ("Probes", "/console/probes"),
             Self::Regions => ("Regions", "/console/regions"),
+            Self::Moves => ("Moves", "/console/moves"),
             Self::Audits => ("Audits", "/console/audits"),
             Self::Ledger => ("Ledger", "/console/ledger"),
         }

@@ -12,6 +12,7 @@ mod frame;
 mod incidents;
 mod ledger;
 mod login;
+mod moves;
 mod overview;
 mod papers;
 mod probes;
@@ -44,6 +45,7 @@ pub fn routes(services: AdminServices) -> Router {
         .merge(incidents::routes())
         .merge(ledger::routes())
         .merge(login::routes())
+        .merge(moves::routes())
         .merge(overview::routes())
         .merge(papers::routes())
         .merge(probes::routes())

@@ -9,6 +9,7 @@ use domicile_app::{
     residency::{CellLayout, DirectoryStatus, Layout, RegionLayout},
     standing::Duties,
 };
+use domicile_core::error::ErrorKind;
 use maud::{Markup, html};
 
 use super::{
@@ -45,7 +46,12 @@ async fn show(
     let mut behind = Vec::new();
     if visitor.is_insider() {
         for cell in layout.regions.iter().flat_map(|region| &region.cells).filter(|cell| !cell.is_own) {
-            behind.push((cell.name.clone(), outbound.how_far(&cell.destination).await?));
+            match outbound.how_far(&cell.destination).await {
+                Ok(found) => behind.push((cell.name.clone(), found)),
+                // Nobody here has met anybody there yet, so there was nothing to tell.
+                Err(domicile_app::Error::Matrix(error)) if error.kind == ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     let content = html! {
@@ -60,7 +66,7 @@ async fn show(
             h2 { "Cells that are gone" }
             div.card { ul.plain { @for (name, what) in &layout.gone { li { (name) " " (tag("", what)) } } } }
         }
-        (moves())
+        @if visitor.is_insider() { p { a href="/console/moves" { "People who move from here to another cell" } } }
     };
     Ok(page(&visitor, Part::Regions, "Regions and cells", &content))
 }
@@ -128,7 +134,7 @@ fn cell_of(cell: &CellLayout, accounts: &str, behind: &[(String, Behind)]) -> Ma
                     Some(behind) if behind.failures > 0 => {
                         (tag("bad", "out of reach"))
                         @if let Some(since) = behind.failing_since_ts { " since " (time(since)) }
-                        ", " (number(behind.events)) " events wait"
+                        @if behind.events > 0 { ", " (number(behind.events)) " events wait" }
                     }
                     Some(behind) if behind.events > 0 => { (tag("warn", "behind")) " " (number(behind.events)) " events wait" }
                     Some(_) => { (tag("good", "told all")) }
@@ -171,14 +177,6 @@ fn directory_of(status: &DirectoryStatus) -> Markup {
                 @if let Some(index) = status.log_index { dt { "Log" } dd { "entry " (index) @if let Some(hash) = &status.log_hash { ", " span.mono { (hash) } } } }
             }
         }
-    }
-}
-
-/// Moves of people from one cell to another.
-fn moves() -> Markup {
-    html! {
-        h2 { "Moves" }
-        div.card { p { "People are moved on the command line; nothing is moved from here." } }
     }
 }
 

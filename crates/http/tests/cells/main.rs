@@ -8,8 +8,10 @@ mod keys;
 mod moves;
 mod names;
 mod placement;
+mod rotation;
 mod rules;
 mod stolen;
+mod told;
 
 use std::time::Duration;
 

@@ -66,6 +66,7 @@ async fn nothing_that_somebody_wrote_is_markup() {
         "/console/dossiers",
         "/console/dossiers/RU",
         "/console/probes",
+        "/console/probes/7",
     ] {
         let page = text(&ada.get(&server, path).await);
         for never in ["<script", "<img", "\" onload", "</textarea></title>"] {

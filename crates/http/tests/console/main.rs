@@ -15,6 +15,7 @@ use tower::ServiceExt as _;
 mod acts;
 mod hostile;
 mod login;
+mod moves;
 mod pages;
 
 const PASSWORD: &str = "a long enough password";
@@ -26,12 +27,17 @@ async fn server() -> TestServer {
 
 async fn server_with(settings: Settings) -> TestServer {
     let server = TestServer::with_settings(settings).await.with_user("alice").await;
+    with_operators(&server, "main").await;
+    server
+}
+
+/// An operator of each kind at a server of a region.
+async fn with_operators(server: &TestServer, region: &str) {
     let operators = &server.admin.operators;
     let regions = |text: &str| Regions::read(text).unwrap();
     operators.add("ada", PASSWORD.to_owned(), Role::Editor, regions("*")).await.unwrap();
-    operators.add("ben", PASSWORD.to_owned(), Role::Reader, regions("main")).await.unwrap();
+    operators.add("ben", PASSWORD.to_owned(), Role::Reader, regions(region)).await.unwrap();
     operators.add("kim", PASSWORD.to_owned(), Role::Editor, regions("elsewhere")).await.unwrap();
-    server
 }
 
 /// What a browser holds and sends.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const PAGES: [(&str, &str); 11] = [
+const PAGES: [(&str, &str); 12] = [
     ("/console", "Overview"),
     ("/console/alerts", "Alerts"),
     ("/console/incidents", "Incidents"),
@@ -12,6 +12,7 @@ const PAGES: [(&str, &str); 11] = [
     ("/console/dossiers", "Dossiers"),
     ("/console/blocklists", "Blocklists"),
     ("/console/probes", "Probes"),
+    ("/console/moves", "Nobody has been moved away"),
     ("/console/audits", "Audits"),
     ("/console/ledger?days=90&by=class&of=items", "Export ledger"),
 ];

@@ -14,8 +14,8 @@ use domicile_app::{
     probes::Probes,
     rooms::Rooms,
     standing::{
-        Addresses, Alerts, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, Notices, Processing,
-        Recipients, Signs, StandingSettings, StatusPage,
+        Addresses, Alerts, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, MoveNotices, Notices,
+        Processing, Recipients, Signs, StandingSettings, StatusPage,
         addresses::{AddressParts, AddressSettings, document},
         alerts::AlertParts,
         dossiers::DossierParts,
@@ -163,7 +163,7 @@ impl Begun {
             clock: Arc::clone(&clock),
             duties: Arc::clone(&duties),
             evidence: Arc::clone(evidence),
-            names: (service.clone(), choices.public_url),
+            names: (service.clone(), choices.public_url.clone()),
         }));
         let alerts = Arc::new(Alerts::new(AlertParts {
             store: store.clone(),
@@ -203,6 +203,13 @@ impl Begun {
             notices: Arc::clone(&notices),
             addresses: Arc::clone(&addresses),
         }));
+        let move_notices = Arc::new(MoveNotices::new(
+            Arc::clone(&services.moves),
+            Arc::clone(&notices),
+            Arc::clone(&jurisdictions),
+            Arc::clone(&services.users),
+            choices.public_url,
+        ));
         let processing = Arc::new(Processing::new(
             clock,
             Arc::clone(&duties),
@@ -219,6 +226,7 @@ impl Begun {
             demands,
             incidents,
             notices,
+            move_notices,
             signs,
             alerts,
             status,

@@ -1,6 +1,9 @@
 //! The story from which all this began, told to its end: a service is listed for missing contacts and blocked; whoever runs it learns of it, knows
 //! that it is so, tells the people concerned, sees what registering would entail, decides, files, is dropped from the register, and tells them that
-//! it is over. `docs/story.md` has what is printed here: `DOMICILE_STORY=file` writes it down.
+//! it is over. `docs/story.md` has what is printed here: `cargo xtask story` writes it down, with people who read in matrix-sdk, and with pictures.
+
+mod pictures;
+mod readers;
 
 use std::{fmt::Write as _, path::Path};
 
@@ -13,9 +16,17 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
-use super::{Place, Server, V3, text};
+use super::{Place, Server, text};
+use pictures::Pictures;
+use readers::Readers;
 
 const PASSWORD: &str = "correct horse battery staple";
+/// The people, and where they have said that they live.
+const PEOPLE: [(&str, &str); 3] = [("alice", "DE"), ("boris", "RU"), ("carol", "TR")];
+/// In which file the story is written down, if it is.
+const FILE_VARIABLE: &str = "DOMICILE_STORY";
+/// How it begins there.
+const INTRODUCTION: &str = include_str!("story/introduction.md");
 /// How long a mail may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LISTED: &str =
@@ -30,6 +41,8 @@ struct Story {
     runtime: tokio::runtime::Runtime,
     /// The volunteer's code.
     code: String,
+    readers: Readers,
+    pictures: Option<Pictures>,
     told: String,
 }
 
@@ -42,6 +55,7 @@ impl Story {
         let place = place
             .with("SERVER__NAME", "example.test")
             .with("SERVER__PUBLIC_URL", "https://matrix.example.test")
+            .with("LISTENERS__0__SERVE", "client,media,federation,health,console")
             .with("SERVER__SUPPORT_CONTACTS", "help@example.test")
             .with("STANDING__OPERATOR", "Example Club e.V.")
             .with("STANDING__ESTABLISHED_IN", "DE")
@@ -61,14 +75,28 @@ impl Story {
         let server = place.serve(&place.folder.path().join("log"));
         let stage = Stage::new(11, Path::new(super::PROGRAM), 1)
             .expect("this test makes network namespaces: run it as root, with /dev/net/tun and `ip`");
-        let mut story = Self { place, server, stage, mail, runtime, code: String::new(), told: String::new() };
-        for (name, country) in [("alice", "DE"), ("boris", "RU"), ("carol", "TR")] {
-            story.place.json(&["user", "add", name, "--password-stdin", "--json"], &format!("{PASSWORD}\n"));
+        for (name, _) in PEOPLE {
+            place.json(&["user", "add", name, "--password-stdin", "--json"], &format!("{PASSWORD}\n"));
+        }
+        place.json(
+            &["operator", "add", "ada", "--role", "editor", "--password-stdin", "--json"],
+            &format!("{PASSWORD}\n"),
+        );
+        let readers = Readers::begin(&server, place.folder.path(), &PEOPLE.map(|(name, _)| name), PASSWORD);
+        let pictures = Pictures::wanted(&server, PASSWORD);
+        let (code, told) = (String::new(), INTRODUCTION.to_owned());
+        let mut story = Self { place, server, stage, mail, runtime, code, readers, pictures, told };
+        for (name, country) in PEOPLE {
             story.run(&["user", "jurisdiction", name, country, "--source", "membership form"], false);
         }
         let invited = story.place.json(&["probe", "invite", "north", "--json"], "");
         text(&invited, "code").clone_into(&mut story.code);
         story
+    }
+
+    /// What comes next.
+    fn chapter(&mut self, title: &str) {
+        let _ = writeln!(self.told, "\n## {title}");
     }
 
     /// Something that the reader should know.
@@ -91,10 +119,11 @@ impl Story {
         out.into_owned()
     }
 
-    /// The status page as files, for whoever wants pictures of it.
-    fn pages(&mut self, name: &str) {
-        if let Ok(file) = std::env::var("DOMICILE_STORY") {
-            self.run(&["status", "export", &format!("{file}.{name}")], false);
+    /// How a page of the server's looks now, if pictures are wanted.
+    fn look(&mut self, page: &str, name: &str, what: &str) {
+        if let Some(pictures) = &self.pictures {
+            pictures.take(page, name);
+            let _ = writeln!(self.told, "\n![{what}](screenshots/story-{name}-wide-light.png)");
         }
     }
 
@@ -123,23 +152,17 @@ impl Story {
         incidents.pop().unwrap_or_default()
     }
 
-    /// What somebody reads in the room of notices, the oldest first; joins it if they are invited.
-    fn notices(&self, name: &str) -> Vec<String> {
-        let session = self.server.login(name, PASSWORD);
-        let token = text(&session, "access_token");
-        let sync = self.server.ask("GET", &format!("{V3}/sync"), token, &Value::Null).body;
-        let keys = |kind: &str| sync["rooms"][kind].as_object().map(|rooms| rooms.keys().cloned().collect::<Vec<_>>());
-        let rooms: Vec<String> = ["invite", "join"].into_iter().filter_map(keys).flatten().collect();
-        let mut texts = Vec::new();
-        for room in rooms {
-            let path = format!("{V3}/join/{room}");
-            assert_eq!(self.server.ask("POST", &path, token, &json!({})).status, 200);
-            let path = format!("{V3}/rooms/{room}/messages?dir=f&limit=50");
-            let messages = self.server.ask("GET", &path, token, &Value::Null).body;
-            let chunk = messages["chunk"].as_array().unwrap();
-            texts.extend(chunk.iter().filter_map(|event| event["content"]["body"].as_str()).map(str::to_owned));
+    /// What somebody reads in the room of notices, the oldest first.
+    fn notices(&mut self, name: &str) -> Vec<String> {
+        self.readers.read(&self.server, name)
+    }
+
+    /// The others read nothing.
+    fn nobody_else_reads(&mut self) {
+        for other in ["alice", "carol"] {
+            assert_eq!(self.notices(other), Vec::<String>::new(), "{other} is not concerned");
         }
-        texts
+        self.tell("Alice and Carol, whom it does not concern, have no room of notices, and no invitation to one.");
     }
 
     /// The first mail about an alert of a kind, when it has come.
@@ -166,8 +189,9 @@ fn a_service_is_listed_for_missing_contacts_and_comes_back() {
     people_are_told(&mut story);
     it_is_decided(&mut story);
     it_is_over(&mut story);
+    story.readers.end();
     story.server.terminate();
-    if let Ok(file) = std::env::var("DOMICILE_STORY") {
+    if let Ok(file) = std::env::var(FILE_VARIABLE) {
         std::fs::write(file, &story.told).unwrap();
     }
     drop(story.mail);
@@ -175,6 +199,7 @@ fn a_service_is_listed_for_missing_contacts_and_comes_back() {
 }
 
 fn it_is_listed(story: &mut Story) {
+    story.chapter("It is listed");
     story.tell("The register does not know the service.");
     story.dump("");
     assert_eq!(story.incident(), Value::Null);
@@ -189,9 +214,11 @@ fn it_is_listed(story: &mut Story) {
     let incident = story.incident();
     assert_eq!((text(&incident, "state"), text(&incident, "sign")), ("first_sign", "access:RU"));
     assert!(story.notices("boris").is_empty(), "nobody is told by a sign alone");
+    story.look("/console/alerts", "alerts", "The alerts in the operator's console");
 }
 
 fn it_is_so(story: &mut Story) {
+    story.chapter("It is so");
     story.tell("A volunteer's probe, behind a censor that resets connections in which the name is said, confirms it.");
     story.probe(Deed::SniReset);
     let history = story.run(&["probe", "history"], true);
@@ -200,9 +227,11 @@ fn it_is_so(story: &mut Story) {
     assert_eq!(text(&story.incident(), "state"), "confirmed", "{shown}");
     let shown = story.run(&["incident", "show", "1"], true);
     assert!(shown.contains("registers") && shown.contains("sni_reset"), "{shown}");
+    story.look("/console/incidents/1", "incident", "The incident in the console: a first sign, and its confirmation");
 }
 
 fn people_are_told(story: &mut Story) {
+    story.chapter("People are told");
     story.tell("The operator finds words, looks how many people it concerns, and tells these.");
     let (en, ru) = (
         "en=We are on a list of blocked services, because a form lacks our contacts. We look into it.",
@@ -216,19 +245,21 @@ fn people_are_told(story: &mut Story) {
     let read = story.notices("boris");
     assert_eq!(read.len(), 1, "{read:?}");
     assert!(read[0].contains("Россия") && read[0].contains("Мы этим занимаемся."), "{read:?}");
-    story.tell(&format!("Boris reads, in his client:\n\n> {}", read[0].replace("\n\n", "\n>\n> ")));
-    for other in ["alice", "carol"] {
-        assert!(story.notices(other).is_empty(), "{other} is not concerned");
-    }
+    let client = story.readers.client();
+    story.tell(&format!("Boris reads, in {client}:\n\n> {}", read[0].replace("\n\n", "\n>\n> ")));
+    story.nobody_else_reads();
     let page = story.server.ask("GET", "/status/ru", "", &Value::Null).text;
     assert!(page.contains("Мы этим занимаемся."), "{page}");
-    story.pages("listed");
+    story.tell("The status page says the same to everybody, here in Russian.");
+    story.look("/status/ru", "status", "The status page in Russian");
 }
 
 fn it_is_decided(story: &mut Story) {
+    story.chapter("It is decided");
     story.tell("What does the law ask, and what would registering entail?");
     let asked = story.run(&["standing", "show", "RU/ori-registration"], true);
     assert!(asked.contains("Entails"), "{asked}");
+    story.look("/console/standing/RU/ori-registration", "duty", "What the duty entails, in the console");
     story.tell(
         "They decide to name contacts and to file, and to decline what is always declined. The dossier is completed; the paper for the authority has \
          only what its form asks, and somebody else reviews it before it is marked as sent.",
@@ -245,9 +276,11 @@ fn it_is_decided(story: &mut Story) {
     story.run(&["dossier", "set", "RU", "--status", "filed"], false);
     let shown = story.run(&["dossier", "show", "RU"], true);
     assert!(shown.contains("filed"), "{shown}");
+    story.look("/console/dossiers/RU", "dossier", "The dossier in the console");
 }
 
 fn it_is_over(story: &mut Story) {
+    story.chapter("It is over");
     story.tell("The next dump has it no more. The censor's boxes have not heard of it yet; then they have.");
     story.dump("");
     assert_eq!(text(&story.incident(), "state"), "confirmed", "the probe has seen nothing else yet");
@@ -265,9 +298,7 @@ fn it_is_over(story: &mut Story) {
     assert_eq!(read.len(), 2, "{read:?}");
     assert!(read[1].contains("закончилось"), "{read:?}");
     story.tell(&format!("Boris reads:\n\n> {}", read[1].replace("\n\n", "\n>\n> ")));
-    for other in ["alice", "carol"] {
-        assert!(story.notices(other).is_empty(), "{other} was told nothing, and is told nothing");
-    }
+    story.nobody_else_reads();
     let alerts = story.run(&["alerts"], true);
     assert!(!alerts.contains("listed "), "{alerts}");
     let contacts = story.server.ask("GET", "/.well-known/matrix/support", "", &Value::Null).text;
@@ -275,6 +306,6 @@ fn it_is_over(story: &mut Story) {
     let folder = story.place.folder.path().join("page").display().to_string();
     story.run(&["status", "export", &folder], false);
     let page = std::fs::read_to_string(Path::new(&folder).join("index.html")).unwrap();
-    story.pages("over");
+    story.look("/status/en", "over", "The status page when it is over");
     assert!(page.contains("We look into it.") && page.contains("As far as we can see, it is over."), "{page}");
 }

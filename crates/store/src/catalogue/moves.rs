@@ -28,6 +28,7 @@ pub(super) const TABLES: &[Table] = &[
             column("progress", Class::Operational, Holds::Value),
             column("until_ts", Class::Operational, Holds::Value),
             column("ended_ts", Class::Operational, Holds::Value),
+            column("told", Class::Operational, Holds::Value),
         ],
     },
     Table {

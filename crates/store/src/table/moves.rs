@@ -147,6 +147,25 @@ pub async fn in_states(snapshot: &Snapshot, states: &[&str]) -> Result<Vec<Move>
     rows.iter().map(read).collect()
 }
 
+/// At most `limit` moves of which their people are still to be told, those first that were announced first.
+pub async fn untold(snapshot: &Snapshot, limit: i64) -> Result<Vec<Move>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT move_id, user_id, destination, state, revision, made_by, reason, created_ts, begin_ts, due_ts, attempts, error,
+             progress, until_ts, ended_ts FROM moves
+             WHERE (state = 'announced' AND told IS NULL) OR (state = 'stopped' AND told = 'announced')
+             ORDER BY created_ts, move_id LIMIT $1",
+            &params![limit],
+        )
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Notes the state of a move of which its person was told.
+pub fn set_told(batch: &mut Batch, move_id: &str, state: &str) {
+    batch.push("UPDATE moves SET told = $2 WHERE move_id = $1", params![move_id, state]);
+}
+
 /// Adds a move; a conflict if the person has one that is not over.
 pub fn insert(batch: &mut Batch, row: &Move) {
     batch.push(

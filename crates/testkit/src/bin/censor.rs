@@ -53,9 +53,7 @@ fn main() -> Result<()> {
         wrong += played(&stages, deed, rounds)?;
     }
     drop(stages);
-    if arguments.only.is_none() {
-        ten(&arguments)?;
-    }
+    ten(&arguments)?;
     if wrong > 0 {
         bail!("{wrong} rounds were judged wrongly");
     }
@@ -87,17 +85,22 @@ fn played(stages: &[Stage], deed: Deed, rounds: usize) -> Result<usize> {
     }
     let right = |seen: &Seen| seen.kinds.iter().all(|kind| deed.right().contains(&kind.as_str()));
     let good = all.iter().filter(|seen| right(seen)).count();
+    let (median, longest) = times(&all);
+    println!("{:<34} {rounds:>6} {good:>6} {median:>8} {longest:>8}  {}", deed.name(), said(&all));
+    for seen in all.iter().filter(|seen| !right(seen)).take(3) {
+        println!("    wrong: {:?} {:#?}", seen.kinds, seen.evidence);
+    }
+    Ok(all.len() - good)
+}
+
+/// The verdicts, with how often each was given.
+fn said(all: &[Seen]) -> String {
     let mut said: BTreeMap<&str, usize> = BTreeMap::new();
     for kind in all.iter().flat_map(|seen| &seen.kinds) {
         *said.entry(kind).or_default() += 1;
     }
     let said: Vec<String> = said.iter().map(|(kind, times)| format!("{kind} {times}")).collect();
-    let (median, longest) = times(&all);
-    println!("{:<34} {rounds:>6} {good:>6} {median:>8} {longest:>8}  {}", deed.name(), said.join(", "));
-    for seen in all.iter().filter(|seen| !right(seen)).take(3) {
-        println!("    wrong: {:?} {:#?}", seen.kinds, seen.evidence);
-    }
-    Ok(all.len() - good)
+    said.join(", ")
 }
 
 fn times(all: &[Seen]) -> (String, String) {
@@ -112,11 +115,13 @@ fn times(all: &[Seen]) -> (String, String) {
 fn ten(arguments: &Arguments) -> Result<()> {
     println!("\nten addresses at once:");
     let stage = Stage::new(arguments.seed, &arguments.domicile, 10).context("setting the stage")?;
-    for deed in [Deed::Nothing].into_iter().chain(Deed::INTERFERENCE).chain([Deed::WorseNetwork]) {
+    let wanted = |deed: &Deed| arguments.only.as_ref().is_none_or(|only| deed.name().contains(only.as_str()));
+    let all = [Deed::Nothing].into_iter().chain(Deed::INTERFERENCE).chain([Deed::WorseNetwork]);
+    for deed in all.filter(wanted) {
         let seen = stage.run(deed, 1)?;
         let right: usize =
             seen.iter().flat_map(|seen| &seen.kinds).filter(|kind| deed.right().contains(&kind.as_str())).count();
-        println!("{:<34} {right:>2} of 10 right, {}", deed.name(), times(&seen).1);
+        println!("{:<34} {right:>2} of 10 right, {}, {}", deed.name(), times(&seen).1, said(&seen));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `showcase`: serves a server that has lived for a month, on a free port of this machine, until its standard input ends. It prints where, and with which
+//! `showcase`: serves a cell of a deployment that has lived for a month, on a free port of this machine, until its standard input ends. It prints where, and with which
 //! names and passwords one signs in, as a line of JSON. `cargo xtask screenshots` is its user.
 #![expect(clippy::print_stdout, reason = "the answer is a line on standard output")]
 
@@ -22,7 +22,13 @@ use tokio_util::sync::CancellationToken;
 #[tokio::main]
 async fn main() -> Result<()> {
     let folder = tempfile::tempdir().context("a temporary folder")?;
-    let server = showcase(folder.path()).await;
+    let cluster = showcase(folder.path()).await;
+    let server = cluster.cell(showcase::CELL);
+    let papers = showcase::papers(server, folder.path()).await;
+    let papers: Vec<_> = papers
+        .iter()
+        .map(|(name, file)| serde_json::json!({ "name": name, "file": file.display().to_string() }))
+        .collect();
     let bound = Bound::bind("127.0.0.1:0", 0o600, None, Proxies::default()).await?;
     let address = bound.address().context("where it listens")?;
     let router = api(server.services.clone(), Apis::CLIENT).merge(console::routes(server.admin.clone()));
@@ -31,7 +37,7 @@ async fn main() -> Result<()> {
     let told = serde_json::json!({
         "url": format!("http://{address}"),
         "operators": showcase::OPERATORS, "password": showcase::PASSWORD,
-        "user": showcase::USER, "user_password": PASSWORD,
+        "user": showcase::USER, "user_password": PASSWORD, "papers": papers,
     });
     println!("{told}");
     let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));

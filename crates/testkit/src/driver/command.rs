@@ -50,6 +50,15 @@ pub struct Arrived {
     pub unreadable: Vec<String>,
 }
 
+/// The rooms that a client knows.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Rooms {
+    /// Those to which it is invited.
+    pub invited: Vec<String>,
+    /// Those that it is in.
+    pub joined: Vec<String>,
+}
+
 #[derive(Debug, Deserialize)]
 struct Account {
     user: String,
@@ -120,6 +129,11 @@ impl Driver {
     /// Joins a room.
     pub fn join(&mut self, room: &str) -> Result<()> {
         self.ask("join", json!({ "room": room }), SHORT).map(drop)
+    }
+
+    /// The rooms that this client knows of, as of its last answer from the server.
+    pub fn rooms(&mut self) -> Result<Rooms> {
+        read(self.ask("rooms", json!({}), SHORT)?)
     }
 
     /// Waits until this client has seen so many joined members.

@@ -26,6 +26,8 @@ use domicile_store::{
 use ruma::{OwnedUserId, UserId};
 use serde_json::json;
 
+pub use own::OwnKey;
+
 use super::{
     AccessLog, Documents, Signed,
     access_log::{Look, Operator, What, nobody},

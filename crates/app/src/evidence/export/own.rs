@@ -3,8 +3,12 @@
 use std::fs::File;
 
 use domicile_core::{error::ErrorKind, rng};
-use domicile_store::{backup::Recipient, table::export_requests::ExportRequest};
+use domicile_store::{
+    backup::{Identity, Recipient},
+    table::export_requests::ExportRequest,
+};
 use ruma::UserId;
+use zeroize::Zeroizing;
 
 use super::{Exports, ID_LENGTH};
 use crate::{
@@ -42,5 +46,21 @@ impl Exports {
         std::fs::remove_file(&file).map_err(Error::internal)?;
         let bytes = opened.metadata().map_err(Error::internal)?.len();
         Ok((opened, bytes))
+    }
+}
+
+/// A pair of keys that was made for somebody who has none. Nothing of it is kept.
+pub struct OwnKey {
+    /// To which an export is encrypted, `age1…`.
+    pub public: String,
+    /// With which it is opened, `AGE-SECRET-KEY-1…`.
+    pub secret: Zeroizing<String>,
+}
+
+impl Exports {
+    /// A new pair of keys, for somebody who asks for an export and has no key.
+    pub fn own_key(&self) -> OwnKey {
+        let identity = Identity::generate(&*self.parts.rng);
+        OwnKey { public: identity.recipient().to_string(), secret: identity.secret() }
     }
 }

@@ -14,7 +14,7 @@ use super::NewAlert;
 use crate::standing::{demands::Demand, dossiers::Dossier, duties::Table};
 
 /// Kinds of alerts that are made here.
-pub(super) const KINDS: [&str; 4] = ["contacts", "registration", "demand", "deadline"];
+pub(super) const KINDS: [&str; 5] = ["contacts", "registration", "demand", "deadline", "objection"];
 /// How long before its end a registration is told of, and a deadline.
 const BEFORE_EXPIRY_MS: i64 = 30 * DAY_MS;
 const BEFORE_DEADLINE_MS: i64 = 3 * DAY_MS;
@@ -48,6 +48,20 @@ pub(super) fn alerts(table: &Table, dossiers: &[Dossier], demands: &[Demand], no
         alerts.push(alert("demand", &demand.demand.to_string(), &demand.code, what));
     }
     alerts
+}
+
+/// People who object to being moved, and wait for a decision: how many, not who.
+pub(super) fn objections(count: usize) -> Option<NewAlert> {
+    let who = match count {
+        0 => return None,
+        1 => "Somebody objects".to_owned(),
+        count => format!("{count} people object"),
+    };
+    let what = format!(
+        "{who} to being moved, and nothing is moved before you decide: `domicile move --list` shows it, \
+         `domicile move USER --go-on` or `--stop` decides."
+    );
+    Some(NewAlert { subject: "objection:moves".to_owned(), kind: "objection", code: None, what })
 }
 
 fn of_dossier(dossier: &Dossier, now_ms: i64, alerts: &mut Vec<NewAlert>) {
@@ -120,6 +134,13 @@ mod tests {
         );
         assert_eq!(of(&dossier("draft", Some(99 * DAY_MS))), Vec::<String>::new());
         assert_eq!(of(&dossier("lapsed", None)).len(), 1);
+    }
+
+    #[test]
+    fn objections_are_counted_and_nobody_is_named() {
+        assert_eq!(objections(0), None);
+        assert!(objections(1).is_some_and(|alert| alert.what.starts_with("Somebody objects to being moved")));
+        assert!(objections(3).is_some_and(|alert| alert.what.starts_with("3 people object")));
     }
 
     #[test]

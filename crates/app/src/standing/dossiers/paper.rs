@@ -117,7 +117,7 @@ fn markup(block: &Block) -> Markup {
             }
             Block::List(items) => { ul { @for item in items { li { (item) } } } }
             Block::Table(head, rows) => {
-                div.wide {
+                div.wide tabindex="0" role="region" aria-label=(head.join(", ")) {
                     table {
                         thead { tr { @for name in head { th scope="col" { (name) } } } }
                         tbody { @for row in rows { tr { @for cell in row { td { (cell) } } } } }
@@ -177,15 +177,15 @@ fn plain(text: &str) -> String {
 /// Reads well on a screen of any width, in the dark and on paper.
 const STYLE: &str = "\
 :root{color-scheme:light dark;--text:#1c1b1a;--back:#fff;--soft:#6b6661;--line:#d9d4ce}\
-@media (prefers-color-scheme:dark){:root{--text:#e9e6e2;--back:#191817;--soft:#a39d96;--line:#3c3835}}\
+@media screen and (prefers-color-scheme:dark){:root{--text:#e9e6e2;--back:#191817;--soft:#a39d96;--line:#3c3835}}\
 body{margin:0;background:var(--back);color:var(--text);font:1rem/1.55 'Noto Serif','Liberation Serif',Georgia,serif}\
 main{max-width:46rem;margin:0 auto;padding:2rem 1.25rem 4rem}\
 h1{font-size:1.6rem;line-height:1.25;margin:0 0 .75rem}h2{font-size:1.15rem;margin:2.25rem 0 .5rem;border-bottom:1px solid var(--line)}\
 header p{margin:.1rem 0;color:var(--soft)}\
 dl{display:grid;grid-template-columns:minmax(9rem,14rem) 1fr;gap:.35rem 1rem;margin:.75rem 0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}\
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}\
+.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line);overflow-wrap:break-word}\
 @media (max-width:34rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.6rem}}\
-@media print{:root{--text:#000;--back:#fff;--soft:#444;--line:#999}main{max-width:none;padding:0}h2{break-after:avoid}tr,dl>*{break-inside:avoid}}\
+@media print{.wide{overflow:visible}:root{color-scheme:light;--text:#000;--back:#fff;--soft:#444;--line:#999}main{max-width:none;padding:0}h2{break-after:avoid}tr,dl>*{break-inside:avoid}}\
 @page{margin:22mm 20mm}";
 
 #[cfg(test)]

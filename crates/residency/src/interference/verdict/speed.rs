@@ -12,6 +12,8 @@ const RUNS: usize = 3;
 const SLOWER: u64 = 8;
 /// The control may be this many times slower than before: else it is the network.
 const CONTROL_SLOWER: u64 = 4;
+/// What is faster than this many bytes a second is as fast as can be told: a download is short, and then takes as long as the machines at both ends do.
+const TELLABLE: u64 = 1024 * 1024;
 /// Whatever is faster than this many bytes a second is not held back: pages and messages go through.
 const FAST: u64 = 48 * 1024;
 
@@ -53,7 +55,7 @@ pub(super) fn throttled(scene: &Scene<'_>, past: &[Past]) -> Speed {
         format!("before, in {} runs, it was {before} bytes a second, and {control_before} from elsewhere", past.len());
     evidence.push(told);
     let slower = fastest.saturating_mul(SLOWER) <= before;
-    let network = slowest.saturating_mul(CONTROL_SLOWER) < control_before;
+    let network = slowest.saturating_mul(CONTROL_SLOWER) < control_before.min(TELLABLE);
     match (slower, network) {
         (true, false) => Speed::Throttled(evidence),
         (true, true) => {

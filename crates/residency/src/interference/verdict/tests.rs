@@ -292,6 +292,12 @@ fn speeds() {
     assert_eq!(judged(&seen, &beside, &slow), Kind::Inconclusive, "it was always so");
     let faster = vec![Past { at_ms: 0, rate: 90_000, control_rate: 9_000_000 }; 3];
     assert_eq!(judged(&seen, &beside, &faster), Kind::Inconclusive, "all is slower");
+    // Of two that are as fast as can be told, none is slower.
+    let instant = vec![Past { at_ms: 0, rate: 65_536_000, control_rate: 65_536_000 }; 3];
+    beside.downloads = vec![fetched(2_340_571); 3];
+    assert_eq!(judged(&seen, &beside, &instant), Kind::Throttled);
+    beside.downloads = vec![fetched(100_000); 3];
+    assert_eq!(judged(&seen, &beside, &instant), Kind::Inconclusive, "a slow hour of all");
     beside.downloads[1] = fetched(4_000);
     assert_eq!(judged(&seen, &beside, &fast), Kind::Ok, "the control is slow, too");
     beside.downloads[1] = fetched(100_000);
