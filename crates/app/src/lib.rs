@@ -15,6 +15,7 @@ pub mod error;
 pub mod events;
 pub mod evidence;
 pub mod federation;
+pub mod front_door;
 pub mod gateway;
 pub mod jobs;
 pub mod media;

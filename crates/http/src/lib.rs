@@ -14,6 +14,7 @@ pub mod answer;
 pub mod client;
 pub mod console;
 pub mod domicile;
+mod door;
 pub mod error;
 pub mod extract;
 pub mod federation;

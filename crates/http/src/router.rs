@@ -7,6 +7,7 @@ use axum::{
     extract::Request,
     handler::Handler,
     http::{Method, header},
+    middleware::from_fn_with_state,
     response::IntoResponse,
     routing::{MethodFilter, on},
 };
@@ -15,7 +16,7 @@ use ruma::api::{IncomingRequest, path_builder::PathBuilder};
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::{
-    account, client, domicile, error::Failure, federation, gateway, inner, moved, probe, state::Services, status,
+    account, client, domicile, door, error::Failure, federation, gateway, inner, moved, probe, state::Services, status,
 };
 
 /// Adds the routes of one endpoint: every path that ruma knows for `T`.
@@ -88,7 +89,12 @@ pub(crate) fn client_routes(services: Services, apis: Apis) -> Router {
     if apis.media {
         routes = routes.merge(client::media_routes());
     }
-    routes = routes.fallback(unrecognized).method_not_allowed_fallback(unrecognized_method).layer(
+    routes = routes.fallback(unrecognized).method_not_allowed_fallback(unrecognized_method);
+    // Before anything of this cell's own is asked, since people of other cells may come here.
+    if services.front_door.is_one_of_several() {
+        routes = routes.layer(from_fn_with_state(services.clone(), door::stand_before));
+    }
+    routes = routes.layer(
         CorsLayer::new()
             .allow_origin(Any)
             .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
@@ -108,6 +114,12 @@ pub(crate) fn client_routes(services: Services, apis: Apis) -> Router {
         routes = routes.merge(outer.method_not_allowed_fallback(unrecognized_method));
     }
     routes.with_state(services)
+}
+
+/// The Client-Server API of this cell's own people, who came through another one.
+pub(crate) fn own_client_api(services: Services) -> Router {
+    let routes = client::routes().merge(domicile::routes()).merge(client::media_routes());
+    routes.fallback(unrecognized).method_not_allowed_fallback(unrecognized_method).with_state(services)
 }
 
 /// What a listener serves for the other cells of the deployment, and for nobody else.

@@ -19,6 +19,7 @@ use domicile_app::{
         Edus, Inbound, Notary, OwnKeys, Peers, Resident, RoomEvents, RoomStates, ServerKeys, Spaces, ThirdPartyInvites,
         Transactions,
     },
+    front_door::FrontDoor,
     gateway::Gateway,
     media::Media,
     moderation::Reports,
@@ -70,6 +71,8 @@ macro_rules! services {
 services! {
     /// Requests of other servers.
     pub inbound: Arc<Inbound>,
+    /// Who comes to another cell than their home.
+    pub front_door: Arc<FrontDoor>,
     /// What speaks to other servers for all cells.
     pub gateway: Arc<Gateway>,
     /// What other servers tell of rooms and people.

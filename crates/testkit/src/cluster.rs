@@ -254,6 +254,16 @@ impl Cluster {
         self.cells.insert(name.to_owned(), server);
     }
 
+    /// Writes something else into the document, with the next serial; all cells start again with it.
+    pub async fn rewrite(&mut self, from: &str, to: &str) {
+        let next = |document: &str| {
+            let serial = document.lines().find_map(|line| line.strip_prefix("serial = ")).expect("a serial");
+            let next: u32 = serial.parse::<u32>().expect("a number") + 1;
+            document.replacen(from, to, 1).replacen(&format!("serial = {serial}"), &format!("serial = {next}"), 1)
+        };
+        Box::pin(self.change(next)).await;
+    }
+
     /// One account more in a cell.
     #[must_use]
     pub async fn with_user(mut self, cell: &str, localpart: &str) -> Self {

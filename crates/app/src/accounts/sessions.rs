@@ -175,6 +175,13 @@ impl Sessions {
         Ok(())
     }
 
+    /// Whether a refresh token is one of this cell's.
+    pub async fn may_refresh(&self, refresh_token: &str) -> Result<bool> {
+        let hash = token_hash(refresh_token);
+        let read = self.store.read(move |snapshot| async move { tokens::refresh(&snapshot, &hash).await });
+        Ok(read.await?.is_some())
+    }
+
     /// Exchanges a refresh token. What it replaces stays good until the new access token is used.
     pub async fn refresh(&self, refresh_token: &str) -> Result<IssuedTokens> {
         let hash = token_hash(refresh_token);

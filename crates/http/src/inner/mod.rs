@@ -1,5 +1,6 @@
 //! What cells ask each other beside the Server-Server API. It is served on the listeners for cells alone.
 
+mod door;
 mod gateway;
 mod load;
 mod moves;
@@ -14,6 +15,7 @@ use crate::state::Services;
 pub fn routes(services: &Services) -> Router<Services> {
     names::routes()
         .merge(gateway::routes(services))
+        .merge(door::routes())
         .merge(load::routes())
         .merge(moves::routes())
         .merge(pass::routes(services))

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a step of a test that fails ends the test")]
 
 mod conversation;
+mod door;
 mod gateway;
 mod keys;
 mod moves;

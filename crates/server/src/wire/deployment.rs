@@ -3,8 +3,10 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, bail};
-use domicile_app::residency::{
-    Cells, InnerLink, Localities, Names, OwnCell, OwnCellSettings, Placement, Spans, Tickets,
+use domicile_app::{
+    accounts::{RateLimits, Users},
+    front_door::{FrontDoor, FrontDoorParts},
+    residency::{Cells, InnerLink, Localities, Names, OwnCell, OwnCellSettings, Placement, Spans, Tickets},
 };
 use domicile_core::{config, locality::CellName};
 use domicile_residency::deployment::PublicKey;
@@ -59,6 +61,24 @@ pub(super) async fn spans(
     Ok(Arc::new(match cells {
         Some(_) => Spans::open(store, &*surroundings.rng).await.context("the spans of the stream")?,
         None => Spans::alone(),
+    }))
+}
+
+/// Where people go who come to another cell than their home.
+pub(super) fn front_door(
+    cells: Option<&OwnLink>,
+    store: &Store,
+    users: &Users,
+    rate_limits: &Arc<RateLimits>,
+    surroundings: &Surroundings,
+) -> FrontDoor {
+    FrontDoor::new(cells.map(|OwnLink { own, link }| FrontDoorParts {
+        store: store.clone(),
+        clock: Arc::clone(&surroundings.clock),
+        own: Arc::clone(own),
+        link: Arc::clone(link),
+        localities: users.localities_shared(),
+        rate_limits: Arc::clone(rate_limits),
     }))
 }
 
