@@ -1,14 +1,15 @@
-//! The front door: somebody comes to a cell that is not their home. By their home's rule they are told where to go, or passed through, and then
-//! nothing of what they ask is kept or logged here.
+//! The front door: somebody comes to a cell that is not their home. Where their home's region lets people in through any door, what they ask is
+//! passed to their home, and nothing of it is kept or logged here. Where it does not, they are answered as somebody whom nobody knows: what a
+//! failed login says is the same for everybody, and names the addresses where else people sign in.
 //!
-//! A name at a login leads home by its ticket; a token says nothing to a cell that did not make it, so the others are asked whose it is, by its hash.
+//! A name at a login leads home by its ticket, which is not kept for that; a token says nothing to a cell that did not make it, so the others are
+//! asked whose it is, by its hash.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
-use bytes::Bytes;
 use domicile_core::{
-    clock::{Clock, MINUTE_MS, SECOND_MS},
+    clock::{Clock, SECOND_MS},
     error::{ErrorKind, MatrixError},
     locality::{CellName, Destination, Locality},
 };
@@ -16,66 +17,47 @@ use domicile_residency::{
     deployment::{Cell, FrontDoor as Rule},
     flow,
 };
-use domicile_store::{Store, StoreError, table::tokens};
-use futures::future::join_all;
-use http::{HeaderName, Request, Response, header};
+use domicile_store::{
+    Store, StoreError,
+    table::{login_tokens, tokens},
+};
 use quick_cache::sync::Cache;
 use ruma::{OwnedUserId, UserId};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::Semaphore;
 
 use crate::{
     Error, Result,
-    accounts::{Limit, RateLimits, sessions::token_hash},
-    federation::Bounds,
-    residency::{InnerLink, Localities, OwnCell},
+    accounts::{Limit, RateLimits, login, sessions::token_hash},
+    residency::{Cells, Has, InnerLink, Localities, Whose, whose},
 };
 
 /// Where a cell is asked whether a token is one of its own.
 pub const WHOSE: &str = "/_domicile/inner/v1/door/whose";
-/// What stands before the path of a request that somebody's home answers through another cell.
-pub const THROUGH: &str = "/_domicile/inner/v1/door/through";
-/// The client's own token on its way.
-pub const TOKEN: HeaderName = HeaderName::from_static("x-domicile-token");
-/// Where the client is.
-pub const ADDRESS: HeaderName = HeaderName::from_static("x-domicile-address");
-/// What somebody's request may cost: a long poll as well as an upload.
-const BOUNDS: Bounds = Bounds { time: Duration::from_mins(10), bytes: 256 << 20 };
-/// How long a cell may take to say whose a token is.
-const TIME: Duration = Duration::from_secs(5);
-/// How long it is remembered whose a token is, and that it is nobody's.
-const KNOWN_MS: i64 = 10 * MINUTE_MS;
+/// How long it is remembered that a token is nobody's. Whose it is, is remembered until its home says that it is good no more.
 const NOBODY_MS: i64 = 30 * SECOND_MS;
+/// When somebody whose home may be one that is away is to try again.
+const AGAIN_MS: u64 = 5_000;
 /// Tokens that are remembered, by their hashes.
 const REMEMBERED: usize = 50_000;
+/// Tokens that others are asked of at once.
+const ASKED: usize = 64;
 
 /// Where a login goes.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// To this cell.
+    /// To this cell, which says the same to whoever is nobody and to whoever may not come in here.
     Here,
-    /// To another one, which lets people in through any door: the answer tells its address.
-    Through {
-        /// The cell.
-        cell: CellName,
-        /// Where its people's clients find it.
-        address: String,
-    },
-    /// Nowhere from here: the home's people sign in at home.
-    Refused(MatrixError),
+    /// To another one, which lets people in through any door.
+    Through(CellName),
 }
 
 /// A token of which is asked.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub struct TokenQuestion {
     /// Its hash, SHA-256 in unpadded Base64.
     pub hash: String,
-}
-
-/// Whose it is.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct TokenAnswer {
-    /// Whether it is one of the cell that was asked.
-    pub ours: bool,
 }
 
 /// What it is made of.
@@ -84,8 +66,6 @@ pub struct FrontDoorParts {
     pub store: Store,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// This cell.
-    pub own: Arc<OwnCell>,
     /// The way to the others.
     pub link: Arc<InnerLink>,
     /// Whose home is where.
@@ -94,121 +74,156 @@ pub struct FrontDoorParts {
     pub rate_limits: Arc<RateLimits>,
 }
 
+/// Whose a token is, and until when that is believed.
+type Known = (Option<CellName>, i64);
+
 /// The front door; of a server that is no cell of a deployment it leads nowhere else.
 pub struct FrontDoor {
     parts: Option<FrontDoorParts>,
-    tokens: Cache<[u8; 32], (Option<CellName>, i64)>,
+    tokens: Cache<[u8; 32], Known>,
+    asking: Semaphore,
 }
 
 impl FrontDoor {
     /// Of a cell of a deployment, or of a server that is none.
     pub fn new(parts: Option<FrontDoorParts>) -> Self {
-        Self { parts, tokens: Cache::new(REMEMBERED) }
+        Self { parts, tokens: Cache::new(REMEMBERED), asking: Semaphore::new(ASKED) }
     }
 
-    /// Whether there are other cells.
-    pub fn is_one_of_several(&self) -> bool {
-        self.parts.is_some()
-    }
-
-    /// Where somebody goes who wants to log in as `name`, a Matrix id or what stands before its colon. Who is nobody, and whom this cell may not
-    /// know of, goes in here, and is told what everybody is told whose password is wrong.
-    pub async fn login(&self, name: &str, address: Option<IpAddr>) -> Result<Way> {
-        let Some(parts) = &self.parts else { return Ok(Way::Here) };
-        let Some(user_id) = user_id(name, &parts.localities) else { return Ok(Way::Here) };
-        if parts.localities.of(&user_id) == Locality::Here {
-            return Ok(Way::Here);
-        }
-        // Before the directory is asked: otherwise names could be tried out here.
-        parts.rate_limits.check_address(Limit::LoginAddress, address)?;
-        parts.localities.meet(&[&user_id]).await?;
-        let Locality::Elsewhere(Destination::Cell(cell)) = parts.localities.of(&user_id) else { return Ok(Way::Here) };
-        let Some(home) = parts.own.document().cells.get(&cell) else { return Ok(Way::Here) };
-        let address = home.client_url.as_str().trim_end_matches('/').to_owned();
-        if lets_through(parts, home) {
-            return Ok(Way::Through { cell, address });
-        }
-        let text = format!("Your account is kept at {address}: sign in there. Your password was not read here.");
-        Ok(Way::Refused(ErrorKind::Forbidden.with(text)))
-    }
-
-    /// The cell whose token it is, of those that let people in through any door; nothing if none of them knows it.
-    pub async fn home_of(&self, token: &str) -> Option<CellName> {
+    fn parts(&self) -> Option<(&FrontDoorParts, &Cells)> {
         let parts = self.parts.as_ref()?;
+        Some((parts, parts.localities.cells()?))
+    }
+
+    /// The way to the other cells, if there are any.
+    pub fn link(&self) -> Option<&Arc<InnerLink>> {
+        self.parts.as_ref().map(|parts| &parts.link)
+    }
+
+    /// Where clients of this cell's people find it, as the deployment document says.
+    pub fn own_address(&self) -> Option<String> {
+        let (_, cells) = self.parts()?;
+        let own = cells.own.document().cells.get(cells.own.name())?;
+        Some(own.client_url.as_str().trim_end_matches('/').to_owned())
+    }
+
+    /// Where somebody goes who wants to log in as `name`, a Matrix id or what stands before its colon. Who is nobody, whom this cell may not know
+    /// of, and who may sign in at home alone goes in here, and is told what everybody is told whose password is wrong.
+    pub async fn login(&self, name: &str, address: Option<IpAddr>) -> Result<Way> {
+        let Some((parts, cells)) = self.parts() else { return Ok(Way::Here) };
+        // Of every login, before it is known whose it is: what is left to an address must not tell who is here.
+        parts.rate_limits.check_address(Limit::FrontDoor, address)?;
+        let Some(user_id) = user_id(name, &parts.localities) else { return Ok(Way::Here) };
+        let home = match parts.localities.of(&user_id) {
+            Locality::Elsewhere(Destination::Cell(home)) => Some(home),
+            Locality::Unknown if passable(cells).next().is_some() => match cells.names.look_up(&user_id).await {
+                Ok(tickets) => tickets.last().and_then(|ticket| CellName::parse(&ticket.home)),
+                // Nor must it tell who is here that the directory is away.
+                Err(error) => {
+                    tracing::info!(%error, "the directory was not asked whose home is where");
+                    None
+                }
+            },
+            _ => None,
+        };
+        let home = home.filter(|home| passable(cells).any(|(cell, _)| cell == home));
+        Ok(home.map_or(Way::Here, Way::Through))
+    }
+
+    /// What somebody is told whose login failed, here or at home, or could not be passed there.
+    pub fn wrong_login(&self) -> Error {
+        match &self.parts {
+            Some(parts) => login::wrong(&parts.localities),
+            None => Error::internal("this server is no cell of a deployment"),
+        }
+    }
+
+    /// The cell whose token it is, of those to which this one passes people; nothing if none of them knows it. While one of them cannot be asked,
+    /// nobody is told that a token is unknown: a client would forget its session, and with it the keys of its messages.
+    pub async fn home_of(&self, token: &str, address: Option<IpAddr>) -> Result<Option<CellName>> {
+        let Some((parts, cells)) = self.parts() else { return Ok(None) };
         let (hash, now_ms) = (token_hash(token), parts.clock.now_ms());
         if let Some((cell, _)) = self.tokens.get(&hash).filter(|(_, until_ms)| *until_ms > now_ms) {
-            return cell;
+            return Ok(cell);
         }
-        let question = TokenQuestion { hash: BASE64_STANDARD_NO_PAD.encode(hash) };
-        let others = parts.own.document().cells.iter().filter(|(name, _)| *name != parts.own.name());
-        let asked = others.filter(|(_, cell)| lets_through(parts, cell));
-        let question = &question;
-        let asking = asked.map(|(name, _)| async move {
-            let answer = parts.link.ask_json::<TokenAnswer>(name, WHOSE, question);
-            (name.clone(), tokio::time::timeout(TIME, answer).await)
-        });
-        let (mut found, mut missing) = (None, false);
-        for (cell, answer) in join_all(asking).await {
-            match answer {
-                Ok(Ok(answer)) if answer.ours => found = Some(cell),
-                Ok(Ok(_)) => {}
-                _ => missing = true,
+        if passable(cells).next().is_none() {
+            return Ok(None);
+        }
+        parts.rate_limits.check_address(Limit::TokensElsewhere, address)?;
+        let _place = self.asking.try_acquire().map_err(|_| MatrixError::limit_exceeded(AGAIN_MS))?;
+        let others = passable(cells).map(|(name, _)| name.clone()).collect();
+        let question = json!({ "hash": BASE64_STANDARD_NO_PAD.encode(hash) });
+        match whose(&parts.link, others, WHOSE, question).await {
+            Whose::Of(cell) => {
+                self.tokens.insert(hash, (Some(cell.clone()), i64::MAX));
+                Ok(Some(cell))
             }
+            Whose::Nobodys => {
+                self.tokens.insert(hash, (None, now_ms + NOBODY_MS));
+                Ok(None)
+            }
+            Whose::Unknown => Err(away().into()),
         }
-        if found.is_some() || !missing {
-            let until_ms = now_ms + if found.is_some() { KNOWN_MS } else { NOBODY_MS };
-            self.tokens.insert(hash, (found.clone(), until_ms));
-        }
-        found
     }
 
-    /// Whether a token is one of this cell's, which another cell was shown.
-    pub async fn is_ours(&self, question: &TokenQuestion) -> Result<TokenAnswer> {
-        self.opens()?;
-        let Some(parts) = &self.parts else { return Ok(TokenAnswer { ours: false }) };
+    /// Forgets whose a token is: its home does not know it any more.
+    pub fn forget(&self, token: &str) {
+        self.tokens.remove(&token_hash(token));
+    }
+
+    /// Whether a token is one of this cell's, which another cell was shown: of a session, for refreshing one, or for opening one.
+    pub async fn is_ours(&self, asking: &CellName, question: &TokenQuestion) -> Result<Has> {
+        self.opens_to(asking)?;
+        let Some((parts, _)) = self.parts() else { return Ok(Has { ours: false }) };
         let wrong = || ErrorKind::InvalidParam.with("The hash is none.");
         let hash = BASE64_STANDARD_NO_PAD.decode(&question.hash).map_err(|_| wrong())?;
+        let hash: [u8; 32] = hash.try_into().map_err(|_| wrong())?;
+        let now_ms = parts.clock.now_ms();
         let read = parts.store.read(move |snapshot| async move {
-            let known = tokens::access(&snapshot, &hash).await?.is_some();
-            Ok::<_, StoreError>(known || tokens::refresh(&snapshot, &hash).await?.is_some())
+            Ok::<_, StoreError>(
+                tokens::access(&snapshot, &hash).await?.is_some()
+                    || tokens::refresh(&snapshot, &hash).await?.is_some()
+                    || login_tokens::owner(&snapshot, &hash, now_ms).await?.is_some(),
+            )
         });
-        Ok(TokenAnswer { ours: read.await? })
+        Ok(Has { ours: read.await? })
     }
 
-    /// Refuses where this cell's people come in through their own door alone.
-    pub fn opens(&self) -> Result<()> {
-        let policy = self.parts.as_ref().and_then(|parts| parts.own.document().regions.get(parts.own.region()));
-        match policy.map(|policy| policy.front_door) {
-            Some(Rule::Any) => Ok(()),
-            _ => Err(ErrorKind::Forbidden.with("People of this cell come in through its own door alone.").into()),
+    /// Refuses what a cell passes here to open a session, where this cell's people come in through their own door alone.
+    pub fn opens_to(&self, asking: &CellName) -> Result<()> {
+        let Some((_, cells)) = self.parts() else { return Ok(()) };
+        let document = cells.own.document();
+        let (Some(own), Some(other)) = (document.cells.get(cells.own.name()), document.cells.get(asking)) else {
+            return Err(ErrorKind::Forbidden.with("The cell is none of this deployment.").into());
+        };
+        if lets_through(cells, own, other) {
+            return Ok(());
         }
-    }
-
-    /// Has somebody's home answer their request.
-    pub async fn through(&self, cell: &CellName, request: Request<Bytes>) -> Result<Response<Bytes>> {
-        let parts = self.parts.as_ref().ok_or_else(|| Error::internal("this server is no cell of a deployment"))?;
-        match parts.link.ask(cell, request, BOUNDS).await {
-            Ok(mut answer) => {
-                // The connection's own, and not the answer's.
-                for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::DATE] {
-                    answer.headers_mut().remove(name);
-                }
-                Ok(answer)
-            }
-            Err(error) => {
-                tracing::info!(%error, "somebody's home is not reached");
-                let text = "Your account's home cannot be reached at the moment: try again later.";
-                Err(ErrorKind::GatewayTimeout.with(text).into())
-            }
-        }
+        Err(ErrorKind::Forbidden.with("People of this cell come in through its own door alone.").into())
     }
 }
 
-/// Whether people of a cell come in through any door, and this one's region may know of them.
-fn lets_through(parts: &FrontDoorParts, cell: &Cell) -> bool {
-    let document = parts.own.document();
-    let any = document.regions.get(&cell.region).is_some_and(|policy| policy.front_door == Rule::Any);
-    any && flow::between(document, parts.own.region(), &cell.region).rule != flow::Rule::Forbid
+/// What somebody is told whose home may be a cell that cannot be reached.
+pub fn away() -> MatrixError {
+    let text = "The place where your account is kept cannot be reached from here at the moment: nothing is lost, try again soon.";
+    MatrixError { retry_after_ms: Some(AGAIN_MS), ..ErrorKind::Unavailable.with(text) }
+}
+
+/// The other cells to which this one passes people.
+fn passable(cells: &Cells) -> impl Iterator<Item = (&CellName, &Cell)> {
+    let document = cells.own.document();
+    let own = document.cells.get(cells.own.name());
+    let others = document.cells.iter().filter(|(name, _)| *name != cells.own.name());
+    others.filter(move |(_, cell)| own.is_some_and(|own| lets_through(cells, cell, own)))
+}
+
+/// Whether people whose home is one cell may come in through another: within a region always, since nothing leaves it then; else where the home's
+/// region lets them in through any door, and the two may know of each other.
+fn lets_through(cells: &Cells, home: &Cell, door: &Cell) -> bool {
+    let document = cells.own.document();
+    let any = || document.regions.get(&home.region).is_some_and(|policy| policy.front_door == Rule::Any);
+    home.region == door.region
+        || (any() && flow::between(document, &door.region, &home.region).rule != flow::Rule::Forbid)
 }
 
 fn user_id(name: &str, localities: &Localities) -> Option<OwnedUserId> {

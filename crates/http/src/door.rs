@@ -1,7 +1,5 @@
-//! The front door of a cell among others: requests of clients whose home is another cell go there, where its region lets people in through any
-//! door. They are neither kept nor logged here.
-
-use std::sync::Arc;
+//! The front door of a cell among others: requests of clients whose home is another cell go there, where it lets people in through this one. They
+//! are neither kept nor logged here.
 
 use axum::{
     body::{Body, Bytes},
@@ -12,28 +10,25 @@ use axum::{
 use domicile_app::{
     Error,
     accounts::Sessions,
-    front_door::{ADDRESS, FrontDoor, THROUGH, TOKEN, Way},
+    front_door::{self, FrontDoor, Way},
 };
 use domicile_core::{error::ErrorKind, locality::CellName};
-use http::{HeaderMap, HeaderValue, Method, Uri, header, request::Parts};
+use futures::future::BoxFuture;
+use http::{Method, StatusCode, request::Parts};
+use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     error::Failure,
-    extract::{BodyLimit, Client, bearer, read},
+    extract::{Client, read, token},
+    passing::{NotPassed, pass, pass_whole},
     state::Services,
 };
 
-/// Bytes of a request that is passed through: the largest is an upload.
-const BYTES: usize = 256 << 20;
-/// Headers that matter to whoever answers.
-const HEADERS: [header::HeaderName; 5] =
-    [header::CONTENT_TYPE, header::ACCEPT, header::RANGE, header::IF_NONE_MATCH, header::CONTENT_DISPOSITION];
-
 /// Stands before the Client-Server API.
 pub(crate) async fn stand_before(State(services): State<Services>, request: Request, next: Next) -> Response {
-    match Box::pin(decide(&services, request)).await {
+    match decide(services, request).await {
         Ok(Decided::Here(request)) => next.run(*request).await,
         Ok(Decided::Answered(answer)) => answer,
         Err(failure) => failure.into_response(),
@@ -48,41 +43,66 @@ enum Decided {
 }
 
 /// What a login or a refresh says of who it is.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Who {
     #[serde(rename = "type")]
-    kind: Option<String>,
-    identifier: Option<Identifier>,
-    user: Option<String>,
-    refresh_token: Option<Value>,
+    kind: Value,
+    identifier: Value,
+    user: Value,
+    token: Value,
+    refresh_token: Value,
 }
 
-#[derive(Deserialize)]
-struct Identifier {
-    user: Option<String>,
-}
-
-async fn decide(services: &Services, request: Request) -> Result<Decided, Failure> {
-    let door = &services.front_door;
-    let path = request.uri().path();
-    let is_post = request.method() == Method::POST;
-    if is_post && path.ends_with("/login") && path.starts_with("/_matrix/client/") {
-        return login(door, request).await;
+impl Who {
+    /// Of whom a password is said to be.
+    fn name(&self) -> Option<&str> {
+        let of_password = self.kind == "m.login.password";
+        self.identifier.get("user").unwrap_or(&self.user).as_str().filter(|_| of_password)
     }
-    if is_post && path.ends_with("/refresh") && path.starts_with("/_matrix/client/") {
+
+    /// A token that opens a session.
+    fn login_token(&self) -> Option<&str> {
+        self.token.as_str().filter(|_| self.kind == "m.login.token")
+    }
+}
+
+/// In a box that is gone when the handler begins.
+fn decide(services: Services, request: Request) -> BoxFuture<'static, Result<Decided, Failure>> {
+    Box::pin(async move { decided(&services, request).await })
+}
+
+async fn decided(services: &Services, request: Request) -> Result<Decided, Failure> {
+    let path = request.uri().path();
+    let is_clients = ["/_matrix/client/", "/_matrix/media/", "/_domicile/client/"];
+    if !is_clients.iter().any(|prefix| path.starts_with(prefix)) {
+        return Ok(Decided::Here(Box::new(request)));
+    }
+    if request.method() == Method::POST && is_operation(path, "login") {
+        return login(&services.front_door, request).await;
+    }
+    if request.method() == Method::POST && is_operation(path, "refresh") {
         return refresh(services, request).await;
     }
-    let token = bearer(request.headers(), request.uri().query()).map(str::to_owned);
-    match token {
-        Some(token) if !is_known(&services.sessions, &token).await => match door.home_of(&token).await {
-            Some(cell) => {
-                let (parts, body) = whole(request).await?;
-                through(door, &cell, parts, body).await
-            }
-            None => Ok(Decided::Here(Box::new(request))),
-        },
-        _ => Ok(Decided::Here(Box::new(request))),
+    let token = token(request.headers(), request.uri().query()).map(str::to_owned);
+    let Some(token) = token else { return Ok(Decided::Here(Box::new(request))) };
+    if is_known(&services.sessions, &token).await {
+        return Ok(Decided::Here(Box::new(request)));
     }
+    match services.front_door.home_of(&token, address(request.extensions())).await? {
+        Some(cell) => through(&services.front_door, &cell, &token, request).await,
+        None => Ok(Decided::Here(Box::new(request))),
+    }
+}
+
+/// Whether a path is that of an operation, in any version of the API.
+pub(crate) fn is_operation(path: &str, name: &str) -> bool {
+    let rest = path.strip_prefix("/_matrix/client/").and_then(|rest| rest.split_once('/'));
+    rest.is_some_and(|(_, rest)| rest == name)
+}
+
+fn address(extensions: &http::Extensions) -> Option<std::net::IpAddr> {
+    extensions.get::<Client>().and_then(|client| client.address)
 }
 
 /// Whether a token is one of this cell's, be it expired or of a locked account.
@@ -93,34 +113,56 @@ async fn is_known(sessions: &Sessions, token: &str) -> bool {
     }
 }
 
-async fn login(door: &Arc<FrontDoor>, request: Request) -> Result<Decided, Failure> {
-    let address = request.extensions().get::<Client>().and_then(|client| client.address);
-    let (parts, body) = whole(request).await?;
-    let who = serde_json::from_slice::<Who>(&body).ok();
-    // Anything but a password says of whom it is only to whoever made it.
-    let who = who.filter(|who| who.kind.as_deref() == Some("m.login.password"));
-    let name = who.and_then(|who| who.identifier.and_then(|identifier| identifier.user).or(who.user));
-    let Some(name) = name else { return Ok(here(parts, body)) };
-    match door.login(&name, address).await? {
-        Way::Here => Ok(here(parts, body)),
-        Way::Refused(error) => Err(error.into()),
-        Way::Through { cell, address } => {
-            let answered = answer(door, &cell, parts, body).await?;
-            Ok(Decided::Answered(with_address(answered, &address)))
+async fn login(door: &FrontDoor, request: Request) -> Result<Decided, Failure> {
+    let (parts, body) = read(request).await?;
+    let who: Who = serde_json::from_slice(&body).unwrap_or_default();
+    let way = match (who.name(), who.login_token()) {
+        (Some(name), _) => door.login(name, address(&parts.extensions)).await?,
+        (None, Some(token)) => {
+            door.home_of(token, address(&parts.extensions)).await?.map_or(Way::Here, Way::Through)
+        }
+        (None, None) => Way::Here,
+    };
+    let Way::Through(cell) = way else { return Ok(here(parts, body)) };
+    let link = door.link().ok_or_else(|| Error::internal("this server is no cell of a deployment"))?;
+    match pass_whole(link, &cell, &parts, body).await {
+        Ok(answer) => told(door, answer).await,
+        Err(NotPassed::Request(error)) => Err(error.into()),
+        // Whoever does not know the password is not told that the name is one of a home that is away.
+        Err(NotPassed::Unreached(error)) => {
+            tracing::info!(%error, "a login could not be passed on");
+            Err(Failure(door.wrong_login()))
         }
     }
 }
 
+/// The home's answer to a login; what is wrong is told in the words of this cell.
+async fn told(door: &FrontDoor, answer: Response) -> Result<Decided, Failure> {
+    if answer.status() != StatusCode::FORBIDDEN {
+        return Ok(Decided::Answered(answer));
+    }
+    let (parts, body) = answer.into_parts();
+    let bytes = body.collect().await.map_err(Error::internal)?.to_bytes();
+    let said: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    if said["errcode"] == ErrorKind::Forbidden.code() {
+        return Err(Failure(door.wrong_login()));
+    }
+    Ok(Decided::Answered(Response::from_parts(parts, Body::from(bytes))))
+}
+
 async fn refresh(services: &Services, request: Request) -> Result<Decided, Failure> {
-    let (parts, body) = whole(request).await?;
-    let token = serde_json::from_slice::<Who>(&body).ok().and_then(|who| who.refresh_token);
-    let token = token.as_ref().and_then(Value::as_str);
-    match token {
-        Some(token) if !services.sessions.may_refresh(token).await? => match services.front_door.home_of(token).await {
-            Some(cell) => through(&services.front_door, &cell, parts, body).await,
-            None => Ok(here(parts, body)),
-        },
-        _ => Ok(here(parts, body)),
+    let (parts, body) = read(request).await?;
+    let who: Who = serde_json::from_slice(&body).unwrap_or_default();
+    let Some(token) = who.refresh_token.as_str() else { return Ok(here(parts, body)) };
+    if services.sessions.may_refresh(token).await? {
+        return Ok(here(parts, body));
+    }
+    match services.front_door.home_of(token, address(&parts.extensions)).await? {
+        Some(cell) => {
+            let request = Request::from_parts(parts, Body::from(body));
+            through(&services.front_door, &cell, token, request).await
+        }
+        None => Ok(here(parts, body)),
     }
 }
 
@@ -128,62 +170,47 @@ fn here(parts: Parts, body: Bytes) -> Decided {
     Decided::Here(Box::new(Request::from_parts(parts, Body::from(body))))
 }
 
-async fn whole(mut request: Request) -> Result<(Parts, Bytes), Failure> {
-    request.extensions_mut().insert(BodyLimit(BYTES));
-    Ok(read(request).await?)
-}
-
-async fn through(door: &Arc<FrontDoor>, cell: &CellName, parts: Parts, body: Bytes) -> Result<Decided, Failure> {
-    Ok(Decided::Answered(answer(door, cell, parts, body).await?.map(Body::from)))
-}
-
-async fn answer(
-    door: &Arc<FrontDoor>,
-    cell: &CellName,
-    parts: Parts,
-    body: Bytes,
-) -> Result<http::Response<Bytes>, Failure> {
-    let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    let uri: Uri = format!("{THROUGH}{path}").parse().map_err(Error::internal)?;
-    let mut request = http::Request::new(body);
-    *request.method_mut() = parts.method;
-    *request.uri_mut() = uri;
-    for name in HEADERS {
-        if let Some(value) = parts.headers.get(&name) {
-            request.headers_mut().insert(name, value.clone());
+async fn through(door: &FrontDoor, cell: &CellName, token: &str, request: Request) -> Result<Decided, Failure> {
+    let link = door.link().ok_or_else(|| Error::internal("this server is no cell of a deployment"))?;
+    match pass(link, cell, request).await {
+        Ok(answer) => {
+            if answer.status() == StatusCode::UNAUTHORIZED {
+                door.forget(token);
+            }
+            Ok(Decided::Answered(answer))
+        }
+        Err(NotPassed::Request(error)) => Err(error.into()),
+        Err(NotPassed::Unreached(error)) => {
+            tracing::info!(%error, "somebody's home is not reached");
+            Err(front_door::away().into())
         }
     }
-    // Between cells, `Authorization` is the cell's own.
-    if let Some(token) = parts.headers.get(header::AUTHORIZATION) {
-        request.headers_mut().insert(TOKEN, token.clone());
-    }
-    let address = parts.extensions.get::<Client>().and_then(|client| client.address);
-    if let Some(address) = address.and_then(|address| HeaderValue::try_from(address.to_string()).ok()) {
-        request.headers_mut().insert(ADDRESS, address);
-    }
-    Ok(door.through(cell, request).await?)
 }
 
-/// The answer to a login with the address of the home, to which clients go from then on (client-server, `well_known`).
-fn with_address(answer: http::Response<Bytes>, address: &str) -> Response {
-    if !answer.status().is_success() {
-        return answer.map(Body::from);
-    }
-    let (mut parts, body) = answer.into_parts();
-    let Ok(Value::Object(mut login)) = serde_json::from_slice(&body) else {
-        return Response::from_parts(parts, Body::from(body));
-    };
-    login.insert("well_known".to_owned(), serde_json::json!({ "m.homeserver": { "base_url": address } }));
-    parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(Value::Object(login).to_string()))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A request that another cell passes through, as the client made it.
-pub(crate) fn as_made(headers: &mut HeaderMap) -> Client {
-    headers.remove(header::AUTHORIZATION);
-    if let Some(token) = headers.remove(TOKEN) {
-        headers.insert(header::AUTHORIZATION, token);
+    fn who(body: &str) -> Who {
+        serde_json::from_str(body).unwrap_or_default()
     }
-    let address = headers.remove(ADDRESS);
-    Client { address: address.and_then(|address| address.to_str().ok()?.parse().ok()) }
+
+    #[test]
+    fn a_name_is_read_as_clients_of_all_times_say_it() {
+        let new = who(r#"{"type":"m.login.password","identifier":{"type":"m.id.user","user":"bob"},"password":"x"}"#);
+        let old = who(r#"{"type":"m.login.password","user":"bob"}"#);
+        assert_eq!((new.name(), old.name()), (Some("bob"), Some("bob")));
+        assert_eq!(who(r#"{"type":"m.login.token","token":"t","user":"bob"}"#).name(), None);
+        assert_eq!(who(r#"{"type":"m.login.token","token":"t"}"#).login_token(), Some("t"));
+        for nonsense in ["[]", "7", "{", r#"{"type":7,"user":[]}"#, r#"{"identifier":"bob"}"#] {
+            assert_eq!(who(nonsense).name(), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn an_operation_is_known_in_each_version() {
+        assert!(is_operation("/_matrix/client/v3/login", "login") && is_operation("/_matrix/client/r0/login", "login"));
+        assert!(!is_operation("/_matrix/client/v1/login/get_token", "login"));
+        assert!(!is_operation("/_matrix/client/v3/rooms/x/login", "login") && !is_operation("/login", "login"));
+    }
 }

@@ -281,11 +281,6 @@ fn client(parts: &Parts) -> Client {
     parts.extensions.get::<Client>().copied().unwrap_or_default()
 }
 
-/// The access token of a request that has one.
-pub(crate) fn bearer<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option<&'a str> {
-    token(headers, query)
-}
-
 /// The access token of the header, or of the query as old clients give it.
 pub(crate) fn token<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option<&'a str> {
     if let Some(value) = headers.get(AUTHORIZATION) {

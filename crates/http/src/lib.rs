@@ -27,6 +27,7 @@ pub mod metrics;
 pub mod moved;
 pub mod observe;
 mod pages;
+mod passing;
 mod probe;
 pub mod router;
 pub mod state;

@@ -66,21 +66,17 @@ pub fn client_api(services: Services) -> Router {
 }
 
 /// What a listener serves for clients and for other servers. Where the operator has no federation, its endpoints are unknown ones. In a cell of a
-/// deployment, requests of those who have moved to another are passed on.
+/// deployment, requests of those whose home is another are passed on: of those who have moved, and of those who came to the wrong door.
 pub fn api(services: Services, apis: Apis) -> Router {
-    let passing = services
-        .inbound
-        .link()
-        .map(|link| moved::Passing { departures: Arc::clone(&services.departures), link: Arc::clone(link) });
-    let routes = client_routes(services, apis);
-    match passing.filter(|_| apis.client || apis.media) {
-        Some(passing) => routes.layer(axum::middleware::from_fn_with_state(passing, moved::pass_on)),
-        None => routes,
-    }
+    routes(services, apis, true)
 }
 
 /// The same without what passes requests on.
 pub(crate) fn client_routes(services: Services, apis: Apis) -> Router {
+    routes(services, apis, false)
+}
+
+fn routes(services: Services, apis: Apis, passes: bool) -> Router {
     let mut routes = Router::new();
     if apis.client {
         routes =
@@ -90,9 +86,11 @@ pub(crate) fn client_routes(services: Services, apis: Apis) -> Router {
         routes = routes.merge(client::media_routes());
     }
     routes = routes.fallback(unrecognized).method_not_allowed_fallback(unrecognized_method);
-    // Before anything of this cell's own is asked, since people of other cells may come here.
-    if services.front_door.is_one_of_several() {
+    // Before anything of this cell's own is asked; those who have moved first, since that is known without asking anybody.
+    if let Some(link) = services.front_door.link().filter(|_| passes && (apis.client || apis.media)) {
+        let passing = moved::Passing { departures: Arc::clone(&services.departures), link: Arc::clone(link) };
         routes = routes.layer(from_fn_with_state(services.clone(), door::stand_before));
+        routes = routes.layer(from_fn_with_state(passing, moved::pass_on));
     }
     routes = routes.layer(
         CorsLayer::new()
@@ -114,12 +112,6 @@ pub(crate) fn client_routes(services: Services, apis: Apis) -> Router {
         routes = routes.merge(outer.method_not_allowed_fallback(unrecognized_method));
     }
     routes.with_state(services)
-}
-
-/// The Client-Server API of this cell's own people, who came through another one.
-pub(crate) fn own_client_api(services: Services) -> Router {
-    let routes = client::routes().merge(domicile::routes()).merge(client::media_routes());
-    routes.fallback(unrecognized).method_not_allowed_fallback(unrecognized_method).with_state(services)
 }
 
 /// What a listener serves for the other cells of the deployment, and for nobody else.

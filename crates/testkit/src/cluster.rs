@@ -18,6 +18,7 @@ use std::{
     path::Path,
 };
 
+use domicile_app::accounts::rate_limits::Rate;
 use domicile_core::{clock::MINUTE_MS, locality::CellName, region::Region, rng::OsRng};
 use domicile_http::{
     forwarded::Proxies,
@@ -179,6 +180,7 @@ impl Cluster {
         write_key(&key_file, &self.keys[name]);
         let settings = (self.own)(name, Settings::default());
         let mut settings = Settings { server_name: self.name.clone(), tells: true, ..settings };
+        settings.rate_limits.tokens_elsewhere = Some(Rate { per_second: 1.0, burst: 100 });
         if let Some(outside) = &self.outside {
             settings.egress = outside.egress();
         }

@@ -7,7 +7,7 @@ use domicile_store::{Batch, Store, table::users};
 use ruma::{OwnedUserId, UserId};
 
 use super::{Accounts, Devices, Key, Limit, NewSession, OpenedSession, Passwords, RateLimits, Users, standing::locked};
-use crate::{Error, Result, error::forbidden};
+use crate::{Error, Result, error::forbidden, residency::Localities};
 
 /// Opens sessions for those who know a password.
 pub struct Logins {
@@ -49,7 +49,7 @@ impl Logins {
         }
         let hash = user.as_ref().and_then(|user| user.password_hash.clone());
         let right = self.passwords.verify(password, hash).await?;
-        let Some(user) = user.filter(|_| right) else { return Err(wrong()) };
+        let Some(user) = user.filter(|_| right) else { return Err(self.wrong()) };
         let opened = self.open(user.user_num, wanted).await?;
         Ok((user_id, opened))
     }
@@ -78,20 +78,34 @@ impl Logins {
 
     fn user_id(&self, name: &str) -> Result<OwnedUserId> {
         if !name.starts_with('@') {
-            return self.accounts.user_id(name).map_err(|_| wrong());
+            return self.accounts.user_id(name).map_err(|_| self.wrong());
         }
-        let user_id = UserId::parse(name).map_err(|_| wrong())?;
-        if !self.users.is_local(&user_id) {
+        let user_id = UserId::parse(name).map_err(|_| self.wrong())?;
+        // Not whether the account is in this cell: that is nobody's to know who has not logged in.
+        if user_id.server_name() != self.users.server_name() {
             return Err(forbidden(format!(
                 "Your account is on {}; this is {}. Log in there.",
                 user_id.server_name(),
                 self.users.server_name()
             )));
         }
-        self.accounts.user_id(user_id.localpart()).map_err(|_| wrong())
+        self.accounts.user_id(user_id.localpart()).map_err(|_| self.wrong())
+    }
+
+    fn wrong(&self) -> Error {
+        wrong(&self.users.localities_shared())
     }
 }
 
-fn wrong() -> Error {
-    forbidden("The user name or the password is wrong.")
+/// What somebody is told whose name or password is wrong. In a deployment of several cells that is one and the same text, whoever it is: that the account
+/// is in another cell, or in none, or that its cell cannot be reached, is nothing for strangers.
+pub(crate) fn wrong(localities: &Localities) -> Error {
+    const WRONG: &str = "The user name or the password is wrong";
+    forbidden(match localities.cells() {
+        None => format!("{WRONG}."),
+        Some(cells) => {
+            let elsewhere = cells.own.document().other_doors(cells.own.name());
+            format!("{WRONG}, or your account is kept at another address of this service: then sign in there. {elsewhere}")
+        }
+    })
 }

@@ -23,6 +23,10 @@ const LARGEST: usize = 100_000;
 pub enum Limit {
     /// Attempts to log in from an address.
     LoginAddress,
+    /// The same where it is not known yet in which cell the account is. It is counted by itself, of every attempt, by the same rate.
+    FrontDoor,
+    /// Tokens from an address that this cell does not know: it asks the other cells whose they are.
+    TokensElsewhere,
     /// Attempts to log in to an account, the re-authentication of dangerous operations included.
     LoginAccount,
     /// Attempts to register, and questions whether a name or a token is good, from an address.
@@ -103,12 +107,15 @@ pub struct RateLimitSettings {
     pub reports: Option<Rate>,
     /// [`Limit::ServerKeys`]
     pub server_keys: Option<Rate>,
+    /// [`Limit::TokensElsewhere`]
+    pub tokens_elsewhere: Option<Rate>,
 }
 
 impl RateLimitSettings {
     fn rate(&self, limit: Limit) -> Option<Rate> {
         match limit {
-            Limit::LoginAddress => self.login_address,
+            Limit::LoginAddress | Limit::FrontDoor => self.login_address,
+            Limit::TokensElsewhere => self.tokens_elsewhere,
             Limit::LoginAccount => self.login_account,
             Limit::Registration => self.registration,
             Limit::Messages => self.messages,

@@ -3,7 +3,8 @@
 //! `own_cell` is this cell and the document by which it works, `tickets` says whose home is where, `names` is the directory, `inner_link` the way
 //! to the other cells, `layout` the deployment as people look at it, `serving` what they are served of events, `placement` where new people go, and
 //! `localities` what all others ask.
-//! `transfers` are changes of home in the directory, `spans` are the places in streams that are this cell's own.
+//! `transfers` are changes of home in the directory, `spans` are the places in streams that are this cell's own, `whose` finds the cell that
+//! has something.
 
 mod directory_status;
 mod inner_link;
@@ -16,6 +17,7 @@ mod serving;
 mod spans;
 mod tickets;
 mod transfers;
+mod whose;
 
 pub use directory_status::DirectoryStatus;
 pub use inner_link::InnerLink;
@@ -27,3 +29,4 @@ pub use placement::{LOAD, Load, LoadQuestion, Place, Placement};
 pub use spans::Spans;
 pub use tickets::Tickets;
 pub use transfers::{LetGo, TRANSFER};
+pub use whose::{Has, Whose, whose};

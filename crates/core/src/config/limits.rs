@@ -25,5 +25,7 @@ section! {
         reports: Rate = Rate::Limited { per_second: 0.05, burst: 20 };
         /// Questions from one address for the keys of other servers.
         server_keys: Rate = Rate::Limited { per_second: 1.0, burst: 50 };
+        /// Tokens from one address that are another cell's, or nobody's: the other cells are asked whose they are.
+        tokens_elsewhere: Rate = Rate::Limited { per_second: 2.0, burst: 100 };
     }
 }

@@ -5,7 +5,7 @@ mod gateway;
 mod load;
 mod moves;
 mod names;
-pub mod pass;
+mod pass;
 
 use axum::Router;
 

@@ -1,30 +1,25 @@
-//! Any method, /_domicile/inner/v1/client/… (requests of people who have moved here, which their old address passes on)
+//! Any method, /_domicile/inner/v1/client/… (requests of this cell's people who came to another one, or whose old address that is)
 
 use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderValue, header::AUTHORIZATION},
+    http::{Method, Uri},
     response::{IntoResponse, Response},
     routing::any,
 };
-use domicile_core::error::ErrorKind;
+use domicile_core::{error::ErrorKind, locality::Destination};
 use tower::ServiceExt;
 
 use crate::{
+    door,
     error::Failure,
     extract::BodyLimit,
     federation::extract,
+    passing::{self, BYTES, PREFIX},
     router::{self, Apis},
     state::Services,
 };
-
-/// What stands before the path of a request that is passed on.
-pub const PREFIX: &str = "/_domicile/inner/v1/client";
-/// What the client said in `Authorization`.
-pub const TOKEN: &str = "x-domicile-authorization";
-/// Bytes of a request that is passed on.
-pub const BYTES: usize = 64 * 1024 * 1024;
 
 pub(super) fn routes(services: &Services) -> Router<Services> {
     // The same routes that this cell's own clients ask, but for what passes requests on: nothing goes round in circles.
@@ -35,20 +30,21 @@ pub(super) fn routes(services: &Services) -> Router<Services> {
 
 async fn pass(client: Router, State(services): State<Services>, mut request: Request) -> Result<Response, Failure> {
     request.extensions_mut().insert(BodyLimit(BYTES));
-    let (parts, raw, _) = extract::inner(request, &services.inbound).await?;
+    let (mut parts, raw, cell) = extract::inner(request, &services.inbound).await?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str()).strip_prefix(PREFIX);
     let path = path.filter(|path| path.starts_with("/_matrix/") || path.starts_with("/_domicile/client"));
     let path = path.ok_or_else(|| ErrorKind::Unrecognized.with("There is no such endpoint."))?;
-    let mut builder = axum::http::Request::builder().method(parts.method).uri(path);
-    for (name, value) in &parts.headers {
-        if name != AUTHORIZATION && name.as_str() != TOKEN {
-            builder = builder.header(name, value);
-        }
+    let uri: Uri = path.parse().map_err(|_| ErrorKind::BadRequest.with("The request cannot be passed on."))?;
+    // A token shows that its owner has signed in. A password is taken where the region says so.
+    if parts.method == Method::POST && door::is_operation(uri.path(), "login") {
+        let Destination::Cell(cell) = Destination::of_peer(&cell) else {
+            return Err(ErrorKind::NotFound.with("This server is no cell of a deployment.").into());
+        };
+        services.front_door.opens_to(&cell)?;
     }
-    if let Some(token) = parts.headers.get(TOKEN) {
-        builder = builder.header(AUTHORIZATION, HeaderValue::clone(token));
-    }
-    let request =
-        builder.body(Body::from(raw)).map_err(|_| ErrorKind::BadRequest.with("The request cannot be passed on."))?;
+    let asker = passing::as_made(&mut parts.headers);
+    let mut request = Request::new(Body::from(raw));
+    (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (parts.method, uri, parts.headers);
+    request.extensions_mut().insert(asker);
     Ok(client.oneshot(request).await.into_response())
 }

@@ -8,6 +8,7 @@
 
 pub mod accept;
 mod check;
+mod doors;
 pub mod edit;
 mod fields;
 mod gateways;

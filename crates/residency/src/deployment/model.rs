@@ -70,6 +70,8 @@ pub struct RegionPolicy {
     pub trusted: bool,
     /// Which cells take a password.
     pub front_door: FrontDoor,
+    /// The name under which its people sign in, if it has one of its own: clients find one of its cells by it, and failed logins tell it.
+    pub provider: Option<String>,
     /// Where names and pictures of its people are shown.
     pub profiles: Profiles,
     /// What crosses to other people's servers.

@@ -1,6 +1,7 @@
 //! The tables of the document, each read on its own.
 
 use domicile_core::{locality::CellName, region::Region};
+use ruma::OwnedServerName;
 use toml_edit::Item;
 use url::Url;
 
@@ -71,6 +72,7 @@ pub(super) fn region(fields: &mut Fields<'_>, reading: &mut Reading<'_>) -> Opti
                 word(item, &[("home_only", FrontDoor::HomeOnly), ("any", FrontDoor::Any)])
             })
             .unwrap_or(FrontDoor::HomeOnly),
+        provider: fields.optional(reading, "provider", provider),
         profiles: fields
             .optional(reading, "profiles", |item| {
                 word(item, &[("in_rooms", Profiles::InRooms), ("withheld", Profiles::Withheld)])
@@ -80,6 +82,15 @@ pub(super) fn region(fields: &mut Fields<'_>, reading: &mut Reading<'_>) -> Opti
         crossing: crossing(fields, reading),
     };
     Some((code?, policy))
+}
+
+/// A name that people type into a client, and that has a `/.well-known/matrix/client`.
+fn provider(item: &Item) -> Result<String, String> {
+    let name = text(item)?;
+    match OwnedServerName::try_from(name.as_str()) {
+        Ok(server) if server.port().is_none() && !server.is_ip_literal() => Ok(name),
+        _ => Err(format!("expected a name such as north.example.org, found `{name}`")),
+    }
 }
 
 fn crossing(fields: &mut Fields<'_>, reading: &mut Reading<'_>) -> CrossingSettings {

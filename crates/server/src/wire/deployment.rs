@@ -72,10 +72,9 @@ pub(super) fn front_door(
     rate_limits: &Arc<RateLimits>,
     surroundings: &Surroundings,
 ) -> FrontDoor {
-    FrontDoor::new(cells.map(|OwnLink { own, link }| FrontDoorParts {
+    FrontDoor::new(cells.map(|OwnLink { link, .. }| FrontDoorParts {
         store: store.clone(),
         clock: Arc::clone(&surroundings.clock),
-        own: Arc::clone(own),
         link: Arc::clone(link),
         localities: users.localities_shared(),
         rate_limits: Arc::clone(rate_limits),

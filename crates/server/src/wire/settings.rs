@@ -128,6 +128,7 @@ fn rate_limits(config: &config::RateLimits) -> RateLimitSettings {
         searches: bucket(config.searches),
         reports: bucket(config.reports),
         server_keys: bucket(config.server_keys),
+        tokens_elsewhere: bucket(config.tokens_elsewhere),
     }
 }
 

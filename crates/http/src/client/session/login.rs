@@ -3,12 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::extract::State;
-use domicile_app::accounts::{LoginTokens, Logins, NewSession};
+use domicile_app::{
+    accounts::{LoginTokens, Logins, NewSession},
+    front_door::FrontDoor,
+};
 use domicile_core::error::{ErrorKind, MatrixError};
 use ruma::api::{
     IncomingRequest, Metadata,
     client::{
-        session::login::v3::{LoginInfo, Password, Request, Response},
+        session::login::v3::{DiscoveryInfo, HomeserverInfo, LoginInfo, Password, Request, Response},
         uiaa::UserIdentifier,
     },
     error::DeserializationError,
@@ -27,6 +30,7 @@ pub(super) struct Checked(Request);
 pub(super) async fn login(
     State(logins): State<Arc<Logins>>,
     State(tokens): State<Arc<LoginTokens>>,
+    State(front_door): State<Arc<FrontDoor>>,
     request: Public<Checked>,
 ) -> Reply<Response> {
     let address = request.client.address;
@@ -53,6 +57,8 @@ pub(super) async fn login(
     let mut response = Response::new(user_id, opened.tokens.access_token, opened.device_id);
     response.refresh_token = opened.tokens.refresh_token;
     response.expires_in = opened.tokens.expires_in_ms.map(|life| Duration::from_millis(life.unsigned_abs()));
+    // Whoever came through another cell goes to their own from then on.
+    response.well_known = front_door.own_address().map(|address| DiscoveryInfo::new(HomeserverInfo::new(address)));
     Ok(Answer(response))
 }
 

@@ -1,0 +1,43 @@
+//! Where else people sign in.
+
+use domicile_core::locality::CellName;
+
+use super::Deployment;
+
+/// Names that are told at most.
+const TOLD: usize = 12;
+
+impl Deployment {
+    /// A sentence that tells somebody at a cell where else people of this deployment sign in: the names that regions have for that. It is the same for
+    /// everybody, so that nobody learns from it where an account is.
+    pub fn other_doors(&self, cell: &CellName) -> String {
+        let own = self.region_of(cell);
+        let others = self.regions.iter().filter(|(region, _)| own != Some(*region));
+        let names: Vec<&str> = others.filter_map(|(_, policy)| policy.provider.as_deref()).collect();
+        if names.is_empty() || names.len() > TOLD {
+            return "You were told the address together with your account.".to_owned();
+        }
+        format!("Its other addresses: {}.", names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::deployment::tests::{cell, read, two_cells};
+
+    #[test]
+    fn other_regions_are_named_by_the_names_that_they_have_for_that() {
+        let text = two_cells();
+        assert!(read(&text).other_doors(&cell("eu1")).contains("together with your account"));
+        let named = |code: &str, text: &str| {
+            text.replacen(
+                &format!("code = \"{code}\"\n"),
+                &format!("code = \"{code}\"\nprovider = \"{code}.chat.example.org\"\n"),
+                1,
+            )
+        };
+        let document = read(&named("ru", &named("eu", &text)));
+        assert_eq!(document.other_doors(&cell("eu1")), "Its other addresses: ru.chat.example.org.");
+        assert_eq!(document.other_doors(&cell("ru1")), "Its other addresses: eu.chat.example.org.");
+    }
+}
