@@ -118,9 +118,7 @@ async fn login(door: &FrontDoor, request: Request) -> Result<Decided, Failure> {
     let who: Who = serde_json::from_slice(&body).unwrap_or_default();
     let way = match (who.name(), who.login_token()) {
         (Some(name), _) => door.login(name, address(&parts.extensions)).await?,
-        (None, Some(token)) => {
-            door.home_of(token, address(&parts.extensions)).await?.map_or(Way::Here, Way::Through)
-        }
+        (None, Some(token)) => door.home_of(token, address(&parts.extensions)).await?.map_or(Way::Here, Way::Through),
         (None, None) => Way::Here,
     };
     let Way::Through(cell) = way else { return Ok(here(parts, body)) };

@@ -62,9 +62,11 @@ pub(crate) enum NotPassed {
 
 /// Has a client's request answered by a cell.
 pub(crate) async fn pass(link: &InnerLink, cell: &CellName, mut request: Request) -> Result<Response, NotPassed> {
-    let length = request.headers().get(header::CONTENT_LENGTH).map(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let length =
+        request.headers().get(header::CONTENT_LENGTH).map(|length| length.to_str().ok()?.parse::<usize>().ok());
     // Of what nobody has said the length may be anything.
-    let length = length.unwrap_or_else(|| request.body().size_hint().exact().and_then(|size| usize::try_from(size).ok()));
+    let length =
+        length.unwrap_or_else(|| request.body().size_hint().exact().and_then(|size| usize::try_from(size).ok()));
     let is_large = length.is_none_or(|length| length > LARGE);
     request.extensions_mut().insert(BodyLimit(if is_large { BYTES } else { LARGE }));
     let waiting = async { if is_large { LARGE_PLACES.acquire().await.ok() } else { None } };

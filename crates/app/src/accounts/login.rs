@@ -105,7 +105,9 @@ pub(crate) fn wrong(localities: &Localities) -> Error {
         None => format!("{WRONG}."),
         Some(cells) => {
             let elsewhere = cells.own.document().other_doors(cells.own.name());
-            format!("{WRONG}, or your account is kept at another address of this service: then sign in there. {elsewhere}")
+            format!(
+                "{WRONG}, or your account is kept at another address of this service: then sign in there. {elsewhere}"
+            )
         }
     })
 }

@@ -114,10 +114,8 @@ async fn nobody_learns_at_a_door_whose_home_is_where() {
     unknown.get(&format!("{V3}/account/whoami")).await.fails(503, "M_UNKNOWN");
     cluster.heal();
     until("his home is back", || async { through.get(&format!("{V3}/account/whoami")).await.status == 200 }).await;
-    until("nobody's token is nobody's", || async {
-        unknown.get(&format!("{V3}/account/whoami")).await.status == 401
-    })
-    .await;
+    until("nobody's token is nobody's", || async { unknown.get(&format!("{V3}/account/whoami")).await.status == 401 })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,7 +160,8 @@ async fn cells_of_one_region_are_doors_of_each_other_and_say_whose_clients_go_wh
         assert_eq!(told["m.homeserver"]["base_url"], address);
     }
     // A login token of his home opens a session through this door as well; a made-up one is bad.
-    let bad = here.anonymous().post(&format!("{V3}/login"), &json!({ "type": "m.login.token", "token": "made up" })).await;
+    let bad =
+        here.anonymous().post(&format!("{V3}/login"), &json!({ "type": "m.login.token", "token": "made up" })).await;
     assert!(bad.status.is_client_error(), "{}", bad.status);
 }
 

@@ -75,7 +75,11 @@ fn what_is_wrong_is_told_with_its_place() {
         ("region = \"ru\"", "region = \"zz\"", "[[cell]] ru1: there is no [[region]] with code = \"zz\""),
         ("name = \"ru1\"", "name = \"RU1\"", "`RU1` cannot be a cell's name"),
         ("name = \"ru1\"", "name = \"eu1\"", "[[cell]] eu1 is there twice"),
-        ("code = \"ru\"", "code = \"ru\"\nprovider = \"a b\"", "expected a name such as north.example.org, found `a b`"),
+        (
+            "code = \"ru\"",
+            "code = \"ru\"\nprovider = \"a b\"",
+            "expected a name such as north.example.org, found `a b`",
+        ),
         ("code = \"ru\"", "code = \"ru\"\nprovider = \"a.org:80\"", "expected a name such as north.example.org"),
         ("from = \"ru\"", "from = \"eu\"", "[[flow]] eu: within"),
         ("rule = \"allow\"", "rule = \"alow\"", "expected one of allow, encrypted_only, forbid, found `alow`"),
