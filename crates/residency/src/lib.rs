@@ -7,4 +7,5 @@ pub mod flow;
 pub mod gateway;
 pub mod inner;
 pub mod interference;
+pub mod planner;
 pub mod standing;

@@ -43,6 +43,7 @@ use domicile_app::{
     moves::Departures,
     profile::Profiles,
     push::{Gateways, Notifications, PushBell, PushClasses, Pushers},
+    residency::Homes,
     rooms::{RoomMaker, Rooms, StateKeys, StateTrees, Upgrades},
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
@@ -213,12 +214,13 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         spans,
         departures: Arc::clone(&departures),
     });
+    let laws = settings.standing.laws();
     let moves = moves::wire(
         known,
         (&members, &push, &outbound_bell),
         (&sessions, &devices, &device_lists, &departures),
         (&graph, &ingest, &remote_rooms, cells.as_ref()),
-        (&sync_parts, settings.media.max_upload.0),
+        (&sync_parts, settings.media.max_upload.0, &laws),
         surroundings,
     )
     .await?;
@@ -357,6 +359,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         services,
         probes: Arc::clone(&probes),
         admin: AdminServices {
+            homes: Arc::new(Homes::new(store.clone(), Arc::clone(&users), laws)),
             probes: Arc::clone(&probes),
             accounts,
             registration_tokens,

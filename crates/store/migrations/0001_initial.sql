@@ -113,8 +113,10 @@ CREATE TABLE export_ledger (
 
 -- Standing with authorities ---------------------------------------------------------------------------------------
 -- The country under whose law somebody lives, as it was told: `stated` by whoever made the account, `corrected` by the user, whose word counts.
+-- `never_in`: codes of those in which the user wants nothing of theirs to be, with spaces between them.
 CREATE TABLE user_jurisdictions (
-    user_num BIGINT PRIMARY KEY, stated TEXT, stated_source TEXT, stated_ts BIGINT, corrected TEXT, corrected_ts BIGINT
+    user_num BIGINT PRIMARY KEY, stated TEXT, stated_source TEXT, stated_ts BIGINT, corrected TEXT, corrected_ts BIGINT,
+    never_in TEXT, never_in_ts BIGINT
 );
 -- Duties that the operator chose not to meet.
 CREATE TABLE duty_decisions (duty TEXT NOT NULL PRIMARY KEY, who TEXT NOT NULL, why TEXT NOT NULL, decided_ts BIGINT NOT NULL);

@@ -192,6 +192,11 @@ impl Cluster {
         settings
     }
 
+    /// The text of the document by which its cells work, without a signature.
+    pub fn document(&self) -> &str {
+        &self.document
+    }
+
     /// Starts a cell that does not run yet.
     async fn start(&mut self, name: &str) {
         let settings = self.settings(name);

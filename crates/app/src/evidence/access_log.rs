@@ -63,6 +63,8 @@ pub enum What {
     Deactivated,
     /// The person was erased.
     Erased,
+    /// Where their home is, and why.
+    Home,
 }
 
 /// A look.

@@ -32,6 +32,7 @@ use super::{
 use crate::{
     Error, Result,
     accounts::{Devices, Session, Sessions, sessions::TokenHash},
+    error::forbidden,
     events::wake::Wakers,
     federation::{Bounds, PeerError},
     media::Blobs,
@@ -118,11 +119,19 @@ impl Leaving {
     /// Brings rooms and files, then the vault, and lets the person go.
     async fn copy(&self, row: Move, mut progress: Progress, traveller: &Traveller) -> Result<Move> {
         let user_num = traveller.user_num;
+        if let Some(why) = self.rules.barred(&traveller.to, user_num).await? {
+            return self.refuse(row, progress, traveller, why).await;
+        }
         let all = self.rooms_of(user_num).await?;
         progress.forbidden_rooms = self.rules.forbidden(&traveller.to, user_num, &all).await?;
         if !progress.forbidden_rooms.is_empty() {
             if progress.forbidden == Forbidden::Refuse {
-                return self.refuse(row, progress, traveller).await;
+                let why = format!(
+                    "the rules do not let {} be in {} of their rooms from there: `domicile move --dry-run` lists them, and with `--forbidden leave` they are left",
+                    traveller.about.user_id,
+                    progress.forbidden_rooms.len()
+                );
+                return self.refuse(row, progress, traveller, why).await;
             }
             self.rules.leave(user_num, &traveller.about.user_id, &progress.forbidden_rooms).await?;
         }
@@ -149,14 +158,9 @@ impl Leaving {
     }
 
     /// Ends a move that the rules do not let be.
-    async fn refuse(&self, row: Move, progress: Progress, traveller: &Traveller) -> Result<Move> {
+    async fn refuse(&self, row: Move, progress: Progress, traveller: &Traveller, why: String) -> Result<Move> {
         self.cancel(&traveller.to, &traveller.about).await;
-        let count = progress.forbidden_rooms.len();
-        let error = format!(
-            "the rules do not let {} be in {count} of their rooms from there: `domicile move --dry-run` lists them, and with `--forbidden leave` they are left",
-            traveller.about.user_id
-        );
-        let row = Move { error: Some(error), ..self.changed(row, State::Stopped, &progress)? };
+        let row = Move { error: Some(why), ..self.changed(row, State::Stopped, &progress)? };
         let mut batch = Batch::new();
         rows::update(&mut batch, &row);
         self.turner.store.write(batch).await?;
@@ -198,6 +202,10 @@ impl Leaving {
         let user_num = traveller.user_num;
         progress.frozen_ts = Some(self.clock.now_ms());
         self.let_requests_end(user_num).await?;
+        // What they wanted until a moment ago counts, too.
+        if let Some(why) = self.rules.barred(&traveller.to, user_num).await? {
+            return Err(forbidden(why));
+        }
         self.devices.write_uses(Some(user_num)).await?;
         let store = &self.turner.store;
         progress.read_at = store.read(|snapshot| async move { snapshot.head().await }).await?.0;

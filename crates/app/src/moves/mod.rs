@@ -116,9 +116,11 @@ impl Moves {
 
     /// Takes an order. Whoever is on the way already cannot be moved a second time.
     pub async fn order(&self, order: Order) -> Result<Shown> {
-        let to = self.plan(&order.user_id, &order.to).await?.to;
-        let cell = CellName::parse(&to).ok_or_else(|| Error::internal("a plan leads to no cell"))?;
-        self.rules.may_be_home(&cell, &[]).map_err(forbidden)?;
+        let plan = self.plan(&order.user_id, &order.to).await?;
+        if let Some(why) = plan.barred {
+            return Err(forbidden(why));
+        }
+        let to = plan.to;
         let now_ms = self.clock.now_ms();
         let begin_ts = now_ms.saturating_add(order.notice_days.max(0).saturating_mul(DAY_MS));
         let progress =

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use domicile_core::{clock::Clock, rng::Rng};
+use domicile_residency::standing::Catalogue;
 use domicile_store::{Blobs as Files, Keystore, Store};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -67,6 +68,8 @@ pub struct MovesParts {
     pub blobs: Arc<dyn Blobs>,
     /// The same files.
     pub files: Files,
+    /// What each law asks, and which countries a union is made of.
+    pub laws: Arc<Catalogue>,
     /// Whose requests wait or are passed on.
     pub departures: Arc<Departures>,
     /// The way to other cells; none where there are none.
@@ -92,6 +95,7 @@ impl Moves {
             keys: Arc::clone(&parts.keys),
             sender: Arc::clone(&parts.sender),
             members: Arc::clone(&parts.members),
+            laws: Arc::clone(&parts.laws),
         };
         let (own_rules, leaving_rules, live) = (rules(), rules(), live::Live::default());
         let arrivals = parts.link.is_some().then(|| {

@@ -61,6 +61,8 @@ pub struct Plan {
     pub rooms: Vec<PlannedRoom>,
     /// Other people who are in these rooms: what they wrote would be copied along, as far as the rules let it.
     pub others: usize,
+    /// Why the person's home cannot be there at all: they want nothing of theirs to be under that law.
+    pub barred: Option<String>,
     /// Rooms into which the rules would not let the person from there.
     pub forbidden: Vec<ForbiddenRoom>,
 }
@@ -112,6 +114,7 @@ impl Moves {
             others.extend(view.joined_members().filter(|other| *other != user_num));
         }
         let forbidden = self.rules.forbidden(&to, user_num, &all).await?;
+        let barred = self.rules.barred(&to, user_num).await?;
         Ok(Plan {
             user_id: user_id.to_string(),
             from: cells.own.name().as_str().to_owned(),
@@ -124,6 +127,7 @@ impl Moves {
             bytes,
             rooms,
             others: others.len(),
+            barred,
             forbidden,
         })
     }

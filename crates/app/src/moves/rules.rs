@@ -6,8 +6,8 @@ use domicile_core::{
     ids::{RoomNum, UserNum},
     locality::{CellName, Destination},
 };
-use domicile_residency::flow;
-use domicile_store::table::{notice_rooms, portable::RoomOf, stripped_states};
+use domicile_residency::{planner::Planner, standing::Catalogue};
+use domicile_store::table::{notice_rooms, portable::RoomOf, stripped_states, user_jurisdictions};
 use ruma::UserId;
 use serde_json::{Map, json};
 
@@ -28,6 +28,7 @@ pub(super) struct Rules {
     pub(super) keys: Arc<StateKeys>,
     pub(super) sender: Arc<Sender>,
     pub(super) members: Arc<Members>,
+    pub(super) laws: Arc<Catalogue>,
 }
 
 impl Rules {
@@ -115,14 +116,23 @@ impl Rules {
         kept.map(Some).map_err(Error::internal)
     }
 
-    /// Whether somebody's home may be in the region of a cell.
-    pub(super) fn may_be_home(&self, to: &CellName, never_in: &[String]) -> Result<(), String> {
-        let Some(cells) = self.users.localities().cells() else {
-            return Err("This server is no cell of a deployment: there is nowhere to move to.".to_owned());
+    /// Why somebody's home cannot be in a cell: it is under a law under which they want nothing of theirs to be.
+    pub(super) async fn barred(&self, to: &CellName, user_num: UserNum) -> Result<Option<String>> {
+        let cells = self.users.localities().cells();
+        let cells = cells.ok_or_else(|| Error::internal("this server is no cell of a deployment"))?;
+        let document = cells.own.document();
+        let Some(region) = document.region_of(to) else {
+            return Ok(Some(format!("The deployment has no cell {} at work.", to.as_str())));
         };
-        match cells.own.document().region_of(to) {
-            Some(region) => flow::may_be_home(cells.own.document(), region, never_in),
-            None => Err(format!("The deployment has no cell {} at work.", to.as_str())),
-        }
+        let store = self.sender.store();
+        let read = store.read(move |snapshot| async move { user_jurisdictions::of_user(&snapshot, user_num).await });
+        let noted = read.await?;
+        let law = Planner::new(document, &self.laws).barred(region, noted.never()).map(str::to_owned);
+        Ok(law.map(|law| {
+            format!(
+                "The region {} is under the law of {law}, and this person has said that nothing of theirs may be there.",
+                region.as_str()
+            )
+        }))
     }
 }

@@ -3,10 +3,11 @@
 //! `own_cell` is this cell and the document by which it works, `tickets` says whose home is where, `names` is the directory, `inner_link` the way
 //! to the other cells, `layout` the deployment as people look at it, `serving` what they are served of events, `placement` where new people go, and
 //! `localities` what all others ask.
-//! `transfers` are changes of home in the directory, `spans` are the places in streams that are this cell's own, `whose` finds the cell that
-//! has something.
+//! `homes` says whether people's homes are where the rules have them, `transfers` are changes of home in the directory, `spans` are the places in
+//! streams that are this cell's own, `whose` finds the cell that has something.
 
 mod directory_status;
+mod homes;
 mod inner_link;
 mod layout;
 mod localities;
@@ -20,6 +21,7 @@ mod transfers;
 mod whose;
 
 pub use directory_status::DirectoryStatus;
+pub use homes::{Home, Homes, Misplaced, PlanPage};
 pub use inner_link::InnerLink;
 pub use layout::{CellLayout, FlowLayout, Layout, RegionLayout};
 pub use localities::{Cells, Localities, Withheld};

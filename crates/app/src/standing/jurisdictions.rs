@@ -1,15 +1,21 @@
 //! The country under whose law somebody lives: as it was told, with source and date, and as the user corrects it. It is never guessed from an
 //! address, and having none is allowed.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use domicile_core::{clock::Clock, ids::UserNum};
-use domicile_store::{Batch, Store, table::user_jurisdictions};
+use domicile_core::{clock::Clock, error::ErrorKind, ids::UserNum};
+use domicile_store::{
+    Batch, Store,
+    table::user_jurisdictions::{self, UserJurisdiction},
+};
 use ruma::UserId;
 use serde::Serialize;
 
 use super::{code, line};
 use crate::{Result, accounts::Users, error::not_found};
+
+/// Jurisdictions that somebody can name as those in which nothing of theirs may be.
+const MOST_AVOIDED: usize = 50;
 
 /// What is noted for a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -22,6 +28,23 @@ pub struct Noted {
     pub noted_ts: Option<i64>,
     /// What was told where the user corrected it.
     pub stated: Option<String>,
+    /// The jurisdictions in which the user wants nothing of theirs to be, by their own word.
+    pub never_in: Vec<String>,
+    /// When they said so, in milliseconds since the epoch.
+    pub never_in_ts: Option<i64>,
+}
+
+impl From<UserJurisdiction> for Noted {
+    fn from(row: UserJurisdiction) -> Self {
+        let (never_in, never_in_ts) = row.never_in.map_or((Vec::new(), None), |(codes, at)| (codes, Some(at)));
+        let told = row.stated.as_ref().map(|(code, ..)| code.clone());
+        let (jurisdiction, source, noted_ts, stated) = match (row.corrected, row.stated) {
+            (Some((code, at)), _) => (Some(code), Some("self".to_owned()), Some(at), told),
+            (None, Some((code, source, at))) => (Some(code), Some(source), Some(at), None),
+            (None, None) => (None, None, None, None),
+        };
+        Self { jurisdiction, source, noted_ts, stated, never_in, never_in_ts }
+    }
 }
 
 /// Knows and notes jurisdictions of users.
@@ -52,16 +75,7 @@ impl Jurisdictions {
             .store
             .read(move |snapshot| async move { user_jurisdictions::of_user(&snapshot, user_num).await })
             .await?;
-        let stated = row.stated.as_ref().map(|(code, ..)| code.clone());
-        Ok(match (row.corrected, row.stated) {
-            (Some((code, at)), _) => {
-                Noted { jurisdiction: Some(code), source: Some("self".to_owned()), noted_ts: Some(at), stated }
-            }
-            (None, Some((code, source, at))) => {
-                Noted { jurisdiction: Some(code), source: Some(source), noted_ts: Some(at), stated: None }
-            }
-            (None, None) => Noted::default(),
-        })
+        Ok(Noted::from(row))
     }
 
     /// Notes what somebody other than the user tells; `None` takes it back. The user's own word stays, and goes before it.
@@ -79,6 +93,20 @@ impl Jurisdictions {
         let jurisdiction = jurisdiction.map(code).transpose()?;
         let mut batch = Batch::new();
         user_jurisdictions::correct(&mut batch, self.num(user_id).await?, jurisdiction, self.clock.now_ms());
+        self.store.write(batch).await?;
+        self.of(user_id).await
+    }
+
+    /// Notes in which jurisdictions the user wants nothing of theirs to be: nobody moves their home there then. None takes it back.
+    pub async fn avoid(&self, user_id: &UserId, jurisdictions: &[String]) -> Result<Noted> {
+        if jurisdictions.len() > MOST_AVOIDED {
+            let text = format!("`never_in` names more than {MOST_AVOIDED} jurisdictions.");
+            return Err(ErrorKind::InvalidParam.with(text).into());
+        }
+        let codes = jurisdictions.iter().map(|named| code(named)).collect::<Result<BTreeSet<String>>>()?;
+        let codes: Vec<String> = codes.into_iter().collect();
+        let mut batch = Batch::new();
+        user_jurisdictions::avoid(&mut batch, self.num(user_id).await?, &codes, self.clock.now_ms());
         self.store.write(batch).await?;
         self.of(user_id).await
     }

@@ -54,7 +54,7 @@ pub(super) struct Words {
     pub(super) you: &'static str,
     pub(super) unreadable: &'static str,
     /// In the order of [`Words::what`].
-    pub(super) whats: [&'static str; 10],
+    pub(super) whats: [&'static str; 11],
     pub(super) kept: &'static str,
     pub(super) kept_for: [(&'static str, &'static str); KINDS],
     pub(super) moves: &'static str,
@@ -108,8 +108,19 @@ impl Words {
 
     /// What somebody looked at, or did.
     pub(super) fn what(&self, what: What) -> &'static str {
-        let [devices, report, access_log, standing, standing_changed, password, requested, exported, ended, erased] =
-            self.whats;
+        let [
+            devices,
+            report,
+            access_log,
+            standing,
+            standing_changed,
+            password,
+            requested,
+            exported,
+            ended,
+            erased,
+            home,
+        ] = self.whats;
         match what {
             What::Devices => devices,
             What::Report => report,
@@ -121,6 +132,7 @@ impl Words {
             What::Exported => exported,
             What::Deactivated => ended,
             What::Erased => erased,
+            What::Home => home,
         }
     }
 }
@@ -181,6 +193,7 @@ static EN: Words = Words {
         "made an encrypted copy of all your data",
         "ended your account",
         "erased your account",
+        "looked where your home is, and why",
     ],
     kept: "What is kept, and for how long",
     kept_for: [

@@ -58,6 +58,7 @@ pub(super) static DE: Words = Words {
         "hat eine verschlüsselte Kopie aller Ihrer Daten gemacht",
         "hat Ihr Konto beendet",
         "hat Ihr Konto gelöscht",
+        "hat angesehen, wo Ihr Zuhause ist und warum",
     ],
     kept: "Was wie lange aufbewahrt wird",
     kept_for: [

@@ -12,6 +12,7 @@ mod dossiers;
 mod erasures;
 mod exports;
 mod federation;
+mod homes;
 mod incidents;
 mod jurisdictions;
 mod ledger;
@@ -37,6 +38,7 @@ use domicile_app::{
     moderation::Reports,
     moves::Moves,
     probes::Probes,
+    residency::Homes,
     standing::{
         Addresses, Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, MoveNotices, Notices, Processing,
         Signs, StatusPage,
@@ -88,6 +90,8 @@ pub struct AdminServices {
     pub blocklists: Arc<Blocklists>,
     /// The directory of users.
     pub users: Arc<Users>,
+    /// Where people's homes are and should be.
+    pub homes: Arc<Homes>,
     /// Moves people between cells.
     pub moves: Arc<Moves>,
     /// Standing with authorities.
@@ -157,6 +161,7 @@ pub fn routes(services: AdminServices) -> Router {
         .merge(exports::routes())
         .merge(directory::routes())
         .merge(federation::routes())
+        .merge(homes::routes())
         .merge(operators::routes())
         .merge(probes::routes())
         .merge(ledger::routes())

@@ -5,6 +5,7 @@
 mod conversation;
 mod door;
 mod gateway;
+mod homes;
 mod keys;
 mod moves;
 mod names;

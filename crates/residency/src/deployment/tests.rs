@@ -33,6 +33,12 @@ pub(crate) fn two_cells() -> String {
     )
 }
 
+/// A third cell, `kz1` in a region `kz`, beside those; without flows.
+pub(crate) fn three_regions() -> String {
+    let two = text("ru1", "ru", 2, Some(&text("eu1", "eu", 1, None)));
+    text("kz1", "kz", 3, Some(&two))
+}
+
 fn text(name: &str, in_region: &str, seed: u64, after: Option<&str>) -> String {
     let url = Url::parse(&format!("https://{name}.example.org")).unwrap();
     let key = key(seed).public();

@@ -4,13 +4,11 @@
 //! people's servers, and `home` about where somebody's home may be. A sentence for a person names the rule, never another person's region.
 
 mod crossing;
-mod home;
 mod outer;
 mod room;
 mod rule;
 
 pub use crossing::{Crosses, CrossingSettings, EventShape, crosses};
-pub use home::may_be_home;
 pub use outer::{Outer, may_share, to_destination, to_server};
 pub use room::{FENCE, Fence, Joining, may_join};
 pub use rule::{Decision, Flow, Rule, between, one_way};

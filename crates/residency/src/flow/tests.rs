@@ -131,15 +131,6 @@ fn other_servers_are_all_alike_or_named() {
     assert_eq!(to_server(&Outer::Only(vec!["artner.example".to_owned()]), server).rule, Rule::Forbid);
 }
 
-#[test]
-fn nobody_is_put_where_they_said_never() {
-    let deployment =
-        read(&two_cells().replace("jurisdictions = []\ntrusted = false", "jurisdictions = [\"RU\"]\ntrusted = false"));
-    assert!(may_be_home(&deployment, &region("ru"), &["ru".to_owned()]).unwrap_err().contains("RU"));
-    assert!(may_be_home(&deployment, &region("eu"), &["RU".to_owned()]).is_ok());
-    assert!(may_be_home(&deployment, &region("zz"), &[]).is_err());
-}
-
 fn any_rule() -> impl Strategy<Value = Rule> {
     prop_oneof![Just(Rule::Allow), Just(Rule::EncryptedOnly), Just(Rule::Forbid)]
 }

@@ -13,6 +13,7 @@ mod directory;
 pub(crate) mod document_file;
 mod dossier;
 mod erase;
+mod explain;
 mod export;
 mod federation;
 mod incident;
@@ -24,6 +25,7 @@ mod operator;
 mod probe;
 mod processing;
 mod report;
+mod residency;
 mod standing;
 mod status;
 mod terminal;
@@ -122,6 +124,11 @@ enum Command {
     /// Whose home is where.
     #[command(subcommand)]
     Directory(directory::DirectoryCommand),
+    /// Why somebody's home is where it is, in one paragraph.
+    Explain(explain::ExplainCommand),
+    /// Where people's homes should be.
+    #[command(subcommand)]
+    Residency(residency::ResidencyCommand),
     /// Move people to another cell or region, with all that is theirs.
     Move(Box<move_house::MoveCommand>),
     /// The cells of a deployment.
@@ -188,6 +195,8 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Token(command)) => token::run(&config, command).await,
             Some(Command::Move(command)) => Box::pin(move_house::run(&config, *command)).await,
             Some(Command::Operator(command)) => operator::run(&config, command).await,
+            Some(Command::Explain(command)) => explain::run(&config, command).await,
+            Some(Command::Residency(command)) => residency::run(&config, command).await,
             Some(Command::Directory(command)) => directory::run(&config, command).await,
             Some(Command::Config(_) | Command::Deployment(_) | Command::Cell(_)) => Ok(()),
         }

@@ -295,6 +295,9 @@ fn show_plan(plan: &Value) -> anyhow::Result<()> {
         "Rooms: {rooms}, with {} other people, whose words would be copied along as far as the rules let them.",
         plan["others"]
     ))?;
+    if let Some(why) = plan["barred"].as_str() {
+        return say(&format!("They cannot move there. {why}"));
+    }
     let forbidden = plan["forbidden"].as_array().map(Vec::as_slice).unwrap_or_default();
     if forbidden.is_empty() {
         return say("No rule stands against it.");

@@ -147,6 +147,11 @@ async fn jurisdiction(config: &Config, user: &str, code: Option<&str>, source: &
     if json {
         return say(&answer.to_string());
     }
+    let never: Vec<&str> =
+        answer["never_in"].as_array().map(Vec::as_slice).unwrap_or_default().iter().filter_map(Value::as_str).collect();
+    if !never.is_empty() {
+        say(&format!("{user}: nothing of theirs may be under the law of {}, by their own word", never.join(", ")))?;
+    }
     let Some(code) = answer["jurisdiction"].as_str() else {
         return say(&format!("No jurisdiction is noted for {user}."));
     };

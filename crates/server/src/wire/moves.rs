@@ -14,6 +14,7 @@ use domicile_app::{
     rooms::{Graph, Members},
     sync::SyncParts,
 };
+use domicile_residency::standing::Catalogue;
 use domicile_store::Blobs;
 
 use super::{Surroundings, deployment::OwnLink, remote::Known};
@@ -28,7 +29,7 @@ pub(super) async fn wire(
     (members, push, bell): People<'_>,
     (sessions, devices, device_lists, departures): Signed<'_>,
     (graph, ingest, remote_rooms, cells): Elsewhere<'_>,
-    (reading, largest_file): (&SyncParts, u64),
+    (reading, largest_file, laws): (&SyncParts, u64, &Arc<Catalogue>),
     surroundings: &Surroundings,
 ) -> anyhow::Result<Arc<Moves>> {
     let files = Blobs::open(surroundings.media.clone()).await.context("cannot open the folder of media")?;
@@ -58,6 +59,7 @@ pub(super) async fn wire(
         files,
         keystore,
         departures: Arc::clone(departures),
+        laws: Arc::clone(laws),
         link: cells.map(|cells| Arc::clone(&cells.link)),
     });
     moves.open().await.context("the moves")?;

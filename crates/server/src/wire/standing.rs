@@ -61,6 +61,13 @@ pub struct Choices {
     public_url: Option<String>,
 }
 
+impl Choices {
+    /// What each law asks, and which countries a union is made of.
+    pub(super) fn laws(&self) -> Arc<Catalogue> {
+        Arc::clone(&self.settings.catalogue)
+    }
+}
+
 /// What others need before everything is there.
 pub(super) struct Begun {
     pub(super) jurisdictions: Arc<Jurisdictions>,

@@ -5,7 +5,7 @@ use super::{Class, Holds, Merge, Owner, Table, column};
 pub(super) const TABLES: &[Table] = &[
     Table {
         name: "user_jurisdictions",
-        about: "The country under whose law you live, as it was told",
+        about: "The country under whose law you live, as it was told, and those in which nothing of yours may be",
         class: Class::Account,
         owner: Owner::User("user_num"),
         second: None,
@@ -19,6 +19,8 @@ pub(super) const TABLES: &[Table] = &[
             column("stated_ts", Class::Account, Holds::Value),
             column("corrected", Class::Account, Holds::Value),
             column("corrected_ts", Class::Account, Holds::Value),
+            column("never_in", Class::Account, Holds::Value),
+            column("never_in_ts", Class::Account, Holds::Value),
         ],
     },
     Table {

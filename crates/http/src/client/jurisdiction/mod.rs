@@ -9,7 +9,7 @@ use ruma::{
     api::{IncomingRequest, auth_scheme::AccessToken, client::account::whoami, error::DeserializationError},
     metadata,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::{router::Endpoint, state::Services};
 
@@ -23,11 +23,30 @@ pub fn routes() -> Router<Services> {
 /// What is noted.
 struct GetJurisdiction;
 
-/// The user's own word.
+/// The user's own word. What is left out stays as it is.
 #[derive(Deserialize)]
 struct SetJurisdiction {
     /// Null takes it back.
-    jurisdiction: Option<String>,
+    #[serde(default)]
+    jurisdiction: Word,
+    /// Where nothing of theirs may be; an empty list takes it back.
+    never_in: Option<Vec<String>>,
+}
+
+/// What is said of one thing.
+#[derive(Default)]
+enum Word {
+    /// Nothing.
+    #[default]
+    None,
+    /// This, or that it is taken back.
+    Said(Option<String>),
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Deserialize::deserialize(deserializer).map(Self::Said)
+    }
 }
 
 metadata! {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use domicile_app::standing::Jurisdictions;
 
-use super::{SetJurisdiction, Told};
+use super::{SetJurisdiction, Told, Word};
 use crate::{error::Failure, extract::Authed};
 
 /// Notes the user's own word.
@@ -13,6 +13,12 @@ pub(super) async fn set_jurisdiction(
     State(jurisdictions): State<Arc<Jurisdictions>>,
     request: Authed<SetJurisdiction>,
 ) -> Result<Told, Failure> {
-    let jurisdiction = request.body.jurisdiction.as_deref();
-    Ok(Json(jurisdictions.correct(&request.session.user_id, jurisdiction).await?))
+    let user_id = &request.session.user_id;
+    if let Word::Said(jurisdiction) = &request.body.jurisdiction {
+        jurisdictions.correct(user_id, jurisdiction.as_deref()).await?;
+    }
+    if let Some(never_in) = &request.body.never_in {
+        jurisdictions.avoid(user_id, never_in).await?;
+    }
+    Ok(Json(jurisdictions.of(user_id).await?))
 }
