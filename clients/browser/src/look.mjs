@@ -19,14 +19,17 @@ async function main() {
   await mkdir(values.pictures, { recursive: true });
   const browser = await chromium.launch({ executablePath: values.chromium, args: ['--no-sandbox', '--disable-gpu'] });
   try {
+    // Signing in has its limits: it is done once.
+    let storageState;
     for (const sight of [SIGHTS[0], SIGHTS[3]]) {
-      const context = await open(browser, values.url, sight);
+      const context = await open(browser, values.url, sight, storageState);
       const page = await context.newPage();
       const complain = (what) => complaints.push(`${sight.name} ${values.page}: ${what}`);
       watch(page, complain);
-      if (values.page.startsWith('/console')) {
+      if (values.page.startsWith('/console') && !storageState) {
         await page.goto('/console/login');
         await signIn(page, [['name', values.operator], ['password', values.password]]);
+        storageState = await context.storageState();
       }
       const answer = await page.goto(values.page);
       if (!answer.ok() || new URL(page.url()).pathname !== values.page) complain(`it answered ${answer.status()} at ${page.url()}`);

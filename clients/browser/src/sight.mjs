@@ -13,14 +13,15 @@ export const SIGHTS = [
 /** A picture shows the beginning of a long page. */
 const TALLEST = { 1280: 1300, 360: 1200 };
 
-/** A browser's window with one kind of sight. JavaScript is off: pages must not need it. */
-export function open(browser, url, sight) {
+/** A browser's window with one kind of sight, with the cookies of another if they are given. JavaScript is off: pages must not need it. */
+export function open(browser, url, sight, storageState) {
   return browser.newContext({
     baseURL: url,
     viewport: { width: sight.width, height: sight.height },
     colorScheme: sight.colorScheme,
     locale: 'en-GB',
     javaScriptEnabled: false,
+    storageState,
     reducedMotion: 'reduce',
   });
 }

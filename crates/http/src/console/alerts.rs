@@ -76,8 +76,14 @@ fn tag(kind: &str) -> Markup {
 
 /// Where something can be done about an alert.
 fn place(alert: &Alert) -> Option<(String, &'static str)> {
-    if alert.kind == "objection" {
-        return Some(("/console/moves".to_owned(), "moves"));
+    let page = match alert.kind.as_str() {
+        "objection" => Some(("/console/moves", "moves")),
+        "listed" | "unreachable" | "throttled" | "outage" => Some(("/console/incidents", "incidents")),
+        "near" | "register" => Some(("/console/blocklists", "registers")),
+        _ => None,
+    };
+    if let Some((page, name)) = page {
+        return Some((page.to_owned(), name));
     }
     let (_, about) = alert.subject.split_once('/')?;
     let code = alert.code.as_deref()?;

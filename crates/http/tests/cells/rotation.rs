@@ -42,6 +42,7 @@ async fn a_cell_with_a_new_key_is_heard_by_those_who_have_its_document() {
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     let of_carl = read(&carl, &room).await;
     assert!(!of_carl.contains(&from_bob), "a third cell that passes it on changes nothing");
+    assert!(!of_carl.contains(&after), "and what names it waits");
 
     cluster.renew("ch1").await;
     let carl = cluster.user("ch1", "carl");

@@ -96,12 +96,14 @@ impl Story {
 
     /// What comes next.
     fn chapter(&mut self, title: &str) {
-        let _ = writeln!(self.told, "\n## {title}");
+        self.tell(&format!("## {title}"));
     }
 
     /// Something that the reader should know.
     fn tell(&mut self, what: &str) {
-        let _ = writeln!(self.told, "\n{what}\n");
+        let before = self.told.trim_end().len();
+        self.told.truncate(before);
+        let _ = writeln!(self.told, "\n\n{what}");
     }
 
     /// What the operator types, and what they read.
@@ -114,7 +116,7 @@ impl Story {
                 .iter()
                 .map(|word| if word.contains([' ', ';']) { format!("\"{word}\"") } else { (*word).to_owned() })
                 .collect();
-            let _ = write!(self.told, "```console\n$ domicile {}\n{}\n```\n", typed.join(" "), out.trim_end());
+            self.tell(&format!("```console\n$ domicile {}\n{}\n```", typed.join(" "), out.trim_end()));
         }
         out.into_owned()
     }
@@ -123,7 +125,10 @@ impl Story {
     fn look(&mut self, page: &str, name: &str, what: &str) {
         if let Some(pictures) = &self.pictures {
             pictures.take(page, name);
-            let _ = writeln!(self.told, "\n![{what}](screenshots/story-{name}-wide-light.png)");
+            let telephone = format!("screenshots/story-{name}-narrow-dark.png");
+            self.tell(&format!(
+                "![{what}](screenshots/story-{name}-wide-light.png)\n\nThe same [by night on a telephone]({telephone})."
+            ));
         }
     }
 
@@ -163,6 +168,15 @@ impl Story {
             assert_eq!(self.notices(other), Vec::<String>::new(), "{other} is not concerned");
         }
         self.tell("Alice and Carol, whom it does not concern, have no room of notices, and no invitation to one.");
+    }
+
+    /// Waits until the server knows that the mail server has taken all alerts.
+    fn all_are_mailed(&mut self) {
+        let begun = Instant::now();
+        while self.run(&["alerts"], false).contains("has not taken it") {
+            assert!(begun.elapsed() < PATIENCE, "the mail server has not taken every alert");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// The first mail about an alert of a kind, when it has come.
@@ -206,11 +220,12 @@ fn it_is_listed(story: &mut Story) {
 
     story.tell("The next dump has it.");
     story.dump(LISTED);
+    let mail = story.mailed("listed");
+    assert!(mail.contains("Subject: [example.test] ") && mail.contains("To: ada@example.test"), "{mail}");
+    story.all_are_mailed();
     let alerts = story.run(&["alerts"], true);
     let alerts = alerts.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(alerts.contains("27-31-2026/Ид1234-26 of 2026-05-04") && alerts.contains("listed"), "{alerts}");
-    let mail = story.mailed("listed");
-    assert!(mail.contains("Subject: [example.test] ") && mail.contains("To: ada@example.test"), "{mail}");
     let incident = story.incident();
     assert_eq!((text(&incident, "state"), text(&incident, "sign")), ("first_sign", "access:RU"));
     assert!(story.notices("boris").is_empty(), "nobody is told by a sign alone");
