@@ -13,6 +13,8 @@ mod ways;
 #[cfg(test)]
 mod tests;
 
+use std::{collections::BTreeSet, net::SocketAddr};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -131,7 +133,18 @@ impl Past {
 
 /// Judges what was seen of one target. `outside` is what another place saw of it lately; `past` are earlier speeds, in any order.
 pub fn judge(measurement: &Measurement, control: &Control, outside: Option<&Outside>, past: &[Past]) -> Verdict {
-    let scene = Scene { measurement, control, outside };
+    judge_among(measurement, control, outside, past, &BTreeSet::new())
+}
+
+/// The same in a run in which some addresses answered, whichever target's they are.
+pub fn judge_among(
+    measurement: &Measurement,
+    control: &Control,
+    outside: Option<&Outside>,
+    past: &[Past],
+    reached: &BTreeSet<SocketAddr>,
+) -> Verdict {
+    let scene = Scene { measurement, control, outside, reached };
     let mut verdict = decide(&scene, past);
     verdict.evidence.extend(scene.notes());
     if verdict.evidence.is_empty() {

@@ -18,6 +18,8 @@ pub(super) struct Scene<'a> {
     pub(super) measurement: &'a Measurement,
     pub(super) control: &'a Control,
     pub(super) outside: Option<&'a Outside>,
+    /// Addresses that answered in this run, under whatever name.
+    pub(super) reached: &'a BTreeSet<SocketAddr>,
 }
 
 /// Whether this place's network works, by what nobody has a reason to block.

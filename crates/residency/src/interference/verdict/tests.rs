@@ -226,6 +226,19 @@ fn two_places_that_reach_nobody_agree_that_it_is_down() {
 }
 
 #[test]
+fn an_address_that_answers_another_target_is_not_blocked() {
+    let run = |measurements: Vec<Measurement>| Run { control: control(), measurements, ..Run::default() };
+    let elsewhere = Report::of(run(vec![well()]), &[], |_| Vec::new()).outside();
+    let kinds = |measurements| {
+        let report = Report::of(run(measurements), &elsewhere, |_| Vec::new());
+        report.verdicts.iter().map(|verdict| verdict.kind).collect::<Vec<_>>()
+    };
+    let unreached = || unreached(&Failure::Timeout);
+    assert_eq!(kinds(vec![unreached(), unreached()]), [Kind::AddressBlocked; 2]);
+    assert_eq!(kinds(vec![unreached(), well()]), [Kind::Inconclusive, Kind::Ok]);
+}
+
+#[test]
 fn the_name_in_the_handshake() {
     assert_eq!(kind(&named(&Failure::ConnectionReset)), Kind::SniReset);
     assert_eq!(kind(&named(&Failure::Timeout)), Kind::SniDropped);
