@@ -197,6 +197,16 @@ impl Cluster {
         &self.document
     }
 
+    /// The root key.
+    pub fn root(&self) -> &SecretKey {
+        &self.root
+    }
+
+    /// The key of a cell.
+    pub fn key(&self, cell: &str) -> &SecretKey {
+        &self.keys[cell]
+    }
+
     /// Starts a cell that does not run yet.
     async fn start(&mut self, name: &str) {
         let settings = self.settings(name);

@@ -1,7 +1,8 @@
 //! Moving house: somebody goes from this cell to another with all that is theirs, and devices stay signed in.
 //!
 //! `mod` takes orders and `work` does what is due. `leave` (with `bring` and `clear`) has the steps at the cell that is left, `arrive` (with `settle`)
-//! those at the new home, and `turn` what every cell does that knows the person. `bundle` is the vault on its way, `copies` are the rooms, `departures` whose requests wait or are passed on.
+//! those at the new home, and `turn` what every cell does that knows the person. `bundle` is the vault on its way, `copies` are the rooms, `departures` whose requests wait or are passed on,
+//! and `rescue` is for those whose home is no more.
 
 mod arrive;
 mod bring;
@@ -16,6 +17,7 @@ mod parts;
 mod plan;
 mod progress;
 mod redirect;
+mod rescue;
 mod rules;
 mod settle;
 mod turn;
@@ -45,6 +47,7 @@ use crate::{
 
 pub use arrive::Arrivals;
 pub use departures::{Departures, Way};
+pub use domicile_residency::directory::{Emergency, Rescue};
 pub use parts::MovesParts;
 pub use plan::{Plan, PlannedRoom, Target};
 pub use progress::{Count, Counted, Forbidden, ForbiddenRoom, Progress, Shown, State};

@@ -1,7 +1,7 @@
 //! Transfers in the directory: a home lets somebody go, and the decider gives them the next epoch in their new one.
 
 use domicile_core::{error::ErrorKind, locality::CellName};
-use domicile_residency::directory::{Authority, Body, History, Log, Ticket, Transfer};
+use domicile_residency::directory::{Authority, Body, History, Log, Ticket, Transfer, at_work};
 use domicile_store::{Batch, table::directory_names};
 use ruma::{OwnedUserId, UserId};
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,18 @@ impl Names {
         Ok(LetGo { user_id: user_id.to_owned(), from, to, authority })
     }
 
+    /// Somebody's last ticket, also where their home is no more: the decider knows everybody's, another cell those of people who were met.
+    pub async fn last_ticket(&self, user_id: &UserId) -> Result<Option<Ticket>> {
+        if !self.own.decides() {
+            let known = self.tickets.get(user_id);
+            return Ok(known.and_then(|history| history.tickets().last().cloned()));
+        }
+        let name = *self.hash_key().await?.hash('@', user_id.localpart()).as_bytes();
+        let held = self.store.read(move |snapshot| async move { directory_names::homes(&snapshot, &name).await });
+        let held = held.await?;
+        Ok(self.issue(user_id, &homes(held.as_deref())?)?.pop())
+    }
+
     /// Hands a transfer to the decider, and gives the user's tickets. Whoever repeats it gets the same.
     pub async fn transfer(&self, let_go: &LetGo) -> Result<Vec<Ticket>> {
         if self.own.decides() {
@@ -67,6 +79,9 @@ impl Names {
         let Some(to) = CellName::parse(to).filter(|to| document.cells.contains_key(to)) else {
             return Err(refused("there is no such cell at work"));
         };
+        if matches!(authority, Authority::Root(_)) {
+            at_work(from, document).map_err(|why| refused(&why.to_string()))?;
+        }
         let name = self.hash_key().await?.hash('@', user_id.localpart());
         for _ in 0..TRIES {
             let wanted = *name.as_bytes();

@@ -1,19 +1,30 @@
-//! GET /_domicile/admin/v1/directory and …/places (whose home is where, who decides, and how full the region's cells are)
+//! GET /_domicile/admin/v1/directory, …/places and …/emergency/{user}, POST …/rescue (whose home is where, who decides, how full the region's cells
+//! are, and a new home for people whose cell was revoked)
 
 use std::sync::Arc;
 
-use axum::{Json, Router, extract::State, routing::get};
-use domicile_app::{accounts::Users, residency::Cells};
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    routing::{get, post},
+};
+use domicile_app::{
+    accounts::{Accounts, Users},
+    moves::{Emergency, Moves, Rescue},
+    residency::Cells,
+};
 use domicile_core::error::ErrorKind;
 use serde_json::{Value, json};
 
-use super::AdminServices;
+use super::{AdminServices, users::user_id};
 use crate::error::Failure;
 
 pub(super) fn routes() -> Router<AdminServices> {
     Router::new()
         .route("/_domicile/admin/v1/directory", get(status))
         .route("/_domicile/admin/v1/directory/places", get(places))
+        .route("/_domicile/admin/v1/directory/emergency/{user}", get(emergency))
+        .route("/_domicile/admin/v1/directory/rescue", post(rescue))
 }
 
 async fn status(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {
@@ -30,6 +41,20 @@ async fn status(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure>
 
 async fn places(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {
     Ok(Json(json!({ "places": cells(&users)?.placement.places().await })))
+}
+
+async fn emergency(
+    State(accounts): State<Arc<Accounts>>,
+    State(moves): State<Arc<Moves>>,
+    Path(user): Path<String>,
+) -> Result<Json<Emergency>, Failure> {
+    Ok(Json(moves.emergency(&user_id(&accounts, &user)?).await?))
+}
+
+async fn rescue(State(moves): State<Arc<Moves>>, Json(rescue): Json<Rescue>) -> Result<Json<Value>, Failure> {
+    let user_id = rescue.user_id.clone();
+    moves.rescue(rescue).await?;
+    Ok(Json(json!({ "user_id": user_id })))
 }
 
 fn cells(users: &Users) -> Result<&Cells, Failure> {

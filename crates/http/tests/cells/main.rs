@@ -10,6 +10,7 @@ mod keys;
 mod moves;
 mod names;
 mod placement;
+mod rescue;
 mod rotation;
 mod rules;
 mod stolen;

@@ -3,10 +3,12 @@
 //! A name is taken by an entry of the decider's log; the ticket says the same with the name in it. The log itself has keyed hashes of names,
 //! so that who reads it without the key learns no name.
 
+mod emergency;
 mod log;
 mod name;
 mod ticket;
 
+pub use emergency::{Emergency, NoEmergency, Rescue, at_work};
 pub use log::{Body, Broken, Entry, Log, Taken, Tip};
 pub use name::{HashKey, NameHash};
 pub use ticket::{Authority, History, Ticket, TicketError, Transfer};

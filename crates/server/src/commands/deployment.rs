@@ -1,7 +1,8 @@
-//! `domicile deployment`: init, sign, check.
+//! `domicile deployment`: init, sign, let-go, check.
 
 mod check;
 mod init;
+mod let_go;
 mod sign;
 
 use clap::Subcommand;
@@ -13,6 +14,8 @@ pub(super) enum DeploymentCommand {
     Init(Box<init::Init>),
     /// Sign the document with the root key, after a change.
     Sign(sign::Sign),
+    /// Sign with the root key that somebody whose home was revoked gets another one.
+    LetGo(let_go::LetGo),
     /// Tell everything that is wrong with the document.
     Check(check::Check),
 }
@@ -21,6 +24,7 @@ pub(super) fn run(command: &DeploymentCommand) -> anyhow::Result<()> {
     match command {
         DeploymentCommand::Init(init) => init::run(init),
         DeploymentCommand::Sign(sign) => sign::run(sign),
+        DeploymentCommand::LetGo(let_go) => let_go::run(let_go),
         DeploymentCommand::Check(check) => check::run(check),
     }
 }

@@ -1,5 +1,11 @@
-//! `domicile directory`: status, places.
+//! `domicile directory`: status, places, transfer.
 
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
 use axum::http::Method;
 use clap::Subcommand;
 use domicile_core::{config::Config, plural::counted};
@@ -25,13 +31,45 @@ pub(super) enum DirectoryCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Give somebody whose cell was revoked a home here: writes what the root key has to sign (`domicile deployment let-go`), or takes it signed.
+    Transfer {
+        /// The account.
+        #[arg(required_unless_present = "signed", conflicts_with = "signed")]
+        user: Option<String>,
+        /// What `domicile deployment let-go` wrote.
+        #[arg(long, value_name = "FILE")]
+        signed: Option<PathBuf>,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub(super) async fn run(config: &Config, command: DirectoryCommand) -> anyhow::Result<()> {
     match command {
         DirectoryCommand::Status { json } => status(config, json).await,
         DirectoryCommand::Places { json } => places(config, json).await,
+        DirectoryCommand::Transfer { user, signed: None, .. } => {
+            let path = format!("{PATH}/emergency/{}", user.unwrap_or_default());
+            say(&ask(config, Method::GET, &path, &Value::Null).await?.to_string())
+        }
+        DirectoryCommand::Transfer { signed: Some(signed), json, .. } => take(config, &signed, json).await,
     }
+}
+
+/// Takes somebody in.
+async fn take(config: &Config, signed: &Path, json: bool) -> anyhow::Result<()> {
+    let text = fs::read_to_string(signed).with_context(|| format!("cannot read {}", signed.display()))?;
+    let signed: Value = serde_json::from_str(&text)
+        .with_context(|| format!("{} is not what `domicile deployment let-go` writes", signed.display()))?;
+    let taken = ask(config, Method::POST, &format!("{PATH}/rescue"), &signed).await?;
+    if json {
+        return say(&taken.to_string());
+    }
+    let user = taken["user_id"].as_str().unwrap_or_default();
+    say(&format!(
+        "{user} is at home here. Nothing of what was stored at their old home came along. `domicile user passwd {user}` gives them a password."
+    ))
 }
 
 async fn places(config: &Config, json: bool) -> anyhow::Result<()> {

@@ -1,12 +1,13 @@
 //! How long to leave a destination alone that was not reached.
 
 use domicile_core::{
-    clock::{DAY_MS, MINUTE_MS, SECOND_MS},
+    clock::{DAY_MS, SECOND_MS},
     rng::{self, Rng},
 };
 
-/// The rest after the first failure, and the longest.
-const FIRST_MS: i64 = MINUTE_MS;
+/// The rest after the first failure, and the longest. A server that is started again is away for some seconds, and one that is no more has as many
+/// attempts in its first minutes as this has doublings.
+const FIRST_MS: i64 = 5 * SECOND_MS;
 const LONGEST_MS: i64 = DAY_MS;
 /// The rest of a destination that has too much to do and does not tell for how long.
 const BUSY_MS: i64 = 10 * SECOND_MS;
@@ -38,11 +39,11 @@ mod tests {
     fn rests_grow_to_a_day_and_differ() {
         let rng = SeededRng::new(7);
         let mut rests: Vec<i64> = (0..50).map(|_| after_failures(1, &rng)).collect();
-        assert!(rests.iter().all(|rest| (48_000..=72_000).contains(rest)), "{rests:?}");
+        assert!(rests.iter().all(|rest| (4_000..=6_000).contains(rest)), "{rests:?}");
         rests.dedup();
         assert!(rests.len() > 10, "{rests:?}");
-        assert!((6..=10).contains(&(after_failures(4, &rng) / MINUTE_MS)));
-        for failures in [12, 40, i64::MAX] {
+        assert!((32..=48).contains(&(after_failures(4, &rng) / SECOND_MS)));
+        for failures in [16, 40, i64::MAX] {
             assert!((19 * HOUR_MS..=DAY_MS).contains(&after_failures(failures, &rng)), "{failures}");
         }
         assert_eq!((as_told(Some(0)), as_told(None), as_told(Some(i64::MAX))), (SECOND_MS, BUSY_MS, DAY_MS));

@@ -1,0 +1,82 @@
+//! Somebody whose home was revoked gets another one by the root key's word. What was in the home that is no more is lost with it: the account
+//! begins without a password, devices and settings, in the rooms of which there is a copy here.
+
+use std::collections::HashMap;
+
+use domicile_core::locality::Locality;
+use domicile_residency::directory::{Emergency, Rescue, at_work};
+use domicile_store::{Batch, catalogue, table::user_words, table::users, walk};
+use ruma::UserId;
+
+use super::{Arrivals, Moves};
+use crate::{
+    Error, Result,
+    accounts::user_directory,
+    error::{forbidden, not_found},
+    residency::LetGo,
+};
+
+/// What is known here of somebody who was met, and stays.
+const STAYS: &[&str] = &["users", "memberships", "receipts", "stripped_states", "access_log"];
+
+impl Moves {
+    /// What the root key has to sign so that somebody whose home was revoked is at home here.
+    pub async fn emergency(&self, user_id: &UserId) -> Result<Emergency> {
+        let cells = self.arrivals()?.cells()?;
+        let last = cells.names.last_ticket(user_id).await?;
+        let last = last.ok_or_else(|| {
+            not_found(format!("Nobody here has met {user_id}; the cell that decides names knows of everybody."))
+        })?;
+        let own = cells.own.name();
+        if last.home == own.as_str() {
+            return Err(forbidden(format!("{user_id} is at home here.")));
+        }
+        Emergency::after(&last, own, cells.own.document()).map_err(|why| forbidden(why.to_string()))
+    }
+
+    /// Takes somebody in by what the root key has signed. It can be done again.
+    pub async fn rescue(&self, rescue: Rescue) -> Result<()> {
+        let arrivals = self.arrivals()?;
+        let cells = arrivals.cells()?;
+        let Rescue { user_id, from, to, authority } = rescue;
+        if to != cells.own.name().as_str() {
+            return Err(forbidden(format!("It is signed for the cell {to}: bring it there.")));
+        }
+        at_work(&from, cells.own.document()).map_err(|why| forbidden(why.to_string()))?;
+        let tickets = cells.names.transfer(&LetGo { user_id: user_id.clone(), from, to, authority }).await?;
+        arrivals.adopt(&user_id, tickets).await
+    }
+}
+
+impl Arrivals {
+    async fn adopt(&self, user_id: &UserId, tickets: Vec<domicile_residency::directory::Ticket>) -> Result<()> {
+        let cells = self.cells()?;
+        let history = cells.tickets.check(tickets)?;
+        let history = history.filter(|history| history.home().as_ref() == Some(cells.own.name()));
+        let history = history.ok_or_else(|| forbidden("The directory does not say that their home is here."))?;
+        if self.turner.users.localities().of(user_id) == Locality::Here {
+            return Ok(());
+        }
+        let user_num = self.turner.users.num_or_new(user_id).await?;
+        let user_num = user_num.ok_or_else(|| Error::internal("somebody who is taken in has no number"))?;
+        self.vaults.keystore.create(user_num).await?;
+        let mut batch = Batch::new();
+        for table in catalogue::tables().into_iter().rev() {
+            if !STAYS.contains(&table.name) {
+                walk::erase::remove(&mut batch, table, user_num);
+            }
+        }
+        users::arrive(&mut batch, user_num);
+        user_words::replace(&mut batch, user_num, &user_directory::words(user_id.localpart(), None));
+        // Devices that they had are nobody's any more.
+        self.device_lists.changed(&mut batch, user_num, &[]);
+        self.turner.turn(user_id, history, &batch, &HashMap::new()).await?;
+        let others = cells.own.document().cells.keys().filter(|cell| *cell != cells.own.name());
+        for cell in others {
+            cells.tickets.note_stale(cell.clone(), user_id.to_owned());
+        }
+        self.device_lists.announce(user_num);
+        self.wakers.wake(user_num);
+        Ok(())
+    }
+}
