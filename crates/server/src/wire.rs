@@ -92,7 +92,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let blocklists = blocklists::wire(settings.blocklists, &store, client.clone(), surroundings);
     let probes = probe::wire(settings.probe, &trust, &client, &store, surroundings);
     let (asking, webhooks) = ((Arc::clone(&federation.peers), client.clone()), client.clone());
-    let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, surroundings).await?);
+    let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, known, surroundings).await?);
     let backups = media::backups(&store, &server_name, surroundings).await?;
     let evidence = evidence::wire(settings.declared, &store, &localities, surroundings);
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));

@@ -37,8 +37,10 @@ impl Media {
         if !self.is_ours(server_name) {
             return self.download_remote(server_name, media_id, wait).await;
         }
-        let found = self.find(server_name, media_id, wait).await?;
-        self.open(found).await
+        match self.find(server_name, media_id, wait).await {
+            Err(error) if is_elsewhere(&error) => self.download_elsewhere(media_id, wait).await,
+            found => self.open(found?).await,
+        }
     }
 
     pub(super) async fn open(&self, found: Found) -> Result<Download> {
@@ -85,6 +87,11 @@ impl Media {
             let _rung_or_not = tokio::time::timeout(LOOK.min(deadline - now), arrived).await;
         }
     }
+}
+
+/// Whether what is the deployment's own, and not here, may be in another cell.
+pub(super) fn is_elsewhere(error: &Error) -> bool {
+    matches!(error, Error::Matrix(error) if error.kind == ErrorKind::NotFound)
 }
 
 fn gone() -> Error {

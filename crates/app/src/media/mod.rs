@@ -1,6 +1,7 @@
-//! Media: uploaded by people, stored sealed, given to whoever is logged in and knows the address.
+//! Media: uploaded by people, stored sealed, given to whoever is logged in and knows the address, and to other cells and servers by the rules (`cells`).
 
 pub mod blobs;
+mod cells;
 mod download;
 mod picture;
 pub mod remote;
@@ -20,12 +21,15 @@ use ruma::{OwnedServerName, ServerName};
 use tokio::sync::{Notify, Semaphore};
 
 pub use blobs::{Blobs, ByteStream};
+pub use cells::{HandleQuestion, OtherCells, WHOSE};
 pub use download::Download;
 pub use picture::Method;
 pub use remote::{Fetcher, RemoteCache, RemoteMedia};
 pub use sealed_blobs::SealedBlobs;
 pub use thumbnail::Wanted;
 pub use upload::{Described, Reserved};
+
+use crate::residency::Localities;
 
 /// What the operator can choose.
 #[derive(Clone, Debug)]
@@ -73,6 +77,10 @@ pub struct MediaParts {
     pub settings: MediaSettings,
     /// Media of other servers.
     pub remote: RemoteMedia,
+    /// Whose home is where.
+    pub localities: Arc<Localities>,
+    /// The other cells of the deployment, if there are any.
+    pub other_cells: Option<OtherCells>,
 }
 
 /// Keeps media.
@@ -85,6 +93,8 @@ pub struct Media {
     server_name: OwnedServerName,
     settings: MediaSettings,
     remote: RemoteMedia,
+    localities: Arc<Localities>,
+    other_cells: Option<OtherCells>,
     /// Rings when awaited media has come.
     arrived: Notify,
     /// Places at the work bench.
@@ -94,9 +104,23 @@ pub struct Media {
 impl Media {
     /// Media of its parts.
     pub fn new(parts: MediaParts) -> Self {
-        let MediaParts { store, blobs, keystore, clock, rng, server_name, settings, remote } = parts;
+        let MediaParts { store, blobs, keystore, clock, rng, server_name, settings, remote, localities, other_cells } =
+            parts;
         let thumbnails = Semaphore::new(settings.thumbnails_at_once.max(1));
-        Self { store, blobs, keystore, clock, rng, server_name, settings, remote, arrived: Notify::new(), thumbnails }
+        Self {
+            store,
+            blobs,
+            keystore,
+            clock,
+            rng,
+            server_name,
+            settings,
+            remote,
+            localities,
+            other_cells,
+            arrived: Notify::new(),
+            thumbnails,
+        }
     }
 
     /// The name of this server, whose media lies here.
@@ -114,7 +138,7 @@ impl Media {
         self.settings.upload_bytes
     }
 
-    /// Whether media of a server lies here.
+    /// Whether media of a server is the deployment's own.
     fn is_ours(&self, server_name: &ServerName) -> bool {
         server_name == self.server_name
     }

@@ -13,7 +13,7 @@ use ruma::ServerName;
 
 use super::{
     Download, Media,
-    download::Found,
+    download::{Found, is_elsewhere},
     picture::{self, Made, Method, Picture, Size},
 };
 use crate::{Error, Result};
@@ -42,12 +42,22 @@ impl Media {
         wanted: Wanted,
     ) -> Result<Download> {
         if wanted.width == 0 || wanted.height == 0 {
-            return Err(ErrorKind::InvalidParam.with("A thumbnail has at least one pixel each way.").into());
+            return Err(no_pixels());
         }
         if !self.is_ours(server_name) {
             return self.thumbnail_remote(server_name, media_id, wait, wanted).await;
         }
-        let found = self.find(server_name, media_id, wait).await?;
+        match self.find(server_name, media_id, wait).await {
+            Err(error) if is_elsewhere(&error) => self.thumbnail_elsewhere(media_id, wait, wanted).await,
+            found => self.thumbnail_here(found?, wanted).await,
+        }
+    }
+
+    /// The same of media that is here.
+    pub(super) async fn thumbnail_here(&self, found: Found, wanted: Wanted) -> Result<Download> {
+        if wanted.width == 0 || wanted.height == 0 {
+            return Err(no_pixels());
+        }
         let Some(size) = Size::at_least(wanted.method, wanted.width, wanted.height) else {
             return self.open(found).await;
         };
@@ -129,6 +139,10 @@ impl Media {
             content: stream::iter([Ok(content)]).boxed(),
         })
     }
+}
+
+fn no_pixels() -> Error {
+    ErrorKind::InvalidParam.with("A thumbnail has at least one pixel each way.").into()
 }
 
 async fn making(source: Vec<u8>, method: Method, size: Size) -> Made {

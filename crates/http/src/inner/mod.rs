@@ -3,6 +3,7 @@
 mod door;
 mod gateway;
 mod load;
+mod media;
 mod moves;
 mod names;
 mod pass;
@@ -17,6 +18,7 @@ pub fn routes(services: &Services) -> Router<Services> {
         .merge(gateway::routes(services))
         .merge(door::routes())
         .merge(load::routes())
+        .merge(media::routes())
         .merge(moves::routes())
         .merge(pass::routes(services))
 }

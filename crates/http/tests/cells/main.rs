@@ -7,6 +7,7 @@ mod door;
 mod gateway;
 mod homes;
 mod keys;
+mod media;
 mod moves;
 mod names;
 mod placement;

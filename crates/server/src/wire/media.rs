@@ -6,14 +6,15 @@ use anyhow::Context;
 use domicile_app::{
     admin::{BackupParts, Backups},
     federation::Peers,
-    media::{Fetcher, Media, MediaParts, MediaSettings, RemoteCache, RemoteMedia, SealedBlobs},
+    media::{Fetcher, Media, MediaParts, MediaSettings, OtherCells, RemoteCache, RemoteMedia, SealedBlobs},
+    residency::Localities,
 };
 use domicile_core::config;
 use domicile_egress::Client;
 use domicile_store::{Blobs, Store};
 use ruma::ServerName;
 
-use super::Surroundings;
+use super::{Surroundings, deployment::OwnLink};
 
 /// The folder beside that of media with what is kept of other servers' files. It is in no backup.
 const REMOTE: &str = "remote-media";
@@ -23,6 +24,7 @@ pub(super) async fn wire(
     store: &Store,
     server_name: &ServerName,
     (peers, client): (Arc<Peers>, Client),
+    (cells, localities): (Option<&OwnLink>, &Arc<Localities>),
     surroundings: &Surroundings,
 ) -> anyhow::Result<Media> {
     let files = Blobs::open(surroundings.media.clone()).await.context("cannot open the folder of media")?;
@@ -46,6 +48,8 @@ pub(super) async fn wire(
         server_name: server_name.to_owned(),
         settings,
         remote: RemoteMedia::new(Fetcher::new(peers, client, config.max_remote.0), cache),
+        localities: Arc::clone(localities),
+        other_cells: cells.map(|cells| OtherCells::new(Arc::clone(localities), Arc::clone(&cells.link), clock())),
     }))
 }
 

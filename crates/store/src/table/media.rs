@@ -70,6 +70,14 @@ pub async fn by_id(snapshot: &Snapshot, media_id: &str) -> Result<Option<Media>,
     row.as_ref().map(media).transpose()
 }
 
+/// Whether there is media whose id begins so, letters and digits.
+pub async fn begins(snapshot: &Snapshot, beginning: &str) -> Result<bool, StoreError> {
+    // Ids are letters, digits, hyphens and underscores: all of them stand before the tilde.
+    let end = format!("{beginning}~");
+    let sql = "SELECT 1 FROM media WHERE media_id >= $1 AND media_id < $2 LIMIT 1";
+    Ok(snapshot.query_opt(sql, &params![beginning, end.as_str()]).await?.is_some())
+}
+
 /// At most `limit` of what a user uploaded or is about to, after an id.
 pub async fn of_user(
     snapshot: &Snapshot,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use domicile_core::error::ErrorKind;
+use domicile_core::{error::ErrorKind, locality::is_cell};
 use domicile_egress::{
     Client,
     client::Bounds,
@@ -37,7 +37,7 @@ const TEXT_BYTES: usize = 255;
 
 /// A file that was fetched.
 #[derive(Clone, Debug)]
-pub(super) struct File {
+pub(in crate::media) struct File {
     pub(super) content: Bytes,
     pub(super) content_type: Option<String>,
     pub(super) filename: Option<String>,
@@ -64,14 +64,14 @@ impl Fetcher {
     }
 
     /// A file.
-    pub(super) async fn file(&self, key: &Key, wait: Duration) -> Result<File> {
+    pub(in crate::media) async fn file(&self, key: &Key, wait: Duration) -> Result<File> {
         let _place = self.places.acquire().await.map_err(Error::internal)?;
         let (server, bounds) = (&key.server_name, self.bounds(wait));
         let mut request = get_content::v1::Request::new(key.media_id.clone());
         request.timeout_ms = wait;
         match self.peers.ask(server, request, bounds).await {
             Ok(answer) => self.arrived(server, answer.content, bounds).await,
-            Err(error) if is_unknown(&error) => {
+            Err(error) if is_unknown(&error) && !is_cell(server) => {
                 let path = format!("/_matrix/media/v3/download/{server}/{}", key.media_id);
                 let query = format!("allow_remote=false&allow_redirect=true&timeout_ms={}", wait.as_millis());
                 self.old(server, &format!("{path}?{query}"), bounds).await
@@ -81,7 +81,13 @@ impl Fetcher {
     }
 
     /// A thumbnail.
-    pub(super) async fn thumbnail(&self, key: &Key, method: Method, size: Size, wait: Duration) -> Result<File> {
+    pub(in crate::media) async fn thumbnail(
+        &self,
+        key: &Key,
+        method: Method,
+        size: Size,
+        wait: Duration,
+    ) -> Result<File> {
         let _place = self.places.acquire().await.map_err(Error::internal)?;
         let (server, bounds) = (&key.server_name, self.bounds(wait));
         let (width, height) = (UInt::from(size.width), UInt::from(size.height));
@@ -94,7 +100,7 @@ impl Fetcher {
         request.animated = Some(false);
         match self.peers.ask(server, request, bounds).await {
             Ok(answer) => self.arrived(server, answer.content, bounds).await,
-            Err(error) if is_unknown(&error) => {
+            Err(error) if is_unknown(&error) && !is_cell(server) => {
                 let path = format!("/_matrix/media/v3/thumbnail/{server}/{}", key.media_id);
                 let shape = format!("width={width}&height={height}&method={}", method.as_str());
                 let query = format!("{shape}&allow_remote=false&allow_redirect=true&timeout_ms={}", wait.as_millis());
@@ -111,7 +117,9 @@ impl Fetcher {
                 let filename = content.content_disposition.and_then(|disposition| disposition.filename);
                 self.checked(Bytes::from(content.file), content.content_type, filename)
             }
-            FileOrLocation::Location(address) => self.elsewhere(server, &address, bounds).await,
+            // A cell has its files itself, and points nowhere.
+            FileOrLocation::Location(address) if !is_cell(server) => self.elsewhere(server, &address, bounds).await,
+            _ if is_cell(server) => Err(refused(server, PeerError::Nonsense("it sent no file".to_owned()))),
             _ => Err(ErrorKind::BadGateway.with(format!("{server} answered with something unknown.")).into()),
         }
     }
@@ -165,6 +173,9 @@ fn is_unknown(error: &PeerError) -> bool {
 
 fn refused(server: &ServerName, error: PeerError) -> Error {
     match error {
+        // Nobody is told the name of a cell.
+        PeerError::Matrix { status: 400, text, .. } if is_cell(server) => ErrorKind::BadRequest.with(text).into(),
+        PeerError::Matrix { status: 413, text, .. } if is_cell(server) => ErrorKind::TooLarge.with(text).into(),
         PeerError::Matrix { status: 504, errcode, .. } if errcode == "M_NOT_YET_UPLOADED" => {
             ErrorKind::NotYetUploaded.with("The media is awaited, and has not come yet: try again.").into()
         }

@@ -51,6 +51,11 @@ impl RemoteMedia {
         Self { fetcher, cache, missing, fetching: OneAtATime::default() }
     }
 
+    /// What fetches files of others.
+    pub(super) fn fetcher(&self) -> &Fetcher {
+        &self.fetcher
+    }
+
     /// Removes what has been kept long enough. Gives how many files it was.
     pub async fn forget(&self) -> Result<usize> {
         self.cache.forget().await
@@ -182,7 +187,7 @@ fn key(server_name: &ServerName, media_id: &str, variant: &str) -> Result<Key> {
     Ok(Key { server_name: server_name.to_owned(), media_id: media_id.to_owned(), variant: variant.to_owned() })
 }
 
-fn given(file: File) -> Download {
+pub(super) fn given(file: File) -> Download {
     Download {
         content_type: file.content_type,
         filename: file.filename,

@@ -11,5 +11,5 @@ use crate::{error::Failure, federation::extract::Peer};
 /// Gives media of this server.
 pub(super) async fn get_content(State(media): State<Arc<Media>>, request: Peer<Request>) -> Result<Response, Failure> {
     let Request { media_id, timeout_ms, .. } = request.body;
-    Ok(super::answer(media.download(media.server_name(), &media_id, timeout_ms).await?, &media))
+    Ok(super::answer(media.download_for(&request.origin, &media_id, timeout_ms).await?, &media))
 }

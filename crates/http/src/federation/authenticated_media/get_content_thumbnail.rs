@@ -20,6 +20,6 @@ pub(super) async fn get_content_thumbnail(
     };
     let side = |number: ruma::UInt| u32::try_from(u64::from(number)).unwrap_or(u32::MAX);
     let wanted = Wanted { method, width: side(body.width), height: side(body.height) };
-    let download = media.thumbnail(media.server_name(), &body.media_id, body.timeout_ms, wanted).await?;
+    let download = media.thumbnail_for(&request.origin, &body.media_id, body.timeout_ms, wanted).await?;
     Ok(super::answer(download, &media))
 }

@@ -1,0 +1,220 @@
+//! Media of people whose home is another cell: asked of that cell when somebody here wants to see it, given on, and kept nowhere here.
+//!
+//! An address says nothing of the cell, so the others are asked whose it is, by the beginning of its id: the rest, without which nobody can read
+//! it, goes to the cell alone that has it. And what a cell gives others is bounded by the rules between their regions.
+
+use std::{sync::Arc, time::Duration};
+
+use domicile_core::{
+    clock::Clock,
+    error::{ErrorKind, MatrixError},
+    locality::{CellName, Destination},
+};
+use domicile_residency::{
+    deployment::{Cell, Profiles},
+    flow::{self, Rule},
+};
+use domicile_store::table::{media, profile_fields};
+use futures::TryStreamExt as _;
+use quick_cache::sync::Cache;
+use ruma::ServerName;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use super::{Download, LONGEST_WAIT, Media, Wanted, download::Found, is_media_id, picture::Size, remote::Key};
+use crate::{
+    Error, Result,
+    error::not_found,
+    federation::Kept,
+    residency::{Cells, Has, InnerLink, Localities, Whose, whose},
+};
+
+/// Where a cell is asked whether media is one of its own.
+pub const WHOSE: &str = "/_domicile/inner/v1/media/whose";
+/// Letters of an id by which a cell is found: 71 bits of 190.
+const HANDLE: usize = 12;
+/// Shortest id of which that leaves enough to keep a secret.
+const SHORTEST: usize = 24;
+/// Where what is, for so many.
+const PLACES: usize = 50_000;
+/// How long it is remembered that something is nowhere, in milliseconds, and for how many.
+const MISSING: (i64, usize) = (60_000, 10_000);
+/// What is asked for at once.
+const ASKED: usize = 64;
+
+/// Media of which is asked.
+#[derive(Debug, Deserialize)]
+pub struct HandleQuestion {
+    /// The beginning of its id.
+    pub handle: String,
+}
+
+/// The cells where media may be that is not here.
+pub struct OtherCells {
+    localities: Arc<Localities>,
+    link: Arc<InnerLink>,
+    places: Cache<String, CellName>,
+    missing: Kept<String, ()>,
+    asking: Semaphore,
+}
+
+impl OtherCells {
+    /// Those to which `link` leads.
+    pub fn new(localities: Arc<Localities>, link: Arc<InnerLink>, clock: Arc<dyn Clock>) -> Self {
+        let (places, missing) = (Cache::new(PLACES), Kept::new(clock, MISSING.1));
+        Self { localities, link, places, missing, asking: Semaphore::new(ASKED) }
+    }
+
+    fn cells(&self) -> Result<&Cells> {
+        self.localities.cells().ok_or_else(|| Error::internal("this server is no cell of a deployment"))
+    }
+
+    /// The cell that has media.
+    async fn find(&self, media_id: &str) -> Result<CellName> {
+        if let Some(cell) = self.places.get(media_id) {
+            return Ok(cell);
+        }
+        if media_id.len() < SHORTEST || self.missing.get(media_id).is_some() {
+            return Err(gone());
+        }
+        let handle = media_id.get(..HANDLE).ok_or_else(gone)?.to_owned();
+        let own = &self.cells()?.own;
+        let document = own.document();
+        let may = |name: &CellName, cell: &Cell| {
+            name != own.name() && flow::between(document, own.region(), &cell.region).rule != Rule::Forbid
+        };
+        let others =
+            document.cells.iter().filter(|(name, cell)| may(name, cell)).map(|(name, _)| name.clone()).collect();
+        let _place = self.asking.try_acquire().map_err(|_| MatrixError::limit_exceeded(1_000))?;
+        match whose(&self.link, others, WHOSE, json!({ "handle": handle })).await {
+            Whose::Of(cell) => {
+                self.places.insert(media_id.to_owned(), cell.clone());
+                Ok(cell)
+            }
+            Whose::Nobodys => {
+                self.missing.put(media_id.to_owned(), (), MISSING.0);
+                Err(gone())
+            }
+            Whose::Unknown => {
+                let text = "The part of this service in which this has its home cannot be reached at the moment: try again later.";
+                Err(ErrorKind::BadGateway.with(text).into())
+            }
+        }
+    }
+}
+
+fn gone() -> Error {
+    not_found("There is no such media.")
+}
+
+fn is_gone<T>(result: &Result<T>) -> bool {
+    matches!(result, Err(Error::Matrix(error)) if error.kind == ErrorKind::NotFound)
+}
+
+impl Media {
+    /// Whether an id with this beginning is of media here, which another cell was shown.
+    pub async fn has(&self, question: HandleQuestion) -> Result<Has> {
+        if question.handle.len() != HANDLE || !is_media_id(&question.handle) {
+            return Err(ErrorKind::InvalidParam.with("This is not the beginning of an id.").into());
+        }
+        let read = self.store.read(move |snapshot| async move { media::begins(&snapshot, &question.handle).await });
+        Ok(Has { ours: read.await? })
+    }
+
+    /// The content of media for another server or cell, whose name `origin` is.
+    pub async fn download_for(&self, origin: &ServerName, media_id: &str, wait: Duration) -> Result<Download> {
+        let found = self.find(&self.server_name, media_id, wait).await?;
+        self.check_crosses(origin, &found).await?;
+        self.open(found).await
+    }
+
+    /// The same of a thumbnail.
+    pub async fn thumbnail_for(
+        &self,
+        origin: &ServerName,
+        media_id: &str,
+        wait: Duration,
+        wanted: Wanted,
+    ) -> Result<Download> {
+        let found = self.find(&self.server_name, media_id, wait).await?;
+        self.check_crosses(origin, &found).await?;
+        self.thumbnail_here(found, wanted).await
+    }
+
+    /// Whether media of this cell may be given to another cell or server. Under `encrypted_only` it must be ciphertext, or the picture that its owner shows of
+    /// themselves, where the region shows that.
+    async fn check_crosses(&self, origin: &ServerName, found: &Found) -> Result<()> {
+        let Some(cells) = self.localities.cells() else { return Ok(()) };
+        let document = cells.own.document();
+        let decision = flow::to_destination(document, cells.own.region(), &Destination::of_peer(origin));
+        match decision.rule {
+            Rule::Allow => return Ok(()),
+            Rule::Forbid => return Err(ErrorKind::Forbidden.with(decision.reason).into()),
+            Rule::EncryptedOnly => {}
+        }
+        let shows = document.regions.get(cells.own.region()).map(|policy| policy.profiles);
+        if shows == Some(Profiles::InRooms) && self.is_picture_of_owner(found).await? {
+            return Ok(());
+        }
+        let mut content = self.blobs.open(found.row.user_num, found.hash.clone()).await?.ok_or_else(gone)?;
+        let mut sample = Vec::with_capacity(flow::SAMPLE);
+        while let Some(piece) = content.try_next().await.map_err(Error::internal)? {
+            sample.extend_from_slice(&piece[..piece.len().min(flow::SAMPLE - sample.len())]);
+            if sample.len() == flow::SAMPLE {
+                break;
+            }
+        }
+        if flow::looks_encrypted(found.row.content_type.as_deref(), &sample) {
+            return Ok(());
+        }
+        let text = "This file is not encrypted, and only what is encrypted may be shared with you.";
+        Err(ErrorKind::Forbidden.with(text).into())
+    }
+
+    async fn is_picture_of_owner(&self, found: &Found) -> Result<bool> {
+        let owner = found.row.user_num;
+        let fields = self.store.read(move |snapshot| async move { profile_fields::of_user(&snapshot, owner).await });
+        let uri = serde_json::Value::from(format!("mxc://{}/{}", self.server_name, found.row.media_id)).to_string();
+        Ok(fields.await?.into_iter().any(|(field, value)| field == "avatar_url" && value == uri))
+    }
+
+    /// Media that is not here, of the cell that has it. It may have moved since it was asked for last.
+    pub(super) async fn download_elsewhere(&self, media_id: &str, wait: Duration) -> Result<Download> {
+        let (first, others) = (self.file_elsewhere(media_id, None, wait).await, &self.other_cells);
+        match others {
+            Some(others) if is_gone(&first) && others.places.remove(media_id).is_some() => {
+                self.file_elsewhere(media_id, None, wait).await
+            }
+            _ => first,
+        }
+    }
+
+    /// The same of a thumbnail, which its home makes.
+    pub(super) async fn thumbnail_elsewhere(&self, media_id: &str, wait: Duration, wanted: Wanted) -> Result<Download> {
+        let Some(size) = Size::at_least(wanted.method, wanted.width, wanted.height) else {
+            return self.download_elsewhere(media_id, wait).await;
+        };
+        let (shape, others) = (Some((wanted, size)), &self.other_cells);
+        let first = self.file_elsewhere(media_id, shape, wait).await;
+        match others {
+            Some(others) if is_gone(&first) && others.places.remove(media_id).is_some() => {
+                self.file_elsewhere(media_id, shape, wait).await
+            }
+            _ => first,
+        }
+    }
+
+    async fn file_elsewhere(&self, media_id: &str, shape: Option<(Wanted, Size)>, wait: Duration) -> Result<Download> {
+        let others = self.other_cells.as_ref().filter(|_| is_media_id(media_id)).ok_or_else(gone)?;
+        let cell = Destination::Cell(others.find(media_id).await?);
+        let key =
+            Key { server_name: cell.peer_name().to_owned(), media_id: media_id.to_owned(), variant: String::new() };
+        let (fetcher, wait) = (self.remote.fetcher(), wait.min(LONGEST_WAIT));
+        let file = match shape {
+            Some((wanted, size)) => fetcher.thumbnail(&key, wanted.method, size, wait).await?,
+            None => fetcher.file(&key, wait).await?,
+        };
+        Ok(super::remote::given(file))
+    }
+}
