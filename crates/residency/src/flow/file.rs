@@ -7,27 +7,34 @@ const COUNTED: usize = 1_024;
 /// The largest sum of deviations (chi-squared with 255 degrees of freedom) of what may be ciphertext. Ciphertext is above it once in many billions of times:
 /// its mean is 255, its standard deviation 22.6.
 const DEVIATION: u64 = 480;
-/// Beginnings of files that look as random as ciphertext, being compressed.
-const KNOWN: [&[u8]; 22] = [
-    b"\xff\xd8\xff",
+/// From how many bytes on a text is no chance: ciphertext of that length is valid UTF-8 less than once in many millions of times.
+const TEXT: usize = 32;
+/// Beginnings of files that look as random as ciphertext, being compressed. Ciphertext begins like one of these once in a hundred million times.
+const KNOWN: [&[u8]; 27] = [
+    b"\xff\xd8\xff\xe0",
+    b"\xff\xd8\xff\xe1",
+    b"\xff\xd8\xff\xe2",
+    b"\xff\xd8\xff\xdb",
+    b"\xff\xd8\xff\xee",
     b"\x89PNG",
     b"GIF8",
     b"RIFF",
     b"OggS",
     b"fLaC",
-    b"ID3",
+    b"ID3\x02",
+    b"ID3\x03",
+    b"ID3\x04",
     b"%PDF",
     b"PK\x03\x04",
     b"PK\x05\x06",
-    b"\x1f\x8b\x08",
-    b"BZh",
-    b"\xfd7zXZ\x00",
-    b"7z\xbc\xaf\x27\x1c",
+    b"\x1f\x8b\x08\x00",
+    b"\x1f\x8b\x08\x08",
+    b"BZh9",
+    b"\xfd7zX",
+    b"7z\xbc\xaf",
     b"\x28\xb5\x2f\xfd",
-    b"Rar!\x1a\x07",
+    b"Rar!",
     b"\x1a\x45\xdf\xa3",
-    b"\x00\x00\x01\xba",
-    b"\xff\x0a",
     b"\x00\x00\x00\x0cJXL",
     b"II*\x00",
     b"MM\x00*",
@@ -46,8 +53,7 @@ pub fn looks_encrypted(content_type: Option<&str>, sample: &[u8]) -> bool {
         return false;
     }
     if sample.len() < COUNTED {
-        // Eight random bytes are text once in thousands of times; what is shorter says nothing.
-        return sample.len() < 8 || std::str::from_utf8(sample).is_err();
+        return sample.len() < TEXT || std::str::from_utf8(sample).is_err();
     }
     let mut counts = [0_u64; 256];
     for byte in sample {
@@ -85,7 +91,7 @@ mod tests {
     #[test]
     fn what_can_be_read_is_not() {
         let text = "The quick brown fox jumps over the lazy dog. ".repeat(100);
-        for length in [8, 100, 1_024, 4_000] {
+        for length in [TEXT, 100, 1_024, 4_000] {
             assert!(!looks_encrypted(None, &text.as_bytes()[..length]), "{length}");
         }
         assert!(!looks_encrypted(None, "Привет, мир! ".repeat(200).as_bytes()));
