@@ -1,7 +1,7 @@
 //! What may be copied from one region's people into another region, and what may not, each with a sentence that says why.
 //!
-//! `rule` decides between two regions, `crossing` about one event of a room that crosses, `file` about a file, `room` about a room as a whole, `outer` about other
-//! people's servers, and `home` about where somebody's home may be. A sentence for a person names the rule, never another person's region.
+//! `rule` decides between two regions, `crossing` about one event of a room that crosses, `file` about a file, `room` about a room as a whole, and
+//! `outer` about other people's servers. A sentence for a person names the rule, never another person's region.
 
 mod crossing;
 mod file;
