@@ -54,7 +54,7 @@ pub async fn pass_on(State(passing): State<Passing>, request: Request, next: Nex
 }
 
 /// The hash of the token of a request. That of a refresh stands in its body.
-async fn of_request(request: Request) -> Result<(Request, Option<TokenHash>), MatrixError> {
+pub(crate) async fn of_request(request: Request) -> Result<(Request, Option<TokenHash>), MatrixError> {
     if let Some(token) = token(request.headers(), request.uri().query()) {
         let hash = token_hash(token);
         return Ok((request, Some(hash)));

@@ -171,6 +171,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         devices: Arc::clone(&devices),
         presence: Arc::clone(&presence),
         ledger: Arc::clone(&evidence.ledger),
+        wakers: Arc::clone(&wakers),
+        link: cells.as_ref().map(|cells| Arc::clone(&cells.link)),
         settings: settings.outbound,
     }));
     let remote_profiles =

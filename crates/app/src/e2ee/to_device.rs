@@ -12,10 +12,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domicile_core::{
     clock::{Clock, DAY_MS},
+    error::ErrorKind,
     ids::{DeviceNum, Position},
     rng::{self, Rng},
 };
-use domicile_store::{Batch, Snapshot, Store, table::to_device};
+use domicile_store::{
+    Batch, Snapshot, Store,
+    table::{to_device, users},
+};
 use ruma::{
     OwnedUserId, TransactionId,
     events::{AnyToDeviceEvent, AnyToDeviceEventContent, ToDeviceEventType},
@@ -34,6 +38,8 @@ use crate::{
 /// Letters of the name of this run of the server, which stands in the ids of messages to other servers: numbers may come again after a backup
 /// was restored.
 const INCARNATION: usize = 12;
+/// How often it is tried to send while others write the same or people move.
+const TRIES: usize = 10;
 
 /// Messages by user and device.
 pub type Messages = BTreeMap<OwnedUserId, BTreeMap<DeviceIdOrAllDevices, Raw<AnyToDeviceEventContent>>>;
@@ -96,6 +102,23 @@ impl ToDevice {
         transaction: &TransactionId,
         messages: &Messages,
     ) -> Result<()> {
+        // Somebody may move in between: then it is looked again where everybody is.
+        for _ in 0..TRIES {
+            if self.try_to_send(session, kind, transaction, messages).await? {
+                return Ok(());
+            }
+        }
+        Err(ErrorKind::Unavailable.with("The devices' owners have moved each time: try again.").into())
+    }
+
+    /// Sends, unless something that this rests on has changed.
+    async fn try_to_send(
+        &self,
+        session: &Session,
+        kind: &ToDeviceEventType,
+        transaction: &TransactionId,
+        messages: &Messages,
+    ) -> Result<bool> {
         let scope = scope(kind, transaction);
         let (here, elsewhere): (Vec<_>, Vec<_>) =
             messages.iter().partition(|(user_id, _)| self.users.is_local(user_id));
@@ -107,11 +130,16 @@ impl ToDevice {
             }
             delivery::deliveries(&snapshot, events).await.map(Some)
         });
-        let Some(deliveries) = deliveries.await? else { return Ok(()) };
+        let Some(deliveries) = deliveries.await? else { return Ok(true) };
         let outgoing = self.outgoing(session, kind, elsewhere).await?;
         let mut batch = Batch::new();
         to_device::insert_transaction(&mut batch, sender, &scope, self.clock.now_ms().div_euclid(DAY_MS));
         delivery::put(&mut batch, &deliveries, None);
+        if self.users.localities().cells().is_some() {
+            for owner in delivery::owners(&deliveries) {
+                users::stays(&mut batch, owner);
+            }
+        }
         if !outgoing.is_empty() {
             let position = batch.position();
             for edu in &outgoing {
@@ -119,8 +147,8 @@ impl ToDevice {
             }
         }
         match self.store.write(batch).await {
-            // The same request came twice at once, and the other one was first.
-            Err(error) if error.is_conflict() => return Ok(()),
+            // The same request came twice at once and the other one was first, or somebody has moved.
+            Err(error) if error.is_conflict() => return Ok(false),
             written => written?,
         };
         for delivery in deliveries {
@@ -129,7 +157,7 @@ impl ToDevice {
         for edu in outgoing {
             self.outbound.destination(edu.destination_num);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Removes what a device has received: everything up to the position of the token with which it syncs.

@@ -53,4 +53,4 @@ pub use server_keys::{KeyUse, Notary, ServerKeys};
 pub use sight::{ServerEyes, Sights};
 pub use spaces::Spaces;
 pub use third_party_invites::ThirdPartyInvites;
-pub use transactions::Transactions;
+pub use transactions::{TAKEN, TakenAnswer, TakenQuestion, Transactions};

@@ -4,10 +4,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domicile_core::error::ErrorKind;
 use domicile_room::event::{Pdu, receive};
-use domicile_store::{Batch, Store, table::inbound};
+use domicile_store::{
+    Batch, Store,
+    table::{inbound, inbound_messages},
+};
 use futures::{StreamExt, stream};
 use ruma::{OwnedEventId, OwnedRoomId, ServerName, TransactionId, api::federation::transactions::edu::Edu, serde::Raw};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use super::{Edus, RemoteRooms};
 use crate::{
@@ -24,6 +29,23 @@ const PDUS: usize = 50;
 const EDUS: usize = 100;
 /// Rooms of one transaction that are worked on at once.
 const ROOMS_AT_ONCE: usize = 4;
+
+/// Where cells ask which messages for devices were taken.
+pub const TAKEN: &str = "/_domicile/inner/v1/messages/taken";
+
+/// Which messages for devices were taken of these?
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TakenQuestion {
+    /// Their ids.
+    pub ids: Vec<String>,
+}
+
+/// Those that were taken.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TakenAnswer {
+    /// Their ids.
+    pub taken: Vec<String>,
+}
 
 /// What became of each event: nothing, or what is wrong with it.
 pub type Answers = BTreeMap<OwnedEventId, std::result::Result<(), String>>;
@@ -93,6 +115,26 @@ impl Transactions {
         Ok(answers)
     }
 
+    /// Which messages for devices an origin has brought, when nothing of it is on the way any more.
+    pub async fn taken(&self, origin: &ServerName, question: TakenQuestion) -> Result<TakenAnswer> {
+        if question.ids.len() > EDUS {
+            return Err(ErrorKind::TooLarge.with(format!("At most {EDUS} messages are asked about at once.")).into());
+        }
+        let turn = self.working.get_or_insert_with(origin, || Ok::<_, Error>(Arc::default()))?;
+        let _turn = turn.lock().await;
+        let origin = origin.to_string();
+        let read = self.store.read(move |snapshot| async move {
+            let mut taken = Vec::new();
+            for id in question.ids {
+                if inbound_messages::is_known(&snapshot, &origin, &Sha256::digest(id.as_str())).await? {
+                    taken.push(id);
+                }
+            }
+            Ok::<_, Error>(TakenAnswer { taken })
+        });
+        read.await
+    }
+
     async fn answered_before(&self, origin: &ServerName, txn_id: &TransactionId) -> Result<Option<Answers>> {
         let asked = origin.to_string();
         let read = self.store.read(move |snapshot| async move { inbound::last_transaction(&snapshot, &asked).await });
@@ -148,7 +190,12 @@ impl Transactions {
                 }
             }
         }
-        let right = self.ingest.with_policy_signatures(&room, right).await?;
+        let told = self.ingest.vouched_for(&room, origin, right).await?;
+        for (id, reason) in told.refused {
+            tracing::info!(%origin, event_id = %id, %reason, "an event of another cell is dropped");
+            answers.insert(id, Err(reason));
+        }
+        let right = self.ingest.with_policy_signatures(&room, told.right).await?;
         self.take_right(origin, &room, &right, &mut answers).await?;
         Ok(answers)
     }

@@ -51,6 +51,8 @@ const ARRIVED: &str = "move arrived 1";
 pub(super) const COMING: &str = "coming";
 pub(super) const CONFIRMED_STATE: &str = "confirmed";
 pub(super) const HERE: &str = "here";
+/// All that the person said at their old home has come: from now on it has nothing to say for them.
+pub const SETTLED: &str = "settled";
 
 /// Takes people in.
 pub struct Arrivals {
@@ -63,7 +65,9 @@ pub struct Arrivals {
     pub(super) blobs: Arc<dyn Blobs>,
     pub(super) device_lists: Arc<DeviceLists>,
     pub(super) wakers: Arc<Wakers>,
-    /// Parts of one room come one after another.
+    /// Late messages come one after another.
+    pub(super) late: tokio::sync::Mutex<()>,
+    /// The same of parts of rooms, by room.
     pub(super) rooms_in_work: tokio::sync::Mutex<HashMap<OwnedRoomId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -205,7 +209,7 @@ impl Arrivals {
     pub async fn take_vault(&self, cell: &CellName, vault: Vault) -> Result<Confirmed> {
         let Vault { about, bundle, digest } = vault;
         let row = self.arrival(cell, &about).await?;
-        if row.state == HERE {
+        if row.state == HERE || row.state == SETTLED {
             return Err(ErrorKind::BadRequest.with(format!("{} is here already.", about.user_id)).into());
         }
         let found = bundle.digest()?;
@@ -235,7 +239,7 @@ impl Arrivals {
         let Home { about, tickets } = home;
         let row = self.row(&about.user_id).await?.filter(|row| row.move_id == about.move_id);
         let row = row.ok_or_else(|| not_found(format!("{} is not on the way here by this move.", about.user_id)))?;
-        if row.state == HERE
+        if (row.state == HERE || row.state == SETTLED)
             && let Some(receipt) = &row.receipt
         {
             return serde_json::from_str(receipt).map_err(Error::internal);
@@ -262,7 +266,7 @@ impl Arrivals {
         // Nothing of theirs changes before it was read again.
         self.departures.begin(user_num, &token_hashes(&bundle));
         let taken_in = async {
-            self.turner.turn(&about.user_id, history, &batch, &written.devices).await?;
+            self.turner.turn(&about.user_id, history, &batch).await?;
             self.compare(&about, user_num, &written).await
         }
         .await;

@@ -1,8 +1,11 @@
 //! What somebody who moves brings along beside their vault: copies of their rooms, and their files.
 
 use bytes::Bytes;
-use domicile_core::ids::RoomNum;
-use domicile_store::table::{media, portable};
+use domicile_core::{
+    ids::{Position, RoomNum},
+    locality::Destination,
+};
+use domicile_store::table::{destinations, media, portable};
 use futures::{StreamExt, TryStreamExt, stream};
 use http::{Method, Request};
 
@@ -30,8 +33,9 @@ impl Leaving {
         let missing: Vec<RoomNum> = joined.iter().filter(|room| is_missing(room)).map(|room| room.room_num).collect();
         progress.rooms.done = progress.rooms.of - missing.len() as u64;
         self.live.set(&traveller.about.move_id, progress);
-        let mut bringing =
-            stream::iter(missing).map(|room_num| self.bring_room(traveller, room_num)).buffer_unordered(ROOMS_AT_ONCE);
+        let mut bringing = stream::iter(missing)
+            .map(|room_num| self.bring_room(traveller, room_num, None))
+            .buffer_unordered(ROOMS_AT_ONCE);
         while let Some(events) = bringing.try_next().await? {
             progress.events += events;
             progress.rooms.done += 1;
@@ -40,11 +44,32 @@ impl Leaving {
         Ok(())
     }
 
-    async fn bring_room(&self, traveller: &Traveller, room_num: RoomNum) -> Result<u64> {
+    /// From where on there may be events that the new home does not have, of rooms of which it had a copy or gets one now.
+    pub(super) async fn told(&self, traveller: &Traveller) -> Result<Position> {
+        let to = Destination::Cell(traveller.to.clone()).to_string();
+        let read = self.turner.store.read(move |snapshot| async move {
+            let head = snapshot.head().await?;
+            let Some(num) = destinations::by_name(&snapshot, &to).await? else { return Ok::<_, Error>(head) };
+            let told = destinations::by_num(&snapshot, num).await?;
+            Ok(told.map_or(head, |told| told.position.min(head)))
+        });
+        read.await
+    }
+
+    /// Brings what has been said since a position in rooms that the person is in. Gives up to where.
+    pub(super) async fn bring_news(&self, traveller: &Traveller, since: Position) -> Result<Position> {
+        let head = self.turner.store.read(|snapshot| async move { snapshot.head().await }).await?;
+        for room_num in self.turner.joined(Some(traveller.user_num)).await? {
+            self.bring_room(traveller, room_num, Some(since)).await?;
+        }
+        Ok(head)
+    }
+
+    async fn bring_room(&self, traveller: &Traveller, room_num: RoomNum, since: Option<Position>) -> Result<u64> {
         let room = self.turner.rooms.by_num(room_num).await?;
         // One whose members are still being fetched is brought with all of them.
         self.turner.rooms.with_members(&room).await?;
-        let (mut after, mut events) = (None, 0);
+        let (mut after, mut events) = (since, 0);
         while let Some((part, last)) = self.copies.part(traveller, &room, after).await? {
             let taken: Taken = self.ask_large::<RoomPart, Taken>(&traveller.to, ROOM, &part).await?;
             if taken.left_out > 0 {

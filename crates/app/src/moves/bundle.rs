@@ -68,6 +68,9 @@ pub struct Bundle {
     pub acquaintances: Vec<Acquaintance>,
     /// Rows by table.
     pub tables: Vec<Rows>,
+    /// Where messages of the inboxes stood in homes before this one: device, place here, place there. A client may still know no later one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<(String, i64, i64)>,
 }
 
 /// Rows of one class of data.
@@ -102,9 +105,13 @@ pub(super) struct Written {
 impl Vaults {
     /// All that goes with a person, without what rooms they have to do with.
     pub(super) async fn read(&self, user_num: UserNum) -> Result<Bundle> {
-        let load = self.store.read(move |snapshot| async move { carry::read(&snapshot, user_num).await }).await?;
+        let read = self.store.read(move |snapshot| async move {
+            let load = carry::read(&snapshot, user_num).await?;
+            Ok::<_, Error>((load, arrivals::earlier(&snapshot, user_num).await?))
+        });
+        let (load, earlier) = read.await?;
         let key = self.keystore.key_of(user_num).await?;
-        let mut bundle = Bundle { rooms: load.rooms.into_iter().collect(), ..Bundle::default() };
+        let mut bundle = Bundle { rooms: load.rooms.into_iter().collect(), earlier, ..Bundle::default() };
         for Carried { table, rows } in load.tables {
             let context = SEALED.iter().find(|(name, _)| *name == table.name).map(|(_, context)| *context);
             let mut read = Vec::with_capacity(rows.len());
@@ -178,7 +185,7 @@ impl Vaults {
                     continue;
                 }
                 if is_inbox {
-                    inbox(batch, table, &row, &numbers, place);
+                    inbox(batch, table, &row, (&numbers, bundle), &place);
                 }
                 placed.push(json.clone());
             }
@@ -273,14 +280,17 @@ fn files(table: &Table, row: &mut [Cell], media: &HashMap<String, Bytes>) -> boo
     }
 }
 
-/// Notes where a message stood before.
-fn inbox(batch: &mut Batch, table: &Table, row: &[Cell], numbers: &Numbers, place: Value) {
+/// Notes where a message stood before, in the home that its owner leaves and in those before.
+fn inbox(batch: &mut Batch, table: &Table, row: &[Cell], (numbers, bundle): (&Numbers, &Bundle), place: &Value) {
     let at = |name: &str| table.columns.iter().position(|column| column.name == name);
     if let (Some(Cell::Text(device)), Some(Cell::Int(old))) =
         (at("device_num").and_then(|at| row.get(at)), at("position").and_then(|at| row.get(at)))
         && let Some(device_num) = numbers.devices.get(device)
     {
-        arrivals::put_inbox(batch, DeviceNum(*device_num), *old, place);
+        let of_it = bundle.earlier.iter().filter(|(id, here, _)| id == device && here == old);
+        for old in of_it.map(|(_, _, there)| *there).chain([*old]) {
+            arrivals::put_inbox(batch, DeviceNum(*device_num), old, place.clone());
+        }
     }
 }
 

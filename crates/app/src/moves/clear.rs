@@ -107,7 +107,8 @@ impl Leaving {
     }
 
     async fn poll(&self, traveller: &Traveller, cell: &str, ends: Ends) -> Result<()> {
-        if ends.rooms.is_empty() {
+        // This cell's own word is the last, also where there is nothing to fetch.
+        if ends.rooms.is_empty() && cell != self.cells()?.own.name().as_str() {
             return Ok(());
         }
         let poll = Poll { about: traveller.about.clone(), cell: cell.to_owned(), ends };

@@ -3,14 +3,13 @@
 //! Until the state is `handed_over` the person's home is here, whatever happens; from then on it is not, and the new home has the vault on disk.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Weak},
     time::Duration,
 };
 
 use domicile_core::{
     clock::{Clock, DAY_MS},
-    ids::UserNum,
+    ids::{Position, UserNum},
     locality::CellName,
 };
 use domicile_store::{
@@ -145,11 +144,14 @@ impl Leaving {
             ids.push(OwnedRoomId::try_from(room.room_id.as_str()).map_err(Error::internal)?);
         }
         progress.rooms.of = ids.len() as u64;
+        let since = self.told(traveller).await?;
         let begin = Begin { about: traveller.about.clone(), tickets, rooms: ids };
         let begun: Begun = self.ask(&traveller.to, BEGIN, &begin).await?;
         self.bring_rooms(&mut progress, traveller, &joined, &begun).await?;
         self.bring_media(&mut progress, traveller, &begun).await?;
-        self.hand_over(row, progress, traveller).await
+        // While the person goes on; what comes after it is brought while their requests wait.
+        let since = self.bring_news(traveller, since).await?;
+        self.hand_over(row, progress, traveller, since).await
     }
 
     async fn rooms_of(&self, user_num: UserNum) -> Result<Vec<portable::RoomOf>> {
@@ -175,14 +177,14 @@ impl Leaving {
     }
 
     /// Lets requests wait, reads the vault, has the new home confirm it, and writes that the person is let go.
-    async fn hand_over(&self, row: Move, progress: Progress, traveller: &Traveller) -> Result<Move> {
+    async fn hand_over(&self, row: Move, progress: Progress, traveller: &Traveller, since: Position) -> Result<Move> {
         let began = tokio::time::Instant::now();
         // First of all, nothing new is opened for them; then what there is waits.
         self.departures.begin(traveller.user_num, &[]);
         let handed = async {
             let hashes = self.hashes(traveller.user_num).await?;
             self.departures.begin(traveller.user_num, &hashes);
-            self.hand_over_frozen(row, progress, traveller, &hashes).await
+            self.hand_over_frozen(row, progress, traveller, (&hashes, since)).await
         }
         .await;
         match &handed {
@@ -197,7 +199,7 @@ impl Leaving {
         row: Move,
         mut progress: Progress,
         traveller: &Traveller,
-        hashes: &[TokenHash],
+        (hashes, since): (&[TokenHash], Position),
     ) -> Result<Move> {
         let user_num = traveller.user_num;
         progress.frozen_ts = Some(self.clock.now_ms());
@@ -206,6 +208,8 @@ impl Leaving {
         if let Some(why) = self.rules.barred(&traveller.to, user_num).await? {
             return Err(forbidden(why));
         }
+        // Their last events come first: a request of theirs that is repeated at the new home is known there by the event that it made.
+        self.bring_news(traveller, since).await?;
         self.devices.write_uses(Some(user_num)).await?;
         let store = &self.turner.store;
         progress.read_at = store.read(|snapshot| async move { snapshot.head().await }).await?.0;
@@ -297,7 +301,7 @@ impl Leaving {
         let mut batch = Batch::new();
         rows::update(&mut batch, &row);
         users::leave(&mut batch, traveller.user_num);
-        self.turner.turn(&traveller.about.user_id, history, &batch, &HashMap::new()).await?;
+        self.turner.turn(&traveller.about.user_id, history, &batch).await?;
         self.sessions.forget(|session| session.user_num == traveller.user_num);
         self.departures.end(traveller.user_num, row.until_ts.map(|until| (&traveller.to, until)));
         Ok(Move { revision: row.revision + 1, ..row })

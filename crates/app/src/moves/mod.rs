@@ -16,7 +16,6 @@ pub mod messages;
 mod parts;
 mod plan;
 mod progress;
-mod redirect;
 mod rescue;
 mod rules;
 mod settle;
@@ -45,7 +44,7 @@ use crate::{
     error::{forbidden, not_found},
 };
 
-pub use arrive::Arrivals;
+pub use arrive::{Arrivals, SETTLED};
 pub use departures::{Departures, Way};
 pub use domicile_residency::directory::{Emergency, Rescue};
 pub use parts::MovesParts;

@@ -109,6 +109,7 @@ impl Moves {
                 blobs: Arc::clone(&parts.blobs),
                 device_lists: Arc::clone(&parts.device_lists),
                 wakers: Arc::clone(&parts.wakers),
+                late: tokio::sync::Mutex::default(),
                 rooms_in_work: tokio::sync::Mutex::new(HashMap::new()),
             })
         });

@@ -12,7 +12,7 @@ use domicile_store::{
 use ruma::OwnedUserId;
 
 use super::{
-    arrive::{Arrivals, CONFIRMED_STATE, HERE},
+    arrive::{Arrivals, CONFIRMED_STATE, HERE, SETTLED},
     messages::{About, Done, Ends, Home, Late, Poll, Turned},
 };
 use crate::{Error, Result};
@@ -24,6 +24,8 @@ const WAITING: i64 = 100;
 impl Arrivals {
     /// Takes messages that came while the vault was on its way. Those that are here already are passed over.
     pub async fn take_late(&self, cell: &CellName, late: Late) -> Result<Done> {
+        // One after another: the same may be told again while it is still being written.
+        let _turn = self.late.lock().await;
         let row = self.arrival(cell, &late.about).await?;
         if row.state != HERE {
             return Err(ErrorKind::BadRequest.with("They are not here yet.").into());
@@ -78,14 +80,20 @@ impl Arrivals {
         self.turner.learn(turned.tickets).await
     }
 
-    /// Fetches what of rooms somebody's new home has missed.
-    pub async fn poll(&self, poll: Poll) -> Result<Done> {
+    /// Fetches what of rooms somebody's new home has missed. What the cell that they left tells of itself is the last.
+    pub async fn poll(&self, teller: &CellName, poll: Poll) -> Result<Done> {
         let cell = CellName::parse(&poll.cell).ok_or_else(|| ErrorKind::InvalidParam.with("There is no such cell."))?;
+        let is_last = cell == *teller;
         let peer = Destination::Cell(cell).peer_name().to_owned();
         for (room_id, ids) in poll.ends.rooms {
             let Some(room_num) = self.turner.rooms.num(&room_id).await? else { continue };
             let room = self.turner.rooms.by_num(room_num).await?;
             self.ingest.catch_up(&room, &peer, &ids).await?;
+        }
+        if is_last {
+            let mut batch = Batch::new();
+            arrivals::settle(&mut batch, poll.about.user_id.as_str(), &poll.about.move_id, teller.as_str(), SETTLED);
+            self.turner.store.write(batch).await?;
         }
         Ok(Done {})
     }
@@ -93,7 +101,7 @@ impl Arrivals {
     /// Forgets somebody who does not come after all.
     pub async fn cancel(&self, cell: &CellName, about: &About) -> Result<Done> {
         let Ok(row) = self.arrival(cell, about).await else { return Ok(Done {}) };
-        if row.state == HERE {
+        if row.state == HERE || row.state == SETTLED {
             return Err(ErrorKind::BadRequest.with(format!("{} is here already.", about.user_id)).into());
         }
         let mut batch = Batch::new();

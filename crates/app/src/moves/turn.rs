@@ -1,6 +1,6 @@
 //! Turning somebody over to another home, in every cell that knows them: their tickets, and who is told what of their rooms, change in one write.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use domicile_core::{
     ids::{DestinationNum, RoomNum, UserNum},
@@ -13,7 +13,7 @@ use domicile_store::{
 };
 use ruma::{OwnedUserId, UserId};
 
-use super::{messages::Ends, redirect::Instead};
+use super::messages::Ends;
 use crate::{
     Error, Result,
     accounts::Users,
@@ -59,19 +59,12 @@ impl Turner {
         if concerns_us(home.clone()) || concerns_us(known.home()) {
             return Ok(Ends::default());
         }
-        let rooms = self.turn(&user_id, history, &Batch::new(), &HashMap::new()).await?;
+        let rooms = self.turn(&user_id, history, &Batch::new()).await?;
         Ok(ends(&rooms))
     }
 
     /// Writes that somebody's home is another one, together with `extra`. Gives the rooms that they are in and of which there is a copy here.
-    /// `devices` are those that have come here with them.
-    pub(super) async fn turn(
-        &self,
-        user_id: &UserId,
-        history: History,
-        extra: &Batch,
-        devices: &HashMap<String, i64>,
-    ) -> Result<Vec<Arc<Room>>> {
+    pub(super) async fn turn(&self, user_id: &UserId, history: History, extra: &Batch) -> Result<Vec<Arc<Room>>> {
         let cells = self.cells()?;
         let before = cells.tickets.get(user_id).and_then(|known| known.home());
         let (from, to) = (self.destination(before.as_ref()).await?, self.destination(history.home().as_ref()).await?);
@@ -93,10 +86,6 @@ impl Turner {
             let mut batch = extra.clone();
             let position = batch.position();
             Tickets::write(&mut batch, user_id, &history)?;
-            if let Some(from) = from.filter(|from| Some(*from) != to) {
-                let instead = to.map_or(Instead::Here(devices), Instead::There);
-                self.redirect(&mut batch, from, user_id, instead).await?;
-            }
             let mut views: Vec<(&Arc<Room>, RoomView)> = Vec::with_capacity(rooms.len());
             for room in &rooms {
                 let mut view = (*room.view()).clone();
@@ -136,8 +125,9 @@ impl Turner {
                 self.push.forget(room.info.room_num);
             }
             drop(writers);
-            if let Some(to) = to {
-                self.outbound.destination(to);
+            // What waits for the one is looked at again: messages for their devices go to the other.
+            for destination in [from, to].into_iter().flatten() {
+                self.outbound.destination(destination);
             }
             return Ok(rooms);
         }
@@ -153,7 +143,7 @@ impl Turner {
         }
     }
 
-    async fn joined(&self, user_num: Option<UserNum>) -> Result<Vec<RoomNum>> {
+    pub(super) async fn joined(&self, user_num: Option<UserNum>) -> Result<Vec<RoomNum>> {
         let Some(user_num) = user_num else { return Ok(Vec::new()) };
         let rooms =
             self.store.read(move |snapshot| async move { portable::rooms_of(&snapshot, user_num).await }).await?;

@@ -2,12 +2,15 @@
 //! restored from a backup: a token that a client brings from somewhere else is known as such, and answered with a fresh look.
 
 use domicile_core::{
-    ids::Position,
+    ids::{DeviceNum, Position},
     rng::{self, Rng},
 };
 use domicile_store::{
-    Batch, Store,
-    table::spans::{self, SPAN},
+    Batch, Snapshot, Store,
+    table::{
+        arrivals,
+        spans::{self, SPAN},
+    },
 };
 use parking_lot::RwLock;
 
@@ -58,6 +61,16 @@ impl Spans {
         store.write(batch).await?;
         *self.own.write() = all;
         Ok(())
+    }
+
+    /// The place in a device's inbox up to which it has everything, which brings the token of a place. The token may be another cell's, or of this
+    /// one before the device was somewhere else in between.
+    pub async fn in_inbox(&self, snapshot: &Snapshot, device_num: DeviceNum, token: Position) -> Result<Position> {
+        if self.own.read().is_empty() || token.0 <= 0 {
+            return Ok(token);
+        }
+        let moved = arrivals::inbox_at(snapshot, device_num, token).await?;
+        Ok(if self.is_own(token) { moved.max(token) } else { moved })
     }
 
     /// Whether this cell may have given out a position. Those of history that was fetched later are negative, and name no span.

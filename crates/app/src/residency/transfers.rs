@@ -81,6 +81,11 @@ impl Names {
         };
         if matches!(authority, Authority::Root(_)) {
             at_work(from, document).map_err(|why| refused(&why.to_string()))?;
+        } else if !CellName::parse(from).is_some_and(|from| document.cells.contains_key(&from)) {
+            // Whoever stole a cell's key could give its people away.
+            return Err(refused(
+                "the cell that would let them go is not at work any more, and what it signs moves nobody",
+            ));
         }
         let name = self.hash_key().await?.hash('@', user_id.localpart());
         for _ in 0..TRIES {

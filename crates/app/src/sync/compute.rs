@@ -79,9 +79,9 @@ async fn place_of(
     let Some(token) = request.since else { return Ok(Place { since: Position::START, inbox: Position::START }) };
     if parts.spans.is_own(token.position) {
         let since = token.position.min(head);
-        return Ok(Place { since, inbox: since });
+        return Ok(Place { since, inbox: parts.spans.in_inbox(snapshot, session.device_num, since).await? });
     }
-    let inbox = table::arrivals::inbox_at(snapshot, session.device_num, token.position).await?;
+    let inbox = parts.spans.in_inbox(snapshot, session.device_num, token.position).await?;
     Ok(Place { since: Position::START, inbox })
 }
 

@@ -4,6 +4,7 @@ mod door;
 mod gateway;
 mod load;
 mod media;
+mod messages;
 mod moves;
 mod names;
 mod pass;
@@ -19,6 +20,7 @@ pub fn routes(services: &Services) -> Router<Services> {
         .merge(door::routes())
         .merge(load::routes())
         .merge(media::routes())
+        .merge(messages::routes())
         .merge(moves::routes())
         .merge(pass::routes(services))
 }

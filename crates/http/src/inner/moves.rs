@@ -114,8 +114,8 @@ async fn poll(
     State(moves): State<Arc<Moves>>,
     request: Request,
 ) -> Result<Json<Done>, Failure> {
-    let (_, poll) = asked::<Poll>(request, &inbound).await?;
-    Ok(Json(arrivals(&moves)?.poll(poll).await?))
+    let (cell, poll) = asked::<Poll>(request, &inbound).await?;
+    Ok(Json(arrivals(&moves)?.poll(&cell, poll).await?))
 }
 
 async fn late(

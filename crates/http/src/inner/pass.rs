@@ -8,7 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
-use domicile_core::{error::ErrorKind, locality::Destination};
+use domicile_app::moves::Way;
+use domicile_core::{
+    error::{ErrorKind, MatrixError},
+    locality::Destination,
+};
 use tower::ServiceExt;
 
 use crate::{
@@ -16,13 +20,15 @@ use crate::{
     error::Failure,
     extract::BodyLimit,
     federation::extract,
+    moved::of_request,
     passing::{self, BYTES, PREFIX},
     router::{self, Apis},
     state::Services,
 };
 
 pub(super) fn routes(services: &Services) -> Router<Services> {
-    // The same routes that this cell's own clients ask, but for what passes requests on: nothing goes round in circles.
+    // The same routes that this cell's own clients ask, but for what passes requests on: nothing goes round in circles. Whoever is on the way
+    // waits here as there.
     let client = router::client_routes(services.clone(), Apis::CLIENT);
     let pass = move |state: State<Services>, request: Request| pass(client.clone(), state, request);
     Router::new().route(&format!("{PREFIX}/{{*path}}"), any(pass))
@@ -46,5 +52,16 @@ async fn pass(client: Router, State(services): State<Services>, mut request: Req
     let mut request = Request::new(Body::from(raw));
     (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (parts.method, uri, parts.headers);
     request.extensions_mut().insert(asker);
+    let (request, hash) = of_request(request).await?;
+    if let Some(hash) = hash {
+        match services.departures.way(&hash).await {
+            Way::Here => {}
+            Way::Later(error) => return Err(error.into()),
+            Way::Elsewhere(_) => {
+                let text = "Your account is on its way to another part of the service: try again soon.";
+                return Err(MatrixError { retry_after_ms: Some(2_000), ..ErrorKind::Unavailable.with(text) }.into());
+            }
+        }
+    }
     Ok(client.oneshot(request).await.into_response())
 }

@@ -91,14 +91,19 @@ fn only_the_losing_home_or_the_root_lets_somebody_go() {
 }
 
 #[test]
-fn a_revoked_cell_gives_nobody_away() {
+fn who_left_a_cell_before_it_was_revoked_keeps_their_home() {
     let mut world = world();
     let first = world.first("ru1");
     let moved = world.moved(&first, "eu1", Authority::Home, &world.other);
     let rescued = world.moved(&first, "eu1", Authority::Root, &world.root);
+    let by_another = world.moved(&first, "eu1", Authority::Home, &world.decider);
     world.deployment = read(&edit::revoke_cell(&two_cells(), &cell("ru1"), None).unwrap());
-    assert!(matches!(world.check(vec![first.clone(), moved]), Err(TicketError::NoAuthority { .. })));
-    assert!(world.check(vec![first, rescued]).is_ok());
+    assert!(world.check(vec![first.clone(), moved.clone()]).is_ok());
+    assert!(world.check(vec![first.clone(), rescued]).is_ok());
+    assert!(matches!(world.check(vec![first.clone(), by_another]), Err(TicketError::NoAuthority { .. })));
+    // Whoever has the revoked cell's key has not the decider's.
+    let forged = Ticket { signature: first.signature.clone(), ..moved };
+    assert!(matches!(world.check(vec![first, forged]), Err(TicketError::NotSigned { .. })));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use ruma::{OwnedUserId, UserId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::deployment::{Deployment, KeyStanding, PublicKey, SecretKey};
+use crate::deployment::{Deployment, PublicKey, SecretKey};
 
 const TICKET: &str = "ticket 1";
 const TRANSFER: &str = "transfer 1";
@@ -275,7 +275,6 @@ fn follows(
         None => false,
         Some(Authority::Root(signature)) => transfer.is_signed(root, signature),
         Some(Authority::Home(signature)) => {
-            // What a revoked cell signs moves nobody: whoever stole its key could give its people away.
             home_keys(deployment, from).iter().any(|key| transfer.is_signed(key, signature))
         }
     };
@@ -286,13 +285,12 @@ fn follows(
     }
 }
 
-/// The keys with which a cell lets people go, or did.
+/// The keys with which a cell lets people go, or did. Who left a cell before it was revoked keeps the home that they went to: from then on the decider
+/// takes no transfer of it, and without the decider's signature there is no ticket.
 fn home_keys<'d>(deployment: &'d Deployment, cell: &CellName) -> Vec<&'d PublicKey> {
     let at_work = deployment.cells.get(cell);
     let at_work = at_work.into_iter().flat_map(|cell| std::iter::once(&cell.key).chain(&cell.old_keys));
     let retired = deployment.retired.get(cell).into_iter().flat_map(|cell| &cell.keys);
-    let counts = |key: &&PublicKey| {
-        deployment.cell_key(&key.cell_key_id()).is_some_and(|found| found.standing != KeyStanding::Revoked)
-    };
-    at_work.chain(retired).filter(counts).collect()
+    let revoked = deployment.revoked.get(cell).into_iter().flat_map(|cell| &cell.keys);
+    at_work.chain(retired).chain(revoked).collect()
 }

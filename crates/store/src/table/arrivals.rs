@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use domicile_core::ids::{DeviceNum, Position, UserNum};
 
+use super::spans::SPAN;
 use crate::{Batch, Row, Snapshot, StoreError, Value, params};
 
 /// A row of `arrivals`.
@@ -126,7 +127,8 @@ pub fn put_inbox(batch: &mut Batch, device_num: DeviceNum, old_position: i64, po
     );
 }
 
-/// The place here up to which a device has its inbox that had it up to a place in another cell.
+/// The place here up to which a device has its inbox that had it up to a place in another cell, or in this one in an earlier stay. Places of other
+/// cells are of other spans, and say nothing about this one.
 pub async fn inbox_at(
     snapshot: &Snapshot,
     device_num: DeviceNum,
@@ -134,11 +136,25 @@ pub async fn inbox_at(
 ) -> Result<Position, StoreError> {
     let row = snapshot
         .query_one(
-            "SELECT MAX(position) FROM arrived_inboxes WHERE device_num = $1 AND old_position <= $2",
-            &params![device_num, old_position],
+            "SELECT MAX(position) FROM arrived_inboxes WHERE device_num = $1 AND old_position <= $2 AND old_position >= $3",
+            &params![device_num, old_position, Position(old_position.0.div_euclid(SPAN).saturating_mul(SPAN))],
         )
         .await?;
     Ok(row.opt_num(0)?.unwrap_or(Position::START))
+}
+
+/// Where messages stood before that a user's devices have brought along and not received yet: device, place here, place there.
+pub async fn earlier(snapshot: &Snapshot, user_num: UserNum) -> Result<Vec<(String, i64, i64)>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT d.device_id, a.position, a.old_position FROM devices d
+             JOIN arrived_inboxes a ON a.device_num = d.device_num
+             WHERE d.user_num = $1 AND EXISTS (SELECT 1 FROM to_device_messages t WHERE t.device_num = a.device_num
+             AND t.position = a.position) ORDER BY d.device_id, a.old_position",
+            &params![user_num],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?, row.int(2)?))).collect()
 }
 
 /// The places of all messages that a user's devices have brought along: device and old place.
@@ -162,6 +178,14 @@ pub async fn on_the_way(snapshot: &Snapshot) -> Result<Vec<i64>, StoreError> {
         )
         .await?;
     rows.iter().map(|row| row.int(0)).collect()
+}
+
+/// Notes that nothing more comes of what somebody said where they came from.
+pub fn settle(batch: &mut Batch, user_id: &str, move_id: &str, origin: &str, settled: &str) {
+    batch.push(
+        "UPDATE arrivals SET state = $4 WHERE user_id = $1 AND move_id = $2 AND origin = $3 AND state = 'here'",
+        params![user_id, move_id, origin, settled],
+    );
 }
 
 /// Lets a batch fail if somebody is not in the one state any more, and puts them into the other: nobody is taken in twice.

@@ -83,12 +83,13 @@ pub fn remove_for_unreached(batch: &mut Batch, before_ms: i64) {
     );
 }
 
-/// Whether something of a user's still waits for a destination that is not known to be out of reach.
+/// Whether something of a user's still waits for a cell, or for another server that is not known to be out of reach: another cell takes it from their
+/// home alone, and another server from wherever they are.
 pub async fn any_of_user(snapshot: &Snapshot, user_num: UserNum) -> Result<bool, StoreError> {
     let row = snapshot
         .query_opt(
             "SELECT 1 FROM outgoing_edus o JOIN destinations d ON d.destination_num = o.destination_num
-             WHERE o.user_num = $1 AND d.failing_since_ts IS NULL LIMIT 1",
+             WHERE o.user_num = $1 AND (d.failing_since_ts IS NULL OR d.destination LIKE '=%') LIMIT 1",
             &params![user_num],
         )
         .await?;

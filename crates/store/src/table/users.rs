@@ -178,6 +178,12 @@ pub fn leave(batch: &mut Batch, user_num: UserNum) {
     );
 }
 
+/// Lets a batch fail if somebody's account is not in this cell any more.
+pub fn stays(batch: &mut Batch, user_num: UserNum) {
+    let sql = "UPDATE users SET is_local = 1 WHERE user_num = $1 AND is_local = 1";
+    batch.guard("users.is_local", sql, params![user_num]);
+}
+
 /// Notes that somebody's account is in this cell now. Their credentials and standing come with the rest of their rows.
 pub fn arrive(batch: &mut Batch, user_num: UserNum) {
     batch.push("UPDATE users SET is_local = 1 WHERE user_num = $1", params![user_num]);

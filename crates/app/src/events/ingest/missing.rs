@@ -216,7 +216,8 @@ impl Ingest {
             };
             raw.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
             let before = found.len();
-            for pdu in self.verified(room, raw).await? {
+            let verified = self.verified(room, raw).await?;
+            for pdu in self.vouched_for(room, server, verified).await?.right {
                 found.entry(pdu.event_id().to_owned()).or_insert(pdu);
             }
             let events: Vec<Arc<Pdu>> = found.values().cloned().collect();

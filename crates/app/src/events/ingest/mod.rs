@@ -9,6 +9,7 @@
 mod acl;
 mod auth_events;
 mod complete;
+mod former_homes;
 mod history;
 mod missing;
 mod outliers;
@@ -67,6 +68,7 @@ pub struct Ingest {
     destinations: Arc<Destinations>,
     waiting_receipts: Arc<WaitingReceipts>,
     waiting: waiting::Waiting,
+    unvouched: former_homes::Unvouched,
 }
 
 /// What it is made of.
@@ -171,6 +173,7 @@ impl Ingest {
             destinations,
             waiting_receipts,
             waiting: waiting::Waiting::default(),
+            unvouched: former_homes::Unvouched::default(),
         }
     }
 

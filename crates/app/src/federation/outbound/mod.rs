@@ -17,6 +17,7 @@ mod passing;
 mod passing_edus;
 mod purge;
 mod receipt_edus;
+mod redirect;
 mod rest;
 mod round;
 mod status;
@@ -46,8 +47,9 @@ use crate::{
     Error, Result,
     accounts::{Devices, Users},
     ephemeral::Presence,
-    events::Events,
+    events::{Events, wake::Wakers},
     evidence::Ledger,
+    residency::InnerLink,
     rooms::Rooms,
 };
 
@@ -88,6 +90,10 @@ pub struct OutboundParts {
     pub presence: Arc<Presence>,
     /// What crossed a border.
     pub ledger: Arc<Ledger>,
+    /// Who waits here.
+    pub wakers: Arc<Wakers>,
+    /// The link to other cells, if there are any.
+    pub link: Option<Arc<InnerLink>>,
     /// What the operator chooses.
     pub settings: OutboundSettings,
 }

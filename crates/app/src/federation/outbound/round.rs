@@ -9,7 +9,11 @@ use domicile_core::{
 };
 use domicile_store::{
     Batch, StoreError,
-    table::{destinations, outgoing_edus, outgoing_events},
+    table::{
+        destinations,
+        outgoing_edus::{self, OutgoingEdu},
+        outgoing_events,
+    },
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -51,6 +55,16 @@ pub(super) enum Ended {
     Stopped,
 }
 
+/// What is to be done next.
+enum Next {
+    /// Nothing.
+    Nothing,
+    /// This is to be told.
+    Tell(Arc<Pending>),
+    /// Messages for devices are at the wrong cell's door.
+    Redirect(Vec<OutgoingEdu>),
+}
+
 /// An EDU of a row.
 #[derive(Serialize)]
 struct Row<'a> {
@@ -66,12 +80,21 @@ impl Outbound {
         while !stopping.is_cancelled() {
             self.expire(&mut memory);
             let next = match memory.pending.clone() {
-                Some(pending) => Some(pending),
+                Some(pending) => Next::Tell(pending),
                 None => self.next(&destination, destination_num, &mut memory).await?,
             };
-            let Some(pending) = next else {
-                self.memories.set(destination_num, memory);
-                return Ok(Ended::Done);
+            let pending = match (next, &destination) {
+                (Next::Tell(pending), _) => pending,
+                (Next::Redirect(messages), Destination::Cell(cell)) => {
+                    match self.redirect(cell, destination_num, messages).await? {
+                        Ok(()) => continue,
+                        Err(error) => return self.failed(&destination, destination_num, memory, None, &error).await,
+                    }
+                }
+                (Next::Nothing | Next::Redirect(_), _) => {
+                    self.memories.set(destination_num, memory);
+                    return Ok(Ended::Done);
+                }
             };
             let Some(outcome) = self.carry(&destination, &memory, &pending, stopping).await else {
                 return Ok(Ended::Stopped);
@@ -89,10 +112,10 @@ impl Outbound {
                 }
                 Outcome::TooLarge => {
                     let error = "it finds every transaction too large".to_owned();
-                    return self.failed(&destination, destination_num, memory, pending, &error).await;
+                    return self.failed(&destination, destination_num, memory, Some(pending), &error).await;
                 }
                 Outcome::Failed { error, .. } => {
-                    return self.failed(&destination, destination_num, memory, pending, &error).await;
+                    return self.failed(&destination, destination_num, memory, Some(pending), &error).await;
                 }
             }
             self.memories.set(destination_num, memory.clone());
@@ -127,7 +150,7 @@ impl Outbound {
         destination: &Destination,
         destination_num: DestinationNum,
         memory: &mut Memory,
-    ) -> Result<Option<Arc<Pending>>> {
+    ) -> Result<Next> {
         let start = Start {
             destination_num,
             position: memory.position,
@@ -153,10 +176,14 @@ impl Outbound {
             Ok::<_, Error>((draft, devices, rest))
         });
         let (draft, devices, rest) = read.await?;
+        let misdirected = self.misdirected(destination, &draft.messages);
+        if !misdirected.is_empty() {
+            return Ok(Next::Redirect(misdirected));
+        }
         memory.newest_upto = draft.newest_upto;
         if draft.is_empty() && rest.is_empty() {
             self.moved(destination_num, memory, draft.upto).await?;
-            return Ok(None);
+            return Ok(Next::Nothing);
         }
         let mut edus = messages(&draft)?;
         for device in devices {
@@ -167,7 +194,7 @@ impl Outbound {
         let served = |event: &Arc<Stored>| localities.served(destination.peer_name(), &event.pdu, &event.room.rules);
         let pdus = draft.events.iter().map(served).collect::<Result<_>>()?;
         let transaction = Transaction { id: self.transaction_id(), made_ms: self.parts.clock.now_ms(), pdus, edus };
-        Ok(Some(Arc::new(Pending {
+        Ok(Next::Tell(Arc::new(Pending {
             transaction: Arc::new(transaction),
             upto: draft.upto,
             lasting: !draft.is_empty(),
@@ -304,15 +331,16 @@ impl Outbound {
         destination: &Destination,
         destination_num: DestinationNum,
         mut memory: Memory,
-        pending: Arc<Pending>,
+        pending: Option<Arc<Pending>>,
         error: &str,
     ) -> Result<Ended> {
         let now_ms = self.parts.clock.now_ms();
         memory.failures += 1;
-        // What only passes is not worth another try.
-        memory.pending = pending.lasting.then_some(pending);
+        // What only passes is not worth another try. A cell knows each thing again, and who is at home there may change meanwhile.
+        let is_kept = |pending: &Arc<Pending>| pending.lasting && matches!(destination, Destination::Server(_));
+        memory.pending = pending.filter(is_kept);
         let failures = memory.failures;
-        let due_ms = now_ms + rest::after_failures(failures, &*self.parts.rng);
+        let due_ms = now_ms + rest::after_failures(destination, failures, &*self.parts.rng);
         tracing::debug!(%destination, failures, error, "a destination was not reached");
         self.memories.set(destination_num, memory);
         let mut batch = Batch::new();

@@ -141,11 +141,7 @@ async fn compute(
             })?,
             None => Position::START,
         };
-        let since = if parts.spans.is_own(since) {
-            since
-        } else {
-            table::arrivals::inbox_at(&snapshot, session.device_num, since).await?
-        };
+        let since = parts.spans.in_inbox(&snapshot, session.device_num, since).await?;
         let limit = asked.limit.map_or(limits::TO_DEVICE_PAGE, |limit| usize::try_from(u64::from(limit)).unwrap_or(1));
         let limit = limit.clamp(1, limits::TO_DEVICE_PAGE);
         let page = to_device::page(&snapshot, session.device_num, since, head, limit).await?;

@@ -7,7 +7,7 @@ use domicile_core::{
     error::ErrorKind,
     locality::{Destination, Locality},
 };
-use domicile_store::table::inbound_messages;
+use domicile_store::table::{inbound_messages, users};
 use ruma::{UserId, api::federation::transactions::edu::DirectDeviceContent};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -37,12 +37,14 @@ pub(super) fn read(origin: Origin<'_>, content: &RawValue) -> Option<Message> {
     Some(Message { hash: Sha256::digest(content.message_id.as_str()).into(), events })
 }
 
-/// Refuses what is for somebody who has moved to another cell: whoever sent it keeps it, and learns where they are.
+/// Refuses what is for somebody whose home is another cell: whoever sent it keeps it, and learns where they are.
 fn check_home(origin: Origin<'_>, user_id: &UserId) -> Result<()> {
     let Some(cells) = origin.localities.cells() else { return Ok(()) };
     match (origin.localities.of(user_id), Destination::of_peer(origin.name)) {
-        (Locality::Elsewhere(Destination::Cell(home)), Destination::Cell(asking)) if home != asking => {
-            cells.tickets.note_stale(asking, user_id.to_owned());
+        (Locality::Elsewhere(Destination::Cell(home)), Destination::Cell(asking)) => {
+            if home != asking {
+                cells.tickets.note_stale(asking, user_id.to_owned());
+            }
             Err(ErrorKind::Unavailable
                 .with("Somebody to whom this goes has moved: it is told where to in a moment.")
                 .into())
@@ -105,6 +107,12 @@ impl Edus {
             inbound_messages::insert(&mut plan.batch, origin.name.as_str(), &hash, day);
             delivery::put(&mut plan.batch, &deliveries, Some(origin.name.as_str()));
             plan.inboxes.extend(delivery::owners(&deliveries));
+            if origin.localities.cells().is_some() {
+                // Whoever leaves meanwhile takes along what is in the inbox now, and nothing that comes later.
+                for owner in delivery::owners(&deliveries) {
+                    users::stays(&mut plan.batch, owner);
+                }
+            }
         }
         Ok(())
     }
