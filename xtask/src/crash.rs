@@ -5,7 +5,8 @@
 //! reads the rooms: every message in the ledger is there, and none twice.
 //!
 //! With `--federation`, two servers share a room, and one of them is killed amid the traffic of both
-//! (`crates/testkit/src/plays/federation/kills.rs`).
+//! (`crates/testkit/src/plays/federation/kills.rs`). With `--moves`, people move between two cells of one deployment, of which either is killed
+//! (`crates/testkit/src/plays/cells/moving.rs`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,11 +28,11 @@ use disk::Disk;
 /// What to try.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How many times the server is killed: 200 by default, and 50 with `--federation`
+    /// How many times the server is killed: 200 by default, and 50 with `--federation` or `--moves`
     #[arg(long)]
     rounds: Option<u64>,
     /// How many times the power is cut; this takes root and /dev/fuse
-    #[arg(long, default_value_t = 100, conflicts_with = "federation")]
+    #[arg(long, default_value_t = 100, conflicts_with_all = ["federation", "moves"])]
     power_cuts: u64,
     /// Kill two servers in turn amid the traffic between them
     #[arg(long)]
@@ -39,6 +40,15 @@ pub(crate) struct Args {
     /// With `--federation`: the two servers, each `domicile` or `synapse`
     #[arg(long, requires = "federation", default_value = "domicile,domicile")]
     pair: String,
+    /// Kill two cells of one deployment while people move between them
+    #[arg(long, conflicts_with = "federation")]
+    moves: bool,
+    /// With `--moves`: how many people move
+    #[arg(long, requires = "moves", default_value_t = 20)]
+    people: u64,
+    /// With `--moves`: a folder with `domicile` and `cells` that are built already
+    #[arg(long, requires = "moves")]
+    programs: Option<PathBuf>,
     /// The moments and the torn pages are chosen by this number; a new one each time by default
     #[arg(long)]
     seed: Option<u64>,
@@ -57,6 +67,9 @@ struct Programs {
 pub(crate) fn run(args: &Args) -> Result<()> {
     if args.federation {
         return federation(args);
+    }
+    if args.moves {
+        return moves(args);
     }
     let rounds = args.rounds.unwrap_or(200);
     let built = args.profile.build(&[
@@ -100,6 +113,28 @@ fn federation(args: &Args) -> Result<()> {
     plays.args(["--kills", &args.rounds.unwrap_or(50).to_string(), "--seed", &seed.to_string()]);
     plays.arg("--keep").arg(&folder);
     command::run(&mut plays).with_context(|| format!("seed {seed}; everything is left in {}", folder.display()))?;
+    fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))
+}
+
+/// Two cells between which people move, and of which either is killed.
+fn moves(args: &Args) -> Result<()> {
+    let seed = args.seed.map_or_else(random::seed, Ok)?;
+    let built = match &args.programs {
+        Some(programs) => programs.clone(),
+        None => args.profile.build(&[("domicile-server", "domicile"), ("domicile-testkit", "cells")])?,
+    };
+    let folder = std::env::temp_dir().join(format!("domicile-crash-{}", std::process::id()));
+    fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    // A copy: somebody may build anew while a long run goes on.
+    fs::copy(built.join("domicile"), folder.join("domicile")).context("copying domicile")?;
+    let mut cells = Command::new(built.join("cells"));
+    cells.arg("moves").arg("--server-binary").arg(folder.join("domicile"));
+    let numbers = [("--rounds", args.rounds.unwrap_or(50)), ("--people", args.people), ("--seed", seed)];
+    for (name, number) in numbers {
+        cells.args([name, &number.to_string()]);
+    }
+    cells.arg("--keep").arg(&folder);
+    command::run(&mut cells).with_context(|| format!("seed {seed}; everything is left in {}", folder.display()))?;
     fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))
 }
 

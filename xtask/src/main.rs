@@ -9,6 +9,7 @@ mod bench;
 mod censor;
 mod command;
 mod crash;
+mod demo;
 mod docs;
 mod e2e;
 mod endpoints;
@@ -42,6 +43,8 @@ enum Chore {
     Test(test::Args),
     /// Check the rules that the compiler does not know: layers, file lengths, heads of files, licences
     Tidy(tidy::Args),
+    /// Show what Domicile is for, in three minutes: two cells, encrypted clients, a closed border, a move, a theft
+    Demo(demo::Args),
     /// Kill the server and cut its power under load, and check that every acknowledged message is there, once
     Crash(crash::Args),
     /// Play the censor to `domicile probe`, in network namespaces; this takes root and /dev/net/tun
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Chore::Test(args) => test::run(&args),
         Chore::Tidy(args) => tidy::run(&args),
         Chore::Crash(args) => crash::run(&args),
+        Chore::Demo(args) => demo::run(&args),
         Chore::Censor(args) => censor::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Registers(args) => registers::run(&args),

@@ -35,6 +35,11 @@ impl Profile {
         Self { release: true }
     }
 
+    /// The quickly built programs.
+    pub(crate) fn debug() -> Self {
+        Self { release: false }
+    }
+
     /// Builds binaries, each given with its package, and returns the folder they are in.
     ///
     /// As they are shipped, each is built for itself, with the features that it asks for. Quickly, they are built as tests are, out of the whole

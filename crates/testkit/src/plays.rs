@@ -1,8 +1,9 @@
 //! Plays: scenes with real clients on a real server, which end with a look at what everybody received.
 //!
 //! `conversation` is two people, a third device and a server that is killed; `full_speed` two people who write as fast
-//! as they can; `federation` is people on two servers, of which one need not be ours; `plaintext` looks for what they wrote where only ciphertext may be.
+//! as they can; `cells` is a deployment in several regions; `federation` is people on two servers, of which one need not be ours; `plaintext` looks for what they wrote where only ciphertext may be.
 
+pub mod cells;
 pub mod conversation;
 pub mod federation;
 pub mod full_speed;

@@ -44,6 +44,8 @@ async fn keys_are_found_claimed_and_used_across_cells() {
     cluster.heal();
     alice.put(&format!("{V3}/sendToDevice/m.room.encrypted/t3"), &message).await.ok();
     until("both messages came", || async {
+        // Whoever found the border closed a moment ago is left alone for a while.
+        cluster.pass(60_000);
         let sync = bob.get(&format!("{V3}/sync")).await.ok();
         sync["to_device"]["events"].to_string().matches("while it was closed").count() == 2
     })

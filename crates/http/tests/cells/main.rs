@@ -15,6 +15,7 @@ mod rescue;
 mod rotation;
 mod rules;
 mod stolen;
+mod thief;
 mod told;
 
 use std::time::Duration;

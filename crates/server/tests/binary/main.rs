@@ -7,6 +7,7 @@ mod blocklist;
 mod censor;
 mod command_line;
 mod deployment;
+mod elsewhere;
 mod evidence;
 mod probes;
 mod secrets;

@@ -16,10 +16,11 @@ use domicile_egress::{
 };
 use domicile_residency::{
     deployment::{PublicKey, SecretKey},
+    directory::Transfer,
     inner::{Header, RequestId, Said},
 };
 use domicile_room::event::ServerSigner;
-use ruma::{OwnedServerName, RoomVersionId, ServerName, signatures::hash_and_sign_event};
+use ruma::{OwnedServerName, RoomVersionId, ServerName, UserId, signatures::hash_and_sign_event};
 use serde_json::Value;
 
 /// What an answer may cost.
@@ -51,7 +52,8 @@ pub struct Request<'r> {
 }
 
 impl Forger {
-    pub(super) fn new(name: &ServerName, key: SecretKey, to: &str, url: &str, of: &PublicKey) -> Self {
+    /// Somebody with a key who asks the cell `to` at `url`, which has the key `of`.
+    pub fn new(name: &ServerName, key: SecretKey, to: &str, url: &str, of: &PublicKey) -> Self {
         let identity = Identity { pkcs8: key.to_pkcs8().to_vec(), spki: key.public().to_spki() };
         let place = InnerPlace { name: to.to_owned(), url: url.to_owned(), spki: of.to_spki() };
         let client = InnerClient::new(&identity, vec![place]).expect("a client");
@@ -80,6 +82,13 @@ impl Forger {
         let mut object = serde_json::from_value(event).expect("canonical JSON");
         hash_and_sign_event(self.name.as_str(), signer.key_pair(), &mut object, &rules.redaction).expect("a signature");
         serde_json::to_value(object).expect("JSON")
+    }
+
+    /// The word of the forger that somebody goes from one cell to another, after the ticket of a number and a hash: what their home would say.
+    pub fn lets_go(&self, user_id: &UserId, (from, to): (&str, &str), (epoch, previous): (u32, &str)) -> String {
+        let [from, to] = [from, to].map(|name| CellName::parse(name).expect("a cell's name"));
+        let epoch = epoch.saturating_add(1);
+        Transfer { user_id, from: &from, to: &to, epoch, previous }.sign(&self.key)
     }
 
     /// Asks. Gives the status and the answer; an error where no connection came about.

@@ -17,7 +17,7 @@ pub struct Findings {
     pub found: Vec<(PathBuf, String)>,
 }
 
-/// Looks for any of these texts, as they are and as they stand in base64 at each of the three alignments.
+/// Looks for any of these texts, as they are, in hexadecimal, and as they stand in base64 at each of the three alignments.
 pub fn search(folder: &Path, texts: &[String]) -> Result<Findings> {
     let needles = needles(texts);
     let mut findings = Findings::default();
@@ -42,6 +42,8 @@ fn needles(texts: &[String]) -> Vec<Needle> {
             needles
                 .push(Needle { bytes: base64_core(stem.as_bytes(), alignment), text: format!("{stem} (in base64)") });
         }
+        let hex: Vec<String> = stem.bytes().map(|byte| format!("{byte:02x}")).collect();
+        needles.push(Needle { bytes: hex.concat().into_bytes(), text: format!("{stem} (in hexadecimal)") });
         needles.push(Needle { bytes: stem.clone().into_bytes(), text: stem });
     }
     needles
@@ -90,6 +92,8 @@ mod tests {
         assert_eq!(search(folder.path(), &texts).unwrap().found.len(), 1);
         // "xplain words of alice number 7" in base64: the text begins at the second byte of a group.
         fs::write(&file, b"eHBsYWluIHdvcmRzIG9mIGFsaWNlIG51bWJlciA3").unwrap();
+        assert_eq!(search(folder.path(), &texts).unwrap().found.len(), 1);
+        fs::write(&file, b"x706c61696e20776f726473206f6620616c696365206e756d62657220").unwrap();
         assert_eq!(search(folder.path(), &texts).unwrap().found.len(), 1);
     }
 }

@@ -201,7 +201,8 @@ fn gather(sides: &[Side<'_>], version: &str) -> Result<People> {
         for writer in 0..WRITERS {
             let (line, name) = arrive(side, &format!("writer{writer}"))?;
             side.inside(|| line.join(&room, Some(&first.name)))??;
-            writers.push((number, Writer { line, name, pause: WRITING, pen_friend: Some(friend.clone()) }));
+            writers
+                .push((number, Writer { line, name, pause: WRITING, pen_friend: Some(friend.clone()), moves: false }));
         }
         let (line, name) = arrive(side, "wanderer")?;
         wanderers.push((number, Wanderer { line, name }));

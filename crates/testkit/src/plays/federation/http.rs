@@ -12,7 +12,7 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(70);
 
 /// Sends a request and returns the answer's body; an error unless its status is 200.
-pub(super) fn ask(
+pub(in crate::plays) fn ask(
     address: SocketAddr,
     token: Option<&str>,
     method: &str,
@@ -28,7 +28,7 @@ pub(super) fn ask(
 }
 
 /// The status and the body of the answer.
-pub(super) fn exchange(
+pub(in crate::plays) fn exchange(
     address: SocketAddr,
     token: Option<&str>,
     method: &str,
@@ -53,7 +53,7 @@ pub(super) fn exchange(
 }
 
 /// A part of a path or query as it may stand in a URL.
-pub(super) fn escape(text: &str) -> String {
+pub(in crate::plays) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

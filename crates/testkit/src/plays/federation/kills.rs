@@ -128,7 +128,7 @@ fn gather(sides: &[Side<'_>; 2], kills: &Kills) -> Result<(String, [Reader; 2], 
         for writer in 0..WRITERS {
             let (line, user) = Line::register(side.clients, &format!("writer{writer}"))?;
             line.join(&room, Some(&sides[0].name))?;
-            writers.push(Writer { line, name: user, pause, pen_friend: Some(friend.clone()) });
+            writers.push(Writer { line, name: user, pause, pen_friend: Some(friend.clone()), moves: false });
         }
     }
     Ok((room, [Reader::new(host.0, host.1), Reader::new(guest.0, guest.1)], writers))

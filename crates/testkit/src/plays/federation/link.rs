@@ -12,18 +12,20 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 /// A proxy before the port on which a server listens for others. It runs as long as the process.
-pub(super) struct Link {
+#[derive(Debug)]
+pub(in crate::plays) struct Link {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
 
+#[derive(Debug)]
 struct Shared {
     server: SocketAddr,
     delay: Duration,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     cut: bool,
     /// Both ends of each connection.
@@ -32,7 +34,7 @@ struct State {
 
 impl Link {
     /// Passes on to `server` what comes, `delay` later.
-    pub(super) fn to(server: SocketAddr, delay: Duration) -> Result<Self> {
+    pub(in crate::plays) fn to(server: SocketAddr, delay: Duration) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("listening before a server")?;
         let address = listener.local_addr().context("listening before a server")?;
         let shared = Arc::new(Shared { server, delay, state: Mutex::default() });
@@ -47,12 +49,12 @@ impl Link {
     }
 
     /// Where others connect.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(in crate::plays) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Ends what passes, and lets nothing pass any more.
-    pub(super) fn cut(&self) {
+    pub(in crate::plays) fn cut(&self) {
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.cut = true;
         for stream in state.open.drain(..) {
@@ -62,7 +64,7 @@ impl Link {
     }
 
     /// Lets new connections pass.
-    pub(super) fn mend(&self) {
+    pub(in crate::plays) fn mend(&self) {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).cut = false;
     }
 }

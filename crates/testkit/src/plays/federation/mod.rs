@@ -5,17 +5,17 @@
 
 mod doors;
 pub mod hosts;
-mod http;
+pub(in crate::plays) mod http;
 pub mod kills;
-mod link;
+pub(in crate::plays) mod link;
 mod outage;
-mod person;
+pub(in crate::plays) mod person;
 mod report;
 mod side;
 mod signs;
 mod split;
 mod talk;
-mod traffic;
+pub(in crate::plays) mod traffic;
 mod upgrade;
 
 use std::path::Path;

@@ -85,7 +85,7 @@ impl Person {
 }
 
 /// A session by hand. Its device has no keys.
-pub(super) struct Line {
+pub(in crate::plays) struct Line {
     address: SocketAddr,
     token: String,
     since: Option<String>,
@@ -106,7 +106,7 @@ impl Line {
     }
 
     /// Makes an account, and returns a session of it and the user's id.
-    pub(super) fn register(address: SocketAddr, name: &str) -> Result<(Self, String)> {
+    pub(in crate::plays) fn register(address: SocketAddr, name: &str) -> Result<(Self, String)> {
         let body = json!({ "auth": { "type": "m.login.dummy" }, "username": name, "password": PASSWORD });
         let answer = ask(address, None, "POST", "/_matrix/client/v3/register", Some(&body))?;
         let field =
@@ -115,8 +115,18 @@ impl Line {
         Ok((Self { address, token, since: None, seen: VecDeque::new() }, user))
     }
 
+    /// The same session once more: who writes and who reads are different threads.
+    pub(in crate::plays) fn another(&self) -> Self {
+        Self { address: self.address, token: self.token.clone(), since: None, seen: VecDeque::new() }
+    }
+
+    /// Its access token.
+    pub(in crate::plays) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The status and the body of an answer; `None` where there was none, or only a part of it.
-    pub(super) fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
+    pub(in crate::plays) fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
         let path = format!("/_matrix/client/{path}");
         let (status, answer) = exchange(self.address, Some(&self.token), method, &path, body).ok()?;
         Some((status, serde_json::from_str(&answer).ok()?))
@@ -126,20 +136,20 @@ impl Line {
         ask(self.address, Some(&self.token), method, &format!("/_matrix/client/{path}"), body)
     }
 
-    pub(super) fn get(&self, path: &str) -> Result<Value> {
+    pub(in crate::plays) fn get(&self, path: &str) -> Result<Value> {
         self.ask("GET", path, None)
     }
 
-    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value> {
+    pub(in crate::plays) fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.ask("POST", path, Some(body))
     }
 
-    pub(super) fn put(&self, path: &str, body: &Value) -> Result<Value> {
+    pub(in crate::plays) fn put(&self, path: &str, body: &Value) -> Result<Value> {
         self.ask("PUT", path, Some(body))
     }
 
     /// The status of an answer that must be an error, with its code.
-    pub(super) fn refusal(&self, path: &str, body: &Value) -> Result<(u16, String)> {
+    pub(in crate::plays) fn refusal(&self, path: &str, body: &Value) -> Result<(u16, String)> {
         let path = format!("/_matrix/client/{path}");
         let (status, answer) = exchange(self.address, Some(&self.token), "POST", &path, Some(body))?;
         ensure!(status != 200, "POST {path} was granted");
@@ -148,53 +158,53 @@ impl Line {
     }
 
     /// Makes a room and returns its id.
-    pub(super) fn create(&self, version: &str, mut fields: Value) -> Result<String> {
+    pub(in crate::plays) fn create(&self, version: &str, mut fields: Value) -> Result<String> {
         fields["room_version"] = version.into();
         let answer = self.post("v3/createRoom", &fields)?;
         Ok(answer["room_id"].as_str().context("the new room has no id")?.to_owned())
     }
 
     /// Joins by an id or an alias, by way of a server where one is named.
-    pub(super) fn join(&self, room: &str, via: Option<&str>) -> Result<()> {
+    pub(in crate::plays) fn join(&self, room: &str, via: Option<&str>) -> Result<()> {
         let via = via.map(|via| format!("?via={0}&server_name={0}", escape(via))).unwrap_or_default();
         self.post(&format!("v3/join/{}{via}", escape(room)), &json!({})).map(drop)
     }
 
     /// Does something to the membership in a room: `invite`, `leave`, `ban`, `unban`.
-    pub(super) fn membership(&self, verb: &str, room: &str, user: Option<&str>) -> Result<()> {
+    pub(in crate::plays) fn membership(&self, verb: &str, room: &str, user: Option<&str>) -> Result<()> {
         let body = user.map_or_else(|| json!({}), |user| json!({ "user_id": user }));
         self.post(&format!("v3/rooms/{}/{verb}", escape(room)), &body).map(drop)
     }
 
     /// Writes something that is not encrypted, and returns its event.
-    pub(super) fn say(&self, room: &str, text: &str) -> Result<String> {
+    pub(in crate::plays) fn say(&self, room: &str, text: &str) -> Result<String> {
         let path = format!("v3/rooms/{}/send/m.room.message/{}", escape(room), transaction());
         let answer = self.put(&path, &json!({ "msgtype": "m.text", "body": text }))?;
         Ok(answer["event_id"].as_str().context("the message has no id")?.to_owned())
     }
 
-    pub(super) fn redact(&self, room: &str, event: &str) -> Result<()> {
+    pub(in crate::plays) fn redact(&self, room: &str, event: &str) -> Result<()> {
         let path = format!("v3/rooms/{}/redact/{}/{}", escape(room), escape(event), transaction());
         self.put(&path, &json!({ "reason": "a slip" })).map(drop)
     }
 
-    pub(super) fn state(&self, room: &str, kind: &str, key: &str) -> Result<Value> {
+    pub(in crate::plays) fn state(&self, room: &str, kind: &str, key: &str) -> Result<Value> {
         self.get(&format!("v3/rooms/{}/state/{kind}/{}", escape(room), escape(key)))
     }
 
-    pub(super) fn set_state(&self, room: &str, kind: &str, content: &Value) -> Result<()> {
+    pub(in crate::plays) fn set_state(&self, room: &str, kind: &str, content: &Value) -> Result<()> {
         self.put(&format!("v3/rooms/{}/state/{kind}/", escape(room)), content).map(drop)
     }
 
     /// Waits until this server has somebody with a membership in a room.
-    pub(super) fn wait_membership(&self, room: &str, user: &str, membership: &str) -> Result<()> {
+    pub(in crate::plays) fn wait_membership(&self, room: &str, user: &str, membership: &str) -> Result<()> {
         self.wait_state(room, "m.room.member", user, &format!("is `{membership}`"), |content| {
             content["membership"] == membership
         })
     }
 
     /// Waits until a state is as it should be.
-    pub(super) fn wait_state(
+    pub(in crate::plays) fn wait_state(
         &self,
         room: &str,
         kind: &str,
@@ -221,14 +231,14 @@ impl Line {
     }
 
     /// What comes from now on is what counts.
-    pub(super) fn forget(&mut self) -> Result<()> {
+    pub(in crate::plays) fn forget(&mut self) -> Result<()> {
         self.sync(0)?;
         self.seen.clear();
         Ok(())
     }
 
     /// Waits until `/sync` brings something.
-    pub(super) fn wait(&mut self, what: &str, look: impl Fn(&Value) -> bool) -> Result<()> {
+    pub(in crate::plays) fn wait(&mut self, what: &str, look: impl Fn(&Value) -> bool) -> Result<()> {
         let began = Instant::now();
         if self.seen.iter().any(&look) {
             return Ok(());
@@ -244,7 +254,7 @@ impl Line {
 }
 
 /// Asks again and again until something is so.
-pub(super) fn until<T>(mut look: impl FnMut() -> Result<Result<T, String>>) -> Result<T> {
+pub(in crate::plays) fn until<T>(mut look: impl FnMut() -> Result<Result<T, String>>) -> Result<T> {
     let began = Instant::now();
     loop {
         match look()? {

@@ -30,12 +30,14 @@ const AGAIN: Duration = Duration::from_millis(20);
 const STROLL: Duration = Duration::from_millis(300);
 /// What a letter to a device is called.
 const LETTER: &str = "org.domicile.play.letter";
+/// The status of a server that asks whoever moves to come again soon.
+const WAIT: u16 = 503;
 /// Events in one answer of `/sync` and `/messages`.
 const PAGE: u32 = 100;
 
 /// What servers acknowledged.
 #[derive(Debug, Default)]
-pub(super) struct Promises {
+pub(in crate::plays) struct Promises {
     /// Each message's words, by its event.
     messages: Mutex<BTreeMap<String, String>>,
     /// Words that went to a person's devices: who is to have them, and the words.
@@ -44,40 +46,47 @@ pub(super) struct Promises {
 
 /// All that was acknowledged up to a moment.
 #[derive(Debug)]
-pub(super) struct Promised {
+pub(in crate::plays) struct Promised {
     messages: Vec<String>,
     letters: Vec<(String, String)>,
 }
 
 impl Promises {
-    pub(super) fn so_far(&self) -> Promised {
+    pub(in crate::plays) fn so_far(&self) -> Promised {
         let messages = self.messages.lock().keys().cloned().collect();
         Promised { messages, letters: self.letters.lock().iter().cloned().collect() }
+    }
+
+    /// How many messages, and how many letters.
+    pub(in crate::plays) fn counts(&self) -> (usize, usize) {
+        (self.messages.lock().len(), self.letters.lock().len())
     }
 }
 
 impl Promised {
     /// How many messages and letters.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::plays) fn len(&self) -> usize {
         self.messages.len() + self.letters.len()
     }
 }
 
 /// Somebody who writes.
-pub(super) struct Writer {
-    pub(super) line: Line,
+pub(in crate::plays) struct Writer {
+    pub(in crate::plays) line: Line,
     /// What the messages begin with, and that no other writer's do.
-    pub(super) name: String,
+    pub(in crate::plays) name: String,
     /// Between two messages.
-    pub(super) pause: Duration,
+    pub(in crate::plays) pause: Duration,
     /// To whose devices every tenth message goes, too.
-    pub(super) pen_friend: Option<String>,
+    pub(in crate::plays) pen_friend: Option<String>,
+    /// Whether they move between cells meanwhile, and so are asked to wait at times.
+    pub(in crate::plays) moves: bool,
 }
 
 impl Writer {
     /// Writes into a room until it is told to stop. What a server that is gone did not acknowledge is sent again under the
     /// same transaction.
-    pub(super) fn write(&self, room: &str, promises: &Promises, stop: &AtomicBool) -> Result<()> {
+    pub(in crate::plays) fn write(&self, room: &str, promises: &Promises, stop: &AtomicBool) -> Result<()> {
         let mut number = 0_u32;
         while !stop.load(Ordering::Relaxed) {
             number += 1;
@@ -104,7 +113,8 @@ impl Writer {
     /// Sends until there is an answer; `None` if there was none when it was told to stop.
     fn put(&self, path: &str, body: &Value, stop: &AtomicBool) -> Result<Option<Value>> {
         loop {
-            if let Some((status, answer)) = self.line.exchange("PUT", path, Some(body)) {
+            let answer = self.line.exchange("PUT", path, Some(body));
+            if let Some((status, answer)) = answer.filter(|(status, _)| !(self.moves && *status == WAIT)) {
                 ensure!(status == 200, "{} was refused {path}: {status} {answer}", self.name);
                 return Ok(Some(answer));
             }
@@ -117,15 +127,15 @@ impl Writer {
 }
 
 /// Somebody who comes and goes, and names the room.
-pub(super) struct Wanderer {
-    pub(super) line: Line,
-    pub(super) name: String,
+pub(in crate::plays) struct Wanderer {
+    pub(in crate::plays) line: Line,
+    pub(in crate::plays) name: String,
 }
 
 impl Wanderer {
     /// Joins, says what the room is about, and leaves, until told to stop. What was refused is an error: this server is in
     /// the room, whatever becomes of others.
-    pub(super) fn wander(&self, room: &str, stop: &AtomicBool) -> Result<()> {
+    pub(in crate::plays) fn wander(&self, room: &str, stop: &AtomicBool) -> Result<()> {
         let mut number = 0_u32;
         while !stop.load(Ordering::Relaxed) {
             number += 1;
@@ -154,23 +164,30 @@ struct Read {
 }
 
 /// Somebody who reads.
-pub(super) struct Reader {
+pub(in crate::plays) struct Reader {
     line: Line,
     user: String,
+    moves: bool,
     read: Mutex<Read>,
 }
 
 impl Reader {
-    pub(super) fn new(line: Line, user: String) -> Self {
-        Self { line, user, read: Mutex::default() }
+    pub(in crate::plays) fn new(line: Line, user: String) -> Self {
+        Self { line, user, moves: false, read: Mutex::default() }
     }
 
-    pub(super) fn user(&self) -> &str {
+    /// Somebody who moves between cells meanwhile. Their new home shows the ends of rooms as after a gap, so that they may be shown an event
+    /// again that they have; and they are asked to wait at times.
+    pub(in crate::plays) fn who_moves(line: Line, user: String) -> Self {
+        Self { moves: true, ..Self::new(line, user) }
+    }
+
+    pub(in crate::plays) fn user(&self) -> &str {
         &self.user
     }
 
     /// Reads a room until it is told to stop. An answer that did not arrive is asked for again from the same place.
-    pub(super) fn read(&self, room: &str, stop: &AtomicBool) -> Result<()> {
+    pub(in crate::plays) fn read(&self, room: &str, stop: &AtomicBool) -> Result<()> {
         let filter = json!({
             "presence": { "types": [] },
             "room": { "rooms": [room], "timeline": { "limit": PAGE }, "ephemeral": { "types": [] } },
@@ -229,22 +246,26 @@ impl Reader {
     }
 
     fn get(&self, path: &str) -> Result<Option<Value>> {
-        let Some((status, answer)) = self.line.exchange("GET", path, None) else { return Ok(None) };
+        let answer = self.line.exchange("GET", path, None);
+        let Some((status, answer)) = answer.filter(|(status, _)| !(self.moves && *status == WAIT)) else {
+            return Ok(None);
+        };
         ensure!(status == 200, "{} was refused {path}: {status} {answer}", self.user);
         Ok(Some(answer))
     }
 
     /// What was brought more than once.
-    pub(super) fn nothing_twice(&self) -> Result<()> {
+    pub(in crate::plays) fn nothing_twice(&self) -> Result<()> {
         let read = self.read.lock();
-        for (what, times) in read.brought.iter().chain(&read.letters) {
+        let brought = read.brought.iter().filter(|_| !self.moves);
+        for (what, times) in brought.chain(&read.letters) {
             ensure!(*times == 1, "/sync brought {what} to {} {times} times", self.user);
         }
         Ok(())
     }
 
     /// What was promised and has not come yet, in words.
-    pub(super) fn missing(&self, promised: &Promised) -> Vec<String> {
+    pub(in crate::plays) fn missing(&self, promised: &Promised) -> Vec<String> {
         let read = self.read.lock();
         let came = |id: &&String| read.brought.contains_key(*id) || read.fetched.contains(*id);
         let messages = promised.messages.iter().filter(|id| !came(id)).cloned();
@@ -254,14 +275,14 @@ impl Reader {
     }
 
     /// How many events `/sync` brought, and how many had to be fetched because it left them out.
-    pub(super) fn count(&self) -> (usize, usize) {
+    pub(in crate::plays) fn count(&self) -> (usize, usize) {
         let read = self.read.lock();
         (read.brought.len(), read.fetched.iter().filter(|id| !read.brought.contains_key(*id)).count())
     }
 
     /// Pages through the room's whole past: nothing is in it twice. What it found counts as fetched. Returns what was promised
     /// and is not there, in words.
-    pub(super) fn look_back(&self, room: &str, promises: &Promises) -> Result<Vec<String>> {
+    pub(in crate::plays) fn look_back(&self, room: &str, promises: &Promises) -> Result<Vec<String>> {
         let (mut from, mut found) = (String::new(), BTreeMap::<String, String>::new());
         loop {
             let page = self.line.get(&format!("v3/rooms/{}/messages?dir=b&limit={PAGE}{from}", escape(room)))?;
@@ -290,7 +311,7 @@ impl Reader {
     }
 
     /// The room's state: each event by its type and key.
-    pub(super) fn view(&self, room: &str) -> Result<View> {
+    pub(in crate::plays) fn view(&self, room: &str) -> Result<View> {
         let state = self.line.get(&format!("v3/rooms/{}/state", escape(room)))?;
         let events = state.as_array().context("a state is a list")?;
         let named = |event| Ok(((text(event, "type")?, text(event, "state_key")?), text(event, "event_id")?));
@@ -354,10 +375,10 @@ pub(super) fn whole_past(reader: &Reader, side: &Side<'_>, room: &str, promises:
 }
 
 /// A state, and whose view of the room it is.
-pub(super) type View = (String, BTreeMap<(String, String), String>);
+pub(in crate::plays) type View = (String, BTreeMap<(String, String), String>);
 
 /// Complains about the first entry in which views of a room differ.
-pub(super) fn same_state(views: &[View]) -> Result<()> {
+pub(in crate::plays) fn same_state(views: &[View]) -> Result<()> {
     for ((one, here), (other, there)) in views.iter().zip(views.iter().skip(1)) {
         for key in here.keys().chain(there.keys()) {
             let (first, second) = (here.get(key), there.get(key));

@@ -1,0 +1,109 @@
+//! `cells demo` shows a deployment of two cells to whoever watches; `cells moves` kills cells while people move between them. `cargo xtask demo` and
+//! `cargo xtask crash --moves` are their users.
+#![expect(clippy::print_stdout, reason = "a tool for people talks on standard output")]
+#![expect(clippy::disallowed_methods, reason = "a play goes on in real time")]
+
+use std::fs;
+use std::io::{IsTerminal as _, stdout};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::{Args, Parser, Subcommand};
+use domicile_testkit::driver::Program;
+use domicile_testkit::plays::cells::demo::{self, Screen};
+use domicile_testkit::plays::cells::moving::{self, Moving};
+
+/// Several cells of one deployment, as processes.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    play: Play,
+}
+
+#[derive(Debug, Subcommand)]
+enum Play {
+    /// Two cells, three people with encrypted clients, a closed border, a move, a theft
+    Demo {
+        /// The driver of matrix-sdk
+        #[arg(long)]
+        matrix_sdk_driver: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// People move between two cells that are killed
+    Moves {
+        /// How often a cell is killed
+        #[arg(long)]
+        rounds: u32,
+        /// How many people move
+        #[arg(long)]
+        people: usize,
+        /// Chooses the cells and the moments
+        #[arg(long)]
+        seed: u64,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// The binary of Domicile
+    #[arg(long)]
+    server_binary: PathBuf,
+    /// Keep data, logs and the clients' stores here, instead of in a folder that is removed
+    #[arg(long)]
+    keep: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().play {
+        Play::Demo { matrix_sdk_driver, common } => show(&matrix_sdk_driver, &common),
+        Play::Moves { rounds, people, seed, common } => moves(&Moving { people, rounds, seed }, &common),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does something in the folder that is kept, or in one that is not.
+fn inside<T>(common: &Common, act: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let temporary = tempfile::tempdir().context("making a folder for the play")?;
+    let folder = common.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
+    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    act(&folder.canonicalize().context("finding the folder for the play")?)
+}
+
+fn show(driver: &Path, common: &Common) -> Result<()> {
+    let driver = Program { program: driver.to_owned(), script: None };
+    let (mut out, is_coloured) = (stdout(), stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none());
+    let mut screen = Screen::new(&mut out, is_coloured);
+    inside(common, |folder| demo::play(&common.server_binary, &driver, folder, &mut screen))?;
+    let (claims, broken, seconds) = (screen.claims(), screen.broken().to_vec(), screen.seconds());
+    ensure!(broken.is_empty(), "{} of {claims} claims do not hold:\n{}", broken.len(), broken.join("\n"));
+    println!("\n   {claims} claims, and all of them hold, in {seconds} s.");
+    Ok(())
+}
+
+fn moves(moving: &Moving, common: &Common) -> Result<()> {
+    println!("moves: seed {}, {} people, {} kills", moving.seed, moving.people, moving.rounds);
+    let began = Instant::now();
+    let outcome =
+        inside(common, |folder| moving::play(moving, &common.server_binary, folder, &mut |line| println!("{line}")))?;
+    println!(
+        "moves: {} moves in {} waves amid {} kills, {} messages and {} letters, none lost and none twice, in {:.1} s",
+        outcome.moves,
+        outcome.waves,
+        moving.rounds,
+        outcome.messages,
+        outcome.letters,
+        began.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
