@@ -1,8 +1,6 @@
 //! Somebody whose home was revoked gets another one by the root key's word. What was in the home that is no more is lost with it: the account
 //! begins without a password, devices and settings, in the rooms of which there is a copy here.
 
-use std::collections::HashMap;
-
 use domicile_core::locality::Locality;
 use domicile_residency::directory::{Emergency, Rescue, at_work};
 use domicile_store::{Batch, catalogue, table::user_words, table::users, walk};
@@ -70,7 +68,7 @@ impl Arrivals {
         user_words::replace(&mut batch, user_num, &user_directory::words(user_id.localpart(), None));
         // Devices that they had are nobody's any more.
         self.device_lists.changed(&mut batch, user_num, &[]);
-        self.turner.turn(user_id, history, &batch, &HashMap::new()).await?;
+        self.turner.turn(user_id, history, &batch).await?;
         let others = cells.own.document().cells.keys().filter(|cell| *cell != cells.own.name());
         for cell in others {
             cells.tickets.note_stale(cell.clone(), user_id.to_owned());

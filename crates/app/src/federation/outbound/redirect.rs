@@ -28,7 +28,7 @@ use crate::{
         Messages,
         delivery::{self, Delivery},
     },
-    federation::{TAKEN, TakenAnswer, TakenQuestion},
+    federation::{PeerError, TAKEN, TakenAnswer, TakenQuestion},
 };
 
 /// What of a message says for whom it is.
@@ -85,6 +85,8 @@ impl Outbound {
         let link = self.parts.link.as_ref().ok_or_else(|| Error::internal("this server is no cell of a deployment"))?;
         let taken: BTreeSet<String> = match link.ask_json(cell, TAKEN, &TakenQuestion { ids }).await {
             Ok(TakenAnswer { taken }) => taken.into_iter().collect(),
+            // One that is no more has nothing that could come twice.
+            Err(PeerError::NoCell(_)) => BTreeSet::new(),
             Err(error) => return Ok(Err(error.to_string())),
         };
         let mut instead = Instead::default();
