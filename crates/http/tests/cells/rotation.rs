@@ -14,6 +14,12 @@ async fn a_cell_with_a_new_key_is_heard_by_those_who_have_its_document() {
     let room = shared(&alice, &bob).await;
     alice.post(&format!("{V3}/rooms/{room}/invite"), &json!({ "user_id": carl.id() })).await.ok();
     carl.post(&format!("{V3}/join/{room}"), &json!({})).await.ok();
+    // What a cell says before it has heard of a join names nothing of it, and is told to those whom the cell knows.
+    until("bob's cell knows that carl is there", || async {
+        let members = bob.get(&format!("{V3}/rooms/{room}/joined_members")).await.ok();
+        members["joined"].as_object().is_some_and(|joined| joined.contains_key(carl.id()))
+    })
+    .await;
     let first = say(&bob, &room, "first").await;
     for person in [&alice, &carl] {
         until("the first is read", || async { read(person, &room).await.contains(&first) }).await;
