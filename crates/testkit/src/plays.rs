@@ -8,6 +8,7 @@ pub mod conversation;
 pub mod federation;
 pub mod full_speed;
 pub mod plaintext;
+mod process;
 mod server;
 mod stage;
 mod wire;

@@ -12,6 +12,7 @@ use domicile_core::{
     ids::{RoomNum, UserNum},
     locality::CellName,
 };
+use domicile_residency::directory::{History, Ticket};
 use domicile_room::event::Pdu;
 use domicile_store::{
     Batch, catalogue,
@@ -75,6 +76,14 @@ impl Arrivals {
     pub(super) fn cells(&self) -> Result<&Cells> {
         let cells = self.turner.users.localities().cells();
         cells.ok_or_else(|| Error::internal("this server is no cell of a deployment"))
+    }
+
+    /// The tickets by which somebody's home is here.
+    pub(super) fn at_home_here(&self, tickets: Vec<Ticket>) -> Result<History> {
+        let cells = self.cells()?;
+        let history = cells.tickets.check(tickets)?;
+        let history = history.filter(|history| history.home().as_ref() == Some(cells.own.name()));
+        history.ok_or_else(|| forbidden("The directory does not say that their home is here."))
     }
 
     async fn row(&self, user_id: &UserId) -> Result<Option<Arrival>> {
@@ -244,10 +253,7 @@ impl Arrivals {
         {
             return serde_json::from_str(receipt).map_err(Error::internal);
         }
-        let cells = self.cells()?;
-        let history = cells.tickets.check(tickets)?;
-        let history = history.filter(|history| history.home().as_ref() == Some(cells.own.name()));
-        let history = history.ok_or_else(|| forbidden("The directory does not say that their home is here."))?;
+        let history = self.at_home_here(tickets)?;
         let sealed = row.sealed.clone().ok_or_else(|| Error::internal("somebody was let go without their vault"))?;
         let bundle = self.vaults.keystore.cell_key().open(SEALED, &sealed)?;
         let bundle: Bundle = serde_json::from_slice(&bundle).map_err(Error::internal)?;

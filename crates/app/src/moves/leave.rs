@@ -25,7 +25,7 @@ use super::{
     departures::Departures,
     messages::{About, Arrived, BEGIN, Begin, Begun, CANCEL, Confirmed, Done, HOME, Home, VAULT, Vault},
     progress::{Forbidden, Progress, State, of_row},
-    rules::Rules,
+    rules::{Rules, is_joined},
     turn::Turner,
 };
 use crate::{
@@ -324,10 +324,6 @@ impl Leaving {
     ) -> Result<A> {
         self.link.ask_json_within(cell, path, body, LARGE).await.map_err(|error| told(&error))
     }
-}
-
-fn is_joined(room: &portable::RoomOf) -> bool {
-    room.has_copy && room.membership == "join"
 }
 
 /// What the operator is told of a step that failed.

@@ -46,7 +46,7 @@ use crate::{
 
 pub use arrive::{Arrivals, SETTLED};
 pub use departures::{Departures, Way};
-pub use domicile_residency::directory::{Emergency, Rescue};
+pub use domicile_residency::directory::{Emergency, LetGo};
 pub use parts::MovesParts;
 pub use plan::{Plan, PlannedRoom, Target};
 pub use progress::{Count, Counted, Forbidden, ForbiddenRoom, Progress, Shown, State};

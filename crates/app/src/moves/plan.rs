@@ -100,9 +100,7 @@ impl Moves {
         }
         let mut rooms = Vec::new();
         let mut others = std::collections::HashSet::new();
-        let notices = self.rules.notice_room(user_num).await?;
-        let joined = all.iter().filter(|room| room.has_copy && room.membership == "join");
-        for room in joined.filter(|room| notices.as_deref() != Some(room.room_id.as_str())) {
+        for room in self.rules.coming_along(user_num, &all).await? {
             let view = self.turner.rooms.by_num(room.room_num).await?.view();
             let elsewhere: i64 = view.destinations.values().sum();
             let here = view.joined.saturating_sub(usize::try_from(elsewhere).unwrap_or(0));

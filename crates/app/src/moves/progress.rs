@@ -1,13 +1,13 @@
 //! How far a move is: its states, and what its steps have found and done.
 
-use domicile_residency::directory::Ticket;
+use domicile_residency::directory::{LetGo, Ticket};
 use domicile_store::table::moves::Move;
 use ruma::OwnedUserId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::messages::{Arrived, Confirmed};
-use crate::{Error, Result, residency::LetGo};
+use crate::{Error, Result};
 
 /// What is done with a move next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,19 @@ pub enum State {
 }
 
 impl State {
+    /// All of them, in their order.
+    pub const ALL: [Self; 9] = [
+        Self::Announced,
+        Self::Objected,
+        Self::Copying,
+        Self::HandedOver,
+        Self::Issued,
+        Self::Left,
+        Self::Erased,
+        Self::Done,
+        Self::Stopped,
+    ];
+
     /// Its word in the database and on the wire.
     pub fn word(self) -> &'static str {
         match self {
@@ -51,18 +64,7 @@ impl State {
 
     /// The state of a word.
     pub fn parse(word: &str) -> Option<Self> {
-        let all = [
-            Self::Announced,
-            Self::Objected,
-            Self::Copying,
-            Self::HandedOver,
-            Self::Issued,
-            Self::Left,
-            Self::Erased,
-            Self::Done,
-            Self::Stopped,
-        ];
-        all.into_iter().find(|state| state.word() == word)
+        Self::ALL.into_iter().find(|state| state.word() == word)
     }
 
     /// Whether it can be stopped.

@@ -2,7 +2,7 @@
 //! begins without a password, devices and settings, in the rooms of which there is a copy here.
 
 use domicile_core::locality::Locality;
-use domicile_residency::directory::{Emergency, Rescue, at_work};
+use domicile_residency::directory::{Emergency, LetGo, Ticket, at_work};
 use domicile_store::{Batch, catalogue, table::user_words, table::users, walk};
 use ruma::UserId;
 
@@ -11,7 +11,6 @@ use crate::{
     Error, Result,
     accounts::user_directory,
     error::{forbidden, not_found},
-    residency::LetGo,
 };
 
 /// What is known here of somebody who was met, and stays.
@@ -33,25 +32,21 @@ impl Moves {
     }
 
     /// Takes somebody in by what the root key has signed. It can be done again.
-    pub async fn rescue(&self, rescue: Rescue) -> Result<()> {
+    pub async fn rescue(&self, let_go: &LetGo) -> Result<()> {
         let arrivals = self.arrivals()?;
         let cells = arrivals.cells()?;
-        let Rescue { user_id, from, to, authority } = rescue;
-        if to != cells.own.name().as_str() {
-            return Err(forbidden(format!("It is signed for the cell {to}: bring it there.")));
+        if let_go.to != cells.own.name().as_str() {
+            return Err(forbidden(format!("It is signed for the cell {}: bring it there.", let_go.to)));
         }
-        at_work(&from, cells.own.document()).map_err(|why| forbidden(why.to_string()))?;
-        let tickets = cells.names.transfer(&LetGo { user_id: user_id.clone(), from, to, authority }).await?;
-        arrivals.adopt(&user_id, tickets).await
+        at_work(&let_go.from, cells.own.document()).map_err(|why| forbidden(why.to_string()))?;
+        let tickets = cells.names.transfer(let_go).await?;
+        arrivals.adopt(&let_go.user_id, tickets).await
     }
 }
 
 impl Arrivals {
-    async fn adopt(&self, user_id: &UserId, tickets: Vec<domicile_residency::directory::Ticket>) -> Result<()> {
-        let cells = self.cells()?;
-        let history = cells.tickets.check(tickets)?;
-        let history = history.filter(|history| history.home().as_ref() == Some(cells.own.name()));
-        let history = history.ok_or_else(|| forbidden("The directory does not say that their home is here."))?;
+    async fn adopt(&self, user_id: &UserId, tickets: Vec<Ticket>) -> Result<()> {
+        let history = self.at_home_here(tickets)?;
         if self.turner.users.localities().of(user_id) == Locality::Here {
             return Ok(());
         }
@@ -69,6 +64,7 @@ impl Arrivals {
         // Devices that they had are nobody's any more.
         self.device_lists.changed(&mut batch, user_num, &[]);
         self.turner.turn(user_id, history, &batch).await?;
+        let cells = self.cells()?;
         let others = cells.own.document().cells.keys().filter(|cell| *cell != cells.own.name());
         for cell in others {
             cells.tickets.note_stale(cell.clone(), user_id.to_owned());

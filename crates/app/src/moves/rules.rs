@@ -49,10 +49,7 @@ impl Rules {
         if region == cells.own.region() {
             return Ok(forbidden);
         }
-        // The room of notices stays here whatever the rules say.
-        let own = self.notice_room(user_num).await?;
-        let joined = rooms.iter().filter(|room| room.has_copy && room.membership == "join");
-        for room in joined.filter(|room| own.as_deref() != Some(room.room_id.as_str())) {
+        for room in self.coming_along(user_num, rooms).await? {
             let live = self.rooms.by_num(room.room_num).await?;
             if let Err(decision) = self.sender.may_stay(&live, region, user_num).await? {
                 forbidden.push(ForbiddenRoom { room_id: room.room_id.clone(), reason: decision.reason });
@@ -61,8 +58,15 @@ impl Rules {
         Ok(forbidden)
     }
 
+    /// The rooms that somebody is in and takes along. The room of notices stays here whatever the rules say.
+    pub(super) async fn coming_along<'r>(&self, user_num: UserNum, rooms: &'r [RoomOf]) -> Result<Vec<&'r RoomOf>> {
+        let notices = self.notice_room(user_num).await?;
+        let joined = rooms.iter().filter(|room| is_joined(room));
+        Ok(joined.filter(|room| notices.as_deref() != Some(room.room_id.as_str())).collect())
+    }
+
     /// The room in which this cell's server tells somebody something.
-    pub(super) async fn notice_room(&self, user_num: UserNum) -> Result<Option<String>> {
+    async fn notice_room(&self, user_num: UserNum) -> Result<Option<String>> {
         let store = self.sender.store();
         Ok(store.read(move |snapshot| async move { notice_rooms::of_user(&snapshot, user_num).await }).await?)
     }
@@ -135,4 +139,9 @@ impl Rules {
             )
         }))
     }
+}
+
+/// Whether somebody is in a room of which there is a copy.
+pub(super) fn is_joined(room: &RoomOf) -> bool {
+    room.has_copy && room.membership == "join"
 }

@@ -30,5 +30,5 @@ pub use own_cell::{DeploymentError, OwnCell, OwnCellSettings};
 pub use placement::{LOAD, Load, LoadQuestion, Place, Placement};
 pub use spans::Spans;
 pub use tickets::Tickets;
-pub use transfers::{LetGo, TRANSFER};
+pub use transfers::TRANSFER;
 pub use whose::{Has, Whose, whose};

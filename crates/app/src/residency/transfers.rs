@@ -1,10 +1,9 @@
 //! Transfers in the directory: a home lets somebody go, and the decider gives them the next epoch in their new one.
 
 use domicile_core::{error::ErrorKind, locality::CellName};
-use domicile_residency::directory::{Authority, Body, History, Log, Ticket, Transfer, at_work};
+use domicile_residency::directory::{Authority, Body, History, LetGo, Log, Ticket, Transfer, at_work};
 use domicile_store::{Batch, table::directory_names};
-use ruma::{OwnedUserId, UserId};
-use serde::{Deserialize, Serialize};
+use ruma::UserId;
 
 use super::{
     Names, Told,
@@ -15,19 +14,6 @@ use crate::{Error, Result, error::forbidden};
 
 /// Where the decider takes transfers.
 pub const TRANSFER: &str = "/_domicile/inner/v1/names/transfer";
-
-/// Somebody is let go.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct LetGo {
-    /// The user.
-    pub user_id: OwnedUserId,
-    /// The home that they leave.
-    pub from: String,
-    /// The home that they get.
-    pub to: String,
-    /// By whose word.
-    pub authority: Authority,
-}
 
 impl Names {
     /// What this cell signs to let somebody go whose home it is.

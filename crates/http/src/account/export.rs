@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt as _;
 use super::{
     acts::{confirmed, refused},
     address, known,
-    page::{around, token},
+    page::{around, password, token},
     visitor::{Visitor, attachment},
     words::Words,
 };
@@ -126,8 +126,4 @@ fn with_key(words: &Words, visitor: &Visitor, public: &str) -> Markup {
             button type="submit" { (words.export_button) }
         }
     }
-}
-
-fn password(words: &Words) -> Markup {
-    html! { label { (words.password) input type="password" name="password" autocomplete="current-password" required; } }
 }

@@ -15,7 +15,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::{
     accepted, address, export, moving,
-    page::{around, head, refusal, token},
+    page::{around, head, password, refusal, token},
     visitor::Visitor,
     words::Words,
 };
@@ -159,7 +159,7 @@ fn sessions(words: &Words, visitor: &Visitor, devices: &[Device]) -> Markup {
                                 }
                             }
                         }
-                        label { (words.password) input type="password" name="password" autocomplete="current-password" required; }
+                        (password(words))
                         button type="submit" { (words.end_device) }
                     }
                 }
@@ -252,7 +252,7 @@ fn erase_form(words: &Words, visitor: &Visitor) -> Markup {
         form.act.card.urgent method="post" action={ (address(visitor.language)) "/erase" } {
             (token(visitor))
             p { (words.erase_about) }
-            label { (words.password) input type="password" name="password" autocomplete="current-password" required; }
+            (password(words))
             label.check { input type="checkbox" name="sure" required; (words.sure) }
             button.danger type="submit" { (words.erase_button) }
         }

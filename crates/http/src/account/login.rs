@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{
     address, known,
-    page::{around, refusal},
+    page::{around, password, refusal},
     visitor::{COOKIE, Visitor},
     wanted::Wanted,
     words::Words,
@@ -49,7 +49,7 @@ pub(super) fn page(
         form.act.card method="post" action={ (address(language)) "/login" (wanted.query()) } {
             input type="hidden" name=(form::TOKEN) value=(secret);
             label { (words.name) input name="name" value=(name) autocomplete="username" autocapitalize="none" required; }
-            label { (words.password) input type="password" name="password" autocomplete="current-password" required; }
+            (password(words))
             p.hint { (words.session) }
             button type="submit" { (words.sign_in) }
         }

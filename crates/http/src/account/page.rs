@@ -68,6 +68,11 @@ pub(super) fn token(visitor: &Visitor) -> Markup {
     html! { input type="hidden" name=(form::TOKEN) value=(visitor.form_token()); }
 }
 
+/// The field of a form for the password that somebody has now.
+pub(super) fn password(words: &Words) -> Markup {
+    html! { label { (words.password) input type="password" name="password" autocomplete="current-password" required; } }
+}
+
 /// What is wrong with what somebody filled in; the server says it in English.
 pub(super) fn refusal(words: &Words, refused: Option<&MatrixError>) -> Markup {
     html! {

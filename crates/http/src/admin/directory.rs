@@ -10,7 +10,7 @@ use axum::{
 };
 use domicile_app::{
     accounts::{Accounts, Users},
-    moves::{Emergency, Moves, Rescue},
+    moves::{Emergency, LetGo, Moves},
     residency::Cells,
 };
 use domicile_core::error::ErrorKind;
@@ -51,10 +51,9 @@ async fn emergency(
     Ok(Json(moves.emergency(&user_id(&accounts, &user)?).await?))
 }
 
-async fn rescue(State(moves): State<Arc<Moves>>, Json(rescue): Json<Rescue>) -> Result<Json<Value>, Failure> {
-    let user_id = rescue.user_id.clone();
-    moves.rescue(rescue).await?;
-    Ok(Json(json!({ "user_id": user_id })))
+async fn rescue(State(moves): State<Arc<Moves>>, Json(let_go): Json<LetGo>) -> Result<Json<Value>, Failure> {
+    moves.rescue(&let_go).await?;
+    Ok(Json(json!({ "user_id": let_go.user_id })))
 }
 
 fn cells(users: &Users) -> Result<&Cells, Failure> {

@@ -243,18 +243,7 @@ mod tests {
 
     #[test]
     fn every_state_is_in_a_column() {
-        let all = [
-            Step::Announced,
-            Step::Objected,
-            Step::Copying,
-            Step::HandedOver,
-            Step::Issued,
-            Step::Left,
-            Step::Erased,
-            Step::Done,
-            Step::Stopped,
-        ];
-        for state in all {
+        for state in Step::ALL {
             let open = open(&[counted_as("ch1", state, 1)]);
             assert_eq!(open, i64::from(!state.is_over()), "{state:?}");
         }

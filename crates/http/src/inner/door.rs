@@ -12,9 +12,9 @@ use domicile_app::{
     front_door::{FrontDoor, TokenQuestion, WHOSE},
     residency::Has,
 };
-use domicile_core::{error::ErrorKind, locality::Destination};
 
-use crate::{error::Failure, federation::extract, state::Services};
+use super::asked;
+use crate::{error::Failure, state::Services};
 
 pub(super) fn routes() -> Router<Services> {
     Router::new().route(WHOSE, post(whose))
@@ -25,11 +25,6 @@ async fn whose(
     State(front_door): State<Arc<FrontDoor>>,
     request: Request,
 ) -> Result<Json<Has>, Failure> {
-    let (_, raw, cell) = extract::inner(request, &inbound).await?;
-    let Destination::Cell(cell) = Destination::of_peer(&cell) else {
-        return Err(ErrorKind::NotFound.with("This server is no cell of a deployment.").into());
-    };
-    let question: TokenQuestion = serde_json::from_slice(&raw)
-        .map_err(|error| ErrorKind::BadJson.with(format!("The request cannot be read: {error}.")))?;
+    let (cell, question) = asked::<TokenQuestion>(request, &inbound).await?;
     Ok(Json(front_door.is_ours(&cell, &question).await?))
 }

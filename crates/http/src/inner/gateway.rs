@@ -13,15 +13,13 @@ use domicile_app::{
     federation::{Inbound, PeerError, Transactions},
     gateway::{ASK, Errand, FOR, Gateway, GatewayParts, Outward, ROOMS, RoomsAnswer, RoomsQuestion, SPOOLED, WHERE},
 };
-use domicile_core::{
-    error::{ErrorKind, MatrixError},
-    locality::Destination,
-};
+use domicile_core::error::{ErrorKind, MatrixError};
 use http::Uri;
 use ruma::{OwnedServerName, OwnedTransactionId, serde::Raw};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+use super::{from_cell, question};
 use crate::{
     error::Failure,
     extract::BodyTime,
@@ -51,8 +49,7 @@ async fn ask(
     State(gateway): State<Arc<Gateway>>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (parts, raw, cell) = extract::inner(request, &inbound).await?;
-    let Destination::Cell(cell) = Destination::of_peer(&cell) else { return Err(no_cell().into()) };
+    let (parts, raw, cell) = from_cell(request, &inbound).await?;
     let errand = parts.uri.query().and_then(Errand::read);
     let errand = errand.ok_or_else(|| ErrorKind::InvalidParam.with("The request does not say what is to be asked."))?;
     match of(&gateway)?.outward.carry(&cell, errand, raw).await {
@@ -80,12 +77,7 @@ async fn cells_in(
     request: Request,
 ) -> Result<Json<RoomsAnswer>, Failure> {
     let (_, raw, _) = extract::inner(request, &inbound).await?;
-    Ok(Json(of(&gateway)?.outward.tell_cells_in(question(&raw)?).await?))
-}
-
-fn question(raw: &[u8]) -> Result<RoomsQuestion, MatrixError> {
-    serde_json::from_slice(raw)
-        .map_err(|error| ErrorKind::BadJson.with(format!("The request cannot be read: {error}.")))
+    Ok(Json(of(&gateway)?.outward.tell_cells_in(question::<RoomsQuestion>(&raw)?).await?))
 }
 
 /// Tells a gateway in which rooms somebody here is.
@@ -96,7 +88,7 @@ async fn rooms(
 ) -> Result<Json<RoomsAnswer>, Failure> {
     let (_, raw, cell) = extract::inner(request, &inbound).await?;
     inbound.may_pass(&cell)?;
-    Ok(Json(of(&gateway)?.rooms.here(question(&raw)?.room_ids).await?))
+    Ok(Json(of(&gateway)?.rooms.here(question::<RoomsQuestion>(&raw)?.room_ids).await?))
 }
 
 /// Takes what a gateway kept while this cell could not be reached.

@@ -13,7 +13,7 @@ use domicile_app::{
     residency::{LOAD, Load, LoadQuestion},
 };
 
-use super::names::{asked, cells};
+use super::{asked, names::cells};
 use crate::{error::Failure, state::Services};
 
 pub(super) fn routes() -> Router<Services> {

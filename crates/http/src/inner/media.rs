@@ -12,8 +12,8 @@ use domicile_app::{
     media::{HandleQuestion, Media, WHOSE},
     residency::Has,
 };
-use domicile_core::error::ErrorKind;
 
+use super::question;
 use crate::{error::Failure, federation::extract, state::Services};
 
 pub(super) fn routes() -> Router<Services> {
@@ -27,7 +27,5 @@ async fn whose(
 ) -> Result<Json<Has>, Failure> {
     let (_, raw, cell) = extract::inner(request, &inbound).await?;
     inbound.may_ask(&cell)?;
-    let question: HandleQuestion = serde_json::from_slice(&raw)
-        .map_err(|error| ErrorKind::BadJson.with(format!("The request cannot be read: {error}.")))?;
-    Ok(Json(media.has(question).await?))
+    Ok(Json(media.has(question::<HandleQuestion>(&raw)?).await?))
 }

@@ -10,7 +10,7 @@ use axum::{
 use domicile_app::federation::{Inbound, TAKEN, TakenAnswer, Transactions};
 use domicile_core::locality::Destination;
 
-use super::names::asked;
+use super::asked;
 use crate::{error::Failure, state::Services};
 
 pub(super) fn routes() -> Router<Services> {

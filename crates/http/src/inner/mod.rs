@@ -9,9 +9,18 @@ mod moves;
 mod names;
 mod pass;
 
-use axum::Router;
+use axum::{Router, extract::Request};
+use bytes::Bytes;
+use domicile_app::federation::Inbound;
+use domicile_core::{
+    error::{ErrorKind, MatrixError},
+    locality::{CellName, Destination},
+};
+use http::request::Parts;
+use ruma::ServerName;
+use serde::de::DeserializeOwned;
 
-use crate::state::Services;
+use crate::{error::Failure, federation::extract, state::Services};
 
 /// The routes.
 pub fn routes(services: &Services) -> Router<Services> {
@@ -23,4 +32,30 @@ pub fn routes(services: &Services) -> Router<Services> {
         .merge(messages::routes())
         .merge(moves::routes())
         .merge(pass::routes(services))
+}
+
+/// Who asks, and what.
+async fn asked<T: DeserializeOwned>(request: Request, inbound: &Inbound) -> Result<(CellName, T), Failure> {
+    let (_, raw, cell) = from_cell(request, inbound).await?;
+    Ok((cell, question(&raw)?))
+}
+
+/// A request of a cell, its body as it came.
+async fn from_cell(request: Request, inbound: &Inbound) -> Result<(Parts, Bytes, CellName), Failure> {
+    let (parts, raw, origin) = extract::inner(request, inbound).await?;
+    Ok((parts, raw, cell_of(&origin)?))
+}
+
+/// The cell of the name that it has as somebody to talk to.
+fn cell_of(origin: &ServerName) -> Result<CellName, MatrixError> {
+    match Destination::of_peer(origin) {
+        Destination::Cell(cell) => Ok(cell),
+        Destination::Server(_) => Err(ErrorKind::Unauthorized.with("The request is not a cell's.")),
+    }
+}
+
+/// What a body asks.
+fn question<T: DeserializeOwned>(raw: &[u8]) -> Result<T, MatrixError> {
+    serde_json::from_slice(raw)
+        .map_err(|error| ErrorKind::BadJson.with(format!("The request cannot be read: {error}.")))
 }

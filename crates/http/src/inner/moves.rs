@@ -20,8 +20,8 @@ use domicile_app::{
 use domicile_core::error::ErrorKind;
 use futures::{StreamExt, stream};
 
-use super::names::asked;
-use crate::{error::Failure, extract::BodyLimit, federation::extract, state::Services};
+use super::{asked, from_cell};
+use crate::{error::Failure, extract::BodyLimit, state::Services};
 
 /// Bytes of the largest part: a vault with all of somebody's message keys, or a file.
 const BYTES: usize = 256 * 1024 * 1024;
@@ -76,7 +76,7 @@ async fn media(
     let about =
         request.headers().get(ABOUT_FILE).and_then(|value| bytes_of(value.as_bytes())).ok_or_else(unreadable)?;
     let file: File = serde_json::from_slice(&about).map_err(|_| unreadable())?;
-    let (_, raw, cell) = cell(large(request), &inbound).await?;
+    let (_, raw, cell) = from_cell(large(request), &inbound).await?;
     let content = stream::once(async move { Ok(raw) }).boxed();
     Ok(Json(arrivals(&moves)?.take_media(&cell, file, content).await?))
 }
@@ -134,19 +134,6 @@ async fn cancel(
 ) -> Result<Json<Done>, Failure> {
     let (cell, about) = asked::<About>(request, &inbound).await?;
     Ok(Json(arrivals(&moves)?.cancel(&cell, &about).await?))
-}
-
-/// A request of a cell, its body as it came.
-async fn cell(
-    request: Request,
-    inbound: &Inbound,
-) -> Result<(http::request::Parts, bytes::Bytes, domicile_core::locality::CellName), Failure> {
-    let (parts, raw, origin) = extract::inner(request, inbound).await?;
-    let domicile_core::locality::Destination::Cell(cell) = domicile_core::locality::Destination::of_peer(&origin)
-    else {
-        return Err(ErrorKind::Unauthorized.with("The request is not a cell's.").into());
-    };
-    Ok((parts, raw, cell))
 }
 
 /// Bytes that are written in hexadecimal.

@@ -12,13 +12,10 @@ use domicile_app::{
     federation::Inbound,
     residency::{Cells, LOOK_UP, Names, TAKE, TRANSFER, Told},
 };
-use domicile_core::{
-    error::ErrorKind,
-    locality::{CellName, Destination},
-};
-use serde::de::DeserializeOwned;
+use domicile_core::error::ErrorKind;
 
-use crate::{error::Failure, federation::extract, state::Services};
+use super::asked;
+use crate::{error::Failure, state::Services};
 
 pub(super) fn routes() -> Router<Services> {
     Router::new().route(TAKE, post(take)).route(LOOK_UP, post(look_up)).route(TRANSFER, post(transfer))
@@ -52,16 +49,6 @@ async fn transfer(
 ) -> Result<Json<Told>, Failure> {
     let (cell, let_go) = asked(request, &inbound).await?;
     Ok(Json(names(&users)?.transfer_for(&cell, &let_go).await?))
-}
-
-/// Who asks, and what.
-pub(super) async fn asked<T: DeserializeOwned>(request: Request, inbound: &Inbound) -> Result<(CellName, T), Failure> {
-    let (_, raw, origin) = extract::inner(request, inbound).await?;
-    let Destination::Cell(cell) = Destination::of_peer(&origin) else {
-        return Err(ErrorKind::Unauthorized.with("The request is not a cell's.").into());
-    };
-    let asked = serde_json::from_slice(&raw);
-    Ok((cell, asked.map_err(|error| ErrorKind::BadJson.with(format!("The request cannot be read: {error}.")))?))
 }
 
 fn names(users: &Users) -> Result<&Names, Failure> {

@@ -9,17 +9,14 @@ use axum::{
     routing::any,
 };
 use domicile_app::moves::Way;
-use domicile_core::{
-    error::{ErrorKind, MatrixError},
-    locality::Destination,
-};
+use domicile_core::error::{ErrorKind, MatrixError};
 use tower::ServiceExt;
 
+use super::from_cell;
 use crate::{
     door,
     error::Failure,
     extract::BodyLimit,
-    federation::extract,
     moved::of_request,
     passing::{self, BYTES, PREFIX},
     router::{self, Apis},
@@ -36,16 +33,13 @@ pub(super) fn routes(services: &Services) -> Router<Services> {
 
 async fn pass(client: Router, State(services): State<Services>, mut request: Request) -> Result<Response, Failure> {
     request.extensions_mut().insert(BodyLimit(BYTES));
-    let (mut parts, raw, cell) = extract::inner(request, &services.inbound).await?;
+    let (mut parts, raw, cell) = from_cell(request, &services.inbound).await?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str()).strip_prefix(PREFIX);
     let path = path.filter(|path| path.starts_with("/_matrix/") || path.starts_with("/_domicile/client"));
     let path = path.ok_or_else(|| ErrorKind::Unrecognized.with("There is no such endpoint."))?;
     let uri: Uri = path.parse().map_err(|_| ErrorKind::BadRequest.with("The request cannot be passed on."))?;
     // A token shows that its owner has signed in. A password is taken where the region says so.
     if parts.method == Method::POST && door::is_operation(uri.path(), "login") {
-        let Destination::Cell(cell) = Destination::of_peer(&cell) else {
-            return Err(ErrorKind::NotFound.with("This server is no cell of a deployment.").into());
-        };
         services.front_door.opens_to(&cell)?;
     }
     let asker = passing::as_made(&mut parts.headers);

@@ -1,6 +1,6 @@
 //! A cell was revoked: its people get another home by the root key's word, and by nothing less.
 
-use domicile_app::{accounts::lifecycle::EndSessions, moves::Rescue};
+use domicile_app::{accounts::lifecycle::EndSessions, moves::LetGo};
 use domicile_testkit::{cluster::Cluster, server::TestUser};
 use serde_json::json;
 
@@ -42,17 +42,17 @@ async fn who_lost_their_home_gets_another_and_is_in_their_rooms() {
     // Neither the cell's own key nor that of another root moves him, and nothing that was signed for somebody else or elsewhere.
     let moves = &cluster.cell("eu1").moves;
     let signed = wanted.sign(cluster.root()).unwrap();
-    let elsewhere = Rescue { to: "ru1".to_owned(), ..signed.clone() };
-    let somebody = Rescue { user_id: ruma::user_id!("@alice:example.org").to_owned(), ..signed.clone() };
+    let elsewhere = LetGo { to: "ru1".to_owned(), ..signed.clone() };
+    let somebody = LetGo { user_id: ruma::user_id!("@alice:example.org").to_owned(), ..signed.clone() };
     for wrong in
         [wanted.sign(cluster.key("ru1")).unwrap(), wanted.sign(cluster.key("eu1")).unwrap(), elsewhere, somebody]
     {
-        assert!(moves.rescue(wrong.clone()).await.is_err(), "{wrong:?}");
+        assert!(moves.rescue(&wrong).await.is_err(), "{wrong:?}");
     }
     assert!(cluster.cell("eu1").admin.homes.user_num(&bob_id).await.unwrap().is_none());
 
-    moves.rescue(signed.clone()).await.unwrap();
-    moves.rescue(signed).await.unwrap();
+    moves.rescue(&signed).await.unwrap();
+    moves.rescue(&signed).await.unwrap();
     let bob = sign_in(&cluster, &bob).await;
     let sync = bob.get(&format!("{V3}/sync")).await.ok();
     assert!(sync["rooms"]["join"].as_object().unwrap().contains_key(&room), "{sync}");

@@ -5,7 +5,7 @@ use domicile_core::locality::CellName;
 use ruma::OwnedUserId;
 use serde::{Deserialize, Serialize};
 
-use super::{Authority, Ticket, Transfer};
+use super::{Authority, LetGo, Ticket, Transfer};
 use crate::deployment::{Deployment, SecretKey};
 
 /// What the root key is asked to sign.
@@ -21,19 +21,6 @@ pub struct Emergency {
     pub epoch: u32,
     /// The hash of the ticket that ends.
     pub previous: String,
-}
-
-/// What the root key has signed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rescue {
-    /// The user.
-    pub user_id: OwnedUserId,
-    /// The home that is no more.
-    pub from: String,
-    /// The home that they get.
-    pub to: String,
-    /// The signature.
-    pub authority: Authority,
 }
 
 /// Why somebody is not moved by the root key.
@@ -61,13 +48,13 @@ impl Emergency {
     }
 
     /// Signs it.
-    pub fn sign(&self, root: &SecretKey) -> Result<Rescue, NoEmergency> {
+    pub fn sign(&self, root: &SecretKey) -> Result<LetGo, NoEmergency> {
         let cell = |name: &String| CellName::parse(name).ok_or_else(|| NoEmergency::NoCell(name.clone()));
         let (from, to) = (cell(&self.from)?, cell(&self.to)?);
         let transfer =
             Transfer { user_id: &self.user_id, from: &from, to: &to, epoch: self.epoch, previous: &self.previous };
         let authority = Authority::Root(transfer.sign(root));
-        Ok(Rescue { user_id: self.user_id.clone(), from: self.from.clone(), to: self.to.clone(), authority })
+        Ok(LetGo { user_id: self.user_id.clone(), from: self.from.clone(), to: self.to.clone(), authority })
     }
 }
 

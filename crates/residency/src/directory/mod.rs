@@ -8,10 +8,10 @@ mod log;
 mod name;
 mod ticket;
 
-pub use emergency::{Emergency, NoEmergency, Rescue, at_work};
+pub use emergency::{Emergency, NoEmergency, at_work};
 pub use log::{Body, Broken, Entry, Log, Taken, Tip};
 pub use name::{HashKey, NameHash};
-pub use ticket::{Authority, History, Ticket, TicketError, Transfer};
+pub use ticket::{Authority, History, LetGo, Ticket, TicketError, Transfer};
 
 #[cfg(test)]
 mod tests;

@@ -42,6 +42,19 @@ pub struct Transfer<'t> {
     pub previous: &'t str,
 }
 
+/// Somebody is let go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LetGo {
+    /// The user.
+    pub user_id: OwnedUserId,
+    /// The home that they leave.
+    pub from: String,
+    /// The home that they get.
+    pub to: String,
+    /// By whose word.
+    pub authority: Authority,
+}
+
 /// A ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {

@@ -1,14 +1,15 @@
 //! The server on the stage: one of this repository's, which can be killed, or any other by its URL, which cannot.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::process;
 use crate::postgres::Database;
 
 /// How long a server may take from its start to its first answer.
@@ -87,18 +88,9 @@ impl Killable {
 
     fn start(&mut self) -> Result<()> {
         let log = self.folder.join("server.log");
-        let output = File::options().create(true).append(true).open(&log);
-        let output = output.with_context(|| format!("opening {}", log.display()))?;
-        let process = Command::new(&self.program)
-            .arg("--config")
-            .arg(self.folder.join("domicile.toml"))
-            .arg("serve")
-            .current_dir(&self.folder)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().context("a second handle on the log")?)
-            .stderr(output)
-            .spawn()
-            .with_context(|| format!("starting {}", self.program.display()))?;
+        let mut command = Command::new(&self.program);
+        command.arg("--config").arg(self.folder.join("domicile.toml")).arg("serve").current_dir(&self.folder);
+        let process = process::spawn(&mut command, &log)?;
         let process = self.process.insert(process);
         let mut waited = Duration::ZERO;
         while TcpStream::connect_timeout(&self.address, PAUSE * 10).is_err() {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a play goes on in real time")]
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use domicile_residency::deployment::SecretKey;
 use serde_json::Value;
 
-use crate::plays::federation::http;
+use crate::plays::{federation::http, process};
 use crate::postgres::server::Server as Postgres;
 
 /// How long a cell may take from its start to its first answer, and from being told to stop to its end.
@@ -133,15 +133,7 @@ impl Cell {
     /// Starts it, and waits until it answers clients and its operator.
     pub fn start(&mut self) -> Result<()> {
         let (began, data) = (Instant::now(), self.data());
-        let output = File::options().create(true).append(true).open(self.log());
-        let output = output.with_context(|| format!("opening {}", self.log().display()))?;
-        let process = self
-            .command(&["serve"])
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().context("a second handle on the log")?)
-            .stderr(output)
-            .spawn()
-            .with_context(|| format!("starting {}", self.program.display()))?;
+        let process = process::spawn(&mut self.command(&["serve"]), &self.log())?;
         let process = self.process.insert(process);
         loop {
             let answer = http::exchange(self.clients, None, "GET", "/_matrix/client/versions", None);

@@ -3,10 +3,10 @@
 #![expect(clippy::disallowed_methods, reason = "a play goes on in real time")]
 
 use std::fmt::{self, Write as _};
-use std::fs::{self, File};
+use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use super::http;
 use super::link::Link;
 use super::report::Report;
 use crate::link::Host;
+use crate::plays::process;
 use crate::server::CertificateFiles;
 
 /// How long a server may take from its start to its first answer.
@@ -145,7 +146,10 @@ impl<'a> Side<'a> {
         let mut side = Self { kind, name, clients, way, folder: folder.to_owned(), command, authority, process: None };
         if kind == Kind::Synapse {
             fs::write(side.folder.join("log.yaml"), synapse_log(&side.log())).context("writing log.yaml")?;
-            let made = side.program()?.arg("--generate-keys").status().context("starting Synapse for its keys")?;
+            let made = process::logged(&mut side.program(), &side.log())?
+                .arg("--generate-keys")
+                .status()
+                .context("starting Synapse for its keys")?;
             ensure!(made.success(), "Synapse made no keys: {made}; see {}", side.log().display());
         }
         side.run()?;
@@ -174,22 +178,20 @@ impl<'a> Side<'a> {
         }
     }
 
-    fn program(&self) -> Result<Command> {
-        let output = File::options().create(true).append(true).open(self.log());
-        let output = output.with_context(|| format!("opening {}", self.log().display()))?;
+    fn program(&self) -> Command {
         let mut command = match &self.way {
             Way::Proxy(_) => Command::new(&self.command[0]),
             Way::Host(host) => host.command(&self.command[0]),
         };
-        command.args(&self.command[1..]).current_dir(&self.folder).stdin(Stdio::null());
-        command.stdout(output.try_clone().context("a second handle on the log")?).stderr(output);
-        Ok(command)
+        command.args(&self.command[1..]).current_dir(&self.folder);
+        command
     }
 
     /// Starts it, and waits until it answers clients.
     pub(super) fn run(&mut self) -> Result<()> {
         let began = Instant::now();
-        self.process = Some(self.program()?.spawn().with_context(|| format!("starting {}", self.title()))?);
+        let started = process::spawn(&mut self.program(), &self.log());
+        self.process = Some(started.with_context(|| format!("starting {}", self.title()))?);
         loop {
             let clients = self.clients;
             let ask = move || http::exchange(clients, None, "GET", "/_matrix/client/versions", None);
