@@ -33,8 +33,9 @@ impl Leaving {
         let missing: Vec<RoomNum> = joined.iter().filter(|room| is_missing(room)).map(|room| room.room_num).collect();
         progress.rooms.done = progress.rooms.of - missing.len() as u64;
         self.live.set(&traveller.about.move_id, progress);
+        let head = self.head().await?;
         let mut bringing = stream::iter(missing)
-            .map(|room_num| self.bring_room(traveller, room_num, None))
+            .map(|room_num| self.bring_room(traveller, room_num, (None, head)))
             .buffer_unordered(ROOMS_AT_ONCE);
         while let Some(events) = bringing.try_next().await? {
             progress.events += events;
@@ -58,19 +59,29 @@ impl Leaving {
 
     /// Brings what has been said since a position in rooms that the person is in. Gives up to where.
     pub(super) async fn bring_news(&self, traveller: &Traveller, since: Position) -> Result<Position> {
-        let head = self.turner.store.read(|snapshot| async move { snapshot.head().await }).await?;
+        let head = self.head().await?;
         for room_num in self.turner.joined(Some(traveller.user_num)).await? {
-            self.bring_room(traveller, room_num, Some(since)).await?;
+            self.bring_room(traveller, room_num, (Some(since), head)).await?;
         }
         Ok(head)
     }
 
-    async fn bring_room(&self, traveller: &Traveller, room_num: RoomNum, since: Option<Position>) -> Result<u64> {
+    async fn head(&self) -> Result<Position> {
+        Ok(self.turner.store.read(|snapshot| async move { snapshot.head().await }).await?)
+    }
+
+    /// Brings what a room has after a position, or all of it, up to another. People go on writing there: who followed them would have no end.
+    async fn bring_room(
+        &self,
+        traveller: &Traveller,
+        room_num: RoomNum,
+        (since, until): (Option<Position>, Position),
+    ) -> Result<u64> {
         let room = self.turner.rooms.by_num(room_num).await?;
         // One whose members are still being fetched is brought with all of them.
         self.turner.rooms.with_members(&room).await?;
         let (mut after, mut events) = (since, 0);
-        while let Some((part, last)) = self.copies.part(traveller, &room, after).await? {
+        while let Some((part, last)) = self.copies.part(traveller, &room, (after, until)).await? {
             let taken: Taken = self.ask_large::<RoomPart, Taken>(&traveller.to, ROOM, &part).await?;
             if taken.left_out > 0 {
                 tracing::info!(left_out = taken.left_out, "events of a room are no part of it at another cell");

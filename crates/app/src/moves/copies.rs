@@ -56,7 +56,7 @@ impl Copies {
         &self,
         traveller: &Traveller,
         room: &Arc<Room>,
-        after: Option<Position>,
+        (after, until): (Option<Position>, Position),
     ) -> Result<Option<(RoomPart, Position)>> {
         let peer: OwnedServerName = Destination::Cell(traveller.to.clone()).peer_name().to_owned();
         let (parts, graph, localities) =
@@ -65,7 +65,7 @@ impl Copies {
         let (room, from) = (Arc::clone(room), after.unwrap_or(Position(i64::MIN)));
         let read = self.parts.store.read(move |snapshot| async move {
             let view = room.view();
-            let rows = event_rows::forwards(&snapshot, room.info.room_num, from, Position(i64::MAX), EVENTS).await?;
+            let rows = event_rows::forwards(&snapshot, room.info.room_num, from, until, EVENTS).await?;
             let mut stored = Vec::with_capacity(rows.len());
             for row in rows {
                 stored.push(parts.events.stored(&snapshot, row).await?);

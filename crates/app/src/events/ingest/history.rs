@@ -26,6 +26,8 @@ use crate::{Error, Result, events::send::takes_effect, rooms::Room};
 
 /// States that are asked for to understand one page of history.
 const STATES: usize = 5;
+/// How often it is tried again when others wrote the same meanwhile.
+const TRIES: usize = 5;
 
 /// An event of the past, ready to be written.
 struct Past {
@@ -55,11 +57,29 @@ impl Ingest {
             return Ok(0);
         }
         let pdus = self.verified(room, raw).await?;
-        let here = self.in_graph(room, &pdus).await?;
+        let mut tries = 0;
+        loop {
+            match self.place(room, server, &pdus, gap).await {
+                // Some of it came by another way meanwhile.
+                Err(error) if error.is_conflict() && tries < TRIES => tries += 1,
+                placed => return placed,
+            }
+        }
+    }
+
+    /// Judges what is not here of events of the past, and puts it in its place.
+    async fn place(
+        &self,
+        room: &Arc<Room>,
+        server: &ServerName,
+        pdus: &[Arc<Pdu>],
+        gap: Option<(Position, &[OwnedEventId])>,
+    ) -> Result<usize> {
+        let here = self.in_graph(room, pdus).await?;
         let mut new: HashMap<OwnedEventId, Arc<Pdu>> = pdus
-            .into_iter()
+            .iter()
             .filter(|pdu| !here.contains_key(pdu.event_id()))
-            .map(|pdu| (pdu.event_id().to_owned(), pdu))
+            .map(|pdu| (pdu.event_id().to_owned(), Arc::clone(pdu)))
             .collect();
         if let Some((_, missing)) = gap {
             let reached = reached(&new, missing);
