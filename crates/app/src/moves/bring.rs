@@ -1,5 +1,7 @@
 //! What somebody who moves brings along beside their vault: copies of their rooms, and their files.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use domicile_core::{
     ids::{Position, RoomNum},
@@ -19,34 +21,44 @@ use crate::{Error, Result, federation::peers};
 
 /// Rooms that are brought at once.
 const ROOMS_AT_ONCE: usize = 4;
+/// How often it is looked how far the other cell has been told.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// From where on there may be events in somebody's rooms that the new home does not have.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Brought {
+    /// Rooms of which it was given a copy for this move, and up to where.
+    pub(super) copied: Vec<RoomNum>,
+    pub(super) upto: Position,
+}
 
 impl Leaving {
-    /// Brings the copies of those rooms that are not there yet.
+    /// Brings the copies of those rooms that are not there yet. Says which.
     pub(super) async fn bring_rooms(
         &self,
         progress: &mut Progress,
         traveller: &Traveller,
         joined: &[&portable::RoomOf],
         begun: &Begun,
-    ) -> Result<()> {
+    ) -> Result<Brought> {
         let is_missing = |room: &portable::RoomOf| begun.missing.iter().any(|id| *id == *room.room_id);
         let missing: Vec<RoomNum> = joined.iter().filter(|room| is_missing(room)).map(|room| room.room_num).collect();
         progress.rooms.done = progress.rooms.of - missing.len() as u64;
         self.live.set(&traveller.about.move_id, progress);
-        let head = self.head().await?;
-        let mut bringing = stream::iter(missing)
-            .map(|room_num| self.bring_room(traveller, room_num, (None, head)))
+        let upto = self.head().await?;
+        let mut bringing = stream::iter(missing.clone())
+            .map(|room_num| self.bring_room(traveller, room_num, (None, upto)))
             .buffer_unordered(ROOMS_AT_ONCE);
         while let Some(events) = bringing.try_next().await? {
             progress.events += events;
             progress.rooms.done += 1;
             self.live.set(&traveller.about.move_id, progress);
         }
-        Ok(())
+        Ok(Brought { copied: missing, upto })
     }
 
-    /// From where on there may be events that the new home does not have, of rooms of which it had a copy or gets one now.
-    pub(super) async fn told(&self, traveller: &Traveller) -> Result<Position> {
+    /// Up to where the new home has been told what is said in rooms of which it had a copy.
+    async fn told(&self, traveller: &Traveller) -> Result<Position> {
         let to = Destination::Cell(traveller.to.clone()).to_string();
         let read = self.turner.store.read(move |snapshot| async move {
             let head = snapshot.head().await?;
@@ -57,13 +69,38 @@ impl Leaving {
         read.await
     }
 
-    /// Brings what has been said since a position in rooms that the person is in. Gives up to where.
-    pub(super) async fn bring_news(&self, traveller: &Traveller, since: Position) -> Result<Position> {
+    /// Waits until the new home has been told all that there is now, as long as it is told more within the patience. Says how far it has been told.
+    ///
+    /// What is told to a cell in its turn is told once; what is brought is brought for everyone who moves, so in a room in which many of them are
+    /// it is brought as often.
+    async fn let_it_be_told(&self, traveller: &Traveller, patience: Duration) -> Result<Position> {
+        let (head, mut told) = (self.head().await?, self.told(traveller).await?);
+        let mut since = tokio::time::Instant::now();
+        while told < head && since.elapsed() < patience {
+            tokio::time::sleep(LOOK).await;
+            let further = self.told(traveller).await?;
+            if further > told {
+                (told, since) = (further, tokio::time::Instant::now());
+            }
+        }
+        Ok(told)
+    }
+
+    /// Brings what has been said and not been told in rooms that the person is in, in the order of those that are told.
+    pub(super) async fn bring_news(
+        &self,
+        traveller: &Traveller,
+        brought: &mut Brought,
+        patience: Duration,
+    ) -> Result<()> {
+        let told = self.let_it_be_told(traveller, patience).await?;
         let head = self.head().await?;
         for room_num in self.turner.joined(Some(traveller.user_num)).await? {
+            let since = if brought.copied.contains(&room_num) { brought.upto } else { told };
             self.bring_room(traveller, room_num, (Some(since), head)).await?;
         }
-        Ok(head)
+        brought.upto = head;
+        Ok(())
     }
 
     async fn head(&self) -> Result<Position> {

@@ -9,7 +9,7 @@ use std::{
 
 use domicile_core::{
     clock::{Clock, DAY_MS},
-    ids::{Position, UserNum},
+    ids::UserNum,
     locality::CellName,
 };
 use domicile_store::{
@@ -20,6 +20,7 @@ use ruma::OwnedRoomId;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
+    bring::Brought,
     bundle::{Acquaintance, Bundle, Vaults},
     copies::{Copies, Traveller},
     departures::Departures,
@@ -42,6 +43,10 @@ use crate::{
 const ENDING: Duration = Duration::from_millis(900);
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(5);
+/// How long it is waited for the next sign that the other cell is being told what is said, before it is brought: while the person goes on, and while
+/// their requests wait.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE_FROZEN: Duration = Duration::from_millis(150);
 /// Files that are read at once.
 pub(super) const FILES: i64 = 200;
 /// What a large part may cost.
@@ -144,14 +149,13 @@ impl Leaving {
             ids.push(OwnedRoomId::try_from(room.room_id.as_str()).map_err(Error::internal)?);
         }
         progress.rooms.of = ids.len() as u64;
-        let since = self.told(traveller).await?;
         let begin = Begin { about: traveller.about.clone(), tickets, rooms: ids };
         let begun: Begun = self.ask(&traveller.to, BEGIN, &begin).await?;
-        self.bring_rooms(&mut progress, traveller, &joined, &begun).await?;
+        let mut brought = self.bring_rooms(&mut progress, traveller, &joined, &begun).await?;
         self.bring_media(&mut progress, traveller, &begun).await?;
         // While the person goes on; what comes after it is brought while their requests wait.
-        let since = self.bring_news(traveller, since).await?;
-        self.hand_over(row, progress, traveller, since).await
+        self.bring_news(traveller, &mut brought, PATIENCE).await?;
+        self.hand_over(row, progress, traveller, brought).await
     }
 
     async fn rooms_of(&self, user_num: UserNum) -> Result<Vec<portable::RoomOf>> {
@@ -177,14 +181,14 @@ impl Leaving {
     }
 
     /// Lets requests wait, reads the vault, has the new home confirm it, and writes that the person is let go.
-    async fn hand_over(&self, row: Move, progress: Progress, traveller: &Traveller, since: Position) -> Result<Move> {
+    async fn hand_over(&self, row: Move, progress: Progress, traveller: &Traveller, brought: Brought) -> Result<Move> {
         let began = tokio::time::Instant::now();
         // First of all, nothing new is opened for them; then what there is waits.
         self.departures.begin(traveller.user_num, &[]);
         let handed = async {
             let hashes = self.hashes(traveller.user_num).await?;
             self.departures.begin(traveller.user_num, &hashes);
-            self.hand_over_frozen(row, progress, traveller, (&hashes, since)).await
+            self.hand_over_frozen(row, progress, traveller, (&hashes, brought)).await
         }
         .await;
         match &handed {
@@ -199,7 +203,7 @@ impl Leaving {
         row: Move,
         mut progress: Progress,
         traveller: &Traveller,
-        (hashes, since): (&[TokenHash], Position),
+        (hashes, mut brought): (&[TokenHash], Brought),
     ) -> Result<Move> {
         let user_num = traveller.user_num;
         progress.frozen_ts = Some(self.clock.now_ms());
@@ -209,7 +213,7 @@ impl Leaving {
             return Err(forbidden(why));
         }
         // Their last events come first: a request of theirs that is repeated at the new home is known there by the event that it made.
-        self.bring_news(traveller, since).await?;
+        self.bring_news(traveller, &mut brought, PATIENCE_FROZEN).await?;
         self.devices.write_uses(Some(user_num)).await?;
         let store = &self.turner.store;
         progress.read_at = store.read(|snapshot| async move { snapshot.head().await }).await?.0;

@@ -80,6 +80,33 @@ async fn both_sides_go_on_while_the_border_is_closed_and_agree_afterwards() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_cell_was_not_told_for_a_while_it_is_told_and_need_not_ask_for() {
+    let cluster = two().await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    let room = shared(&alice, &bob).await;
+    let before = say(&alice, &room, "before").await;
+    let is_read = |id: String| {
+        let (bob, room) = (&bob, &room);
+        async move { bob.get(&format!("{V3}/rooms/{room}/event/{id}")).await.status.is_success() }
+    };
+    until("bob reads it", || is_read(before.clone())).await;
+    cluster.cut();
+    let mut said = Vec::new();
+    // More than another server would be told.
+    for index in 0..600 {
+        said.push(say(&alice, &room, &format!("m{index}")).await);
+    }
+    let asked = || cluster.cell("ru1").services.peers.counts().values().sum::<u64>();
+    let asked_before = asked();
+    cluster.heal();
+    until("bob has the last of it", || is_read(said.last().unwrap().clone())).await;
+    assert_eq!(asked(), asked_before, "something was missing");
+    for id in said {
+        assert!(is_read(id).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn three_cells_share_a_room_and_read_its_past() {
     let cluster = Cluster::of(&["eu", "ru", "us"]).await;
     let cluster = cluster.with_user("eu1", "alice").await.with_user("ru1", "bob").await.with_user("us1", "carol").await;

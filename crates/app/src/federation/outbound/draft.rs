@@ -32,8 +32,11 @@ const PASSING: usize = 4;
 const RECEIPTS: usize = 500;
 /// Bytes of events, and of messages to devices, beyond which no further one goes into the same transaction.
 const BYTES: usize = 1 << 20;
-/// Events that a destination is told one by one after an absence; if there are more, it is told the newest of each room.
+/// Events that another server is told one by one after an absence; if there are more, it is told the newest of each room.
 const ONE_BY_ONE: i64 = 500;
+/// The same for a cell, which has to have all of them: it asks for what it misses more dearly than it is told, and in a busy room what it is told
+/// meanwhile is a gap again.
+const ONE_BY_ONE_CELL: i64 = 20_000;
 /// Rooms that are told so in one transaction, and ends of a graph that are told of each.
 const ROOMS: i64 = 10;
 const ENDS: usize = 5;
@@ -49,6 +52,8 @@ pub(super) struct Start {
     pub(super) newest_upto: Option<Position>,
     /// How often the size is halved, because the destination finds transactions too large.
     pub(super) halved: u32,
+    /// Whether it is a cell.
+    pub(super) is_cell: bool,
 }
 
 /// What a transaction is to have in it.
@@ -174,11 +179,12 @@ async fn is_absent(snapshot: &Snapshot, start: Start, head: Position) -> Result<
     if outgoing_events::purged(snapshot).await? > start.position {
         return Ok(true);
     }
-    if head.0 - start.position.0 <= ONE_BY_ONE {
+    let most = if start.is_cell { ONE_BY_ONE_CELL } else { ONE_BY_ONE };
+    if head.0 - start.position.0 <= most {
         return Ok(false);
     }
-    let waiting = outgoing_events::count(snapshot, start.destination_num, start.position, ONE_BY_ONE + 1).await?;
-    Ok(waiting > ONE_BY_ONE)
+    let waiting = outgoing_events::count(snapshot, start.destination_num, start.position, most + 1).await?;
+    Ok(waiting > most)
 }
 
 /// Changes of devices, as many as there are places for.

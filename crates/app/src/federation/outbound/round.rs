@@ -156,6 +156,7 @@ impl Outbound {
             position: memory.position,
             newest_upto: memory.newest_upto,
             halved: memory.halved,
+            is_cell: matches!(destination, Destination::Cell(_)),
         };
         let mut passing = self.buffer.take(destination_num);
         let withheld = self.parts.users.localities().withheld(destination);
