@@ -1,13 +1,21 @@
 //! The one writer: takes whatever waits, applies it in one transaction, answers everybody after the fsync.
+//!
+//! Where one write comes after another and none waits, handing each to the writer's thread and its answer back costs more than the write. So while
+//! the last ones came alone and the disk was quick, whoever writes does it where they are ([`Pace`]).
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
-    sync::Arc,
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
     thread,
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use rusqlite::{Connection, PrepFlags};
+use rusqlite::Connection;
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::{
@@ -18,6 +26,12 @@ use crate::{
 
 /// Batches that share one transaction at most: bounds how long the first of them waits for the last.
 const GROUP: usize = 256;
+/// So many commits in a row must have been of one batch before the next is made where it comes from.
+const ALONE: u32 = 8;
+/// Such a commit may take so long on the average, since it holds up the thread that asks for it: on a slower disk nobody waits but who writes.
+const QUICK: Duration = Duration::from_micros(600);
+/// And it may have so many statements.
+const SHORT: usize = 48;
 
 struct Request {
     batch: Batch,
@@ -32,58 +46,144 @@ struct Lanes {
     closed: Vec<oneshot::Sender<()>>,
 }
 
+impl Lanes {
+    /// What goes into the next transaction.
+    fn next(&mut self) -> (Vec<Batch>, Vec<oneshot::Sender<Result<Committed, StoreError>>>) {
+        let waiting = self.high.len().min(GROUP);
+        let next = if waiting == 0 { self.low.pop_front().into_iter().collect() } else { Vec::new() };
+        let next: Vec<Request> = if waiting == 0 { next } else { self.high.drain(..waiting).collect() };
+        next.into_iter().map(|request| (request.batch, request.answer)).unzip()
+    }
+}
+
+/// What the last commits tell of the next one.
 #[derive(Default)]
+struct Pace {
+    /// How many in a row were of one batch, up to [`ALONE`].
+    alone: AtomicU32,
+    /// How long one takes, in nanoseconds: a moving average over some eight.
+    took_ns: AtomicU64,
+}
+
+impl Pace {
+    /// Called by whoever holds the pen, so never twice at once.
+    fn note(&self, batches: usize, took: Duration) {
+        let alone = if batches == 1 { self.alone.load(Ordering::Relaxed).saturating_add(1).min(ALONE) } else { 0 };
+        self.alone.store(alone, Ordering::Relaxed);
+        let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX / 8);
+        let average = (self.took_ns.load(Ordering::Relaxed) / 8).saturating_mul(7).saturating_add(took_ns / 8);
+        self.took_ns.store(average, Ordering::Relaxed);
+    }
+
+    fn is_calm(&self) -> bool {
+        self.alone.load(Ordering::Relaxed) == ALONE
+            && u128::from(self.took_ns.load(Ordering::Relaxed)) < QUICK.as_nanos()
+    }
+}
+
 struct Shared {
     lanes: Mutex<Lanes>,
     arrived: Condvar,
+    /// Before the pen, since the log is begun anew in a turn of its own.
+    turns: Arc<Mutex<()>>,
+    pen: Mutex<Pen>,
+    pace: Pace,
 }
 
-/// The writer's connection with its statements, each prepared once and found by where its text lies in the program.
-struct Statements<'c> {
-    connection: &'c Connection,
-    prepared: HashMap<(usize, usize), rusqlite::Statement<'c>>,
+/// The connection that writes, and the position of the last row in the stream.
+struct Pen {
+    connection: Connection,
+    /// Statements as SQLite spells them, each found by where its text lies in the program.
+    spelled: HashMap<(usize, usize), Box<str>>,
+    head: i64,
 }
 
-impl<'c> Statements<'c> {
-    fn new(connection: &'c Connection) -> Self {
-        Self { connection, prepared: HashMap::new() }
-    }
-
+impl Pen {
     /// Runs a statement; gives how many rows it changed. `base` is the number of the batch's first position.
     fn execute(&mut self, sql: &'static str, params: &[Value], base: i64) -> Result<usize, StoreError> {
-        let statement = match self.prepared.entry((sql.as_ptr().addr(), sql.len())) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let spelled = dialect::sqlite(sql);
-                entry.insert(self.connection.prepare_with_flags(&spelled, PrepFlags::SQLITE_PREPARE_PERSISTENT)?)
-            }
-        };
-        super::bind(statement, params, base)?;
-        let changed = statement.raw_execute();
-        // What was written does not stay in memory.
-        statement.clear_bindings();
-        Ok(changed?)
+        let spelled = self.spelled.entry((sql.as_ptr().addr(), sql.len()));
+        let spelled = spelled.or_insert_with(|| dialect::sqlite(sql).into());
+        // What was bound does not stay in memory: it is cleared where the statement goes back.
+        let mut statement = self.connection.prepare_cached(spelled)?;
+        super::bind(&mut statement, params, base)?;
+        Ok(statement.raw_execute()?)
+    }
+
+    fn plain(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        self.execute(sql, &[], 0).map(drop)
     }
 }
 
-/// The handle of the writer's thread.
+impl Shared {
+    /// Writes a batch where it comes from, if nobody else writes or waits and the disk is quick; else gives it back.
+    fn write_here(&self, batch: Batch) -> Result<Result<Committed, StoreError>, Batch> {
+        if batch.low_priority || batch.statements.len() > SHORT || !self.pace.is_calm() {
+            return Err(batch);
+        }
+        let Some(turn) = self.turns.try_lock() else { return Err(batch) };
+        let Some(mut pen) = self.pen.try_lock() else { return Err(batch) };
+        {
+            let lanes = self.lanes.lock();
+            if lanes.closing || !lanes.high.is_empty() {
+                return Err(batch);
+            }
+        }
+        let result = self.commit(&mut pen, std::slice::from_ref(&batch)).pop();
+        drop(pen);
+        MutexGuard::unlock_fair(turn);
+        Ok(result.unwrap_or(Err(StoreError::Closed)))
+    }
+
+    /// Commits a group. Gives what became of each batch.
+    #[expect(clippy::disallowed_methods, reason = "how quick the machine's own disk is, which no test sets")]
+    fn commit(&self, pen: &mut Pen, batches: &[Batch]) -> Results {
+        let began = Instant::now();
+        let mut results = Results::with_capacity(batches.len());
+        match apply_group(pen, batches, &mut results) {
+            Ok(head) => pen.head = head,
+            Err(error) => {
+                let _no_transaction_left = pen.connection.execute_batch("ROLLBACK");
+                tracing::error!(%error, batches = batches.len(), "a group of writes failed");
+                let text = error.to_string();
+                results.clear();
+                results.extend(batches.iter().map(|_| Err(StoreError::Database(text.clone()))));
+            }
+        }
+        self.pace.note(batches.len(), began.elapsed());
+        results
+    }
+}
+
+type Results = SmallVec<[Result<Committed, StoreError>; 1]>;
+
+/// The handle of the writer.
 pub(super) struct Writer {
     shared: Arc<Shared>,
 }
 
 impl Writer {
     pub(super) fn start(connection: Connection, turns: Arc<Mutex<()>>) -> Result<Self, StoreError> {
-        let shared = Arc::new(Shared::default());
         let head = read_head(&connection)?;
+        let shared = Arc::new(Shared {
+            lanes: Mutex::default(),
+            arrived: Condvar::new(),
+            turns,
+            pen: Mutex::new(Pen { connection, spelled: HashMap::new(), head }),
+            pace: Pace::default(),
+        });
         let theirs = Arc::clone(&shared);
         thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(&theirs, &connection, &turns, head))
+            .spawn(move || run(&theirs))
             .map_err(|source| StoreError::File { what: "cannot start the writer's thread".to_owned(), source })?;
         Ok(Self { shared })
     }
 
     pub(super) async fn write(&self, batch: Batch) -> Result<Committed, StoreError> {
+        let batch = match self.shared.write_here(batch) {
+            Ok(done) => return done,
+            Err(batch) => batch,
+        };
         let (answer, wait) = oneshot::channel();
         {
             let mut lanes = self.shared.lanes.lock();
@@ -121,110 +221,79 @@ fn read_head(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.query_row("SELECT position FROM stream_head WHERE id = 1", [], |row| row.get(0))?)
 }
 
-fn run(shared: &Shared, connection: &Connection, turns: &Mutex<()>, mut head: i64) {
-    let mut group: Vec<Request> = Vec::with_capacity(GROUP);
-    let mut statements = Statements::new(connection);
-    loop {
-        {
-            let mut lanes = shared.lanes.lock();
-            loop {
-                let waiting = lanes.high.len().min(GROUP);
-                group.extend(lanes.high.drain(..waiting));
-                if group.is_empty() {
-                    group.extend(lanes.low.pop_front());
-                }
-                if !group.is_empty() {
-                    break;
-                }
-                if lanes.closing {
-                    for done in lanes.closed.drain(..) {
-                        let _nobody_waits = done.send(());
-                    }
-                    return;
-                }
-                shared.arrived.wait(&mut lanes);
-            }
-        }
-        let turn = turns.lock();
-        head = commit(&mut statements, &mut group, head);
+fn run(shared: &Shared) {
+    while waits(shared) {
+        let turn = shared.turns.lock();
+        let mut pen = shared.pen.lock();
+        let (batches, answers) = shared.lanes.lock().next();
+        let results = if batches.is_empty() { Results::new() } else { shared.commit(&mut pen, &batches) };
+        drop(pen);
         // Whoever waits for a turn has the next one, however many writes wait.
         MutexGuard::unlock_fair(turn);
+        for (answer, result) in answers.into_iter().zip(results) {
+            let _nobody_waits = answer.send(result);
+        }
+    }
+    // Who writes where they are is done, too.
+    drop(shared.pen.lock());
+    for done in shared.lanes.lock().closed.drain(..) {
+        let _nobody_waits = done.send(());
     }
 }
 
-/// Commits a group, answers its callers, and gives the new head.
-fn commit(statements: &mut Statements<'_>, group: &mut Vec<Request>, head: i64) -> i64 {
-    let mut results = Vec::with_capacity(group.len());
-    match apply_group(statements, group, head, &mut results) {
-        Ok(new_head) => {
-            for (request, result) in group.drain(..).zip(results) {
-                let _nobody_waits = request.answer.send(result);
-            }
-            new_head
+/// Waits until there is something to write; false at the end.
+fn waits(shared: &Shared) -> bool {
+    let mut lanes = shared.lanes.lock();
+    while lanes.high.is_empty() && lanes.low.is_empty() {
+        if lanes.closing {
+            return false;
         }
-        Err(error) => {
-            let _no_transaction_left = statements.connection.execute_batch("ROLLBACK");
-            tracing::error!(%error, batches = group.len(), "a group of writes failed");
-            let text = error.to_string();
-            for request in group.drain(..) {
-                let _nobody_waits = request.answer.send(Err(StoreError::Database(text.clone())));
-            }
-            head
-        }
+        shared.arrived.wait(&mut lanes);
     }
+    true
 }
 
 /// Applies a group in one transaction. Nearly always every batch can be applied, so that is tried first; only where a guard failed are the
 /// savepoints paid for that let it fail alone.
-fn apply_group(
-    statements: &mut Statements<'_>,
-    group: &[Request],
-    head: i64,
-    results: &mut Vec<Result<Committed, StoreError>>,
-) -> Result<i64, StoreError> {
-    execute_plain(statements, "BEGIN IMMEDIATE")?;
-    let mut next = head;
-    for request in group {
-        match apply(statements, &request.batch, next + 1) {
-            Ok(()) => results.push(Ok(committed(&request.batch, &mut next))),
-            Err(error @ StoreError::Database(_)) if fatal(statements.connection) => return Err(error),
+fn apply_group(pen: &mut Pen, batches: &[Batch], results: &mut Results) -> Result<i64, StoreError> {
+    pen.plain("BEGIN IMMEDIATE")?;
+    let mut next = pen.head;
+    for batch in batches {
+        match apply(pen, batch, next + 1) {
+            Ok(()) => results.push(Ok(committed(batch, &mut next))),
+            Err(error @ StoreError::Database(_)) if fatal(&pen.connection) => return Err(error),
             Err(error) => {
-                execute_plain(statements, "ROLLBACK")?;
+                pen.plain("ROLLBACK")?;
                 results.clear();
-                if let [_] = group {
+                if let [_] = batches {
                     results.push(Err(error));
-                    return Ok(head);
+                    return Ok(pen.head);
                 }
-                return apply_each(statements, group, head, results);
+                return apply_each(pen, batches, results);
             }
         }
     }
-    finish(statements, head, next)
+    finish(pen, next)
 }
 
 /// The same with a savepoint for each batch.
-fn apply_each(
-    statements: &mut Statements<'_>,
-    group: &[Request],
-    head: i64,
-    results: &mut Vec<Result<Committed, StoreError>>,
-) -> Result<i64, StoreError> {
-    execute_plain(statements, "BEGIN IMMEDIATE")?;
-    let mut next = head;
-    for request in group {
-        execute_plain(statements, "SAVEPOINT batch")?;
-        match apply(statements, &request.batch, next + 1) {
-            Ok(()) => results.push(Ok(committed(&request.batch, &mut next))),
+fn apply_each(pen: &mut Pen, batches: &[Batch], results: &mut Results) -> Result<i64, StoreError> {
+    pen.plain("BEGIN IMMEDIATE")?;
+    let mut next = pen.head;
+    for batch in batches {
+        pen.plain("SAVEPOINT batch")?;
+        match apply(pen, batch, next + 1) {
+            Ok(()) => results.push(Ok(committed(batch, &mut next))),
             // A full disk or a broken file is everybody's failure, not that of one batch.
-            Err(error @ StoreError::Database(_)) if fatal(statements.connection) => return Err(error),
+            Err(error @ StoreError::Database(_)) if fatal(&pen.connection) => return Err(error),
             Err(error) => {
-                execute_plain(statements, "ROLLBACK TO batch")?;
+                pen.plain("ROLLBACK TO batch")?;
                 results.push(Err(error));
             }
         }
-        execute_plain(statements, "RELEASE batch")?;
+        pen.plain("RELEASE batch")?;
     }
-    finish(statements, head, next)
+    finish(pen, next)
 }
 
 /// The positions of a batch that was applied: they come after `next`, which moves on.
@@ -234,11 +303,11 @@ fn committed(batch: &Batch, next: &mut i64) -> Committed {
     committed
 }
 
-fn finish(statements: &mut Statements<'_>, head: i64, next: i64) -> Result<i64, StoreError> {
-    if next != head {
-        statements.execute("UPDATE stream_head SET position = $1 WHERE id = 1", &[next.into()], 0)?;
+fn finish(pen: &mut Pen, next: i64) -> Result<i64, StoreError> {
+    if next != pen.head {
+        pen.execute("UPDATE stream_head SET position = $1 WHERE id = 1", &[next.into()], 0)?;
     }
-    execute_plain(statements, "COMMIT")?;
+    pen.plain("COMMIT")?;
     Ok(next)
 }
 
@@ -247,13 +316,9 @@ fn fatal(connection: &Connection) -> bool {
     connection.is_autocommit()
 }
 
-fn execute_plain(statements: &mut Statements<'_>, sql: &'static str) -> Result<(), StoreError> {
-    statements.execute(sql, &[], 0).map(|_| ())
-}
-
-fn apply(statements: &mut Statements<'_>, batch: &Batch, base: i64) -> Result<(), StoreError> {
+fn apply(pen: &mut Pen, batch: &Batch, base: i64) -> Result<(), StoreError> {
     for Statement { sql, params, expect } in &batch.statements {
-        let changed = statements.execute(sql, params, base)?;
+        let changed = pen.execute(sql, params, base)?;
         if let Expect::OneRow(guard) = expect
             && changed != 1
         {
@@ -278,6 +343,74 @@ mod tests {
             );
         }
         batch
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn who_writes_where_they_are_and_who_waits_share_one_stream() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = super::super::connect(&folder.path().join("test.db")).unwrap();
+        migrate::sqlite(&mut connection).unwrap();
+        let writer = Arc::new(Writer::start(connection, Arc::default()).unwrap());
+        let mut positions = Vec::new();
+        for _ in 0..ALONE {
+            positions.push(writer.write(big(1, 10)).await.unwrap().last().0);
+        }
+        // However slow the disk of the machine that tests.
+        writer.shared.pace.took_ns.store(0, Ordering::Relaxed);
+        assert!(writer.shared.pace.is_calm());
+        let here = writer.shared.write_here(big(1, 10)).expect("nobody else writes");
+        positions.push(here.unwrap().last().0);
+        // A guard that fails leaves nothing, and what comes next is written.
+        let mut guarded = big(1, 10);
+        guarded.guard("none", "UPDATE stream_head SET position = position WHERE id = $1", params![7_i64]);
+        writer.shared.pace.took_ns.store(0, Ordering::Relaxed);
+        let refused = writer.shared.write_here(guarded).expect("nobody else writes");
+        assert!(matches!(refused, Err(StoreError::Conflict("none"))), "{refused:?}");
+        let tasks: Vec<_> = (0..8)
+            .map(|task| {
+                let writer = Arc::clone(&writer);
+                tokio::spawn(async move {
+                    let mut positions = Vec::new();
+                    for index in 0..100 {
+                        if (task + index) % 3 == 0 {
+                            tokio::time::sleep(Duration::from_micros(700)).await;
+                        }
+                        if task == 0 {
+                            writer.shared.pace.took_ns.store(0, Ordering::Relaxed);
+                            writer.shared.pace.alone.store(ALONE, Ordering::Relaxed);
+                        }
+                        positions.push(writer.write(big(1, 10)).await.unwrap().last().0);
+                    }
+                    positions
+                })
+            })
+            .collect();
+        for task in tasks {
+            positions.extend(task.await.unwrap());
+        }
+        positions.sort_unstable();
+        assert_eq!(positions, (1..=i64::from(ALONE) + 801).collect::<Vec<_>>());
+        writer.close().await;
+        assert!(matches!(writer.write(big(1, 1)).await, Err(StoreError::Closed)));
+    }
+
+    #[test]
+    fn a_slow_disk_or_company_ends_the_calm() {
+        let pace = Pace::default();
+        for _ in 1..ALONE {
+            pace.note(1, QUICK / 2);
+            assert!(!pace.is_calm());
+        }
+        pace.note(1, QUICK / 2);
+        assert!(pace.is_calm());
+        pace.note(1, QUICK * 20);
+        assert!(!pace.is_calm());
+        for _ in 0..100 {
+            pace.note(1, QUICK / 2);
+        }
+        assert!(pace.is_calm());
+        pace.note(2, QUICK / 2);
+        assert!(!pace.is_calm());
     }
 
     #[tokio::test]
