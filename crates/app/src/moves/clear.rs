@@ -1,12 +1,14 @@
 //! What the old home does when somebody is at home elsewhere: it erases their vault, tells the other cells, and lets go of rooms that nobody needs.
 
+use std::collections::HashSet;
+
 use domicile_core::{
     ids::{Position, RoomNum},
     locality::CellName,
 };
 use domicile_store::{
     Batch, catalogue,
-    table::{moves::Move, receipts, to_device},
+    table::{destinations, moves::Move, receipts, to_device},
     walk,
 };
 use ruma::{OwnedRoomId, UserId};
@@ -79,6 +81,7 @@ impl Leaving {
             }
         }
         self.poll(traveller, &own, ends(&rooms)).await?;
+        self.keep_needed(&mut progress).await?;
         while let Some((room_id, room_num)) = progress.left_rooms.last().cloned() {
             let id = OwnedRoomId::try_from(room_id).map_err(Error::internal)?;
             match self.copies.drop_unneeded(&id, RoomNum(room_num)).await? {
@@ -92,6 +95,23 @@ impl Leaving {
         }
         progress.receipt = Some(self.receipt(&row, &progress, &traveller.about.user_id)?);
         self.write(row, State::Done, &progress).await
+    }
+
+    /// Lets those of the rooms be whose copies others here need: most of them, and they are found out at one go.
+    async fn keep_needed(&self, progress: &mut Progress) -> Result<()> {
+        let nums: Vec<i64> = progress.left_rooms.iter().map(|(_, room_num)| *room_num).collect();
+        let read = self.turner.store.read(move |snapshot| async move {
+            let mut needed = HashSet::new();
+            for room_num in nums {
+                if destinations::is_needed(&snapshot, RoomNum(room_num)).await? {
+                    needed.insert(room_num);
+                }
+            }
+            Ok::<_, Error>(needed)
+        });
+        let needed = read.await?;
+        progress.left_rooms.retain(|(_, room_num)| !needed.contains(room_num));
+        Ok(())
     }
 
     /// Tells cells where people are of whom they believe something else.

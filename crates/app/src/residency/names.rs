@@ -368,6 +368,14 @@ impl Names {
         *left -= names as f64;
         Ok(())
     }
+
+    /// Lets a cell ask for so many names more: those for which it was counted were no question.
+    #[expect(clippy::cast_precision_loss, reason = "a few names")]
+    pub(super) fn give_back(&self, cell: &CellName, names: usize) {
+        if let Some((left, _)) = self.asked.lock().get_mut(cell) {
+            *left = (*left + names as f64).min(ASKED_BURST);
+        }
+    }
 }
 
 pub(super) fn homes(held: Option<&str>) -> Result<Vec<Home>> {

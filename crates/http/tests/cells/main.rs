@@ -7,6 +7,7 @@ mod door;
 mod gateway;
 mod homes;
 mod keys;
+mod luck;
 mod media;
 mod moves;
 mod names;
