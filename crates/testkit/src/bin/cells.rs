@@ -117,7 +117,7 @@ fn talk(driver: &Path, (minutes, seed): (f32, u64), common: &Common) -> Result<(
         links::play(&Links { seed, time }, &common.server_binary, &driver, folder, &mut tell)
     })?;
     println!(
-        "links: {} messages, {} joins and {} further devices amid {} lost packets; {} clients have everything once and decrypted, in {:.1} s",
+        "links: {} messages, {} joins and {} further devices amid {} lost packets; {} clients that were there all the time have everything once and decrypted, in {:.1} s",
         outcome.messages,
         outcome.joins,
         outcome.devices,

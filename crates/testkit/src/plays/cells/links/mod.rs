@@ -133,14 +133,7 @@ pub fn play(
     tell("the three cells have the same state of the room and its whole past, each message once");
     end::clean(&deployment, residents.len() + wanderers.len())?;
     tell("everybody has one home, and the three audits are clean");
-    Ok(Outcome {
-        messages: said.count(),
-        joins,
-        readers: residents.len() + devices.len(),
-        devices: devices.len(),
-        settled,
-        lost,
-    })
+    Ok(Outcome { messages: said.count(), joins, readers: residents.len(), devices: devices.len(), settled, lost })
 }
 
 fn join<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
