@@ -272,6 +272,11 @@ impl TestServer {
         self.with_token(&answer)
     }
 
+    /// Where uploaded files lie.
+    pub fn media_folder(&self) -> std::path::PathBuf {
+        self.folder.path().join("media")
+    }
+
     /// The session that an answer to `/login` or `/register` opened.
     pub fn with_token(&self, answer: &Value) -> TestUser {
         let text = |key: &str| answer[key].as_str().unwrap_or_else(|| panic!("no `{key}` in {answer}")).to_owned();
