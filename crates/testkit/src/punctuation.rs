@@ -3,7 +3,7 @@
 /// Marks of Latin script that have wide forms in Chinese.
 const NARROW: [char; 8] = ['.', ',', ';', ':', '!', '?', '(', ')'];
 /// Those wide forms, and marks that Chinese alone has.
-const WIDE: [char; 10] = ['。', '，', '；', '：', '！', '？', '（', '）', '、', '…'];
+const WIDE: [char; 9] = ['。', '，', '；', '：', '！', '？', '（', '）', '、'];
 /// Elements that stand within a line.
 const INLINE: [&str; 9] = ["a", "b", "i", "em", "strong", "span", "code", "small", "time"];
 /// Elements that have no end.
@@ -18,9 +18,8 @@ pub fn wrong(language: &str, text: &str) -> Vec<String> {
         let shown = text.get(at.saturating_sub(12)..text.len().min(at + 12)).unwrap_or_default();
         format!("{language}: …{}…", shown.iter().collect::<String>())
     };
-    let is_wrong = |at: usize| match language {
-        "zh" => is_wrong_in_chinese(&text, at),
-        _ => is_wrong_in_alphabets(language, &text, at),
+    let is_wrong = |at: usize| {
+        if language == "zh" { is_wrong_in_chinese(&text, at) } else { is_wrong_in_alphabets(language, &text, at) }
     };
     (0..text.len()).filter(|at| is_wrong(*at)).map(around).collect()
 }
@@ -45,12 +44,15 @@ fn is_wrong_in_chinese(text: &[char], at: usize) -> bool {
         return false;
     }
     let (before, after) = (beside(text, at, true), beside(text, at, false));
-    let by_chinese = [before, after].into_iter().flatten().any(|letter| is_chinese(letter) || WIDE.contains(&letter));
+    // Brackets around what is of Latin script are of Latin script, whatever mark comes then.
+    let is_bracket = matches!(letter, '(' | ')');
+    let of_chinese = |letter: char| is_chinese(letter) || (!is_bracket && WIDE.contains(&letter));
+    let by_chinese = [before, after].into_iter().flatten().any(of_chinese);
     if letter == ' ' {
         let touches = [at.checked_sub(1).map(|at| text[at]), text.get(at + 1).copied()];
         return touches.into_iter().flatten().any(|letter| WIDE.contains(&letter));
     }
-    let ends = after.is_none() && !matches!(letter, '(' | ')');
+    let ends = after.is_none() && !is_bracket;
     (NARROW.contains(&letter) && (by_chinese || ends)) || letter == '"' || twice(text, at)
 }
 
@@ -58,8 +60,6 @@ fn is_wrong_in_alphabets(language: &str, text: &[char], at: usize) -> bool {
     let letter = text[at];
     let is_last = || text.get(at + 1).is_none_or(|next| *next == ' ');
     match letter {
-        // A sign of what was left out, which all of them have.
-        '…' => false,
         letter if WIDE.contains(&letter) => true,
         // Both have quotation marks and a dash of their own.
         '"' => language != "en",

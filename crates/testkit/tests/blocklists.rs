@@ -18,6 +18,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use domicile_app::blocklists::Trouble;
 use domicile_core::{
     clock::{Clock, DAY_MS, HOUR_MS},
     config::{Blocklist, Duration},
@@ -159,8 +160,7 @@ fn zipped(name: &str, content: &[u8]) -> Vec<u8> {
     let mut crc = flate2::Crc::new();
     crc.update(content);
     let number = |number: usize| u32::try_from(number).expect("a small file").to_le_bytes();
-    let (length, short) =
-        (u16::try_from(name.len()).expect("a short name").to_le_bytes(), |number: u16| number.to_le_bytes());
+    let (length, short) = (u16::try_from(name.len()).expect("a short name").to_le_bytes(), u16::to_le_bytes);
     // What both headers of a file say: version 2.0, deflate, no time, checksum, sizes, the name's length and none of anything else.
     let said = [
         &short(20)[..],
@@ -174,7 +174,7 @@ fn zipped(name: &str, content: &[u8]) -> Vec<u8> {
         &short(0),
     ]
     .concat();
-    let file = [&b"PK\x03\x04"[..], &said.as_slice(), name.as_bytes(), &packed].concat();
+    let file = [&b"PK\x03\x04"[..], &said, name.as_bytes(), &packed].concat();
     let directory = [&b"PK\x01\x02"[..], &short(20), &said, &[0; 14], name.as_bytes()].concat();
     let end =
         [&b"PK\x05\x06"[..], &[0; 4], &short(1), &short(1), &number(directory.len()), &number(file.len()), &short(0)]
@@ -194,7 +194,7 @@ async fn bombs_are_told_with_place_and_reason_and_what_was_known_stays() {
 
     let endless = register(&[&"a".repeat(80 << 20)]);
     for (bomb, line, reason) in [
-        (packed(&endless).to_vec(), 3, "unpacks to more than 250 times what it is"),
+        (packed_as(&endless, flate2::Compression::best()).to_vec(), 3, "unpacks to more than 250 times what it is"),
         (zipped("dump.csv", endless.as_bytes()), 0, "this is a ZIP file; unpack it first"),
     ] {
         assert!(bomb.len() < 2 << 20, "{}", bomb.len());
@@ -205,16 +205,14 @@ async fn bombs_are_told_with_place_and_reason_and_what_was_known_stays() {
         assert!(warning["reason"].as_str().is_some_and(|told| told.contains(reason)), "{looked}");
         assert_eq!((&looked["whole"], &looked["held"], &looked["disappeared"]), (&false.into(), &1.into(), &0.into()));
         assert_eq!(listings(&server).await, known, "what was known stays");
-        assert_eq!(alerts(&server).await.last().map(String::as_str), Some("+damaged"));
+        assert!(alerts(&server).await.contains(&"+damaged".to_owned()));
         let troubles = server.admin.blocklists.troubles().await.expect("the troubles");
-        assert!(
-            troubles.len() == 1 && troubles[0].why.starts_with("dump.csv") && troubles[0].why.contains(reason),
-            "{troubles:?}"
-        );
+        let is_told = |trouble: &Trouble| trouble.why.starts_with("dump.csv") && trouble.why.contains(reason);
+        assert!(troubles.iter().any(is_told), "{troubles:?}");
         // The register is itself again.
         write(register(&[LISTED, ";fourth.example;;x;4;2026-05-01"]).as_bytes());
         assert_eq!(look(&server).await["whole"], true);
-        assert_eq!(alerts(&server).await.last().map(String::as_str), Some("damaged"));
+        assert!(!alerts(&server).await.contains(&"+damaged".to_owned()));
     }
 }
 
@@ -294,8 +292,12 @@ async fn publish(State(publisher): State<Publisher>, request: Request) -> Respon
 }
 
 fn packed(text: &str) -> Bytes {
+    packed_as(text, flate2::Compression::fast())
+}
+
+fn packed_as(text: &str, compression: flate2::Compression) -> Bytes {
     use std::io::Write as _;
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), compression);
     packed.write_all(text.as_bytes()).expect("memory");
     packed.finish().expect("memory").into()
 }

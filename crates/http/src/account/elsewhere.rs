@@ -84,7 +84,7 @@ fn request(operation: &str, client: Client, token: Option<&str>) -> Result<Parts
         token.set_sensitive(true);
         request = request.header(header::AUTHORIZATION, token);
     }
-    let (mut parts, _) = request.body(()).map_err(Error::internal)?.into_parts();
+    let (mut parts, ()) = request.body(()).map_err(Error::internal)?.into_parts();
     parts.extensions.insert(client);
     Ok(parts)
 }

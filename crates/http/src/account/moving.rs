@@ -90,7 +90,7 @@ fn open(
             @if !last.reason.is_empty() { p { (words.move_reason) } p.said { (last.reason) } }
             p.soft { (words.move_means) }
             @if let Some(objection) = &last.progress.objection {
-                p { b { (words.objected) } " " @if is_planned && last.progress.decided_by.is_none() { (words.objection_waits) } @else { (words.objection_over) } }
+                p { b { (words.objected) } (language.gap()) @if is_planned && last.progress.decided_by.is_none() { (words.objection_waits) } @else { (words.objection_over) } }
                 @if !objection.is_empty() { p.said { (objection) } }
             }
         }

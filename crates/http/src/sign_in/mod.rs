@@ -62,7 +62,10 @@ impl Given {
     /// What a query says. What can be no name and no token is left out: the page is there all the same.
     fn read(query: Option<&str>, users: &Users) -> Self {
         let given: Self = query.and_then(|query| serde_html_form::from_str(query).ok()).unwrap_or_default();
-        let is_name = |name: &String| UserId::parse(format!("@{name}:{}", users.server_name())).is_ok();
+        let is_name = |name: &String| {
+            let is_letter = |byte: u8| byte.is_ascii_graphic();
+            name.bytes().all(is_letter) && UserId::parse(format!("@{name}:{}", users.server_name())).is_ok()
+        };
         let is_token = |token: &String| {
             let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
             !token.is_empty() && token.len() <= LONGEST_TOKEN && token.bytes().all(fits)

@@ -62,7 +62,7 @@ pub(crate) fn unreadable(error: &io::Error) -> Fault {
     if inner.and_then(|inner| inner.downcast_ref()).is_some_and(|TooLong| true) {
         return Fault::TooLong(1 << 20);
     }
-    if inner.is_some_and(|inner| inner.is::<Bomb>()) {
+    if inner.and_then(|inner| inner.downcast_ref()).is_some_and(|Bomb| true) {
         return Fault::Bomb(MOST_RATIO);
     }
     if error.kind() == io::ErrorKind::UnexpectedEof {

@@ -26,7 +26,9 @@ impl Company {
         for (address, rate) in downloads.filter_map(|download| download.address.zip(Download::rate(download))) {
             rates.entry(address).or_default().push(rate);
         }
-        rates.values_mut().for_each(|rates| rates.sort_unstable());
+        for rates in rates.values_mut() {
+            rates.sort_unstable();
+        }
         Self { reached, rates }
     }
 }
