@@ -10,6 +10,7 @@ pub mod blocklists;
 pub mod calls;
 pub mod discovery;
 pub mod e2ee;
+pub mod entrance;
 pub mod ephemeral;
 pub mod error;
 pub mod events;

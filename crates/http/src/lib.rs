@@ -30,5 +30,6 @@ mod pages;
 mod passing;
 mod probe;
 pub mod router;
+mod sign_in;
 pub mod state;
 mod status;

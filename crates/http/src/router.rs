@@ -16,7 +16,8 @@ use ruma::api::{IncomingRequest, path_builder::PathBuilder};
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::{
-    account, client, domicile, door, error::Failure, federation, gateway, inner, moved, probe, state::Services, status,
+    account, client, domicile, door, error::Failure, federation, gateway, inner, moved, probe, sign_in,
+    state::Services, status,
 };
 
 /// Adds the routes of one endpoint: every path that ruma knows for `T`.
@@ -101,7 +102,7 @@ fn routes(services: Services, apis: Apis, passes: bool) -> Router {
     );
     // Pages are for the browser alone that shows them: scripts of other sites do not read them.
     if apis.client {
-        routes = routes.merge(account::routes());
+        routes = routes.merge(account::routes()).merge(sign_in::routes());
     }
     // Behind the layer for browsers: other servers are none.
     if apis.federation && services.inbound.is_enabled() {

@@ -12,6 +12,7 @@ use domicile_app::{
     calls::Calls,
     discovery::Discovery,
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
+    entrance::Entrance,
     ephemeral::{PresenceNotices, Receipts, TypingNotices},
     events::send::Sender,
     evidence::{AccessLog, Erasures, Exports, Ledger},
@@ -101,6 +102,8 @@ services! {
     pub departures: Arc<Departures>,
     /// The operator's announcements.
     pub discovery: Arc<Discovery>,
+    /// Where people come in.
+    pub entrance: Arc<Entrance>,
     /// Calls.
     pub calls: Arc<Calls>,
     /// Whether somebody interferes with the ways to this deployment.

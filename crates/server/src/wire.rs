@@ -29,6 +29,7 @@ use domicile_app::{
     admin::Health,
     calls::Calls,
     e2ee::{DeviceListCopies, DeviceLists, ToDevice, ToDeviceParts},
+    entrance::Entrance,
     ephemeral::{Presence, Receipts, Typing, WaitingReceipts},
     events::{
         Events, Presenter,
@@ -258,7 +259,9 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let lists =
         OfDevices { device_lists: &device_lists, copies: &copies, to_device: &to_device, departures: &departures };
     let encryption = encryption::wire(known, lists, &uia, &federation, surroundings);
+    let entrance = Arc::new(Entrance::new(settings.discovery.homeserver.clone(), users.localities_shared()));
     let services = Services::new(AllServices {
+        entrance: Arc::clone(&entrance),
         moves: Arc::clone(&moves),
         departures,
         probes: Arc::clone(&probes),
@@ -364,6 +367,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             homes: Arc::new(Homes::new(store.clone(), Arc::clone(&users), laws)),
             probes: Arc::clone(&probes),
             accounts,
+            entrance,
             registration_tokens,
             backups: Arc::new(backups),
             evidence: told,

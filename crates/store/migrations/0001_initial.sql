@@ -449,6 +449,7 @@ CREATE TABLE arrivals (
     user_id TEXT NOT NULL PRIMARY KEY, move_id TEXT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, changed_ts BIGINT NOT NULL,
     digest TEXT, sealed BLOB, receipt TEXT
 );
+CREATE INDEX arrivals_by_state ON arrivals (state, changed_ts);
 -- Files of theirs that are here already, under their new key.
 CREATE TABLE arrived_media (
     user_id TEXT NOT NULL, media_id TEXT NOT NULL, content_hash BLOB NOT NULL, PRIMARY KEY (user_id, media_id)

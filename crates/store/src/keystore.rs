@@ -23,7 +23,7 @@ use master::{Master, MasterKeys};
 use rows::{Rows, WrappedKey};
 
 /// What a key that cannot be had is called in errors.
-const MISSING: &str = "what is sealed for this person";
+pub(crate) const MISSING: &str = "what is sealed for this person";
 /// Keys that are wrapped anew in one transaction.
 const CHUNK: usize = 500;
 

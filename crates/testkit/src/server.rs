@@ -95,7 +95,8 @@ pub struct TestServer {
     users: BTreeMap<String, TestUser>,
     /// Ends what runs beside requests.
     stopping: DropGuard,
-    settings: Settings,
+    // In a box, so that what waits for a server is small.
+    settings: Box<Settings>,
     /// Where other servers reach it, if they do.
     front: Option<Front>,
     /// Removed when the server is dropped.
@@ -172,7 +173,7 @@ impl TestServer {
             telling,
             users: BTreeMap::new(),
             stopping,
-            settings,
+            settings: Box::new(settings),
             front,
             folder,
             database,
@@ -189,7 +190,7 @@ impl TestServer {
         }
         let own_clock = Arc::<ManualClock>::clone(&clock);
         let (wired, stopping, telling) =
-            wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
+            wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, Settings::clone(&settings)).await;
         let (services, admin, jobs, store) = (wired.services, wired.admin, wired.jobs, wired.store);
         let router = domicile_http::router::api(services.clone(), Apis::ALL);
         for user in users.values_mut() {
@@ -225,7 +226,7 @@ impl TestServer {
 
     /// The same after a restart with other settings.
     pub async fn restart_with(mut self, settings: Settings) -> Self {
-        self.settings = settings;
+        *self.settings = settings;
         self.restart().await
     }
 
@@ -270,6 +271,11 @@ impl TestServer {
             .await
             .ok();
         self.with_token(&answer)
+    }
+
+    /// Where uploaded files lie.
+    pub fn media_folder(&self) -> std::path::PathBuf {
+        self.folder.path().join("media")
     }
 
     /// The session that an answer to `/login` or `/register` opened.

@@ -172,7 +172,8 @@ impl Accounts {
         self.passwords.verify(password, hash).await
     }
 
-    /// Ends an account: its sessions, its password, and what it kept here. Its rooms are left by a job.
+    /// Ends an account: its sessions, its password, and what it kept here. Its rooms are left by a job, and if it is to be erased, another removes its
+    /// files, which nobody can read from now on.
     pub async fn deactivate(&self, user_id: &UserId, erase: bool) -> Result<()> {
         let user = self.active(user_id).await?;
         let now_ms = self.clock.now_ms();
@@ -181,6 +182,10 @@ impl Accounts {
         table::users::deactivate(&mut batch, user.user_num, now_ms, erase);
         table::users::remove_belongings(&mut batch, user.user_num);
         table::jobs::insert(&mut batch, job_num, table::jobs::LEAVE_ALL_ROOMS, user.user_num.0, now_ms);
+        if erase {
+            let job_num: i64 = self.store.number(Sequence::Job).await?;
+            table::jobs::insert(&mut batch, job_num, table::jobs::ERASE_FILES, user.user_num.0, now_ms);
+        }
         self.store.write(batch).await?;
         // The sessions' tokens stopped working with `deactivated_ts`; what is in memory ends here.
         self.devices.remove_all_but(user.user_num, None).await?;

@@ -33,6 +33,7 @@ use domicile_app::{
     accounts::{Accounts, RegistrationTokens, Standings, Users},
     admin::{Backups, OperatorSessions, Operators},
     blocklists::Blocklists,
+    entrance::Entrance,
     evidence::{AccessLog, Audits, Erasures, Exports, Ledger},
     federation::{Check, Completion, Outbound, OwnKeys},
     moderation::Reports,
@@ -68,6 +69,8 @@ pub struct AdminServices {
     pub accounts: Arc<Accounts>,
     /// Registration tokens.
     pub registration_tokens: Arc<RegistrationTokens>,
+    /// Where people come in.
+    pub entrance: Arc<Entrance>,
     /// Backups.
     pub backups: Arc<Backups>,
     /// What can be checked.

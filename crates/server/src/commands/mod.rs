@@ -26,6 +26,7 @@ mod probe;
 mod processing;
 mod report;
 mod residency;
+mod sign_in;
 mod standing;
 mod status;
 mod terminal;
@@ -228,15 +229,45 @@ fn say(line: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{line}").context("cannot write the answer")
 }
 
+/// The name of the account under which this runs, as the machine's own list has it: a timer's environment does not say it.
+fn own_account() -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let uid = std::fs::metadata("/proc/self").ok()?.uid();
+    named_in(&std::fs::read_to_string("/etc/passwd").ok()?, uid)
+}
+
+/// The name of an account in a list as `/etc/passwd` is one (passwd(5)).
+fn named_in(list: &str, uid: u32) -> Option<String> {
+    let mut accounts = list.lines().map(|line| line.split(':'));
+    accounts.find_map(|mut fields| {
+        let name = fields.next()?;
+        let found = fields.nth(1)?.parse::<u32>().ok()?;
+        (found == uid).then(|| name.to_owned())
+    })
+}
+
 /// Who does something that is written down: as named, else by the name of this account of the machine.
 fn who(named: Option<String>) -> anyhow::Result<String> {
     let account = || ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    named.or_else(account).filter(|name| !name.is_empty()).context("who does this? say it with --by NAME")
+    named
+        .or_else(account)
+        .or_else(own_account)
+        .filter(|name| !name.is_empty())
+        .context("who does this? say it with --by NAME")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_machine_knows_who_runs_it() {
+        let list = "root:x:0:0::/root:/bin/sh\nbroken\n:x:y\nada:x:1000:1000:Ada,,,:/home/ada:/bin/sh\n";
+        assert_eq!(named_in(list, 1_000).as_deref(), Some("ada"));
+        assert_eq!(named_in(list, 0).as_deref(), Some("root"));
+        assert_eq!(named_in(list, 7), None);
+    }
 
     #[test]
     fn the_command_line_is_sound() {

@@ -33,7 +33,7 @@ enum Forbidden {
 /// Who, and where to.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
-#[command(group = clap::ArgGroup::new("what").args(["list", "stop", "go_on", "status"]).multiple(false))]
+#[command(group = clap::ArgGroup::new("what").args(["list", "arriving", "stop", "go_on", "status"]).multiple(false))]
 pub(super) struct MoveCommand {
     /// The accounts.
     users: Vec<String>,
@@ -61,6 +61,9 @@ pub(super) struct MoveCommand {
     /// List the moves of this cell.
     #[arg(long)]
     list: bool,
+    /// List those who come to this cell from another one, by the names of their moves: the cell that they leave knows who they are.
+    #[arg(long)]
+    arriving: bool,
     /// Stop moves before anything is handed over; after an objection, too.
     #[arg(long)]
     stop: bool,
@@ -83,6 +86,9 @@ pub(super) struct MoveCommand {
 pub(super) async fn run(config: &Config, command: MoveCommand) -> anyhow::Result<()> {
     if command.list {
         return list(config, command.json).await;
+    }
+    if command.arriving {
+        return arriving(config, command.json).await;
     }
     let users = users(&command)?;
     if command.stop {
@@ -191,6 +197,34 @@ async fn list(config: &Config, json: bool) -> anyhow::Result<()> {
             shown["to"].as_str().unwrap_or_default(),
             words(&shown)
         ))?;
+    }
+    Ok(())
+}
+
+async fn arriving(config: &Config, json: bool) -> anyhow::Result<()> {
+    let answer = ask(config, Method::GET, &format!("{PATH}/arrivals"), &Value::Null).await?;
+    if json {
+        return say(&answer.to_string());
+    }
+    let list = |key: &str| answer[key].as_array().cloned().unwrap_or_default();
+    let settled = list("counts").into_iter().filter(|one| one["state"] == "settled");
+    for one in settled {
+        say(&format!("{} from {} are at home here.", one["count"], one["from"].as_str().unwrap_or_default()))?;
+    }
+    let arriving = list("arriving");
+    if arriving.is_empty() {
+        return say("Nobody is on the way here.");
+    }
+    for one in arriving {
+        let text = |key: &str| one[key].as_str().unwrap_or_default();
+        let stands = match text("state") {
+            "coming" => format!("being brought, {} files so far", one["files"]),
+            "confirmed" => "the vault is here and waits for the directory's word".to_owned(),
+            "here" => "at home here; what reached the cell that they left still comes".to_owned(),
+            other => other.to_owned(),
+        };
+        let since = domicile_core::calendar::minute(one["since_ts"].as_i64().unwrap_or_default());
+        say(&format!("{} from {}: {stands} (since {since} UTC)", text("move_id"), text("from")))?;
     }
     Ok(())
 }
