@@ -2,7 +2,8 @@
 //!
 //! `mod` takes orders and `work` does what is due. `leave` (with `bring` and `clear`) has the steps at the cell that is left, `arrive` (with `settle`)
 //! those at the new home, and `turn` what every cell does that knows the person. `bundle` is the vault on its way, `copies` are the rooms, `departures` whose requests wait or are passed on,
-//! and `rescue` is for those whose home is no more.
+//! and `rescue` is for those whose home is no more. `keep` is what is kept of those who have left, and `restored` what cells do for one that was
+//! restored from a backup.
 
 mod arrive;
 mod bring;
@@ -10,6 +11,7 @@ pub mod bundle;
 mod clear;
 mod copies;
 pub mod departures;
+mod keep;
 mod leave;
 mod live;
 pub mod messages;
@@ -17,6 +19,7 @@ mod parts;
 mod plan;
 mod progress;
 mod rescue;
+mod restored;
 mod rules;
 mod settle;
 mod turn;
