@@ -26,6 +26,7 @@ pub mod probes;
 pub mod profile;
 pub mod push;
 pub mod residency;
+pub mod restore;
 pub mod rooms;
 pub mod search;
 pub mod standing;

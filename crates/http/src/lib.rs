@@ -18,6 +18,7 @@ mod door;
 pub mod error;
 pub mod extract;
 pub mod federation;
+mod fenced;
 pub mod forwarded;
 mod gateway;
 pub mod health;

@@ -39,8 +39,8 @@ const END_TIME: Duration = Duration::from_millis(3_500);
 /// How often it is written when devices were last used.
 const USES_PAUSE: Duration = Duration::from_mins(1);
 
-/// How often the export ledger is written.
-const LEDGER_PAUSE: Duration = Duration::from_mins(1);
+/// How often the export ledger is written, if anything was counted: what a crash may lose.
+const LEDGER_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often new words go into the index of searches: many at once cost less than each alone. A search does not wait for it.
 const INDEX_TIME: Duration = Duration::from_secs(20);
@@ -136,30 +136,46 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
             tasks.spawn(certificate.watch(stopping.clone()));
         }
     }
+    tasks.spawn(Arc::clone(&wired.restorer).run(stopping.clone()));
+    tasks.spawn(Arc::clone(&wired.keeper).run(stopping.clone()));
     claim_names(&wired).await?;
     wired.jobs.begin().await?;
-    tasks.spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
-    tasks.spawn(Arc::clone(&wired.outbound).run(stopping.clone()));
+    tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.delivery).run(stopping.clone())));
+    tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.outbound).run(stopping.clone())));
     if let Some(gateway) = wired.gateway.parts() {
         tasks.spawn(Arc::clone(&gateway.spool).run(stopping.clone()));
     }
     tasks.spawn(Arc::clone(&wired.blocklists).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.ingest).run(stopping.clone()));
-    tasks.spawn(Arc::clone(&wired.moves).run(stopping.clone()));
+    tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.moves).run(stopping.clone())));
     tasks.spawn(Arc::clone(&wired.probes).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.services.status).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.admin.standing.alerts).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.completion).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.admin.standing.signs).run(stopping.clone()));
-    tasks.spawn(Arc::clone(&wired.admin.standing.move_notices).run(stopping.clone()));
+    tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.admin.standing.move_notices).run(stopping.clone())));
     tasks.spawn(Arc::clone(&wired.admin.standing.addresses).run(stopping.clone()));
-    tasks.spawn(tick(wired.services.clone(), Arc::clone(&wired.jobs), stopping.clone()));
+    tasks.spawn(behind(&wired, &stopping, tick(wired.services.clone(), Arc::clone(&wired.jobs), stopping.clone())));
     tasks.spawn(index_words(Arc::clone(&wired.services.search), stopping.clone()));
     tasks.spawn(note_uses(Arc::clone(&wired.services.devices), stopping.clone()));
     tasks.spawn(write_ledger(Arc::clone(&wired.ledger), stopping.clone()));
     first_start::tell(config, &wired, &listens).await?;
     Ok(Running { listens, addresses, stopping, tasks, store })
+}
+
+/// What acts on others begins only when the cell is open: a restored one does not know yet what it has missed.
+fn behind(
+    wired: &Wired,
+    stopping: &CancellationToken,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    let (fence, stopping) = (Arc::clone(wired.restorer.fence()), stopping.clone());
+    async move {
+        if fence.opened(&stopping).await {
+            task.await;
+        }
+    }
 }
 
 /// Takes the names of accounts that were made before there was a deployment. The cell that decides must have done so before anybody else can
@@ -288,7 +304,7 @@ async fn note_uses(devices: Arc<Devices>, stopping: CancellationToken) {
     }
 }
 
-/// Writes what crossed a border: once a minute, and a last time at the end.
+/// Writes what crossed a border: once a second, and a last time at the end.
 async fn write_ledger(ledger: Arc<Ledger>, stopping: CancellationToken) {
     loop {
         let ends = tokio::select! {

@@ -17,6 +17,7 @@ pub mod probe;
 mod push;
 mod reading;
 mod remote;
+mod restore;
 mod settings;
 pub(crate) mod standing;
 
@@ -25,10 +26,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use domicile_app::{
     account_data::{Filters, Ignored},
-    accounts::{LoginTokens, OpenIdTokens, Standings, UserDirectory, Users},
+    accounts::{OpenIdTokens, UserDirectory, Users},
     admin::Health,
     calls::Calls,
-    e2ee::{DeviceListCopies, DeviceLists, ToDevice, ToDeviceParts},
+    e2ee::{DeviceListCopies, DeviceLists},
     entrance::Entrance,
     ephemeral::{Presence, Receipts, Typing, WaitingReceipts},
     events::{
@@ -45,6 +46,7 @@ use domicile_app::{
     profile::Profiles,
     push::{Gateways, Notifications, PushBell, PushClasses, Pushers},
     residency::Homes,
+    restore::Fence,
     rooms::{RoomMaker, Rooms, StateKeys, StateTrees, Upgrades},
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
@@ -95,7 +97,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let (asking, webhooks) = ((Arc::clone(&federation.peers), client.clone()), client.clone());
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, known, surroundings).await?);
     let backups = media::backups(&store, &server_name, surroundings).await?;
-    let evidence = evidence::wire(settings.declared, &store, &localities, surroundings);
+    let evidence = evidence::wire(settings.declared, &store, &localities, cells.as_ref(), surroundings);
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
     let wakers = Arc::new(Wakers::new(clock()));
@@ -115,15 +117,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
                 departures: Arc::clone(&departures),
             },
         );
-    let to_device = Arc::new(ToDevice::new(ToDeviceParts {
-        store: store.clone(),
-        clock: clock(),
-        rng: rng(),
-        wakers: Arc::clone(&wakers),
-        users: Arc::clone(&users),
-        destinations: Arc::clone(&destinations),
-        outbound: Arc::clone(&outbound_bell),
-    }));
+    let (told, who) = ((&destinations, &outbound_bell), (&users, &wakers));
+    let to_device = encryption::to_device(&store, who, told, surroundings);
     let copies = Arc::new(DeviceListCopies::new(
         store.clone(),
         clock(),
@@ -239,14 +234,10 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         },
         surroundings,
     );
+    let fence = Fence::open(store.clone()).await.context("the fence")?;
+    let keeper = restore::keeper(&store, &users, &moves, cells.as_ref(), surroundings).await?;
     let room_reader = Arc::clone(&reading.room_reader);
-    let standings = Arc::new(Standings::new(
-        store.clone(),
-        clock(),
-        Arc::clone(&users),
-        Arc::clone(&sessions),
-        settings.administrators,
-    ));
+    let standings = accounts::standings(&store, &users, &sessions, settings.administrators, surroundings);
     let reports = Arc::new(Reports::new(store.clone(), clock(), Arc::clone(&users), Arc::clone(&room_reader)));
     let upgrades = Arc::new(Upgrades::new(Arc::clone(&sender), Arc::clone(&members), Arc::clone(&keys), successions));
     let boards = Boards { presence, presence_watchers, typing };
@@ -260,14 +251,22 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         OfDevices { device_lists: &device_lists, copies: &copies, to_device: &to_device, departures: &departures };
     let encryption = encryption::wire(known, lists, &uia, &federation, surroundings);
     let entrance = Arc::new(Entrance::new(settings.discovery.homeserver.clone(), users.localities_shared()));
+    let (people, shown) =
+        ((&users, &accounts, &devices, &moves), (&told.erasures, &evidence.documents, &standing.status));
+    let restorer = restore::restorer(&store, Arc::clone(&fence), people, shown, cells.as_ref(), surroundings);
     let services = Services::new(AllServices {
         entrance: Arc::clone(&entrance),
         moves: Arc::clone(&moves),
+        fence,
+        restorer: Arc::clone(&restorer),
+        keeper: Arc::clone(&keeper),
         departures,
         probes: Arc::clone(&probes),
         access_log: Arc::clone(&evidence.access_log),
         exports: Arc::clone(&told.exports),
         erasures: Arc::clone(&told.erasures),
+        audits: Arc::clone(&evidence.audits),
+        witness: Arc::clone(&evidence.witness),
         ledger: Arc::clone(&evidence.ledger),
         inbound: federation.inbound,
         front_door: Arc::new(door),
@@ -318,15 +317,13 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         spaces: reading.spaces,
         third_party_invites: reading.third_party_invites,
         standings: Arc::clone(&standings),
-        login_tokens: Arc::new(LoginTokens::new(
-            store.clone(),
-            clock(),
-            rng(),
-            Arc::clone(&users),
-            Arc::clone(&logins),
-            Arc::clone(&rate_limits),
+        login_tokens: accounts::login_tokens(
+            &store,
+            &users,
+            (&logins, &rate_limits),
             settings.login_tokens,
-        )),
+            surroundings,
+        ),
         discovery: Arc::new(settings.discovery),
         calls: Arc::new(Calls::new(clock(), settings.turn)),
         jurisdictions: Arc::clone(&standing.jurisdictions),
@@ -351,7 +348,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         sessions,
         users: Arc::clone(&users),
         accounts: Arc::clone(&accounts),
-        devices,
+        devices: Arc::clone(&devices),
         logins,
         registration,
         registration_tokens: Arc::clone(&registration_tokens),
@@ -380,6 +377,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             own_keys: federation.own_keys,
             blocklists: Arc::clone(&blocklists),
             moves: Arc::clone(&moves),
+            restorer: Arc::clone(&restorer),
             standing,
             clock: clock(),
             operators: operators.0,
@@ -399,6 +397,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         gateway: federation.gateway,
         link: cells.map(|cells| cells.link),
         moves,
+        restorer,
+        keeper,
         store,
     })
 }

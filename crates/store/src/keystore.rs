@@ -108,6 +108,19 @@ impl Keystore {
         Ok(key)
     }
 
+    /// The secret of a person who leaves, to be sealed for their new home and for nobody else: it opens the files that are kept for that.
+    pub async fn reveal(&self, user_num: UserNum) -> Result<Zeroizing<[u8; KEY_BYTES]>, StoreError> {
+        let _held = self.changing.read().await;
+        let row = self.rows.get(user_num.0).await?.ok_or(StoreError::Sealed(MISSING))?;
+        let secret: Secret = self.master.read().unwrap(&row)?;
+        Ok(secret)
+    }
+
+    /// The key of a secret that another cell revealed.
+    pub fn revealed(&self, secret: &[u8; KEY_BYTES]) -> UserKey {
+        UserKey::new(&Zeroizing::new(*secret), Arc::clone(&self.rng))
+    }
+
     /// The key for what belongs to the cell and to nobody in particular.
     pub fn cell_key(&self) -> &UserKey {
         &self.cell

@@ -30,6 +30,7 @@ use domicile_residency::deployment::{
     edit::{self, NewCell},
     sign,
 };
+use domicile_store::backup::Backup;
 use ruma::{OwnedServerName, ServerName, server_name};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
@@ -235,6 +236,14 @@ impl Cluster {
         Box::pin(self.change(|document| edit::revoke_cell(document, &name, None).expect("one cell less"))).await;
     }
 
+    /// Takes a cell that was emptied out of the deployment; another answers for what it left.
+    pub async fn retire(&mut self, cell: &str, heir: &str) {
+        let [name, heir] = [cell, heir].map(|name| CellName::parse(name).expect("a cell's name"));
+        Box::pin(self.change(|document| edit::retire_cell(document, &name, &heir).expect("one cell less"))).await;
+        self.cells.remove(cell);
+        self.listening.remove(cell);
+    }
+
     /// Changes the document, of which `change` gets the text without a signature; all cells of it start again with the new one.
     pub async fn change(&mut self, change: impl FnOnce(&str) -> String) {
         self.document = change(&self.document);
@@ -267,6 +276,15 @@ impl Cluster {
         let server = self.cells.remove(name).expect("a cell");
         drop(self.listening.remove(name));
         let server = Box::pin(server.restart()).await;
+        self.listen(name, &server).await;
+        self.cells.insert(name.to_owned(), server);
+    }
+
+    /// Stops a cell, and starts it on new disks from a backup. It is fenced until its restorer has done what is to be done.
+    pub async fn restore(&mut self, name: &str, backup: &Backup) {
+        let server = self.cells.remove(name).expect("a cell");
+        drop(self.listening.remove(name));
+        let server = Box::pin(server.restored(backup)).await;
         self.listen(name, &server).await;
         self.cells.insert(name.to_owned(), server);
     }

@@ -49,6 +49,7 @@ mod heard;
 mod outgoing;
 mod probed;
 mod relay;
+mod restored;
 mod strangers;
 mod wire;
 
@@ -57,6 +58,7 @@ pub(crate) use federating::Front;
 pub use federating::{CertificateFiles, certificate, serve};
 pub use graph::Graphs;
 pub use probed::Probed;
+pub use restored::{Backup, drawer};
 pub use wire::Settings;
 
 /// What the clock of a test server shows first: a day in 2026.

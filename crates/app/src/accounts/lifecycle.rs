@@ -11,7 +11,7 @@ use domicile_store::{
 use ruma::{DeviceId, OwnedUserId, UserId};
 
 use super::{Devices, NewSession, OpenedSession, Passwords, Users, devices::Device, user_directory};
-use crate::{Error, Result, error::not_found, residency::Place};
+use crate::{Error, Result, error::not_found, residency::Place, restore::words};
 
 /// Longest user id in bytes (client-server specification, *User identifiers*).
 const USER_ID_BYTES: usize = 255;
@@ -156,6 +156,7 @@ impl Accounts {
         let user = self.active(user_id).await?;
         let hash = self.passwords.hash(password).await?;
         let mut batch = Batch::new();
+        words::note(&mut batch, user.user_num, words::Kind::Password, &hash);
         table::users::set_password(&mut batch, user.user_num, Some(hash));
         self.store.write(batch).await?;
         match end {
@@ -181,6 +182,7 @@ impl Accounts {
         let mut batch = Batch::new();
         table::users::deactivate(&mut batch, user.user_num, now_ms, erase);
         table::users::remove_belongings(&mut batch, user.user_num);
+        words::note(&mut batch, user.user_num, words::Kind::Deactivated, "");
         table::jobs::insert(&mut batch, job_num, table::jobs::LEAVE_ALL_ROOMS, user.user_num.0, now_ms);
         if erase {
             let job_num: i64 = self.store.number(Sequence::Job).await?;

@@ -1,5 +1,8 @@
 //! The end of what a person uploaded.
 
+use std::collections::HashSet;
+
+use bytes::Bytes;
 use domicile_core::ids::UserNum;
 use domicile_store::{Batch, Blobs, Store, blob::BlobId, table::media};
 
@@ -23,6 +26,16 @@ impl Media {
 /// Removes the files that a person uploaded, and says how many. A file that another row names is that row's, too: names are made with the person's
 /// key, so all such rows are the person's.
 pub(crate) async fn remove_files(store: &Store, files: &Blobs, user_num: UserNum) -> Result<u64> {
+    remove_files_but(store, files, user_num, &HashSet::new()).await
+}
+
+/// The same without those whose names are in `kept`.
+pub(crate) async fn remove_files_but(
+    store: &Store,
+    files: &Blobs,
+    user_num: UserNum,
+    kept: &HashSet<Bytes>,
+) -> Result<u64> {
     let (mut after, mut removed) = (String::new(), 0);
     loop {
         let from = after.clone();
@@ -37,7 +50,7 @@ pub(crate) async fn remove_files(store: &Store, files: &Blobs, user_num: UserNum
         let (last, hashes) = read.await?;
         let Some(last) = last else { return Ok(removed) };
         after = last;
-        for hash in hashes {
+        for hash in hashes.into_iter().filter(|hash| !kept.contains(hash)) {
             files.remove(BlobId::from_bytes(&hash)?).await.map_err(Error::internal)?;
             removed += 1;
         }

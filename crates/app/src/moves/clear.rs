@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use domicile_core::{
-    ids::{Position, RoomNum},
+    ids::{Position, RoomNum, UserNum},
     locality::CellName,
 };
 use domicile_store::{
     Batch, catalogue,
-    table::{destinations, moves::Move, receipts, to_device},
+    table::{destinations, kept_vaults, moves::Move, receipts, to_device},
     walk,
 };
 use ruma::{OwnedRoomId, UserId};
@@ -41,7 +41,19 @@ impl Leaving {
             let late = Late { about: traveller.about.clone(), messages };
             self.ask_large::<Late, Done>(&traveller.to, LATE, &late).await?;
         }
-        let files = removal::remove_files(&self.turner.store, &self.files, user_num).await?;
+        let (files, batch) = self.vault_gone(user_num, &row.move_id).await?;
+        progress.erased.of = files;
+        progress.erased.done = files;
+        let row = self.write_with(row, State::Erased, &progress, batch).await?;
+        self.vaults.keystore.destroy(user_num).await?;
+        Ok(row)
+    }
+
+    /// Removes somebody's files but for those that are kept with a move; gives how many went, and what removes the rows.
+    pub(super) async fn vault_gone(&self, user_num: UserNum, move_id: &str) -> Result<(u64, Batch)> {
+        let (store, wanted) = (&self.turner.store, move_id.to_owned());
+        let kept = store.read(move |snapshot| async move { kept_vaults::files(&snapshot, &wanted).await }).await?;
+        let files = removal::remove_files_but(store, &self.files, user_num, &kept).await?;
         let mut batch = Batch::new();
         for table in catalogue::tables().into_iter().rev() {
             match table.name {
@@ -51,11 +63,7 @@ impl Leaving {
                 _ => drop(walk::erase::remove(&mut batch, table, user_num)),
             }
         }
-        progress.erased.of = files;
-        progress.erased.done = files;
-        let row = self.write_with(row, State::Erased, &progress, batch).await?;
-        self.vaults.keystore.destroy(user_num).await?;
-        Ok(row)
+        Ok((files, batch))
     }
 
     /// Tells the other cells, has the new home fetch what it may have missed, and lets room copies go that nobody here needs.

@@ -1,8 +1,9 @@
 //! Moving house: somebody goes from this cell to another with all that is theirs, and devices stay signed in.
 //!
 //! `mod` takes orders and `work` does what is due. `leave` (with `bring` and `clear`) has the steps at the cell that is left, `arrive` (with `settle`)
-//! those at the new home, `coming` what its operator sees of them, and `turn` what every cell does that knows the person. `bundle` is the vault on its way, `copies` are the rooms, `departures` whose requests wait or are passed on,
-//! and `rescue` is for those whose home is no more.
+//! those at the new home, `coming` what its operator sees of them, and `turn` what every cell does that knows the person. `bundle` is the vault on
+//! its way, `copies` are the rooms, `departures` whose requests wait or are passed on, and `rescue` is for those whose home is no more. `keep` is what
+//! is kept of those who have left, and `restored` what cells do for one that was restored from a backup.
 
 mod arrive;
 mod bring;
@@ -11,6 +12,7 @@ mod clear;
 mod coming;
 mod copies;
 pub mod departures;
+mod keep;
 mod leave;
 mod live;
 pub mod messages;
@@ -18,6 +20,7 @@ mod parts;
 mod plan;
 mod progress;
 mod rescue;
+mod restored;
 mod rules;
 mod settle;
 mod turn;

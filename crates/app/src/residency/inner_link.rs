@@ -26,7 +26,10 @@ use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::OwnCell;
-use crate::federation::{Bounds, PeerError, peers};
+use crate::{
+    evidence::ledger::{Flow, Tally},
+    federation::{Bounds, PeerError, peers},
+};
 
 /// The link to the other cells.
 pub struct InnerLink {
@@ -36,6 +39,7 @@ pub struct InnerLink {
     process: u64,
     next: AtomicU64,
     once: Mutex<BTreeMap<CellName, Once>>,
+    tally: Tally,
 }
 
 impl InnerLink {
@@ -54,6 +58,7 @@ impl InnerLink {
             process: u64::from_le_bytes(rng::bytes(rng)),
             next: AtomicU64::new(0),
             once: Mutex::default(),
+            tally: Tally::default(),
             own,
         })
     }
@@ -79,8 +84,25 @@ impl InnerLink {
         let header = Header::sign(signer, cell, self.own.document().serial, id, said).to_string();
         let header = HeaderValue::try_from(header).map_err(|error| PeerError::Request(error.to_string()))?;
         request.headers_mut().insert(AUTHORIZATION, header);
+        let carried = request.body().len();
         let answer = self.client.ask(cell.as_str(), request, bounds).await;
-        Ok(answer.ok_or_else(|| PeerError::NoCell(cell.as_str().to_owned()))??)
+        let answer = answer.ok_or_else(|| PeerError::NoCell(cell.as_str().to_owned()))??;
+        if let Some(flow) = Flow::of_request(&path).filter(|_| answer.status().is_success()) {
+            self.tally.add(cell, flow, carried);
+        }
+        Ok(answer)
+    }
+
+    /// What was carried to other cells, for the ledger.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The cell of a key with which a connection was opened.
+    pub fn cell_of_key(&self, spki: &[u8]) -> Option<CellName> {
+        let key = PublicKey::from_spki(spki).ok()?;
+        let document = self.own.document();
+        document.cells.iter().find(|(_, cell)| cell.key == key).map(|(name, _)| name.clone())
     }
 
     /// Asks a cell for something of Domicile's own, in JSON.

@@ -4,7 +4,7 @@
 //! to the other cells, `layout` the deployment as people look at it, `serving` what they are served of events, `placement` where new people go, and
 //! `localities` what all others ask.
 //! `homes` says whether people's homes are where the rules have them, `transfers` are changes of home in the directory, `spans` are the places in
-//! streams that are this cell's own, `whose` finds the cell that has something.
+//! streams that are this cell's own, `whose` finds the cell that has something, and `restored` is what the directory does for, and as, a restored cell.
 
 mod directory_status;
 mod homes;
@@ -14,6 +14,7 @@ mod localities;
 mod names;
 mod own_cell;
 mod placement;
+mod restored;
 mod serving;
 mod spans;
 mod tickets;
@@ -25,7 +26,7 @@ pub use homes::{Home, Homes, Misplaced, PlanPage};
 pub use inner_link::InnerLink;
 pub use layout::{CellLayout, FlowLayout, Layout, RegionLayout};
 pub use localities::{Cells, Localities, Withheld};
-pub use names::{LOOK_UP, Names, Question, TAKE, Told, Wish};
+pub use names::{LOOK_UP, Names, OWN, Question, TAKE, Told, Wish};
 pub use own_cell::{DeploymentError, OwnCell, OwnCellSettings};
 pub use placement::{LOAD, Load, LoadQuestion, Place, Placement};
 pub use spans::Spans;

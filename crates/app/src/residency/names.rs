@@ -29,6 +29,8 @@ use crate::{Error, Result, federation::PeerError};
 
 /// Where the decider takes wishes for names.
 pub const TAKE: &str = "/_domicile/inner/v1/names/take";
+/// Where a cell asks for the tickets of people whose home it is, or was.
+pub const OWN: &str = "/_domicile/inner/v1/names/own";
 /// Where it is asked for tickets.
 pub const LOOK_UP: &str = "/_domicile/inner/v1/names/look_up";
 /// Users who are asked for at once.

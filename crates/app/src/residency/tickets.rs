@@ -76,6 +76,18 @@ impl Tickets {
         (known.len(), known.values().filter(|history| history.home().as_ref() == Some(self.own.name())).count())
     }
 
+    /// Those whose home this cell is or was.
+    pub fn of_own_people(&self) -> Vec<OwnedUserId> {
+        let known = self.known.read();
+        let own = known.iter().filter(|(_, history)| history.was_home(self.own.name()));
+        own.map(|(user_id, _)| user_id.clone()).collect()
+    }
+
+    /// How many people are known here whose home is a cell.
+    pub fn at_home_in(&self, cell: &CellName) -> usize {
+        self.known.read().values().filter(|history| history.home().as_ref() == Some(cell)).count()
+    }
+
     /// What a user's tickets say together with what is known of them, without taking them.
     pub fn check(&self, mut tickets: Vec<Ticket>) -> Result<Option<History>> {
         tickets.sort_by_key(|ticket| ticket.epoch);

@@ -1,4 +1,4 @@
-//! GET /_domicile/admin/v1/directory, …/places and …/emergency/{user}, POST …/rescue (whose home is where, who decides, how full the region's cells
+//! GET /_domicile/admin/v1/directory, …/places and …/emergency/{user}, POST …/rescue and …/present (whose home is where, who decides, how full the region's cells
 //! are, and a new home for people whose cell was revoked)
 
 use std::sync::Arc;
@@ -23,6 +23,7 @@ pub(super) fn routes() -> Router<AdminServices> {
     Router::new()
         .route("/_domicile/admin/v1/directory", get(status))
         .route("/_domicile/admin/v1/directory/places", get(places))
+        .route("/_domicile/admin/v1/directory/present", post(present))
         .route("/_domicile/admin/v1/directory/emergency/{user}", get(emergency))
         .route("/_domicile/admin/v1/directory/rescue", post(rescue))
 }
@@ -37,6 +38,11 @@ async fn status(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure>
         Err(wrong) => json!({ "ok": false, "error": wrong }),
     });
     Ok(Json(json!({ "status": status, "log": log })))
+}
+
+/// Brings the tickets of this cell's people to the deciding cell, which was restored.
+async fn present(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {
+    Ok(Json(json!({ "people": cells(&users)?.names.present_all().await? })))
 }
 
 async fn places(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {

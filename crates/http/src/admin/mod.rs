@@ -12,6 +12,7 @@ mod dossiers;
 mod erasures;
 mod exports;
 mod federation;
+mod fence;
 mod homes;
 mod incidents;
 mod jurisdictions;
@@ -34,12 +35,13 @@ use domicile_app::{
     admin::{Backups, OperatorSessions, Operators},
     blocklists::Blocklists,
     entrance::Entrance,
-    evidence::{AccessLog, Audits, Erasures, Exports, Ledger},
+    evidence::{AccessLog, Audits, Erasures, Exports, Ledger, Witness},
     federation::{Check, Completion, Outbound, OwnKeys},
     moderation::Reports,
     moves::Moves,
     probes::Probes,
     residency::Homes,
+    restore::Restorer,
     standing::{
         Addresses, Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, MoveNotices, Notices, Processing,
         Signs, StatusPage,
@@ -52,6 +54,8 @@ use domicile_core::clock::Clock;
 pub struct Evidence {
     /// Audits.
     pub audits: Arc<Audits>,
+    /// Other cells as witnesses, and this one as theirs.
+    pub witness: Arc<Witness>,
     /// Who looked at whose data.
     pub access_log: Arc<AccessLog>,
     /// All that is held about somebody, for them.
@@ -97,6 +101,8 @@ pub struct AdminServices {
     pub homes: Arc<Homes>,
     /// Moves people between cells.
     pub moves: Arc<Moves>,
+    /// Brings a restored cell to where the others are.
+    pub restorer: Arc<Restorer>,
     /// Standing with authorities.
     pub standing: StandingServices,
     /// The time.
@@ -164,6 +170,7 @@ pub fn routes(services: AdminServices) -> Router {
         .merge(exports::routes())
         .merge(directory::routes())
         .merge(federation::routes())
+        .merge(fence::routes())
         .merge(homes::routes())
         .merge(operators::routes())
         .merge(probes::routes())

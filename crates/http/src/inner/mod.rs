@@ -1,6 +1,7 @@
 //! What cells ask each other beside the Server-Server API. It is served on the listeners for cells alone.
 
 mod door;
+mod evidence;
 mod gateway;
 mod load;
 mod media;
@@ -8,6 +9,7 @@ mod messages;
 mod moves;
 mod names;
 mod pass;
+mod restore;
 
 use axum::{Router, extract::Request};
 use bytes::Bytes;
@@ -27,11 +29,13 @@ pub fn routes(services: &Services) -> Router<Services> {
     names::routes()
         .merge(gateway::routes(services))
         .merge(door::routes())
+        .merge(evidence::routes())
         .merge(load::routes())
         .merge(media::routes())
         .merge(messages::routes())
         .merge(moves::routes())
         .merge(pass::routes(services))
+        .merge(restore::routes())
 }
 
 /// Who asks, and what.

@@ -3,21 +3,26 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a step of a test that fails ends the test")]
 
 mod conversation;
+mod document;
 mod door;
 mod gateway;
 mod homes;
 mod keys;
 mod luck;
+mod ledger;
 mod media;
 mod moves;
 mod names;
 mod placement;
 mod rescue;
+mod restore;
+mod retire;
 mod rotation;
 mod rules;
 mod stolen;
 mod thief;
 mod told;
+mod witness;
 
 use std::time::Duration;
 

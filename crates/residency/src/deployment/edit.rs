@@ -120,6 +120,31 @@ pub fn revoke_cell(text: &str, name: &CellName, heir: Option<&CellName>) -> Resu
     close(document.to_string())
 }
 
+/// The document without a cell that was emptied: what it signed still counts, and `heir` answers for what it left.
+pub fn retire_cell(text: &str, name: &CellName, heir: &CellName) -> Result<String, Problems> {
+    let (found, mut document) = open(text)?;
+    let cell = found.cells.get(name).ok_or_else(|| wrong(format!("there is no cell {} at work", name.as_str())))?;
+    if found.decider.cell == *name {
+        return Err(wrong(format!(
+            "{} decides whose a name is: name another `decider` and a higher `term` under [directory] first, with this one in `before`",
+            name.as_str()
+        )));
+    }
+    if heir == name || !found.cells.contains_key(heir) {
+        return Err(wrong(format!("{} cannot be the heir: name another cell that is at work", heir.as_str())));
+    }
+    raise(&mut document, &found)?;
+    remove(&mut document, "cell", name);
+    let mut table = Table::new();
+    table.insert("name", value(name.as_str()));
+    let keys: Array = std::iter::once(&cell.key).chain(&cell.old_keys).map(ToString::to_string).collect();
+    table.insert("keys", value(keys));
+    table.insert("heir", value(heir.as_str()));
+    let tables = document.entry("retired").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
+    tables.as_array_of_tables_mut().ok_or_else(|| wrong("`retired` is no list of tables".to_owned()))?.push(table);
+    close(document.to_string())
+}
+
 /// The document with a new key of a cell. What was signed with the one before still counts.
 pub fn rotate_key(text: &str, name: &CellName, key: &PublicKey) -> Result<String, Problems> {
     let (found, mut document) = open(text)?;

@@ -196,6 +196,21 @@ fn heirs_of_heirs_are_found_and_a_ring_of_them_is_wrong() {
     assert!(wrong(&ring).contains("leads to no [[cell]] at work"));
 }
 
+#[test]
+fn a_retired_cell_leaves_its_keys_and_an_heir() {
+    let before = two_cells();
+    let key = read(&before).cells[&cell("ru1")].key;
+    let text = edit::retire_cell(&before, &cell("ru1"), &cell("eu1")).unwrap();
+    let retired = read(&text);
+    assert_eq!((retired.serial, retired.heir(&cell("ru1"))), (3, Some(&cell("eu1"))));
+    assert_eq!(retired.retired[&cell("ru1")].keys, [key]);
+    assert_eq!(accept::accept(&read(&before), &retired), Ok(()));
+    for (name, heir) in [("eu1", "ru1"), ("ru1", "ru1"), ("ru1", "us1"), ("us1", "eu1")] {
+        assert!(edit::retire_cell(&before, &cell(name), &cell(heir)).is_err(), "{name} {heir}");
+    }
+    assert!(edit::retire_cell(&text, &cell("ru1"), &cell("eu1")).is_err(), "it is gone");
+}
+
 proptest! {
     #[test]
     fn no_change_of_a_signed_document_is_believed(at in any::<prop::sample::Index>(), byte in 0_u8..128) {

@@ -21,6 +21,8 @@ pub(super) enum CellCommand {
     Init(Init),
     /// Believe a cell no more: it was stolen, seized or lost.
     Revoke(Revoke),
+    /// Take a cell that nobody is at home at any more out of the deployment. What it signed still counts.
+    Retire(Retire),
     /// Give a cell a new key. What it signed with the old one still counts.
     Rotate(Rotate),
 }
@@ -74,6 +76,19 @@ pub(super) struct Revoke {
     document: Document,
 }
 
+/// A cell less that was emptied.
+#[derive(Debug, Args)]
+pub(super) struct Retire {
+    /// Its name.
+    #[arg(value_parser = cell_name)]
+    name: CellName,
+    /// The cell that answers for what it left.
+    #[arg(long, value_parser = cell_name)]
+    heir: CellName,
+    #[command(flatten)]
+    document: Document,
+}
+
 /// A new key.
 #[derive(Debug, Args)]
 pub(super) struct Rotate {
@@ -91,6 +106,7 @@ pub(super) fn run(command: &CellCommand) -> anyhow::Result<()> {
     match command {
         CellCommand::Init(init) => add(init),
         CellCommand::Revoke(revoke) => take_away(revoke),
+        CellCommand::Retire(retire) => empty(retire),
         CellCommand::Rotate(rotate) => change_key(rotate),
     }
 }
@@ -152,6 +168,24 @@ fn take_away(revoke: &Revoke) -> anyhow::Result<()> {
         signing(document, "1. "),
     );
     tell(document, &found, json!({ "revoked": name.as_str() }), &next)
+}
+
+fn empty(retire: &Retire) -> anyhow::Result<()> {
+    let Retire { name, heir, document } = retire;
+    let before = document_file::read(&document.file)?;
+    let (text, found) = changed(document, edit::retire_cell(&before, name, heir))?;
+    document_file::write(&document.file, &text)?;
+    let (cell, heir) = (name.as_str(), heir.as_str());
+    let next = format!(
+        "The cell {cell} is retired in serial {} of {}, and {heir} answers for what it left. Before any cell starts with it: `domicile move --everybody \
+         --to-cell {heir}` at {cell}, and wait until `domicile move --list` there shows none that is under way: who is left behind has no home. Next:\n{}\
+         2. Stop {cell}, and copy the document to every other cell.\n\
+         3. Let {cell}'s client_url lead to {heir}, for as long as people may still have it in their clients.",
+        found.serial,
+        document.file.display(),
+        signing(document, "1. "),
+    );
+    tell(document, &found, json!({ "retired": cell, "heir": heir }), &next)
 }
 
 fn change_key(rotate: &Rotate) -> anyhow::Result<()> {

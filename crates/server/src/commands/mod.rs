@@ -16,6 +16,7 @@ mod erase;
 mod explain;
 mod export;
 mod federation;
+mod fence;
 mod incident;
 pub(crate) mod key_file;
 mod layout;
@@ -80,6 +81,8 @@ enum Command {
     Backup(backup::BackupCommand),
     /// Restore a backup into an empty data folder.
     Restore(backup::RestoreCommand),
+    /// A restored cell until it is open: how far it is, and cells that it does not wait for.
+    Fence(fence::FenceCommand),
     /// What people reported to you.
     #[command(subcommand)]
     Report(report::ReportCommand),
@@ -180,6 +183,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Ledger(command)) => ledger::run(&config, command).await,
             Some(Command::Backup(command)) => backup::run(&config, command).await,
             Some(Command::Restore(command)) => backup::restore(&config, command).await,
+            Some(Command::Fence(command)) => fence::run(&config, command).await,
             Some(Command::Report(command)) => report::run(&config, command).await,
             Some(Command::Blocklist(command)) => blocklist::run(&config, command).await,
             Some(Command::Federation(command)) => federation::run(&config, command).await,

@@ -46,6 +46,9 @@ pub(super) struct MoveCommand {
     /// A file with one account a line, beside those that are named.
     #[arg(long, value_name = "FILE")]
     from_file: Option<std::path::PathBuf>,
+    /// All accounts of this cell that are in use, beside those that are named: before it is retired (`domicile cell retire`).
+    #[arg(long)]
+    everybody: bool,
     /// Only tell what would move, what the rules forbid, and how many others' words would come along.
     #[arg(long)]
     dry_run: bool,
@@ -90,7 +93,19 @@ pub(super) async fn run(config: &Config, command: MoveCommand) -> anyhow::Result
     if command.arriving {
         return arriving(config, command.json).await;
     }
-    let users = users(&command)?;
+    let mut users = users(&command)?;
+    if command.everybody {
+        users.extend(everybody(config).await?);
+        users.sort_unstable();
+        users.dedup();
+        if users.is_empty() {
+            return if command.json {
+                say(&json!({ "moves": [] }).to_string())
+            } else {
+                say("Nobody is at home here.")
+            };
+        }
+    }
     if command.stop {
         return each(config, &command, &users, "/stop", &Value::Null).await;
     }
@@ -136,6 +151,20 @@ pub(super) async fn run(config: &Config, command: MoveCommand) -> anyhow::Result
     follow(config, &command, &users).await
 }
 
+/// All accounts that are in use. The names of those that were ended stay reserved; the heir of the cell answers for them.
+async fn everybody(config: &Config) -> anyhow::Result<Vec<String>> {
+    let (mut users, mut after) = (Vec::new(), 0_i64);
+    loop {
+        let page = ask(config, Method::GET, &format!("/_domicile/admin/v1/users?after={after}"), &Value::Null).await?;
+        let active = page["users"].as_array().into_iter().flatten().filter(|user| user["deactivated_ts"].is_null());
+        users.extend(active.filter_map(|user| user["user_id"].as_str()).map(str::to_owned));
+        match page["next"].as_i64() {
+            Some(next) => after = next,
+            None => return Ok(users),
+        }
+    }
+}
+
 /// Those who are named, and those of the file.
 fn users(command: &MoveCommand) -> anyhow::Result<Vec<String>> {
     let mut users = command.users.clone();
@@ -145,8 +174,8 @@ fn users(command: &MoveCommand) -> anyhow::Result<Vec<String>> {
             text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned),
         );
     }
-    if users.is_empty() {
-        bail!("who moves? name accounts, or a file with --from-file");
+    if users.is_empty() && !command.everybody {
+        bail!("who moves? name accounts, or a file with --from-file, or --everybody");
     }
     Ok(users)
 }

@@ -58,10 +58,8 @@ pub(super) async fn spans(
     store: &Store,
     surroundings: &Surroundings,
 ) -> anyhow::Result<Arc<Spans>> {
-    Ok(Arc::new(match cells {
-        Some(_) => Spans::open(store, &*surroundings.rng).await.context("the spans of the stream")?,
-        None => Spans::alone(),
-    }))
+    let spans = Spans::open(store, &*surroundings.rng, cells.is_some()).await;
+    Ok(Arc::new(spans.context("the spans of the stream")?))
 }
 
 /// Where people go who come to another cell than their home.

@@ -15,6 +15,7 @@ use domicile_app::{
     probes::Probes,
     push::{Delivery, Gateways},
     residency::InnerLink,
+    restore::{Keeper, Restorer},
 };
 use domicile_core::{clock::Clock, rng::Rng};
 use domicile_egress::federation::Dns;
@@ -76,6 +77,10 @@ pub struct Wired {
     pub link: Option<Arc<InnerLink>>,
     /// Moves people between cells.
     pub moves: Arc<Moves>,
+    /// Brings a restored cell to where the others are.
+    pub restorer: Arc<Restorer>,
+    /// What this cell keeps for others, and leaves with them.
+    pub keeper: Arc<Keeper>,
     /// The database.
     pub store: Store,
 }

@@ -79,6 +79,13 @@ fn a_deployment_grows_and_loses_a_cell() {
     assert!(refused(&place, &sign).contains("chmod 600"));
     fs::set_permissions(&root, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(refused(&place, &["cell", "revoke", "eu1", "--file", &file]).contains("decides whose a name is"));
+    let retired = path("retired.toml");
+    fs::copy(&file, &retired).unwrap();
+    let told = json(&["cell", "retire", "ru1", "--heir", "eu1", "--file", &retired, "--root-key", &root, "--json"]);
+    assert_eq!((&told["retired"], &told["heir"], &told["serial"]), (&"ru1".into(), &"eu1".into(), &3.into()));
+    assert!(
+        refused(&place, &["cell", "retire", "eu1", "--heir", "ru1", "--file", &file]).contains("decides whose a name")
+    );
     json(&["cell", "revoke", "ru1", "--heir", "eu1", "--file", &file, "--root-key", &root, "--json"]);
     assert_eq!(json(&check)["serial"], 3);
     let back = ["deployment", "check", "--file", &before, "--root-key", &public, "--against", &file];
