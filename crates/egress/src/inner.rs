@@ -31,6 +31,7 @@ use crate::{
     client::{Bounds, Client, ClientError},
     connect::ConnectError,
     guard::Guard,
+    proxy::Proxy,
     trust::Trust,
 };
 
@@ -50,6 +51,8 @@ pub struct InnerPlace {
     pub url: String,
     /// Its public key as a `SubjectPublicKeyInfo`, in DER.
     pub spki: Vec<u8>,
+    /// By what it is reached, if not directly.
+    pub proxy: Option<Proxy>,
 }
 
 /// A key or an address that cannot be used between cells.
@@ -66,10 +69,10 @@ impl InnerClient {
     /// Asks these cells in the name of this one.
     pub fn new(identity: &Identity, cells: Vec<InnerPlace>) -> Result<Self, InnerError> {
         let own = certified(identity)?;
-        let everywhere = ["0.0.0.0/0", "::/0"].iter().map(|range| range.parse()).collect::<Result<Vec<_>, _>>();
-        let guard = Arc::new(Guard::new(everywhere.map_err(|_| InnerError("no addresses are allowed".to_owned()))?));
+        // Where cells are is said by the document, which the root key has signed.
+        let guard = Arc::new(Guard::anywhere());
         let mut pools = BTreeMap::new();
-        for InnerPlace { name, url, spki } in cells {
+        for InnerPlace { name, url, spki, proxy } in cells {
             let uri: Uri = url.parse().map_err(|_| InnerError(format!("{url} is no address")))?;
             let verifier =
                 Arc::new(OneKey { spki, algorithms: ring::default_provider().signature_verification_algorithms });
@@ -81,7 +84,7 @@ impl InnerClient {
                 .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::clone(&own))));
             tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             let roots = Arc::new(RootCertStore::empty());
-            let trust = Trust { guard: Arc::clone(&guard), tls: Arc::new(tls), roots, own: Arc::from([]) };
+            let trust = Trust { guard: Arc::clone(&guard), tls: Arc::new(tls), roots, own: Arc::from([]), proxy };
             pools.insert(name, (Client::new(&trust), uri));
         }
         Ok(Self { cells: pools })

@@ -18,7 +18,7 @@ use std::{
     path::Path,
 };
 
-use domicile_app::accounts::rate_limits::Rate;
+use domicile_app::{accounts::rate_limits::Rate, federation::Rotation};
 use domicile_core::{clock::MINUTE_MS, locality::CellName, region::Region, rng::OsRng};
 use domicile_http::{
     forwarded::Proxies,
@@ -116,10 +116,7 @@ impl Cluster {
         for (name, _) in &cells {
             cluster.start(name).await;
         }
-        let signer = cluster.cells[cells[0].0].services.own_keys.outer();
-        let key = PublicKey::parse(&format!("ed25519:{}", signer.public_key())).expect("a key");
-        let named = |document: &str| edit::add_outer_key(document, signer.key_id(), &key).expect("one key more");
-        Box::pin(cluster.change(named)).await;
+        cluster.name_outer_key(cells[0].0).await;
         cluster
     }
 
@@ -244,6 +241,23 @@ impl Cluster {
                 self.renew(&name).await;
             }
         }
+    }
+
+    /// Names a cell's key for other servers in the document; all cells start again with that.
+    pub async fn name_outer_key(&mut self, cell: &str) {
+        let signer = self.cells[cell].services.own_keys.outer();
+        let key = PublicKey::parse(&format!("ed25519:{}", signer.public_key())).expect("a key");
+        let named = |document: &str| edit::add_outer_key(document, signer.key_id(), &key).expect("one key more");
+        Box::pin(self.change(named)).await;
+    }
+
+    /// Lets a key for other servers that waits take the place of the one before, which ends at `end_ms`; all cells start again with that.
+    pub async fn rotate_outer(&mut self, rotation: &Rotation, end_ms: i64) {
+        let key = PublicKey::parse(&format!("ed25519:{}", rotation.key)).expect("a key");
+        let next = (rotation.new.as_str(), &key);
+        let changed =
+            |document: &str| edit::rotate_outer_key(document, &rotation.old, next, end_ms).expect("a new key");
+        Box::pin(self.change(changed)).await;
     }
 
     /// Gives a cell another key, in a new document. Each cell works by that from when [`Self::renew`] starts it again.

@@ -14,6 +14,7 @@ pub mod operations;
 pub mod package;
 pub mod plays;
 pub mod postgres;
+pub mod proxy;
 pub mod server;
 pub mod showcase;
 pub mod tap;

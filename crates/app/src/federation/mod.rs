@@ -39,7 +39,7 @@ pub use inbound::{
 pub use kept::Kept;
 pub use one_at_a_time::OneAtATime;
 pub use outbound::Outbound;
-pub use own_keys::{OuterSide, OwnKeys};
+pub use own_keys::{OuterSide, OwnKeys, Rotation};
 pub use peers::{Bounds, PeerError, Peers, Ways};
 pub use policy::Policy;
 pub use profiles::RemoteProfiles;

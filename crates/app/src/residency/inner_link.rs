@@ -1,7 +1,7 @@
 //! Requests between this cell and the others: made, and judged.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -15,7 +15,10 @@ use domicile_core::{
     locality::{CellName, Destination},
     rng::{self, Rng},
 };
-use domicile_egress::inner::{Identity, InnerClient, InnerError, InnerPlace, ServerConfig, server_config};
+use domicile_egress::{
+    Proxy,
+    inner::{Identity, InnerClient, InnerError, InnerPlace, ServerConfig, server_config},
+};
 use domicile_residency::{
     deployment::{KeyStanding, PublicKey, accept},
     flow::{self, Rule},
@@ -27,6 +30,22 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::OwnCell;
 use crate::federation::{Bounds, PeerError, peers};
+
+/// By what other cells are reached, and which of them.
+#[derive(Clone, Debug, Default)]
+pub struct InnerProxy {
+    /// The proxy; without one all are reached directly.
+    pub proxy: Option<Proxy>,
+    /// Those who are reached by it. None: all.
+    pub cells: BTreeSet<CellName>,
+}
+
+impl InnerProxy {
+    /// By what a cell is reached.
+    fn to(&self, cell: &CellName) -> Option<Proxy> {
+        self.proxy.clone().filter(|_| self.cells.is_empty() || self.cells.contains(cell))
+    }
+}
 
 /// The link to the other cells.
 pub struct InnerLink {
@@ -40,12 +59,16 @@ pub struct InnerLink {
 
 impl InnerLink {
     /// Speaks with the cells of the document.
-    pub fn new(own: Arc<OwnCell>, clock: &dyn Clock, rng: &dyn Rng) -> Result<Self, InnerError> {
+    pub fn new(own: Arc<OwnCell>, proxy: &InnerProxy, clock: &dyn Clock, rng: &dyn Rng) -> Result<Self, InnerError> {
+        for name in proxy.cells.iter().filter(|name| !own.document().cells.contains_key(*name)) {
+            tracing::warn!(cell = name.as_str(), "deployment.proxy_cells names a cell that is not in the document");
+        }
         let others = own.document().cells.iter().filter(|(name, _)| *name != own.name());
         let places = others.map(|(name, cell)| InnerPlace {
             name: name.as_str().to_owned(),
             url: cell.inner_url.to_string(),
             spki: cell.key.to_spki(),
+            proxy: proxy.to(name),
         });
         let client = InnerClient::new(&identity(&own), places.collect())?;
         Ok(Self {

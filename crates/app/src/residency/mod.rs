@@ -22,7 +22,7 @@ mod whose;
 
 pub use directory_status::DirectoryStatus;
 pub use homes::{Home, Homes, Misplaced, PlanPage};
-pub use inner_link::InnerLink;
+pub use inner_link::{InnerLink, InnerProxy};
 pub use layout::{CellLayout, FlowLayout, Layout, RegionLayout};
 pub use localities::{Cells, Localities, Withheld};
 pub use names::{LOOK_UP, Names, Question, TAKE, Told, Wish};

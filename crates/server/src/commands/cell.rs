@@ -30,7 +30,7 @@ pub(super) enum CellCommand {
 pub(super) struct Document {
     /// The document.
     #[arg(long, default_value = "deployment.toml")]
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// The file with the root key, to sign the document at once.
     #[arg(long)]
     root_key: Option<PathBuf>,
@@ -176,7 +176,7 @@ fn change_key(rotate: &Rotate) -> anyhow::Result<()> {
 }
 
 /// The changed text, signed if the root key is at hand, and what it says.
-fn changed(document: &Document, text: Result<String, Problems>) -> anyhow::Result<(String, Deployment)> {
+pub(super) fn changed(document: &Document, text: Result<String, Problems>) -> anyhow::Result<(String, Deployment)> {
     let text = text.map_err(|problems| anyhow::anyhow!("{} stays as it is:\n{problems}", document.file.display()))?;
     let found = document_file::parsed(&document.file, &text)?;
     Ok(match &document.root_key {
@@ -185,7 +185,7 @@ fn changed(document: &Document, text: Result<String, Problems>) -> anyhow::Resul
     })
 }
 
-fn signing(document: &Document, number: &str) -> String {
+pub(super) fn signing(document: &Document, number: &str) -> String {
     match document.root_key {
         Some(_) => String::new(),
         None => format!(
@@ -195,7 +195,7 @@ fn signing(document: &Document, number: &str) -> String {
     }
 }
 
-fn tell(document: &Document, found: &Deployment, mut told: Value, next: &str) -> anyhow::Result<()> {
+pub(super) fn tell(document: &Document, found: &Deployment, mut told: Value, next: &str) -> anyhow::Result<()> {
     if !document.json {
         return say(next);
     }

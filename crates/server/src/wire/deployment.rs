@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use domicile_app::{
     accounts::{RateLimits, Users},
     front_door::{FrontDoor, FrontDoorParts},
-    residency::{Cells, InnerLink, Localities, Names, OwnCell, OwnCellSettings, Placement, Spans, Tickets},
+    residency::{Cells, InnerLink, InnerProxy, Localities, Names, OwnCell, OwnCellSettings, Placement, Spans, Tickets},
 };
 use domicile_core::{config, locality::CellName};
 use domicile_residency::deployment::PublicKey;
@@ -39,7 +39,7 @@ pub(super) fn settings(config: &config::Deployment) -> anyhow::Result<Option<Own
 }
 
 pub(super) async fn open(
-    settings: Option<OwnCellSettings>,
+    (settings, proxy): (Option<OwnCellSettings>, &InnerProxy),
     store: &Store,
     server_name: &ServerName,
     surroundings: &Surroundings,
@@ -48,7 +48,7 @@ pub(super) async fn open(
     let now_ms = surroundings.clock.now_ms();
     let own = OwnCell::open(store, settings, server_name, now_ms).await.context("deployment.file")?;
     let own = Arc::new(own);
-    let link = InnerLink::new(Arc::clone(&own), &*surroundings.clock, &*surroundings.rng)?;
+    let link = InnerLink::new(Arc::clone(&own), proxy, &*surroundings.clock, &*surroundings.rng)?;
     Ok(Some(OwnLink { own, link: Arc::new(link) }))
 }
 

@@ -8,7 +8,7 @@ use domicile_app::{
     gateway::Gateway,
     residency::Localities,
 };
-use domicile_egress::{FederationClient, Trust};
+use domicile_egress::{FederationClient, Proxy, Trust};
 use domicile_store::Store;
 use ruma::{OwnedServerName, ServerName};
 
@@ -25,6 +25,8 @@ pub struct FederationSettings {
     pub key_validity_ms: i64,
     /// Requests of one server that are in work at once.
     pub at_once: usize,
+    /// By what they are reached, if not directly.
+    pub proxy: Option<Proxy>,
 }
 
 pub(super) struct Federation {

@@ -2,7 +2,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use serde_json::Value;
+use domicile_core::rng::OsRng;
+use domicile_residency::deployment::SecretKey;
+use serde_json::{Value, json};
 
 use super::Place;
 
@@ -90,4 +92,47 @@ fn a_deployment_grows_and_loses_a_cell() {
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replacen("serial = 3", "serial = 4", 1)).unwrap();
     assert!(refused(&place, &check).contains("changed after it was signed"));
+}
+
+#[test]
+fn a_gateway_gets_another_key_for_other_servers() {
+    let place = Place::new(false);
+    let path = |name: &str| place.folder.path().join(name).display().to_string();
+    let (file, root, first, next) = (path("deployment.toml"), path("root.key"), path("eu1.key"), path("next.json"));
+    let url = "https://eu.example.org";
+    let init = ["deployment", "init", "example.org", "--cell", "eu1", "--region", "eu", "--client-url", url];
+    let files = ["--inner-url", url, "--file", &file, "--root-key", &root, "--key-file", &first, "--json"];
+    let public = place.json(&[&init[..], &files[..]].concat(), "")["root_key"].as_str().unwrap().to_owned();
+    let [old, new] = [(); 2].map(|()| SecretKey::new(&OsRng).public().to_string());
+    let wanted = json!({ "old": "ed25519:a1", "new": "ed25519:a2", "key": new, "waits": true });
+    let write = |wanted: &Value| fs::write(&next, wanted.to_string()).unwrap();
+    let rotate = ["deployment", "rotate-outer", &next, "--file", &file, "--hours", "6", "--root-key", &root, "--json"];
+    assert!(refused(&place, &rotate).contains("cannot read"));
+    write(&wanted);
+    assert!(refused(&place, &rotate).contains("there is no [[outer_key]] ed25519:a1"));
+    let text = fs::read_to_string(&file).unwrap();
+    let unsigned = text.rsplit_once("# ").map_or(text.as_str(), |(before, _)| before);
+    fs::write(&file, format!("{unsigned}\n[[outer_key]]\nid = \"ed25519:a1\"\nkey = \"{old}\"\n")).unwrap();
+    for (key, value, said) in [
+        ("waits", json!(false), "no cell of a deployment"),
+        ("key", json!("ed25519:x"), "`key`"),
+        ("key", json!(old), "its key is that of"),
+        ("new", json!("nonsense"), "is no id"),
+        ("old", json!(7), "is not what"),
+    ] {
+        let mut wrong = wanted.clone();
+        wrong[key] = value;
+        write(&wrong);
+        assert!(refused(&place, &rotate).contains(said), "{said}: {}", refused(&place, &rotate));
+    }
+    write(&wanted);
+    assert!(refused(&place, &[&rotate[..5], &["--hours", "0"]].concat()).contains("--hours"));
+    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let told = place.json(&rotate, "");
+    assert_eq!((&told["new"], &told["serial"], &told["signed"]), (&json!("ed25519:a2"), &json!(2), &json!(true)));
+    let end_ms = told["expired_ts"].as_u64().unwrap();
+    assert!((0..60_000).contains(&(i128::from(end_ms) - i128::try_from(now_ms).unwrap() - 6 * 3_600_000)), "{told}");
+    assert_eq!(place.json(&["deployment", "check", "--file", &file, "--root-key", &public, "--json"], "")["serial"], 2);
+    assert!(fs::read_to_string(&file).unwrap().contains(&format!("expired_ts = {end_ms}")));
+    assert!(refused(&place, &rotate).contains("has ended already"), "once is enough");
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use domicile_residency::deployment::KeyStanding;
+use domicile_residency::deployment::{KeyStanding, OuterKey};
 use domicile_room::event::receive::{self, PublicKey, Required, Unverified};
 use ruma::{
     MilliSecondsSinceUnixEpoch, OwnedServerName, OwnedUserId, UInt, UserId, room_version_rules::RoomVersionRules,
@@ -52,7 +52,7 @@ impl Ingest {
             outer: BTreeMap::new(),
         };
         for (key_id, outer) in &document.outer_keys {
-            known.outer.insert(key_id.clone(), ready(outer.key.as_bytes())?);
+            known.outer.insert(key_id.clone(), until(outer)?);
         }
         let own_outer = self.server_keys.own_public();
         known.outer.insert(own_outer.0, PublicKey::from_base64(&own_outer.1, ALWAYS).map_err(Error::internal)?);
@@ -74,6 +74,13 @@ impl Ingest {
 
 /// The document says until when a cell's key counts: while it stands there.
 const ALWAYS: MilliSecondsSinceUnixEpoch = MilliSecondsSinceUnixEpoch(UInt::MAX);
+
+/// A key for other servers, which counts for events until its use ended, as it does for them.
+fn until(outer: &OuterKey) -> Result<PublicKey> {
+    let end = outer.expired_ts.and_then(|end| UInt::try_from(end).ok());
+    let end = end.map_or(ALWAYS, MilliSecondsSinceUnixEpoch);
+    PublicKey::new(outer.key.as_bytes(), end).map_err(Error::internal)
+}
 
 fn ready(key: &[u8; 32]) -> Result<PublicKey> {
     PublicKey::new(key, ALWAYS).map_err(Error::internal)
