@@ -3,12 +3,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests, which end them")]
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Bytes, http};
 use domicile_core::{clock::ManualClock, rng::OsRng};
@@ -28,6 +23,7 @@ use domicile_testkit::{
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use ruma::ServerName;
+use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
 const BOUNDS: Bounds = Bounds { time: Duration::from_secs(20), bytes: 10_000 };

@@ -13,14 +13,14 @@ section! {
         root_key: String = String::new();
         /// The file with this cell's secret key, which only this server's account may read.
         key_file: String = String::new();
-        /// A proxy by which other cells are reached: "http://proxy.example.org:3128" for one that knows CONNECT, or "socks5://127.0.0.1:1080". It is
+        /// A proxy by which other cells are reached: `http://proxy.example.org:3128` for one that knows CONNECT, or `socks5://127.0.0.1:1080`. It is
         /// given the hosts of their `inner_url`, and looks names up. Empty: they are reached directly. Where there is one, nothing goes past it.
         proxy: String = String::new();
         /// The name that it wants. Empty: none.
         proxy_username: String = String::new();
         /// The file with the password that it wants, which only this server's account may read.
         proxy_password_file: String = String::new();
-        /// The cells that are reached by it, such as ["ru1"]; the others directly. None: all.
+        /// The cells that are reached by it, such as `ru1`; the others directly. None: all.
         proxy_cells: Vec<String> = Vec::new();
     }
 }

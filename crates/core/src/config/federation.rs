@@ -27,7 +27,7 @@ section! {
         device_names: bool = false;
         /// Whether the metrics count what each server is told by its name. Whoever reads the metrics learns whom people here talk to.
         metrics_by_destination: bool = false;
-        /// A proxy by which other servers are reached: "http://proxy.example.org:3128" for one that knows CONNECT, or "socks5://127.0.0.1:1080". Empty:
+        /// A proxy by which other servers are reached: `http://proxy.example.org:3128` for one that knows CONNECT, or `socks5://127.0.0.1:1080`. Empty:
         /// they are reached directly. Where there is one, nothing goes past it.
         proxy: String = String::new();
         /// The name that it wants. Empty: none.

@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use domicile_core::rng::OsRng;
+use domicile_core::{
+    clock::{Clock as _, HOUR_MS, SystemClock},
+    rng::OsRng,
+};
 use domicile_residency::deployment::SecretKey;
 use serde_json::{Value, json};
 
@@ -127,11 +130,11 @@ fn a_gateway_gets_another_key_for_other_servers() {
     }
     write(&wanted);
     assert!(refused(&place, &[&rotate[..5], &["--hours", "0"]].concat()).contains("--hours"));
-    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let now_ms = SystemClock.now_ms();
     let told = place.json(&rotate, "");
     assert_eq!((&told["new"], &told["serial"], &told["signed"]), (&json!("ed25519:a2"), &json!(2), &json!(true)));
-    let end_ms = told["expired_ts"].as_u64().unwrap();
-    assert!((0..60_000).contains(&(i128::from(end_ms) - i128::try_from(now_ms).unwrap() - 6 * 3_600_000)), "{told}");
+    let end_ms = told["expired_ts"].as_i64().unwrap();
+    assert!((0..60_000).contains(&(end_ms - now_ms - 6 * HOUR_MS)), "{told}");
     assert_eq!(place.json(&["deployment", "check", "--file", &file, "--root-key", &public, "--json"], "")["serial"], 2);
     assert!(fs::read_to_string(&file).unwrap().contains(&format!("expired_ts = {end_ms}")));
     assert!(refused(&place, &rotate).contains("has ended already"), "once is enough");
