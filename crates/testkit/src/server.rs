@@ -95,7 +95,8 @@ pub struct TestServer {
     users: BTreeMap<String, TestUser>,
     /// Ends what runs beside requests.
     stopping: DropGuard,
-    settings: Settings,
+    /// Boxed, since futures of tests hold servers.
+    settings: Box<Settings>,
     /// Where other servers reach it, if they do.
     front: Option<Front>,
     /// Removed when the server is dropped.
@@ -130,7 +131,7 @@ pub struct Answered {
 impl TestServer {
     /// A server called `localhost`, with open registration, cheap password hashes and no rate limits.
     pub async fn start() -> Self {
-        Self::with_settings(Settings::default()).await
+        Box::pin(Self::with_settings(Settings::default())).await
     }
 
     /// A server with settings of the test's own.
@@ -172,7 +173,7 @@ impl TestServer {
             telling,
             users: BTreeMap::new(),
             stopping,
-            settings,
+            settings: Box::new(settings),
             front,
             folder,
             database,
@@ -189,7 +190,7 @@ impl TestServer {
         }
         let own_clock = Arc::<ManualClock>::clone(&clock);
         let (wired, stopping, telling) =
-            wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
+            wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, Settings::clone(&settings)).await;
         let (services, admin, jobs, store) = (wired.services, wired.admin, wired.jobs, wired.store);
         let router = domicile_http::router::api(services.clone(), Apis::ALL);
         for user in users.values_mut() {
@@ -225,7 +226,7 @@ impl TestServer {
 
     /// The same after a restart with other settings.
     pub async fn restart_with(mut self, settings: Settings) -> Self {
-        self.settings = settings;
+        self.settings = Box::new(settings);
         self.restart().await
     }
 
