@@ -64,7 +64,7 @@ use reading::Ground;
 use remote::{Known, Outside};
 
 pub use blocklists::BlocklistSettings;
-pub use federation::FederationSettings;
+pub use federation::{FederationSettings, tell_unknown};
 pub use names::own_names;
 pub use parts::{Surroundings, Wired};
 pub use places::{keystore, keystore_options, media_folder, store_options};
@@ -397,6 +397,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         peers: federation.peers,
         gateway: federation.gateway,
         link: cells.map(|cells| cells.link),
+        gate: federation.gate,
         moves,
         store,
     })

@@ -18,7 +18,7 @@ use ruma::{
 };
 use serde_json::json;
 
-use crate::{Error, Result};
+use crate::{Error, Result, residency::OwnCell};
 
 /// Retired keys that are told: the latest.
 const RETIRED: usize = 50;
@@ -47,8 +47,8 @@ struct State {
 pub struct OuterSide {
     /// What signs events in place of these keys: they are for other servers.
     pub signer: Arc<ServerSigner>,
-    /// The keys of all gateways, by the deployment document.
-    pub keys: BTreeMap<String, OuterKey>,
+    /// The cell, whose document has the keys of all gateways.
+    pub own: Arc<OwnCell>,
 }
 
 /// How long a deployment's list of keys is good at most, in milliseconds: a gateway that was stolen is to be forgotten on the same day.
@@ -86,7 +86,7 @@ impl OwnKeys {
             read(&store, &server_name).await?.ok_or_else(|| Error::internal("the new signing key is not there"))?
         };
         let state = match &cell {
-            Some(cell) => take_up(&store, &server_name, state, &cell.keys, clock.now_ms()).await?,
+            Some(cell) => take_up(&store, &server_name, state, &cell.own.document().outer_keys, clock.now_ms()).await?,
             None => state,
         };
         // A list that is good for less than an hour would be asked for again and again (specification, GET /_matrix/key/v2/server).
@@ -114,7 +114,7 @@ impl OwnKeys {
     /// Whether this server speaks for itself to others: it has one cell, or the deployment document names its key.
     pub fn is_known(&self) -> bool {
         let Some(cell) = &self.cell else { return true };
-        names(&cell.keys, &self.outer())
+        names(&cell.own.document().outer_keys, &self.outer(), self.clock.now_ms())
     }
 
     /// The list of keys, signed.
@@ -123,7 +123,7 @@ impl OwnKeys {
         let mut keys = serde_json::Map::new();
         let mut retired = state.retired.clone();
         // Those of other gateways are the deployment's as well: it has one list, whoever is asked for it.
-        for (id, outer) in self.cell.iter().flat_map(|cell| &cell.keys) {
+        for (id, outer) in self.cell.iter().flat_map(|cell| &cell.own.document().outer_keys) {
             let key = BASE64_STANDARD_NO_PAD.encode(outer.key.as_bytes());
             match outer.expired_ts {
                 None => keys.insert(id.clone(), json!({ "key": key })),
@@ -169,6 +169,20 @@ impl OwnKeys {
         Ok(rotation)
     }
 
+    /// Signs with the key that waits, if the deployment document names it by now. True if it does since this call.
+    pub async fn turn(&self) -> Result<bool> {
+        let Some(cell) = &self.cell else { return Ok(false) };
+        let _one = self.rotating.lock().await;
+        let before = read(&self.store, &self.server_name).await?;
+        let before = before.ok_or_else(|| Error::internal("the signing key is not there"))?;
+        let old = before.signer.key_id().to_owned();
+        let keys = &cell.own.document().outer_keys;
+        let state = take_up(&self.store, &self.server_name, before, keys, self.clock.now_ms()).await?;
+        let has_changed = state.signer.key_id() != old;
+        self.state.store(Arc::new(state));
+        Ok(has_changed)
+    }
+
     /// The key that waits for the document; one is made if there is none.
     async fn prepare(&self, old: &ServerSigner) -> Result<Rotation> {
         if !self.is_known() {
@@ -192,10 +206,11 @@ fn rotation(old: &ServerSigner, new: &ServerSigner, waits: bool) -> Rotation {
     Rotation { old: old.key_id().to_owned(), new: new.key_id().to_owned(), key: new.public_key(), waits }
 }
 
-/// Whether a deployment document names a key as one that signs.
-fn names(keys: &BTreeMap<String, OuterKey>, signer: &ServerSigner) -> bool {
+/// Whether a deployment document names a key as one that signs: one that is to end does until then.
+fn names(keys: &BTreeMap<String, OuterKey>, signer: &ServerSigner, now_ms: i64) -> bool {
     keys.get(signer.key_id()).is_some_and(|outer| {
-        outer.expired_ts.is_none() && BASE64_STANDARD_NO_PAD.encode(outer.key.as_bytes()) == signer.public_key()
+        outer.expired_ts.is_none_or(|end_ms| end_ms > now_ms)
+            && BASE64_STANDARD_NO_PAD.encode(outer.key.as_bytes()) == signer.public_key()
     })
 }
 
@@ -207,7 +222,9 @@ async fn take_up(
     keys: &BTreeMap<String, OuterKey>,
     now_ms: i64,
 ) -> Result<State> {
-    let Some(next) = waiting(store, server_name).await?.filter(|next| names(keys, next)) else { return Ok(before) };
+    let Some(next) = waiting(store, server_name).await?.filter(|next| names(keys, next, now_ms)) else {
+        return Ok(before);
+    };
     let mut batch = Batch::new();
     server_keys::retire(&mut batch, version(before.signer.key_id()), now_ms);
     server_keys::begin(&mut batch, version(next.key_id()));

@@ -1,5 +1,6 @@
 //! What cells ask each other beside the Server-Server API. It is served on the listeners for cells alone.
 
+mod deployment;
 mod door;
 mod gateway;
 mod load;
@@ -26,6 +27,7 @@ use crate::{error::Failure, federation::extract, state::Services};
 pub fn routes(services: &Services) -> Router<Services> {
     names::routes()
         .merge(gateway::routes(services))
+        .merge(deployment::routes())
         .merge(door::routes())
         .merge(load::routes())
         .merge(media::routes())

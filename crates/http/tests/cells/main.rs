@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a step of a test that fails ends the test")]
 
 mod conversation;
+mod documents;
 mod door;
 mod gateway;
 mod homes;

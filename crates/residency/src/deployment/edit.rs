@@ -112,6 +112,7 @@ pub fn revoke_cell(text: &str, name: &CellName, heir: Option<&CellName>) -> Resu
     let keys: Array = std::iter::once(&cell.key).chain(&cell.old_keys).map(ToString::to_string).collect();
     table.insert("keys", value(keys));
     table.insert("serial", value(i64::from(found.serial) + 1));
+    table.insert("region", value(cell.region.as_str()));
     if let Some(heir) = heir {
         table.insert("heir", value(heir.as_str()));
     }

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{document_file, key_file, say};
 
-/// What to do with the cells of a deployment. Each changes the document, which is then signed and copied to every cell.
+/// What to do with the cells of a deployment. Each changes the document, which is then signed and given to a cell, which tells the others.
 #[derive(Debug, Subcommand)]
 pub(super) enum CellCommand {
     /// Add a cell: make its key, and its entry in the document.
@@ -126,8 +126,8 @@ fn add(init: &Init) -> anyhow::Result<()> {
         "The cell {cell} is in {file}, with serial {serial}. Next:\n\
          1. Look at [[region]] {region} and the [[flow]]s in {file}: what is not named there is forbidden.\n\
          {sign}\
-         3. Copy it to every cell, {key} to the new one alone, and give that a configuration with [deployment] and a listener that serves \
-         \"inner\", as the first cell has.",
+         3. Put it in place of the old one at one cell, which tells the others, and copy it to the new one together with {key}, which no other gets; \
+         give that a configuration with [deployment] and a listener that serves \"inner\", as the first cell has.",
         cell = name.as_str(),
         file = document.file.display(),
         serial = found.serial,
@@ -144,8 +144,8 @@ fn take_away(revoke: &Revoke) -> anyhow::Result<()> {
     let (text, found) = changed(document, edit::revoke_cell(&before, name, heir.as_ref()))?;
     document_file::write(&document.file, &text)?;
     let next = format!(
-        "The cell {} is revoked in serial {} of {}. Next:\n{}2. Copy it to every other cell and start these again, at once: until then they \
-         believe it. Its people have no home until you give them another.",
+        "The cell {} is revoked in serial {} of {}. Next:\n{}2. Put it in place of the old one at any other cell, at once: that tells \
+         the others, and until they have it (`domicile deployment status`) they believe the cell. Its people have no home until you give them another.",
         name.as_str(),
         found.serial,
         document.file.display(),
@@ -164,8 +164,8 @@ fn change_key(rotate: &Rotate) -> anyhow::Result<()> {
     document_file::write(&document.file, &text)?;
     let told = json!({ "cell": name.as_str(), "key": public.to_string(), "key_file": key_file });
     let next = format!(
-        "The cell {} has a new key in serial {} of {}. Next:\n{}2. Copy the document to every cell and {} to this one; start it with both \
-         together.",
+        "The cell {} has a new key in serial {} of {}. Next:\n{}2. Put the document in place of the old one at another cell, and copy \
+         both it and {} to this one; start this one with both together.",
         name.as_str(),
         found.serial,
         document.file.display(),

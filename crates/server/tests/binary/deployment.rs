@@ -139,3 +139,40 @@ fn a_gateway_gets_another_key_for_other_servers() {
     assert!(fs::read_to_string(&file).unwrap().contains(&format!("expired_ts = {end_ms}")));
     assert!(refused(&place, &rotate).contains("has ended already"), "once is enough");
 }
+
+#[test]
+fn a_cell_says_which_document_it_works_by_and_never_goes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (file, root, key, other) = (path("deployment.toml"), path("root.key"), path("eu1.key"), path("ru1.key"));
+    let place = Place::new(false).with("SERVER__NAME", "example.org");
+    let init = ["deployment", "init", "example.org", "--cell", "eu1", "--region", "eu", "--client-url"];
+    let more = ["https://eu.example.org", "--inner-url", "https://eu1.inner.example.org", "--json"];
+    let files = ["--file", file.as_str(), "--root-key", root.as_str(), "--key-file", key.as_str()];
+    let made = place.json(&[&init[..], &more[..], &files[..]].concat(), "");
+    let place = place
+        .with("DEPLOYMENT__FILE", &file)
+        .with("DEPLOYMENT__CELL", "eu1")
+        .with("DEPLOYMENT__ROOT_KEY", made["root_key"].as_str().unwrap())
+        .with("DEPLOYMENT__KEY_FILE", &key)
+        .with("LISTENERS__2__BIND", "127.0.0.1:0")
+        .with("LISTENERS__2__SERVE", "inner");
+    let status = || place.json(&["deployment", "status", "--json"], "");
+    assert_eq!((&status()["serial"], &status()["cells"]), (&1.into(), &Value::Array(Vec::new())));
+    let first = fs::read_to_string(&file).unwrap();
+
+    let add = ["cell", "init", "ru1", "--region", "ru", "--client-url", "https://ru.example.org", "--inner-url"];
+    let more = ["https://ru1.inner.example.org", "--json", "--file", &file, "--root-key", &root, "--key-file", &other];
+    place.json(&[&add[..], &more[..]].concat(), "");
+    let second = fs::read_to_string(&file).unwrap();
+    assert_eq!(place.json(&["deployment", "reload", "--json"], "")["serial"], 2);
+    assert_eq!((&status()["serial"], &status()["cells"][0]["cell"]), (&2.into(), &"ru1".into()));
+    fs::write(&file, &first).unwrap();
+    assert_eq!(status()["serial"], 2, "the file is older than what it has taken");
+    let told = refused(&place, &["deployment", "reload"]);
+    assert!(told.contains("has taken serial 2 already"), "{told}");
+    let shown = place.run(&["deployment", "status", "--document"], "");
+    assert_eq!(String::from_utf8(shown.stdout).unwrap(), second);
+    let told = String::from_utf8(place.run(&["deployment", "status"], "").stdout).unwrap();
+    assert!(told.contains("This is the cell eu1, with document 2") && told.contains("has not said"), "{told}");
+}

@@ -20,12 +20,31 @@ pub(super) struct OwnKnown {
     homes: BTreeMap<OwnedUserId, BTreeMap<String, PublicKey>>,
     /// Keys for other servers, by their ids.
     outer: BTreeMap<String, PublicKey>,
+    /// Keys of homes that were revoked since, as `homes` has the others. They count only beside a witness.
+    revoked: BTreeMap<OwnedUserId, BTreeMap<String, PublicKey>>,
+    /// Keys of cells that can be one.
+    witnesses: BTreeMap<String, PublicKey>,
 }
 
 impl OwnKnown {
     pub(super) fn key(&self, user: Option<&UserId>, key_id: &str) -> Option<&PublicKey> {
         let of_home = user.and_then(|user| self.homes.get(user)?.get(key_id));
         of_home.or_else(|| self.outer.get(key_id))
+    }
+
+    /// The same where homes count that were revoked since.
+    pub(super) fn key_of_any_home(&self, user: Option<&UserId>, key_id: &str) -> Option<&PublicKey> {
+        self.key(user, key_id).or_else(|| user.and_then(|user| self.revoked.get(user)?.get(key_id)))
+    }
+
+    /// The key of a cell at work, whoever's home it is.
+    pub(super) fn witness(&self, key_id: &str) -> Option<&PublicKey> {
+        self.witnesses.get(key_id)
+    }
+
+    /// Whether any of the events may need one.
+    pub(super) fn has_revoked(&self) -> bool {
+        !self.revoked.is_empty()
     }
 }
 
@@ -50,6 +69,8 @@ impl Ingest {
             server_name: localities.server_name().to_owned(),
             homes: BTreeMap::new(),
             outer: BTreeMap::new(),
+            revoked: BTreeMap::new(),
+            witnesses: BTreeMap::new(),
         };
         for (key_id, outer) in &document.outer_keys {
             known.outer.insert(key_id.clone(), until(outer)?);
@@ -60,10 +81,15 @@ impl Ingest {
             let Some(user) = user else { continue };
             let Some(history) = cells.tickets.get(user) else { continue };
             for (key_id, _) in signatures {
-                // Of a cell that was revoked nothing counts that nobody had before.
-                let found = document.cell_key(key_id).filter(|found| found.standing != KeyStanding::Revoked);
-                if let Some(found) = found.filter(|found| history.was_home(found.cell)) {
-                    let of_user = known.homes.entry(user.clone()).or_default();
+                let Some(found) = document.cell_key(key_id) else { continue };
+                let is_revoked = found.standing == KeyStanding::Revoked;
+                if !is_revoked && !document.revoked.is_empty() {
+                    known.witnesses.insert(key_id.clone(), ready(found.key.as_bytes())?);
+                }
+                if history.was_home(found.cell) {
+                    // Of a cell that was revoked nothing counts that nobody had before.
+                    let of_all = if is_revoked { &mut known.revoked } else { &mut known.homes };
+                    let of_user = of_all.entry(user.clone()).or_default();
                     of_user.insert(key_id.clone(), ready(found.key.as_bytes())?);
                 }
             }

@@ -53,7 +53,7 @@ pub(super) fn run(command: &RotateOuter) -> anyhow::Result<()> {
     let then = format!(
         "{new} takes the place of {old} in serial {serial} of {file}. Next:\n\
          {sign}\
-         2. Copy the document to every cell and start these again, one after another: the gateway signs with the new key from its start on. Do it \
+         2. Give the document to a cell, which tells the others: the gateway signs with the new key as soon as it has it. Do it \
          before {end} (UTC): other servers believe nothing that is signed with the old key later.",
         serial = found.serial,
         file = document.file.display(),
