@@ -4,7 +4,14 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use axum::Router;
-use domicile_app::{accounts::Devices, evidence::Ledger, jobs::Jobs, search::Search};
+use domicile_app::{
+    accounts::Devices,
+    evidence::Ledger,
+    federation::{Gate, OwnKeys},
+    jobs::Jobs,
+    residency::Documents,
+    search::Search,
+};
 use domicile_core::{
     clock::SystemClock,
     config::{Api, Config, Listener},
@@ -24,6 +31,7 @@ use domicile_http::{
 use domicile_store::Store;
 use tokio::{
     signal::unix::{SignalKind, signal},
+    sync::watch,
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -54,6 +62,7 @@ pub struct Running {
     stopping: CancellationToken,
     tasks: JoinSet<()>,
     store: Store,
+    documents: Option<Arc<Documents>>,
 }
 
 /// Runs a server until it is told to stop.
@@ -61,10 +70,15 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
     // Before anybody can see that it runs: whoever sees it may tell it to stop.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let running = start(config).await?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut hang_up = signal(SignalKind::hangup())?;
+    // In a box: it is everything that a server is made of.
+    let running = Box::pin(start(config)).await?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => running.reload().await,
+        }
     }
     tracing::info!("stopping");
     running.stop().await;
@@ -105,7 +119,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
             (certificate, key) => Some(Certificate::load(Path::new(certificate), Path::new(key))?),
         };
         let certificate = match (inner, &wired.link) {
-            (true, Some(link)) => Some(Certificate::of_cell(link.server_config()?)),
+            (true, Some(link)) => Some(Certificate::of_cell(link.admission())),
             (true, None) => bail!("listener {}: `inner` needs [deployment]", listener.bind),
             (false, _) => certificate,
         };
@@ -145,6 +159,11 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     if let Some(gateway) = wired.gateway.parts() {
         tasks.spawn(Arc::clone(&gateway.spool).run(stopping.clone()));
     }
+    if let Some(cells) = wired.services.users.localities().cells() {
+        tasks.spawn(Arc::clone(&cells.documents).run(stopping.clone()));
+        let keys = Arc::clone(&wired.admin.own_keys);
+        tasks.spawn(follow(cells.documents.serial(), wired.gate.clone(), keys, stopping.clone()));
+    }
     tasks.spawn(Arc::clone(&wired.blocklists).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.ingest).run(stopping.clone()));
@@ -161,7 +180,19 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     tasks.spawn(note_uses(Arc::clone(&wired.services.devices), stopping.clone()));
     tasks.spawn(write_ledger(Arc::clone(&wired.ledger), stopping.clone()));
     first_start::tell(config, &wired, &listens).await?;
-    Ok(Running { listens, addresses, stopping, tasks, store })
+    let documents = wired.services.users.localities().cells().map(|cells| Arc::clone(&cells.documents));
+    Ok(Running { listens, addresses, stopping, tasks, store, documents })
+}
+
+/// What follows from a new document beside what is asked of it each time: a gateway's key that waited for it signs, and the operator is told if the
+/// key that signs is not named.
+async fn follow(mut serial: watch::Receiver<u32>, gate: Option<Gate>, keys: Arc<OwnKeys>, stopping: CancellationToken) {
+    while let Some(Ok(())) = stopping.run_until_cancelled(serial.changed()).await {
+        if let Err(error) = keys.turn().await {
+            tracing::error!(%error, "the key that the document names cannot be used yet");
+        }
+        wire::tell_unknown(gate.as_ref());
+    }
 }
 
 /// What acts on others begins only when the cell is open: a restored one does not know yet what it has missed.
@@ -321,6 +352,16 @@ async fn write_ledger(ledger: Arc<Ledger>, stopping: CancellationToken) {
 }
 
 impl Running {
+    /// Reads anew what can be read anew at once: the deployment document. One that is not taken is told in the log.
+    async fn reload(&self) {
+        let Some(documents) = &self.documents else {
+            return tracing::info!("a hang-up has nothing to read anew: certificates are when they change");
+        };
+        if let Ok(taken) = documents.reload().await {
+            tracing::info!(serial = taken.serial, "the deployment document was read");
+        }
+    }
+
     /// Ends long polls, lets requests in flight finish, closes the database.
     pub async fn stop(mut self) {
         self.stopping.cancel();

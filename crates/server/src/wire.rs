@@ -14,6 +14,7 @@ mod names;
 mod parts;
 mod places;
 pub mod probe;
+pub(crate) mod proxy;
 mod push;
 mod reading;
 mod remote;
@@ -66,7 +67,7 @@ use reading::Ground;
 use remote::{Known, Outside};
 
 pub use blocklists::BlocklistSettings;
-pub use federation::FederationSettings;
+pub use federation::{FederationSettings, tell_unknown};
 pub use names::own_names;
 pub use parts::{Surroundings, Wired};
 pub use places::{keystore, keystore_options, media_folder, store_options};
@@ -80,21 +81,23 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let rng = || Arc::clone(&surroundings.rng);
     let trust = Trust::new(settings.egress).context("egress.ca_files")?;
     let outbound_bell = Arc::new(OutboundBell::default());
-    let cells = deployment::open(settings.deployment, &store, &server_name, surroundings).await?;
+    let of_cells = (settings.deployment, &settings.inner_proxy);
+    let cells = deployment::open(of_cells, &store, &server_name, surroundings).await?;
     let localities = deployment::localities(cells.as_ref(), &store, &server_name, surroundings).await?;
     let localities = Arc::new(localities);
     let spans = deployment::spans(cells.as_ref(), &store, surroundings).await?;
     let departures = Arc::new(Departures::new(store.clone(), clock()));
     let (bell, known) = (&outbound_bell, (cells.as_ref(), &localities));
+    let outer_trust = trust.through(settings.federation.proxy.clone());
     let federation =
-        federation::wire(settings.federation, &trust, &store, &server_name, surroundings, bell, known).await?;
+        federation::wire(settings.federation, &outer_trust, &store, &server_name, surroundings, bell, known).await?;
     let carrier = surroundings.carrier.clone().unwrap_or_else(|| {
         Arc::new(Network::new(Arc::clone(&federation.peers), server_name.clone())) as Arc<dyn Carrier>
     });
     let client = Client::new(&trust);
     let blocklists = blocklists::wire(settings.blocklists, &store, client.clone(), surroundings);
     let probes = probe::wire(settings.probe, &trust, &client, &store, surroundings);
-    let (asking, webhooks) = ((Arc::clone(&federation.peers), client.clone()), client.clone());
+    let (asking, webhooks) = ((Arc::clone(&federation.peers), Client::new(&outer_trust)), client.clone());
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, known, surroundings).await?);
     let backups = media::backups(&store, &server_name, surroundings).await?;
     let evidence = evidence::wire(settings.declared, &store, &localities, cells.as_ref(), surroundings);
@@ -396,6 +399,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         peers: federation.peers,
         gateway: federation.gateway,
         link: cells.map(|cells| cells.link),
+        gate: federation.gate,
         moves,
         restorer,
         keeper,

@@ -7,9 +7,10 @@ CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE stream_head (id BIGINT PRIMARY KEY, position BIGINT NOT NULL);
 INSERT INTO stream_head (id, position) VALUES (1, 0);
 CREATE TABLE sequences (name TEXT NOT NULL PRIMARY KEY, next BIGINT NOT NULL);
--- `seed` is gone once the key is retired: nothing is signed with it any more.
+-- `seed` is gone once the key is retired: nothing is signed with it any more. `waits` is 1 until the deployment document names the key.
 CREATE TABLE server_keys (
-    key_id TEXT NOT NULL PRIMARY KEY, public_key BLOB NOT NULL, seed BLOB, created_ts BIGINT NOT NULL, retired_ts BIGINT
+    key_id TEXT NOT NULL PRIMARY KEY, public_key BLOB NOT NULL, seed BLOB, created_ts BIGINT NOT NULL, retired_ts BIGINT,
+    waits BIGINT NOT NULL DEFAULT 0
 );
 CREATE TABLE jobs (
     job_num BIGINT PRIMARY KEY, kind TEXT NOT NULL, subject BIGINT NOT NULL, due_ts BIGINT NOT NULL, attempts BIGINT NOT NULL

@@ -15,6 +15,7 @@ pub mod package;
 pub mod plays;
 pub mod postgres;
 pub mod punctuation;
+pub mod proxy;
 pub mod server;
 pub mod showcase;
 pub mod tap;

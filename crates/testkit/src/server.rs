@@ -133,7 +133,7 @@ pub struct Answered {
 impl TestServer {
     /// A server called `localhost`, with open registration, cheap password hashes and no rate limits.
     pub async fn start() -> Self {
-        Self::with_settings(Settings::default()).await
+        Box::pin(Self::with_settings(Settings::default())).await
     }
 
     /// A server with settings of the test's own.

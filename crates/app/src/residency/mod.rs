@@ -1,12 +1,14 @@
 //! Where users and rooms are.
 //!
-//! `own_cell` is this cell and the document by which it works, `tickets` says whose home is where, `names` is the directory, `inner_link` the way
+//! `own_cell` is this cell and the document by which it works, `documents` takes newer ones, `tickets` says whose home is where, `names` is the directory, `inner_link` the way
 //! to the other cells, `layout` the deployment as people look at it, `serving` what they are served of events, `placement` where new people go, and
 //! `localities` what all others ask.
 //! `homes` says whether people's homes are where the rules have them, `transfers` are changes of home in the directory, `spans` are the places in
-//! streams that are this cell's own, `whose` finds the cell that has something, and `restored` is what the directory does for, and as, a restored cell.
+//! streams that are this cell's own, `whose` finds the cell that has something, `witness` lets live on what a cell had signed that was revoked, and
+//! `restored` is what the directory does for, and as, a restored cell.
 
 mod directory_status;
+mod documents;
 mod homes;
 mod inner_link;
 mod layout;
@@ -20,10 +22,13 @@ mod spans;
 mod tickets;
 mod transfers;
 mod whose;
+mod witness;
 
 pub use directory_status::DirectoryStatus;
+pub use documents::{CellStatus, DocumentStatus, Documents, EXCHANGE, Exchange, Source, Taken};
+pub use domicile_egress::inner::Admission;
 pub use homes::{Home, Homes, Misplaced, PlanPage};
-pub use inner_link::InnerLink;
+pub use inner_link::{InnerLink, InnerProxy};
 pub use layout::{CellLayout, FlowLayout, Layout, RegionLayout};
 pub use localities::{Cells, Localities, Withheld};
 pub use names::{LOOK_UP, Names, OWN, Question, TAKE, Told, Wish};

@@ -305,9 +305,10 @@ impl Names {
         for (user_id, held) in users.iter().zip(read.await?) {
             let homes = homes(held.as_deref())?;
             let home = homes.last().and_then(|home| CellName::parse(&home.home));
-            let home = home.and_then(|home| document.region_of(document.heir(&home)?));
+            // Of people whose home was revoked it is still told who they were, as before: what they had said lives on where others had it.
+            let home = home.and_then(|home| document.region_once_of(document.heir(&home).unwrap_or(&home)).cloned());
             let (Some(asking), Some(home)) = (asking, home) else { continue };
-            if flow::between(document, asking, home).rule != Rule::Forbid {
+            if flow::between(document, asking, &home).rule != Rule::Forbid {
                 tickets.extend(self.issue(user_id, &homes)?);
             }
         }

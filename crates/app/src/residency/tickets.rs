@@ -59,6 +59,18 @@ impl Tickets {
         Ok(Self { store, own, known: RwLock::new(known), turned: Mutex::default(), stale: Mutex::default() })
     }
 
+    /// Checks all tickets by the document that holds now, and leaves those aside that it does not bear out: those that a decider gave which was
+    /// revoked. Gives of how many people that is.
+    pub fn check_again(&self) -> usize {
+        let mut known = self.known.write();
+        let before = known.len();
+        known.retain(|_, history| {
+            let checked = History::check(history.tickets().to_vec(), self.own.document(), self.own.root());
+            matches!(checked, Ok(Some(_)))
+        });
+        before - known.len()
+    }
+
     /// What is known of a user's homes.
     pub fn get(&self, user_id: &UserId) -> Option<Arc<History>> {
         self.known.read().get(user_id).cloned()

@@ -6,6 +6,7 @@ mod audits;
 mod backups;
 mod blocklists;
 mod demands;
+mod deployment;
 mod destinations;
 mod directory;
 mod dossiers;
@@ -168,6 +169,7 @@ pub fn routes(services: AdminServices) -> Router {
         .merge(destinations::routes())
         .merge(erasures::routes())
         .merge(exports::routes())
+        .merge(deployment::routes())
         .merge(directory::routes())
         .merge(federation::routes())
         .merge(fence::routes())

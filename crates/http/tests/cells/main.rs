@@ -4,6 +4,7 @@
 
 mod conversation;
 mod document;
+mod documents;
 mod door;
 mod gateway;
 mod homes;
@@ -13,7 +14,9 @@ mod ledger;
 mod media;
 mod moves;
 mod names;
+mod outer_keys;
 mod placement;
+mod proxies;
 mod rescue;
 mod restore;
 mod retire;

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{document_file, key_file, say};
 
-/// What to do with the cells of a deployment. Each changes the document, which is then signed and copied to every cell.
+/// What to do with the cells of a deployment. Each changes the document, which is then signed and given to a cell, which tells the others.
 #[derive(Debug, Subcommand)]
 pub(super) enum CellCommand {
     /// Add a cell: make its key, and its entry in the document.
@@ -32,7 +32,7 @@ pub(super) enum CellCommand {
 pub(super) struct Document {
     /// The document.
     #[arg(long, default_value = "deployment.toml")]
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// The file with the root key, to sign the document at once.
     #[arg(long)]
     root_key: Option<PathBuf>,
@@ -142,8 +142,8 @@ fn add(init: &Init) -> anyhow::Result<()> {
         "The cell {cell} is in {file}, with serial {serial}. Next:\n\
          1. Look at [[region]] {region} and the [[flow]]s in {file}: what is not named there is forbidden.\n\
          {sign}\
-         3. Copy it to every cell, {key} to the new one alone, and give that a configuration with [deployment] and a listener that serves \
-         \"inner\", as the first cell has.",
+         3. Put it in place of the old one at one cell, which tells the others, and copy it to the new one together with {key}, which no other gets; \
+         give that a configuration with [deployment] and a listener that serves \"inner\", as the first cell has.",
         cell = name.as_str(),
         file = document.file.display(),
         serial = found.serial,
@@ -160,8 +160,8 @@ fn take_away(revoke: &Revoke) -> anyhow::Result<()> {
     let (text, found) = changed(document, edit::revoke_cell(&before, name, heir.as_ref()))?;
     document_file::write(&document.file, &text)?;
     let next = format!(
-        "The cell {} is revoked in serial {} of {}. Next:\n{}2. Copy it to every other cell and start these again, at once: until then they \
-         believe it. Its people have no home until you give them another.",
+        "The cell {} is revoked in serial {} of {}. Next:\n{}2. Put it in place of the old one at any other cell, at once: that tells \
+         the others, and until they have it (`domicile deployment status`) they believe the cell. Its people have no home until you give them another.",
         name.as_str(),
         found.serial,
         document.file.display(),
@@ -198,8 +198,8 @@ fn change_key(rotate: &Rotate) -> anyhow::Result<()> {
     document_file::write(&document.file, &text)?;
     let told = json!({ "cell": name.as_str(), "key": public.to_string(), "key_file": key_file });
     let next = format!(
-        "The cell {} has a new key in serial {} of {}. Next:\n{}2. Copy the document to every cell and {} to this one; start it with both \
-         together.",
+        "The cell {} has a new key in serial {} of {}. Next:\n{}2. Put the document in place of the old one at another cell, and copy \
+         both it and {} to this one; start this one with both together.",
         name.as_str(),
         found.serial,
         document.file.display(),
@@ -210,7 +210,7 @@ fn change_key(rotate: &Rotate) -> anyhow::Result<()> {
 }
 
 /// The changed text, signed if the root key is at hand, and what it says.
-fn changed(document: &Document, text: Result<String, Problems>) -> anyhow::Result<(String, Deployment)> {
+pub(super) fn changed(document: &Document, text: Result<String, Problems>) -> anyhow::Result<(String, Deployment)> {
     let text = text.map_err(|problems| anyhow::anyhow!("{} stays as it is:\n{problems}", document.file.display()))?;
     let found = document_file::parsed(&document.file, &text)?;
     Ok(match &document.root_key {
@@ -219,7 +219,7 @@ fn changed(document: &Document, text: Result<String, Problems>) -> anyhow::Resul
     })
 }
 
-fn signing(document: &Document, number: &str) -> String {
+pub(super) fn signing(document: &Document, number: &str) -> String {
     match document.root_key {
         Some(_) => String::new(),
         None => format!(
@@ -229,7 +229,7 @@ fn signing(document: &Document, number: &str) -> String {
     }
 }
 
-fn tell(document: &Document, found: &Deployment, mut told: Value, next: &str) -> anyhow::Result<()> {
+pub(super) fn tell(document: &Document, found: &Deployment, mut told: Value, next: &str) -> anyhow::Result<()> {
     if !document.json {
         return say(next);
     }

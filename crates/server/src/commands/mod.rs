@@ -156,7 +156,11 @@ pub fn run() -> ExitCode {
 fn execute(arguments: Arguments) -> anyhow::Result<()> {
     // Where the root key is kept there is no server, and no configuration of one.
     match &arguments.command {
-        Some(Command::Deployment(command)) => return deployment::run(command),
+        Some(Command::Deployment(command)) => {
+            if let Some(done) = deployment::offline(command) {
+                return done;
+            }
+        }
         Some(Command::Cell(command)) => return cell::run(command),
         _ => {}
     }
@@ -203,7 +207,8 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Explain(command)) => explain::run(&config, command).await,
             Some(Command::Residency(command)) => residency::run(&config, command).await,
             Some(Command::Directory(command)) => directory::run(&config, command).await,
-            Some(Command::Config(_) | Command::Deployment(_) | Command::Cell(_)) => Ok(()),
+            Some(Command::Deployment(command)) => deployment::run(&config, &command).await,
+            Some(Command::Config(_) | Command::Cell(_)) => Ok(()),
         }
     })
 }

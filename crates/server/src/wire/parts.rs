@@ -8,7 +8,7 @@ use domicile_app::{
     e2ee::DeviceListCopies,
     events::Ingest,
     evidence::Ledger,
-    federation::{Completion, Outbound, Peers, outbound::Carrier},
+    federation::{Completion, Gate, Outbound, Peers, outbound::Carrier},
     gateway::Gateway,
     jobs::Jobs,
     moves::Moves,
@@ -75,6 +75,8 @@ pub struct Wired {
     pub gateway: Arc<Gateway>,
     /// The link to other cells, if there are any.
     pub link: Option<Arc<InnerLink>>,
+    /// What the deployment's document says of other servers.
+    pub gate: Option<Gate>,
     /// Moves people between cells.
     pub moves: Arc<Moves>,
     /// Brings a restored cell to where the others are.
