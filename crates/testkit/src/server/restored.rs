@@ -78,7 +78,7 @@ impl TestServer {
         let (store, keystore) = wire::open(folder.path(), database.as_ref(), &clock).await;
         let own_clock = Arc::<ManualClock>::clone(&clock);
         let (wired, stopping, telling) =
-            wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
+            wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, (*settings).clone()).await;
         let router = domicile_http::router::api(wired.services.clone(), Apis::ALL);
         for user in users.values_mut() {
             user.router = router.clone();
