@@ -27,7 +27,7 @@ use domicile_http::{
     router,
 };
 use domicile_residency::deployment::{
-    PublicKey, SecretKey,
+    SecretKey,
     edit::{self, NewCell},
     sign,
 };

@@ -9,15 +9,11 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
-use domicile_app::{
-    evidence::access_log::{Look, Operator, What},
-    moves::{Forbidden, Order, Target},
-};
+use domicile_app::evidence::access_log::{Look, Operator, What};
 use domicile_core::clock::HOUR_MS;
 use domicile_testkit::{
-    cluster::Cluster,
     package::opened,
-    server::{Answered, PASSWORD, Settings, TestServer, TestUser},
+    server::{Answered, PASSWORD, TestServer, TestUser},
 };
 use serde_json::json;
 

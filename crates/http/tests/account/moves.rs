@@ -1,9 +1,8 @@
 //! Her home: the regions that she rules out, and moves to which she objects.
 
-use axum::http::header;
 use domicile_app::moves::{Forbidden, Order, Target};
 use domicile_core::clock::HOUR_MS;
-use domicile_testkit::{cluster::Cluster, server::Settings};
+use domicile_testkit::cluster::Cluster;
 
 use crate::{Browser, text};
 

@@ -3,7 +3,7 @@
 use axum::{body::Body, http::Request};
 use domicile_testkit::server::{Answered, Settings, TestServer};
 
-use crate::{server, text};
+use crate::text;
 
 async fn shown(server: &TestServer, path: &str) -> Answered {
     server.anonymous().request(Request::builder().uri(path).body(Body::empty()).unwrap()).await

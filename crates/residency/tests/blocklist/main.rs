@@ -7,12 +7,11 @@
 mod generator;
 mod runs;
 
-use std::{collections::BTreeMap, fmt::Write as _, io::Write as _};
+use std::{fmt::Write as _, io::Write as _};
 
-use domicile_residency::blocklist::{
-    Change, Circumstances, Fault, Format, How, Limits, Listing, Own, Part, Run, Warning, compare, read,
-};
+use domicile_residency::blocklist::{Circumstances, Fault, Format, How, Limits, Listing, Own, Part, Run, read};
 use encoding_rs::WINDOWS_1251;
+use runs::NOW;
 
 const OURS: [&str; 9] = [
     "example.org",

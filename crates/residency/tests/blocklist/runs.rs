@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use domicile_residency::blocklist::{Change, Circumstances, Format, Listing, Run, Warning, compare};
+use domicile_residency::blocklist::{Change, Circumstances, Format, Run, Warning, compare};
 
-use crate::part;
+use crate::{CSV, ours, part};
 
 fn run(text: &str, circumstances: Circumstances) -> Run {
     Run::new(vec![part(Format::RuCsv, text.as_bytes())], circumstances)
 }
 
-const NOW: Circumstances =
+pub(crate) const NOW: Circumstances =
     Circumstances { now_ms: 1_795_820_000_000, max_age_ms: Some(86_400_000), served_ms: None, entries_before: None };
 
 #[test]
