@@ -107,6 +107,22 @@ pub struct TestServer {
     database: Option<crate::postgres::Database>,
 }
 
+/// What a server has on disk.
+struct Disks {
+    store: Store,
+    keystore: Arc<Keystore>,
+    folder: tempfile::TempDir,
+    database: Option<crate::postgres::Database>,
+}
+
+/// What stays of a server when it is started again, whatever its disks are.
+struct Lasting {
+    clock: Arc<ManualClock>,
+    users: BTreeMap<String, TestUser>,
+    settings: Box<Settings>,
+    front: Option<Front>,
+}
+
 /// Somebody who talks to the server: with a session, or, as [`TestServer::anonymous`], without one.
 #[derive(Clone)]
 pub struct TestUser {
@@ -150,72 +166,49 @@ impl TestServer {
         let clock = Arc::new(ManualClock::at(START_MS));
         let database = wire::database();
         let (store, keystore) = wire::open(folder.path(), database.as_ref(), &clock).await;
+        let users = BTreeMap::new();
+        Self::on(
+            Disks { store, keystore, folder, database },
+            Lasting { clock, users, settings: Box::new(settings), front },
+        )
+        .await
+    }
+
+    /// The same server after it was stopped and started again: what is on disk is as it was, what was in memory is gone. Users are to be asked
+    /// for anew.
+    pub async fn restart(self) -> Self {
+        let (disks, lasting) = self.stop().await;
+        Self::on(disks, lasting).await
+    }
+
+    /// Starts a server.
+    async fn on(disks: Disks, lasting: Lasting) -> Self {
+        let Disks { store, keystore, folder, database } = disks;
+        let Lasting { clock, mut users, settings, front } = lasting;
         let own_clock = Arc::<ManualClock>::clone(&clock);
         let (wired, stopping, telling) =
-            wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
-        let (services, admin, jobs, store) = (wired.services, wired.admin, wired.jobs, wired.store);
-        let router = domicile_http::router::api(services.clone(), Apis::ALL);
+            wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, Settings::clone(&settings)).await;
+        let router = domicile_http::router::api(wired.services.clone(), Apis::ALL);
+        for user in users.values_mut() {
+            user.router = router.clone();
+        }
         if let Some(front) = &front {
             front.show(router.clone());
         }
         Self {
             router,
-            services,
-            admin,
-            jobs,
+            services: wired.services,
+            admin: wired.admin,
+            jobs: wired.jobs,
             moves: wired.moves,
             link: wired.link,
-            store,
+            store: wired.store,
             keystore,
             clock,
             gateways: wired.gateways,
             outbound: wired.outbound,
             ingest: wired.ingest,
             completion: wired.completion,
-            telling,
-            users: BTreeMap::new(),
-            stopping,
-            settings: Box::new(settings),
-            front,
-            folder,
-            database,
-        }
-    }
-
-    /// The same server after it was stopped and started again: what is on disk is as it was, what was in memory is gone. Users are to be asked
-    /// for anew.
-    pub async fn restart(self) -> Self {
-        let Self { store, keystore, clock, mut users, stopping, telling, settings, front, folder, database, .. } = self;
-        drop(stopping);
-        if let Some(telling) = telling {
-            telling.await.expect("the telling of others ends");
-        }
-        let own_clock = Arc::<ManualClock>::clone(&clock);
-        let (wired, stopping, telling) =
-            wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, Settings::clone(&settings)).await;
-        let (services, admin, jobs, store) = (wired.services, wired.admin, wired.jobs, wired.store);
-        let router = domicile_http::router::api(services.clone(), Apis::ALL);
-        for user in users.values_mut() {
-            user.router = router.clone();
-        }
-        let (gateways, outbound, completion) = (wired.gateways, wired.outbound, wired.completion);
-        if let Some(front) = &front {
-            front.show(router.clone());
-        }
-        Self {
-            router,
-            services,
-            admin,
-            jobs,
-            moves: wired.moves,
-            link: wired.link,
-            store,
-            keystore,
-            clock,
-            gateways,
-            outbound,
-            ingest: wired.ingest,
-            completion,
             telling,
             users,
             stopping,
@@ -224,6 +217,16 @@ impl TestServer {
             folder,
             database,
         }
+    }
+
+    /// Stops it: what is left is on disk, or the test's own.
+    async fn stop(self) -> (Disks, Lasting) {
+        let Self { store, keystore, clock, users, stopping, telling, settings, front, folder, database, .. } = self;
+        drop(stopping);
+        if let Some(telling) = telling {
+            telling.await.expect("the telling of others ends");
+        }
+        (Disks { store, keystore, folder, database }, Lasting { clock, users, settings, front })
     }
 
     /// The same after a restart with other settings.

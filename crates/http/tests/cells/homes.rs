@@ -3,14 +3,14 @@
 use axum::{body::Body, http::Request};
 use domicile_app::{
     evidence::access_log::What,
-    moves::{Forbidden, Order, Target},
+    moves::{Order, Target},
 };
 use domicile_core::ids::UserNum;
 use domicile_testkit::{cluster::Cluster, server::TestUser};
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use crate::{two, until};
+use crate::{moves::order, two, until};
 
 const JURISDICTION: &str = "/_matrix/client/unstable/org.domicile/jurisdiction";
 
@@ -23,18 +23,6 @@ fn with_laws(document: &str) -> String {
 
 async fn why(cluster: &Cluster, cell: &str, user: &TestUser) -> String {
     cluster.cell(cell).admin.homes.explain(user.user_id.as_ref().unwrap()).await.unwrap().text
-}
-
-fn order(user: &TestUser, to: &str) -> Order {
-    Order {
-        user_id: user.user_id.clone().unwrap(),
-        to: Target::Region(to.to_owned()),
-        by: "the test".to_owned(),
-        reason: "the law has changed".to_owned(),
-        notice_days: 0,
-        address_days: 90,
-        forbidden: Forbidden::Refuse,
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use domicile_app::moves::{Forbidden, Order, Target};
+use domicile_app::moves::{Order, Target};
 use domicile_core::clock::DAY_MS;
 use domicile_testkit::{cluster::Cluster, server::START_MS};
 use serde_json::json;
 
-use crate::{V3, read, say, shared, until};
+use crate::{
+    V3,
+    moves::{finish, order},
+    read, say, shared, until,
+};
 
 /// Sums of a cell by flow, after it was seen that each is of this border.
 async fn sums(cluster: &Cluster, cell: &str, (from, to): (&str, &str)) -> BTreeMap<String, (i64, i64)> {
@@ -66,23 +70,9 @@ async fn what_crosses_between_regions_is_counted_where_it_leaves() {
     // A move takes a vault, rooms and files across.
     let picture = bob.send(axum::http::Method::POST, "/_matrix/media/v3/upload", b"a picture".to_vec()).await.ok();
     assert!(picture["content_uri"].is_string());
-    let moves = &cluster.cell("ru1").moves;
-    let order = Order {
-        user_id: bob.user_id.clone().unwrap(),
-        to: Target::Cell("eu1".to_owned()),
-        by: "the test".to_owned(),
-        reason: "the law".to_owned(),
-        notice_days: 0,
-        address_days: 90,
-        forbidden: Forbidden::Refuse,
-    };
-    moves.order(order).await.unwrap();
-    until("he has moved", || async {
-        moves.run_due().await.unwrap();
-        cluster.pass(61_000);
-        moves.of_user(bob.user_id.as_ref().unwrap()).await.unwrap().unwrap().ended_ts.is_some()
-    })
-    .await;
+    let to = Target::Cell("eu1".to_owned());
+    cluster.cell("ru1").moves.order(Order { to, ..order(&bob, "") }).await.unwrap();
+    finish(&cluster, "ru1", &bob).await;
     let moved = sums(&cluster, "ru1", ("ru", "eu")).await;
     assert_eq!(moved["vaults"].0, 1, "{moved:?}");
     assert!(moved["vaults"].1 > 1_000 && moved["moved_files"].0 == 1, "{moved:?}");

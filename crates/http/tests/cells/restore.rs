@@ -4,7 +4,7 @@ use axum::http::Method;
 use domicile_app::{
     accounts::lifecycle::EndSessions,
     evidence::access_log::Operator,
-    moves::{Forbidden, Order, Target},
+    moves::{Order, Target},
     restore::Step,
 };
 use domicile_testkit::{
@@ -13,7 +13,11 @@ use domicile_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::{V3, read, say, shared, until};
+use crate::{
+    V3,
+    moves::{finish, order},
+    read, say, shared, until,
+};
 
 async fn back_up(cluster: &Cluster, cell: &str, folder: &tempfile::TempDir) -> Backup {
     cluster.cell(cell).back_up(folder.path()).await
@@ -28,28 +32,10 @@ async fn sign_in(server: &TestServer, user: &TestUser, password: &str) -> TestUs
 }
 
 async fn move_to(cluster: &Cluster, from: &str, user: &TestUser, to: &str) {
-    let moves = &cluster.cell(from).moves;
-    let order = Order {
-        user_id: user.user_id.clone().unwrap(),
-        to: Target::Cell(to.to_owned()),
-        by: "the test".to_owned(),
-        reason: "the law has changed".to_owned(),
-        notice_days: 0,
-        address_days: 90,
-        forbidden: Forbidden::Refuse,
-    };
-    moves.order(order).await.unwrap();
-    for _ in 0..200 {
-        moves.run_due().await.unwrap();
-        let shown = moves.of_user(user.user_id.as_ref().unwrap()).await.unwrap().unwrap();
-        if shown.ended_ts.is_some() {
-            assert_eq!(shown.state, "done", "{shown:#?}");
-            return;
-        }
-        cluster.pass(61_000);
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    panic!("the move does not end");
+    let to = Target::Cell(to.to_owned());
+    cluster.cell(from).moves.order(Order { to, ..order(user, "") }).await.unwrap();
+    let shown = finish(cluster, from, user).await;
+    assert_eq!(shown.state, "done", "{shown:#?}");
 }
 
 async fn foreign(cluster: &Cluster, cell: &str) -> Value {

@@ -1,10 +1,14 @@
 //! A cell is emptied and retired: its people are at home at the heir, and what it signed still counts.
 
-use domicile_app::moves::{Forbidden, Order, Target};
+use domicile_app::moves::{Order, Target};
 use domicile_testkit::cluster::Cluster;
 use serde_json::json;
 
-use crate::{V3, read, say, shared, until};
+use crate::{
+    V3,
+    moves::{finish, order},
+    read, say, shared, until,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_of_a_retired_cell_go_on_at_its_heir() {
@@ -20,23 +24,9 @@ async fn people_of_a_retired_cell_go_on_at_its_heir() {
     let picture = picture["content_uri"].as_str().unwrap().trim_start_matches("mxc://").to_owned();
     // One account was ended; its name stays where the heir answers for it.
     cluster.cell("ru1").admin.accounts.deactivate(erik.user_id.as_ref().unwrap(), false).await.unwrap();
-    let moves = &cluster.cell("ru1").moves;
-    let order = Order {
-        user_id: bob.user_id.clone().unwrap(),
-        to: Target::Cell("ru2".to_owned()),
-        by: "the test".to_owned(),
-        reason: "the cell is retired".to_owned(),
-        notice_days: 0,
-        address_days: 90,
-        forbidden: Forbidden::Refuse,
-    };
-    moves.order(order).await.unwrap();
-    until("he has moved", || async {
-        moves.run_due().await.unwrap();
-        cluster.pass(61_000);
-        moves.of_user(bob.user_id.as_ref().unwrap()).await.unwrap().unwrap().ended_ts.is_some()
-    })
-    .await;
+    let to = Target::Cell("ru2".to_owned());
+    cluster.cell("ru1").moves.order(Order { to, ..order(&bob, "") }).await.unwrap();
+    finish(&cluster, "ru1", &bob).await;
     cluster.retire("ru1", "ru2").await;
 
     // The same token at the heir, to which the old address leads now.

@@ -4,14 +4,13 @@
 use std::fmt::Write as _;
 
 use axum::http::Method;
-use domicile_app::moves::{Forbidden, Order, Target};
 use domicile_testkit::{
     cluster::{Cluster, Forger, Request},
     server::TestUser,
 };
 use serde_json::{Value, json};
 
-use crate::{V3, document, read, say, shared_of, until};
+use crate::{V3, document, moves::order, read, say, shared_of, until};
 
 const FEDERATION: &str = "/_matrix/federation/v1";
 const INNER: &str = "/_domicile/inner/v1";
@@ -150,16 +149,7 @@ impl Theft {
             let stored = cluster.cell("eu1").services.sender.events().by_id(&id).await.unwrap().unwrap();
             like.push(serde_json::from_slice(stored.pdu.json()).unwrap());
         }
-        let order = Order {
-            user_id: moved.user_id.clone().unwrap(),
-            to: Target::Region("eu".to_owned()),
-            by: "the test".to_owned(),
-            reason: "the law has changed".to_owned(),
-            notice_days: 0,
-            address_days: 90,
-            forbidden: Forbidden::Refuse,
-        };
-        cluster.cell("ru1").moves.order(order).await.unwrap();
+        cluster.cell("ru1").moves.order(order(&moved, "eu")).await.unwrap();
         until("she has moved", || async {
             cluster.cell("ru1").moves.run_due().await.unwrap();
             cluster.pass(61_000);

@@ -6,10 +6,9 @@ use std::{path::Path, sync::Arc};
 
 use domicile_app::admin::WantedBackup;
 use domicile_core::{
-    clock::{Clock as _, ManualClock},
+    clock::Clock as _,
     rng::{OsRng, SeededRng},
 };
-use domicile_http::router::Apis;
 pub use domicile_store::backup::Backup;
 use domicile_store::{
     StoreError,
@@ -18,7 +17,7 @@ use domicile_store::{
 };
 use ruma::UserId;
 
-use super::{TestServer, wire};
+use super::{Disks, TestServer, wire};
 
 /// The key of the operator's drawer, which opens all backups of tests.
 pub fn drawer() -> Identity {
@@ -57,11 +56,7 @@ impl TestServer {
 
     /// The same server on new disks, from a backup. It is fenced until its restorer has done what is to be done; users are to be asked for anew.
     pub async fn restored(self, backup: &Backup) -> Self {
-        let Self { clock, mut users, stopping, telling, settings, front, .. } = self;
-        drop(stopping);
-        if let Some(telling) = telling {
-            telling.await.expect("the telling of others ends");
-        }
+        let (_, lasting) = self.stop().await;
         let (folder, database) = (tempfile::tempdir().expect("a temporary folder"), wire::database());
         let (store, keystore_into) = wire::places(folder.path(), database.as_ref());
         let options = RestoreOptions {
@@ -72,41 +67,10 @@ impl TestServer {
             keystore_into,
             media: folder.path().join("media"),
             work: folder.path().to_owned(),
-            now_ms: clock.now_ms(),
+            now_ms: lasting.clock.now_ms(),
         };
         backup::restore(options, Arc::new(OsRng), Arc::new(|_| {})).await.expect("it is restored");
-        let (store, keystore) = wire::open(folder.path(), database.as_ref(), &clock).await;
-        let own_clock = Arc::<ManualClock>::clone(&clock);
-        let (wired, stopping, telling) =
-            wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, (*settings).clone()).await;
-        let router = domicile_http::router::api(wired.services.clone(), Apis::ALL);
-        for user in users.values_mut() {
-            user.router = router.clone();
-        }
-        if let Some(front) = &front {
-            front.show(router.clone());
-        }
-        Self {
-            router,
-            services: wired.services,
-            admin: wired.admin,
-            jobs: wired.jobs,
-            moves: wired.moves,
-            link: wired.link,
-            store: wired.store,
-            keystore,
-            clock,
-            gateways: wired.gateways,
-            outbound: wired.outbound,
-            ingest: wired.ingest,
-            completion: wired.completion,
-            telling,
-            users,
-            stopping,
-            settings,
-            front,
-            folder,
-            database,
-        }
+        let (store, keystore) = wire::open(folder.path(), database.as_ref(), &lasting.clock).await;
+        Self::on(Disks { store, keystore, folder, database }, lasting).await
     }
 }
