@@ -125,20 +125,27 @@ impl Users {
         }
     }
 
+    /// Gives somebody a number, if nobody else has just done so.
+    async fn add_stranger(&self, user_id: &UserId) -> Result<()> {
+        let user_num = self.store.number(Sequence::User).await?;
+        let mut batch = Batch::new();
+        users::insert(&mut batch, &self.stranger(user_num, user_id));
+        match self.store.write(batch).await {
+            Ok(_) => self.remember(user_id, user_num),
+            // Somebody else added the same user.
+            Err(error) if error.is_conflict() => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
     /// The number of somebody who is at home here by the directory and of whom this cell may have lost all: they get one when there is none yet.
     pub async fn num_of_returning(&self, user_id: &UserId) -> Result<UserNum> {
         loop {
             if let Some(user_num) = self.num(user_id).await? {
                 return Ok(user_num);
             }
-            let user_num = self.store.number(Sequence::User).await?;
-            let mut batch = Batch::new();
-            users::insert(&mut batch, &self.stranger(user_num, user_id));
-            match self.store.write(batch).await {
-                Ok(_) => self.remember(user_id, user_num),
-                Err(error) if error.is_conflict() => {}
-                Err(error) => return Err(error.into()),
-            }
+            self.add_stranger(user_id).await?;
         }
     }
 
@@ -152,15 +159,7 @@ impl Users {
             if !self.is_elsewhere(user_id) {
                 return Ok(None);
             }
-            let user_num = self.store.number(Sequence::User).await?;
-            let mut batch = Batch::new();
-            users::insert(&mut batch, &self.stranger(user_num, user_id));
-            match self.store.write(batch).await {
-                Ok(_) => self.remember(user_id, user_num),
-                // Somebody else added the same user.
-                Err(error) if error.is_conflict() => {}
-                Err(error) => return Err(error.into()),
-            }
+            self.add_stranger(user_id).await?;
         }
     }
 

@@ -21,7 +21,7 @@ pub struct Audited {
 }
 
 /// What stands of a cell in the audit of a deployment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct OfCell {
     /// The cell.
     pub cell: String,
@@ -39,6 +39,21 @@ pub struct OfCell {
     pub why: Option<String>,
 }
 
+impl OfCell {
+    /// Of a report that could be had.
+    fn told(cell: String, report: &Value, hash: String, file: Option<String>) -> Self {
+        Self {
+            cell,
+            passed: report["body"]["passed"].as_bool(),
+            number: report["number"].as_u64(),
+            hash: Some(hash),
+            key: report["signature"]["key"].as_str().map(str::to_owned),
+            file,
+            why: None,
+        }
+    }
+}
+
 impl Audits {
     /// Walks everything, signs a report, and has other cells countersign it.
     pub async fn run_witnessed(&self, witness: &Witness) -> Result<Audited> {
@@ -52,44 +67,26 @@ impl Audits {
         let own = self.run_witnessed(witness).await?.signed;
         let own_name = self.own_name();
         let mut reports = vec![own.document.clone()];
-        let mut cells = vec![OfCell {
-            cell: own_name,
-            passed: own.document["body"]["passed"].as_bool(),
-            number: Some(own.number),
-            hash: Some(own.hash.clone()),
-            key: own.document["signature"]["key"].as_str().map(str::to_owned),
-            file: own.file.file_name().map(|name| name.to_string_lossy().into_owned()),
-            why: None,
-        }];
+        let file = own.file.file_name().map(|name| name.to_string_lossy().into_owned());
+        let mut cells = vec![OfCell::told(own_name, &own.document, own.hash.clone(), file)];
         let asked = witness.others().into_iter().map(|cell| async move {
             let report = witness.report_of(&cell).await;
             (cell, report)
         });
         for (cell, report) in futures::future::join_all(asked).await {
-            let mut of_cell = OfCell {
-                cell: cell.as_str().to_owned(),
-                passed: None,
-                number: None,
-                hash: None,
-                key: None,
-                file: None,
-                why: None,
-            };
-            match report {
-                Err(error) => of_cell.why = Some(error.to_string()),
+            let cell = cell.as_str().to_owned();
+            let of_cell = match report {
+                Err(error) => OfCell { cell, why: Some(error.to_string()), ..OfCell::default() },
                 Ok(bound) => {
-                    let document = bound.document.clone();
-                    let hash = documents::hash(documents::canonical(&document)?.as_bytes());
-                    let name = format!("report-of-{}-{}.json", cell.as_str(), hash.get(..12).unwrap_or_default());
+                    let hash = documents::hash(documents::canonical(&bound.document)?.as_bytes());
+                    let name = format!("report-of-{cell}-{}.json", hash.get(..12).unwrap_or_default());
                     let kept = serde_json::to_value(&bound).map_err(Error::internal)?;
                     self.documents().keep(&name, &kept)?;
-                    of_cell.passed = document["body"]["passed"].as_bool();
-                    of_cell.number = document["number"].as_u64();
-                    of_cell.key = document["signature"]["key"].as_str().map(str::to_owned);
-                    (of_cell.hash, of_cell.file) = (Some(hash), Some(name));
-                    reports.push(document);
+                    let of_cell = OfCell::told(cell, &bound.document, hash, Some(name));
+                    reports.push(bound.document);
+                    of_cell
                 }
-            }
+            };
             cells.push(of_cell);
         }
         let passed = cells.iter().all(|cell| cell.passed == Some(true));

@@ -112,17 +112,10 @@ impl Documents {
 
     /// What was kept under names that begin and end in a way.
     pub fn kept(&self, begins: &str, ends: &str) -> Result<Vec<Value>> {
-        let entries = match std::fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed("read the folder", &self.folder, &error)),
-        };
         let mut found = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(|error| failed("read the folder", &self.folder, &error))?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        for (name, path) in self.files()? {
             if name.starts_with(begins) && name.ends_with(ends) {
-                found.push((name.to_owned(), parse(&read(&path)?)?));
+                found.push((name, parse(&read(&path)?)?));
             }
         }
         found.sort_by(|one, other| one.0.cmp(&other.0));
@@ -152,19 +145,27 @@ impl Documents {
         Ok(Signed { number, file, hash: hash(text.as_bytes()), document })
     }
 
-    /// Numbers and files, in their order.
-    fn numbers(&self) -> Result<Vec<(u64, PathBuf)>> {
+    /// What is in the folder, by its name; nothing where there is no folder yet.
+    fn files(&self) -> Result<Vec<(String, PathBuf)>> {
         let entries = match std::fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(failed("read the folder", &self.folder, &error)),
         };
-        let mut found = Vec::new();
+        let mut files = Vec::new();
         for entry in entries {
             let path = entry.map_err(|error| failed("read the folder", &self.folder, &error))?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            files.push((path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned(), path));
+        }
+        Ok(files)
+    }
+
+    /// Numbers and files, in their order.
+    fn numbers(&self) -> Result<Vec<(u64, PathBuf)>> {
+        let mut found = Vec::new();
+        for (name, path) in self.files()? {
             let number = name.split_once('-').and_then(|(number, _)| number.parse().ok());
-            if let Some(number) = number.filter(|_| Path::new(name).extension().is_some_and(|end| end == "json")) {
+            if let Some(number) = number.filter(|_| Path::new(&name).extension().is_some_and(|end| end == "json")) {
                 found.push((number, path));
             }
         }

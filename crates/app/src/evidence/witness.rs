@@ -133,8 +133,7 @@ impl Witness {
 
     /// The other cells.
     pub fn others(&self) -> Vec<CellName> {
-        let Some(cells) = self.parts.localities.cells() else { return Vec::new() };
-        cells.own.document().cells.keys().filter(|cell| *cell != cells.own.name()).cloned().collect()
+        self.parts.localities.cells().map(|cells| cells.own.others().cloned().collect()).unwrap_or_default()
     }
 
     /// This cell's word for its audit key.
@@ -186,10 +185,7 @@ impl Witness {
             ));
         }
         let _one = self.signing.lock().await;
-        let asked = cell.as_str().to_owned();
-        let read =
-            self.parts.store.read(move |snapshot| async move { witnessed_reports::last(&snapshot, &asked).await });
-        if let Some(last) = read.await? {
+        if let Some(last) = self.witnessed(cell).await?.report {
             let follows = report.number > last.number
                 && (report.number > last.number + 1 || report.previous.as_deref() == Some(&last.hash));
             let is_same = report.number == last.number && report.hash == last.hash;
@@ -259,16 +255,19 @@ impl Witness {
 
     /// Has the other cells countersign a report. What they give is kept beside it; of each that does not, why.
     pub async fn have_countersigned(&self, signed: &Signed) -> Result<Vec<Value>> {
-        let mut all = Vec::new();
-        for cell in self.others() {
-            let report = Report {
-                number: i64::try_from(signed.number).unwrap_or(i64::MAX),
-                previous: signed.document["previous"].as_str().map(str::to_owned),
-                hash: signed.hash.clone(),
-                audit_key: self.parts.documents.public_key()?,
-                binding: self.binding()?,
-                passed: signed.document["body"]["passed"].as_bool() == Some(true),
-            };
+        let (others, mut all) = (self.others(), Vec::new());
+        if others.is_empty() {
+            return Ok(all);
+        }
+        let report = Report {
+            number: i64::try_from(signed.number).unwrap_or(i64::MAX),
+            previous: signed.document["previous"].as_str().map(str::to_owned),
+            hash: signed.hash.clone(),
+            audit_key: self.parts.documents.public_key()?,
+            binding: self.binding()?,
+            passed: signed.document["body"]["passed"].as_bool() == Some(true),
+        };
+        for cell in others {
             all.push(match self.ask::<Bound>(&cell, COUNTERSIGN, &report, peers::ORDINARY).await {
                 Ok(bound) if self.is_signed_by(&cell, &bound, COUNTERSIGNATURE) => {
                     let kept = serde_json::to_value(&bound).map_err(Error::internal)?;

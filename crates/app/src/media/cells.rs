@@ -67,7 +67,7 @@ impl OtherCells {
     }
 
     fn cells(&self) -> Result<&Cells> {
-        self.localities.cells().ok_or_else(|| Error::internal("this server is no cell of a deployment"))
+        self.localities.among_cells()
     }
 
     /// The cell that has media.

@@ -74,8 +74,7 @@ pub struct Arrivals {
 
 impl Arrivals {
     pub(super) fn cells(&self) -> Result<&Cells> {
-        let cells = self.turner.users.localities().cells();
-        cells.ok_or_else(|| Error::internal("this server is no cell of a deployment"))
+        self.turner.users.localities().among_cells()
     }
 
     /// The tickets by which somebody's home is here.

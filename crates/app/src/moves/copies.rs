@@ -48,7 +48,7 @@ pub(super) struct Traveller {
 
 impl Copies {
     fn cells(&self) -> Result<&Cells> {
-        self.localities.cells().ok_or_else(|| Error::internal("this server is no cell of a deployment"))
+        self.localities.among_cells()
     }
 
     /// The next part of a room's history after a place, and the place where it ends; nothing at the end.

@@ -73,8 +73,7 @@ pub(super) struct Leaving {
 
 impl Leaving {
     pub(super) fn cells(&self) -> Result<&Cells> {
-        let cells = self.turner.users.localities().cells();
-        cells.ok_or_else(|| Error::internal("this server is no cell of a deployment"))
+        self.turner.users.localities().among_cells()
     }
 
     /// Does the next step of a move. Gives the row as it is then.

@@ -65,8 +65,7 @@ impl Arrivals {
         self.device_lists.changed(&mut batch, user_num, &[]);
         self.turner.turn(user_id, history, &batch).await?;
         let cells = self.cells()?;
-        let others = cells.own.document().cells.keys().filter(|cell| *cell != cells.own.name());
-        for cell in others {
+        for cell in cells.own.others() {
             cells.tickets.note_stale(cell.clone(), user_id.to_owned());
         }
         self.device_lists.announce(user_num);

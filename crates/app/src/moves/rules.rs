@@ -39,8 +39,7 @@ impl Rules {
         user_num: UserNum,
         rooms: &[RoomOf],
     ) -> Result<Vec<ForbiddenRoom>> {
-        let cells = self.users.localities().cells();
-        let cells = cells.ok_or_else(|| Error::internal("this server is no cell of a deployment"))?;
+        let cells = self.users.localities().among_cells()?;
         let document = cells.own.document();
         let Some(region) = document.region_of(to) else {
             return Err(Error::internal("the cell to which somebody is to move has no region"));
@@ -132,9 +131,7 @@ impl Rules {
 
     /// Why somebody's home cannot be in a cell: it is under a law under which they want nothing of theirs to be.
     pub(super) async fn barred(&self, to: &CellName, user_num: UserNum) -> Result<Option<String>> {
-        let cells = self.users.localities().cells();
-        let cells = cells.ok_or_else(|| Error::internal("this server is no cell of a deployment"))?;
-        let document = cells.own.document();
+        let document = self.users.localities().among_cells()?.own.document();
         let Some(region) = document.region_of(to) else {
             return Ok(Some(format!("The deployment has no cell {} at work.", to.as_str())));
         };

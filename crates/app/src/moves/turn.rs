@@ -38,7 +38,7 @@ pub(super) struct Turner {
 
 impl Turner {
     fn cells(&self) -> Result<&Cells> {
-        self.users.localities().cells().ok_or_else(|| Error::internal("this server is no cell of a deployment"))
+        self.users.localities().among_cells()
     }
 
     /// Learns tickets that somebody tells, with all that follows from them for rooms here. Gives the ends of the user's rooms.

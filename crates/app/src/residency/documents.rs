@@ -335,8 +335,7 @@ impl Documents {
 
     /// Asks all other cells which document they have, takes one that is newer, and gives ours to whoever has an older one.
     pub async fn exchange_all(&self) {
-        let others: Vec<CellName> =
-            self.own.document().cells.keys().filter(|name| *name != self.own.name()).cloned().collect();
+        let others: Vec<CellName> = self.own.others().cloned().collect();
         let asked = stream::iter(others).for_each_concurrent(AT_ONCE, |cell| async move {
             if let Err(error) = self.exchange_with(&cell).await {
                 self.heard(&cell, None, Some(error));

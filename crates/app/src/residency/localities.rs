@@ -10,7 +10,7 @@ use domicile_residency::{
 use ruma::{OwnedServerName, ServerName, UserId};
 
 use super::{Documents, Names, OwnCell, Place, Placement, Tickets};
-use crate::Result;
+use crate::{Error, Result};
 
 /// Knows where users are. A deployment of one cell has all of its own users here; of several, the tickets say.
 pub struct Localities {
@@ -55,6 +55,11 @@ impl Localities {
     /// This cell among others, if there are others.
     pub fn cells(&self) -> Option<&Cells> {
         self.cells.as_ref()
+    }
+
+    /// The same where there must be others: that there are none is this server's own fault.
+    pub fn among_cells(&self) -> Result<&Cells> {
+        self.cells().ok_or_else(|| Error::internal("this server is no cell of a deployment"))
     }
 
     /// Where a user is.
@@ -118,8 +123,7 @@ impl Localities {
     /// Other cells that may have a room, under the names by which they are asked.
     pub fn other_cells(&self) -> Vec<OwnedServerName> {
         let Some(cells) = &self.cells else { return Vec::new() };
-        let others = cells.own.document().cells.keys().filter(|name| *name != cells.own.name());
-        others.map(|name| Destination::Cell(name.clone()).peer_name().to_owned()).collect()
+        cells.own.others().map(|name| Destination::Cell(name.clone()).peer_name().to_owned()).collect()
     }
 
     /// What of this cell's people is not told a destination although they share rooms with somebody there.

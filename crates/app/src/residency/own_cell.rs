@@ -220,6 +220,11 @@ impl OwnCell {
         newest.map_or(&self.first, |newest| &**newest)
     }
 
+    /// The other cells at work.
+    pub fn others(&self) -> impl Iterator<Item = &CellName> {
+        self.document().cells.keys().filter(|cell| **cell != self.name)
+    }
+
     /// Whether it is this cell that decides whose a name is.
     pub fn decides(&self) -> bool {
         self.document().decider.cell == self.name

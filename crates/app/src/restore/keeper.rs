@@ -125,7 +125,7 @@ impl Keeper {
     }
 
     fn has_others(&self) -> bool {
-        self.parts.users.localities().cells().is_some_and(|cells| cells.own.document().cells.len() > 1)
+        self.parts.users.localities().cells().is_some_and(|cells| cells.own.others().next().is_some())
     }
 
     /// Has the other cells keep something. One that takes it is enough; it is an error if there is none.
@@ -135,7 +135,7 @@ impl Keeper {
         let sealed = inner::seal(&cells.own.key().public(), &content, &*self.parts.rng).map_err(Error::internal)?;
         let deposit = Deposit { position: upto.0, sealed: BASE64_STANDARD_NO_PAD.encode(sealed) };
         let (mut taken, mut failed) = (0, None);
-        for cell in cells.own.document().cells.keys().filter(|cell| *cell != cells.own.name()) {
+        for cell in cells.own.others() {
             match link.ask_json::<Done>(cell, KEEP, &deposit).await {
                 Ok(Done {}) => taken += 1,
                 Err(error) => failed = Some(error),

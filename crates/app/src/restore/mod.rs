@@ -227,7 +227,7 @@ impl Restorer {
 
     /// The other cells of the deployment.
     fn others(&self) -> Vec<CellName> {
-        let Some(cells) = self.parts.users.localities().cells() else { return Vec::new() };
-        cells.own.document().cells.keys().filter(|cell| *cell != cells.own.name()).cloned().collect()
+        let cells = self.parts.users.localities().cells();
+        cells.map(|cells| cells.own.others().cloned().collect()).unwrap_or_default()
     }
 }

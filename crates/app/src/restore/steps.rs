@@ -64,8 +64,7 @@ impl Restorer {
     }
 
     fn cells(&self) -> Result<&Cells> {
-        let cells = self.parts.users.localities().cells();
-        cells.ok_or_else(|| Error::internal("this server is no cell of a deployment"))
+        self.parts.users.localities().among_cells()
     }
 
     async fn ask<A: DeserializeOwned>(&self, cell: &CellName, path: &str, body: &impl Serialize) -> Result<A> {

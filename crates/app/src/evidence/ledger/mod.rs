@@ -76,11 +76,10 @@ impl Ledger {
         self.add_sum(destination, flow, sum);
     }
 
-    fn add_sum(&self, destination: &str, flow: Flow, (items, bytes): (i64, i64)) {
+    fn add_sum(&self, destination: &str, flow: Flow, sum: (i64, i64)) {
         let day = self.today();
         let mut sums = self.sums.lock();
-        let sum = sums.entry((day, flow, destination.to_owned())).or_default();
-        *sum = (sum.0.saturating_add(items), sum.1.saturating_add(bytes));
+        tally::add(sums.entry((day, flow, destination.to_owned())).or_default(), sum);
     }
 
     fn today(&self) -> i64 {
@@ -133,9 +132,8 @@ impl Ledger {
         }
         if let Err(error) = self.store.write(batch).await {
             let mut kept = self.sums.lock();
-            for (key, (items, bytes)) in sums {
-                let sum = kept.entry(key).or_default();
-                *sum = (sum.0.saturating_add(items), sum.1.saturating_add(bytes));
+            for (key, sum) in sums {
+                tally::add(kept.entry(key).or_default(), sum);
             }
             return Err(error.into());
         }

@@ -18,13 +18,16 @@ impl Tally {
     /// Counts what was given to a cell.
     pub fn add(&self, cell: &CellName, flow: Flow, bytes: usize) {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        let mut sums = self.0.lock();
-        let sum = sums.entry((cell.clone(), flow)).or_default();
-        *sum = (sum.0.saturating_add(1), sum.1.saturating_add(bytes));
+        add(self.0.lock().entry((cell.clone(), flow)).or_default(), (1, bytes));
     }
 
     /// Takes what was counted since the last time.
     pub(super) fn take(&self) -> Sums {
         std::mem::take(&mut *self.0.lock())
     }
+}
+
+/// Adds a number and bytes to a sum of both.
+pub(super) fn add(sum: &mut (i64, i64), (items, bytes): (i64, i64)) {
+    *sum = (sum.0.saturating_add(items), sum.1.saturating_add(bytes));
 }
