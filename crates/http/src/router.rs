@@ -94,18 +94,17 @@ fn routes(services: Services, apis: Apis, passes: bool) -> Router {
         routes = routes.layer(from_fn_with_state(passing, moved::pass_on));
     }
     // Nothing of a restored cell is shown before it knows what it has missed. Scripts of clients read that they are turned away.
-    routes = routes.layer(from_fn_with_state(Arc::clone(&services.fence), fenced::outer));
-    routes = routes.layer(
-        CorsLayer::new()
-            .allow_origin(Any)
-            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
-            .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::ACCEPT])
-            .max_age(std::time::Duration::from_hours(24)),
-    );
+    let scripts = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
+        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::ACCEPT])
+        .max_age(std::time::Duration::from_hours(24));
+    // One layer of both: each costs every request a box.
+    routes = routes.layer((scripts, fenced::outer(&services.fence)));
     // Pages are for the browser alone that shows them: scripts of other sites do not read them.
     if apis.client {
         let pages = account::routes().merge(sign_in::routes());
-        routes = routes.merge(pages.layer(from_fn_with_state(Arc::clone(&services.fence), fenced::outer)));
+        routes = routes.merge(pages.layer(fenced::outer(&services.fence)));
     }
     // Behind the layer for browsers: other servers are none.
     if apis.federation && services.inbound.is_enabled() {
@@ -113,7 +112,7 @@ fn routes(services: Services, apis: Apis, passes: bool) -> Router {
             Some(_) => gateway::routes(&services),
             None => federation::counted(&services),
         };
-        let outer = outer.layer(from_fn_with_state(Arc::clone(&services.fence), fenced::outer));
+        let outer = outer.layer(fenced::outer(&services.fence));
         routes = routes.merge(outer.method_not_allowed_fallback(unrecognized_method));
     }
     routes.with_state(services)
@@ -123,7 +122,7 @@ fn routes(services: Services, apis: Apis, passes: bool) -> Router {
 pub fn inner_api(services: Services) -> Router {
     let routes = federation::routes().merge(inner::routes(&services));
     let routes = routes.layer(from_fn_with_state(services.clone(), federation::counted_inner));
-    let routes = routes.layer(from_fn_with_state(Arc::clone(&services.fence), fenced::inner));
+    let routes = routes.layer(fenced::inner(&services.fence));
     routes.fallback(unrecognized).method_not_allowed_fallback(unrecognized_method).with_state(services)
 }
 

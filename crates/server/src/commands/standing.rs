@@ -33,10 +33,10 @@ pub(super) struct StandingCommand {
 
 #[derive(Debug, Subcommand)]
 enum More {
-    /// Show all that the catalogue says about one duty.
+    /// Show all that the catalogue says about one duty, or how it stands with all of one jurisdiction.
     Show {
-        /// Its name, such as RU/ori-registration.
-        duty: String,
+        /// The duty's name, such as RU/ori-registration, or the jurisdiction's code.
+        name: String,
         /// For programs.
         #[arg(long)]
         json: bool,
@@ -78,8 +78,13 @@ pub(super) async fn run(config: &Config, command: StandingCommand) -> anyhow::Re
             let answer = ask(config, Method::GET, &format!("{PATH}?all={}", command.all), &Value::Null).await?;
             if command.json { say(&answer.to_string()) } else { say(table::text(&answer).trim_end()) }
         }
-        Some(More::Show { duty, json }) => {
-            let answer = ask(config, Method::GET, &path(&duty)?, &Value::Null).await?;
+        Some(More::Show { name, json }) if !name.contains('/') => {
+            let answer = ask(config, Method::GET, &format!("{PATH}?all=true"), &Value::Null).await?;
+            let answer = of_one(answer, &name)?;
+            if json { say(&answer.to_string()) } else { say(table::text(&answer).trim_end()) }
+        }
+        Some(More::Show { name, json }) => {
+            let answer = ask(config, Method::GET, &path(&name)?, &Value::Null).await?;
             if json { say(&answer.to_string()) } else { say(show::text(&answer).trim_end()) }
         }
         Some(More::Decide { duty, why, by, take_back, json }) => {
@@ -96,10 +101,25 @@ pub(super) async fn run(config: &Config, command: StandingCommand) -> anyhow::Re
     }
 }
 
+/// The table of one jurisdiction.
+fn of_one(mut table: Value, code: &str) -> anyhow::Result<Value> {
+    let sections = table["jurisdictions"].as_array_mut().map(std::mem::take).unwrap_or_default();
+    let codes: Vec<String> =
+        sections.iter().filter_map(|section| section["code"].as_str().map(str::to_owned)).collect();
+    let is_it = |section: &Value| section["code"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(code));
+    let Some(section) = sections.into_iter().find(is_it) else {
+        bail!("`{code}` is no jurisdiction of the catalogue, which has {}", codes.join(", "));
+    };
+    table["jurisdictions"] = json!([section]);
+    table["others"] = json!([]);
+    Ok(table)
+}
+
 fn path(duty: &str) -> anyhow::Result<String> {
     let is_part =
         |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !part.is_empty();
-    let (code, id) = duty.split_once('/').context("a duty is named such as RU/ori-registration")?;
+    let (code, id) =
+        duty.split_once('/').context("a duty is named such as RU/ori-registration: `domicile standing` lists them")?;
     if !is_part(code) || !is_part(id) {
         bail!(
             "`{duty}` is no name of a duty: they are such as RU/ori-registration, and `domicile standing --all` lists them"

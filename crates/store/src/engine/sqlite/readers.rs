@@ -1,10 +1,11 @@
-//! Readers: a few threads, each with a connection, each lending one snapshot at a time.
+//! Readers: a few threads, each with a connection, each lending one snapshot at a time. One is there from the start; each of the others begins when
+//! something waits that nobody is free for, so a server with little to do holds one connection's memory.
 
 use std::{
     cell::RefCell,
     collections::VecDeque,
     future::Future,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -53,32 +54,52 @@ impl Deadline {
 type Task = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
+struct Tasks {
+    waiting: VecDeque<Task>,
+    /// Readers there are, and those of them that wait for a task.
+    readers: usize,
+    idle: usize,
+    closed: bool,
+}
+
+#[derive(Default)]
 struct Queue {
-    tasks: Mutex<(VecDeque<Task>, bool)>,
+    tasks: Mutex<Tasks>,
     arrived: Condvar,
 }
 
 /// The pool.
 pub(super) struct Readers {
     queue: Arc<Queue>,
+    path: PathBuf,
+    /// Readers at most.
+    most: usize,
 }
 
 impl Readers {
-    pub(super) fn start(path: &Path, count: usize) -> Result<Self, StoreError> {
-        let queue = Arc::new(Queue::default());
-        for _ in 0..count {
-            let mut connection = super::connect(path)?;
-            connection.execute_batch("PRAGMA query_only = ON")?;
-            let deadline = Deadline::default();
-            let watched = deadline.clone();
-            connection.progress_handler(STEPS, Some(move || watched.is_over()))?;
-            let theirs = Arc::clone(&queue);
-            thread::Builder::new()
-                .name("store-reader".to_owned())
-                .spawn(move || run(&theirs, connection, &deadline))
-                .map_err(|source| StoreError::File { what: "cannot start a reader's thread".to_owned(), source })?;
+    pub(super) fn start(path: &Path, most: usize) -> Result<Self, StoreError> {
+        let readers = Self { queue: Arc::default(), path: path.to_owned(), most };
+        let first = open(path)?;
+        readers.queue.tasks.lock().readers = 1;
+        let queue = Arc::clone(&readers.queue);
+        spawn(move || run(&queue, first))?;
+        Ok(readers)
+    }
+
+    /// One more. If it cannot be had, what waits is read by those who are there.
+    fn begin(&self) {
+        let (queue, path) = (Arc::clone(&self.queue), self.path.clone());
+        let begun = spawn(move || match open(&path) {
+            Ok(reader) => run(&queue, reader),
+            Err(error) => {
+                queue.tasks.lock().readers -= 1;
+                tracing::warn!(%error, "one more connection for reading could not be opened");
+            }
+        });
+        if let Err(error) = begun {
+            self.queue.tasks.lock().readers -= 1;
+            tracing::warn!(%error, "one more reader could not be started");
         }
-        Ok(Self { queue })
     }
 
     pub(super) async fn read<T, E, F, Fut>(&self, reader: F) -> Result<T, E>
@@ -92,19 +113,26 @@ impl Readers {
         let task: Task = Box::new(move || {
             let _nobody_waits = answer.send(read_here(reader));
         });
-        {
+        let begins = {
             let mut tasks = self.queue.tasks.lock();
-            if tasks.1 {
+            if tasks.closed {
                 return Err(StoreError::Closed.into());
             }
-            tasks.0.push_back(task);
+            tasks.waiting.push_back(task);
+            let begins = tasks.waiting.len() > tasks.idle && tasks.readers < self.most;
+            tasks.readers += usize::from(begins);
+            begins
+        };
+        if begins {
+            self.begin();
+        } else {
+            self.queue.arrived.notify_one();
         }
-        self.queue.arrived.notify_one();
         wait.await.map_err(|_| E::from(StoreError::Closed))?
     }
 
     pub(super) fn close(&self) {
-        self.queue.tasks.lock().1 = true;
+        self.queue.tasks.lock().closed = true;
         self.queue.arrived.notify_all();
     }
 }
@@ -115,19 +143,36 @@ impl Drop for Readers {
     }
 }
 
-fn run(queue: &Queue, connection: Connection, deadline: &Deadline) {
+/// A connection that reads, and the clock that ends its reads.
+fn open(path: &Path) -> Result<(Connection, Deadline), StoreError> {
+    let mut connection = super::connect(path)?;
+    connection.execute_batch("PRAGMA query_only = ON")?;
+    let deadline = Deadline::default();
+    let watched = deadline.clone();
+    connection.progress_handler(STEPS, Some(move || watched.is_over()))?;
+    Ok((connection, deadline))
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+    let begun = thread::Builder::new().name("store-reader".to_owned()).spawn(work);
+    begun.map(drop).map_err(|source| StoreError::File { what: "cannot start a reader's thread".to_owned(), source })
+}
+
+fn run(queue: &Queue, (connection, deadline): (Connection, Deadline)) {
     CONNECTION.set(Some(connection));
     loop {
         let task = {
             let mut tasks = queue.tasks.lock();
             loop {
-                if let Some(task) = tasks.0.pop_front() {
+                if let Some(task) = tasks.waiting.pop_front() {
                     break task;
                 }
-                if tasks.1 {
+                if tasks.closed {
                     return;
                 }
+                tasks.idle += 1;
                 queue.arrived.wait(&mut tasks);
+                tasks.idle -= 1;
             }
         };
         deadline.set(LIMIT);
