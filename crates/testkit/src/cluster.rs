@@ -8,6 +8,7 @@
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a fixture that fails ends its test")]
 
 mod border;
+mod directory;
 mod forger;
 mod outside;
 
@@ -244,6 +245,11 @@ impl Cluster {
                 self.renew(&name).await;
             }
         }
+    }
+
+    /// Changes the document without giving it to a cell. Each works by it from when [`Self::renew`] starts it again.
+    pub fn draft(&mut self, change: impl FnOnce(&str) -> String) {
+        self.document = change(&self.document);
     }
 
     /// Gives a cell another key, in a new document. Each cell works by that from when [`Self::renew`] starts it again.

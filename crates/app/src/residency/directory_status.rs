@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::FollowerStatus;
+
 /// How the directory stands, for the operator.
 #[derive(Clone, Debug, Serialize)]
 pub struct DirectoryStatus {
@@ -17,6 +19,20 @@ pub struct DirectoryStatus {
     pub term: u32,
     /// Whether that is this cell.
     pub decides_here: bool,
+    /// Whether this cell has the log, as the one that decides or as one that follows.
+    pub holds: bool,
+    /// Whether it decides, and has heard what the others have: names are taken.
+    pub is_deciding: bool,
+    /// Why it does not yet.
+    pub waits: Option<String>,
+    /// Those who follow, at the cell that decides.
+    pub followers: Vec<FollowerStatus>,
+    /// How many entries are missing here by what the decider said last, at a cell that follows.
+    pub behind: Option<u64>,
+    /// When it said that, in milliseconds since the epoch.
+    pub heard_ts: Option<i64>,
+    /// What is the matter between the cells that hold the directory, in sentences.
+    pub troubles: Vec<String>,
     /// People whose homes are known here.
     pub tickets: usize,
     /// Those of them whose home is here.

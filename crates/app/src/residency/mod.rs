@@ -1,12 +1,16 @@
 //! Where users and rooms are.
 //!
-//! `own_cell` is this cell and the document by which it works, `tickets` says whose home is where, `names` is the directory, `inner_link` the way
-//! to the other cells, `layout` the deployment as people look at it, `serving` what they are served of events, `placement` where new people go, and
+//! `own_cell` is this cell and the document by which it works, `tickets` says whose home is where, `names` is the directory, `alias_names` what it has of aliases, `directory_log` what it has on
+//! disk, `followers` and `following` keep it in several cells, `inner_link` is the way to the other cells, `layout` the deployment as people look at it, `serving` what they are served of events, `placement` where new people go, and
 //! `localities` what all others ask.
 //! `homes` says whether people's homes are where the rules have them, `transfers` are changes of home in the directory, `spans` are the places in
 //! streams that are this cell's own, `whose` finds the cell that has something.
 
+mod alias_names;
+mod directory_log;
 mod directory_status;
+mod followers;
+mod following;
 mod homes;
 mod inner_link;
 mod layout;
@@ -20,11 +24,16 @@ mod tickets;
 mod transfers;
 mod whose;
 
+pub use alias_names::{
+    ADOPT_ALIAS, AliasAdoption, AliasChange, AliasChanged, AliasHome, AliasQuestion, AliasWish, AliasesGiven,
+    CHANGE_ALIAS, FIND_ALIAS, TAKE_ALIASES,
+};
 pub use directory_status::DirectoryStatus;
+pub use followers::{BEGIN, Begin, Begun, ENTRIES, Entries, FOLLOW, FollowerStatus, Followers, Push, Reached, Wanted};
 pub use homes::{Home, Homes, Misplaced, PlanPage};
 pub use inner_link::InnerLink;
 pub use layout::{CellLayout, FlowLayout, Layout, RegionLayout};
-pub use localities::{Cells, Localities, Withheld};
+pub use localities::{Cells, Listed, Localities, Withheld};
 pub use names::{LOOK_UP, Names, Question, TAKE, Told, Wish};
 pub use own_cell::{DeploymentError, OwnCell, OwnCellSettings};
 pub use placement::{LOAD, Load, LoadQuestion, Place, Placement};

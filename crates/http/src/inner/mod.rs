@@ -8,6 +8,8 @@ mod messages;
 mod moves;
 mod names;
 mod pass;
+mod people;
+mod registration;
 
 use axum::{Router, extract::Request};
 use bytes::Bytes;
@@ -32,6 +34,8 @@ pub fn routes(services: &Services) -> Router<Services> {
         .merge(messages::routes())
         .merge(moves::routes())
         .merge(pass::routes(services))
+        .merge(people::routes())
+        .merge(registration::routes())
 }
 
 /// Who asks, and what.

@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a step of a test that fails ends the test")]
 
+mod aliases;
 mod conversation;
 mod door;
+mod followers;
 mod gateway;
 mod homes;
 mod keys;
+mod lists;
 mod media;
 mod moves;
 mod names;
