@@ -1,8 +1,10 @@
 //! How the directory stands, as one cell sees it.
 
+use domicile_store::table::directory_troubles;
 use serde::Serialize;
 
-use super::FollowerStatus;
+use super::{FollowerStatus, Names};
+use crate::Result;
 
 /// How the directory stands, for the operator.
 #[derive(Clone, Debug, Serialize)]
@@ -43,4 +45,36 @@ pub struct DirectoryStatus {
     pub log_index: Option<u64>,
     /// That entry's hash.
     pub log_hash: Option<String>,
+}
+
+impl Names {
+    /// How the directory stands.
+    pub async fn status(&self) -> Result<DirectoryStatus> {
+        let (holds, decides_here) = (self.followers.holds(), self.own.decides());
+        let tip = self.log.tip().await?;
+        let (tickets, at_home) = self.tickets.counts();
+        let decider = &self.own.document().decider;
+        let troubles = self.store.read(|snapshot| async move { directory_troubles::all(&snapshot).await }).await?;
+        let head = *self.followers.head.lock();
+        Ok(DirectoryStatus {
+            cell: self.own.name().as_str().to_owned(),
+            region: self.own.region().as_str().to_owned(),
+            serial: self.own.document().serial,
+            decider: decider.cell.as_str().to_owned(),
+            term: decider.term,
+            decides_here,
+            holds,
+            is_deciding: self.followers.has_begun(),
+            waits: self.followers.waits().filter(|_| decides_here),
+            followers: if decides_here { self.followers.status(tip.index) } else { Vec::new() },
+            behind: head.filter(|_| holds && !decides_here).map(|(head, _)| head.saturating_sub(tip.index)),
+            heard_ts: head.filter(|_| holds && !decides_here).map(|(_, ts)| ts),
+            troubles: troubles.into_iter().map(|trouble| trouble.what).collect(),
+            tickets,
+            at_home,
+            names: if holds { Some(self.log.count().await?) } else { None },
+            log_index: holds.then_some(tip.index),
+            log_hash: holds.then_some(tip.hash),
+        })
+    }
 }

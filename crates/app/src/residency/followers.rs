@@ -15,23 +15,16 @@ use std::{
 };
 
 use domicile_core::{
-    clock::{Clock, MINUTE_MS, SECOND_MS},
+    clock::{Clock, SECOND_MS},
     error::ErrorKind,
     locality::CellName,
 };
 use domicile_residency::directory::{Entry, Tip};
-use domicile_store::{
-    Batch, Store,
-    table::{
-        deployment_document, directory_names,
-        directory_troubles::{self, Trouble},
-    },
-};
-use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
+use domicile_store::{Batch, Store, table::directory_names};
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{RwLock, RwLockReadGuard, watch};
-use tokio_util::sync::CancellationToken;
 
 use super::{InnerLink, OwnCell, directory_log::DirectoryLog};
 use crate::{
@@ -52,11 +45,6 @@ const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 4 * 1024 *
 const COMMIT: Duration = Duration::from_secs(15);
 /// A follower that was heard from within this time is taken to be there.
 const FRESH_MS: i64 = 30 * SECOND_MS;
-/// How often the decider looks after its followers beside what it tells them.
-const PAUSE: Duration = Duration::from_secs(20);
-/// How long a follower may be away before the operator is told.
-const AWAY_MS: i64 = 5 * MINUTE_MS;
-
 /// What the decider tells a follower.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Push {
@@ -128,10 +116,10 @@ pub struct FollowerStatus {
 
 /// What the decider knows of a follower.
 #[derive(Clone, Debug, Default)]
-struct Follower {
-    tip: Option<Tip>,
-    heard_ts: Option<i64>,
-    wrong: Option<(i64, String)>,
+pub(super) struct Follower {
+    pub(super) tip: Option<Tip>,
+    pub(super) heard_ts: Option<i64>,
+    pub(super) wrong: Option<(i64, String)>,
     /// One tells it something at a time; who waits finds that it has been told.
     telling: Arc<tokio::sync::Mutex<()>>,
 }
@@ -144,12 +132,12 @@ pub struct Followers {
     pub(super) link: Arc<InnerLink>,
     pub(super) log: Arc<DirectoryLog>,
     /// The term in which this cell decides: after it has heard what the others have.
-    begun: AtomicU32,
-    beginning: tokio::sync::Mutex<()>,
+    pub(super) begun: AtomicU32,
+    pub(super) beginning: tokio::sync::Mutex<()>,
     /// Why it does not decide yet.
-    waits: Mutex<Option<String>>,
-    committed: watch::Sender<u64>,
-    followers: Mutex<BTreeMap<CellName, Follower>>,
+    pub(super) waits: Mutex<Option<String>>,
+    pub(super) committed: watch::Sender<u64>,
+    pub(super) followers: Mutex<BTreeMap<CellName, Follower>>,
     /// Who appends to the log reads it; who promises to go by a later term, or follows, writes it.
     pub(super) appending: RwLock<()>,
     /// To whom a later term was promised, of whom our document may not know yet.
@@ -272,7 +260,7 @@ impl Followers {
     }
 
     /// Tells all followers what they lack, each in a task of its own, which goes on when nobody waits for it any more.
-    fn tell_all(self: &Arc<Self>) -> FuturesUnordered<tokio::task::JoinHandle<()>> {
+    pub(super) fn tell_all(self: &Arc<Self>) -> FuturesUnordered<tokio::task::JoinHandle<()>> {
         let tell = |cell: CellName| {
             let this = Arc::clone(self);
             tokio::spawn(async move {
@@ -350,147 +338,6 @@ impl Followers {
         Ok(())
     }
 
-    /// Asks all other holders what they have, and takes what is missing here. Nothing is decided before.
-    pub(super) async fn decide(&self) -> Result<()> {
-        let document = self.own.document();
-        let term = document.decider.term;
-        if !self.own.decides() {
-            let text = format!("Names are decided by the cell {}.", document.decider.cell.as_str());
-            return Err(ErrorKind::Forbidden.with(text).into());
-        }
-        if self.begun.load(Ordering::Acquire) == term {
-            return Ok(());
-        }
-        let _one = self.beginning.lock().await;
-        if self.begun.load(Ordering::Acquire) == term {
-            return Ok(());
-        }
-        if let Err(why) = self.begin(term).await {
-            tracing::warn!(%why, "this cell does not decide yet whose a name is");
-            *self.waits.lock() = Some(why.to_string());
-            return Err(ErrorKind::Unavailable.with("Names cannot be taken at the moment: try again later.").into());
-        }
-        *self.waits.lock() = None;
-        self.begun.store(term, Ordering::Release);
-        Ok(())
-    }
-
-    async fn begin(&self, term: u32) -> Result<()> {
-        let before = self.own.document().decider_before().cloned();
-        let others = self.others();
-        let asked: BTreeSet<CellName> = others.iter().cloned().chain(before.clone()).collect();
-        if asked.is_empty() {
-            return self.note_standing(term, 0).await;
-        }
-        let text = self.store.read(|snapshot| async move { deployment_document::last(&snapshot).await }).await?;
-        let begin = &Begin { document: text.unwrap_or_default() };
-        let answers = asked.iter().map(|cell| async move { (cell, self.ask::<Begun>(cell, BEGIN, begin).await) });
-        let (mut told, mut silent) = (BTreeMap::new(), Vec::new());
-        for (cell, answer) in join_all(answers).await {
-            match answer {
-                Ok(begun) => {
-                    told.insert(cell.clone(), begun);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, cell = cell.as_str(), "a holder of the directory does not say what it has");
-                    silent.push(cell.as_str().to_owned());
-                }
-            }
-        }
-        // The decider before has all that was ever answered, if it has decided until now; else the others together have it.
-        let has_all = |cell: &CellName| told.get(cell).is_some_and(|begun: &Begun| !begun.was_begun);
-        if !silent.is_empty() && !before.as_ref().is_some_and(has_all) {
-            let who = silent.join(", ");
-            return Err(Error::internal(format!(
-                "It is not known what {who} has of the directory: bring it back, or take its `directory = true` out of the deployment document."
-            )));
-        }
-        self.catch_up(&told).await?;
-        let committed = told.iter().filter(|(cell, _)| others.contains(*cell)).map(|(_, begun)| begun.tip.index).max();
-        let committed = committed.unwrap_or_default();
-        self.note_standing(term, committed).await?;
-        self.committed.send_if_modified(|known| {
-            *known = committed.max(*known);
-            true
-        });
-        Ok(())
-    }
-
-    /// Takes what others have and this cell lacks.
-    async fn catch_up(&self, told: &BTreeMap<CellName, Begun>) -> Result<()> {
-        let _alone = self.appending.write().await;
-        let longest = told.iter().max_by_key(|(_, begun)| (begun.tip.term, begun.tip.index));
-        let Some((holder, longest)) = longest else { return Ok(()) };
-        for (cell, begun) in told {
-            if let Some(key) = &begun.hash_key
-                && !self.log.take_key(key).await?
-            {
-                return Err(self.forked(cell).await);
-            }
-        }
-        let mut tip = self.log.tip().await?;
-        while tip.index < longest.tip.index {
-            let page: Entries = self.ask(holder, ENTRIES, &Wanted { after: tip.index }).await?;
-            if page.entries.is_empty() {
-                return Err(Error::internal("a holder of the directory does not give what it has"));
-            }
-            match self.log.follow(&tip, &page.entries).await {
-                Ok(reached) => tip = reached,
-                Err(error) => {
-                    tracing::error!(%error, cell = holder.as_str(), "the directory's logs do not fit together");
-                    return Err(self.forked(holder).await);
-                }
-            }
-        }
-        for (cell, begun) in told {
-            if self.log.hash_at(begun.tip.index).await?.as_ref() != Some(&begun.tip.hash) {
-                return Err(self.forked(cell).await);
-            }
-            self.clear(cell, "fork").await?;
-        }
-        Ok(())
-    }
-
-    async fn forked(&self, cell: &CellName) -> Error {
-        if let Err(error) = self.note_fork(cell).await {
-            tracing::error!(%error, "it could not be noted that the directory is forked");
-        }
-        Error::internal(format!("The directory's log here and that of {} are two different ones.", cell.as_str()))
-    }
-
-    /// The operator is told, until it is over.
-    pub(super) async fn note_fork(&self, cell: &CellName) -> Result<()> {
-        let what = format!(
-            "The directory is forked: its log at {here} and at {there} say different things, so one of the two was restored without the other, or a \
-             key is in somebody else's hands. Nothing of it is taken over. Find out which one is right (`domicile directory status` on both), then run \
-             `domicile directory follow-anew` on the other one; if that is the cell that decides, name the right one as `decider` with a higher `term` first.",
-            here = self.own.name().as_str(),
-            there = cell.as_str()
-        );
-        tracing::error!(cell = cell.as_str(), "the directory is forked");
-        self.note_trouble(cell, "fork", what).await
-    }
-
-    async fn note_trouble(&self, cell: &CellName, kind: &str, what: String) -> Result<()> {
-        let (cell, kind) = (cell.as_str().to_owned(), kind.to_owned());
-        let mut batch = Batch::new();
-        directory_troubles::put(&mut batch, &Trouble { cell, kind, what, since_ts: self.clock.now_ms() });
-        self.store.write(batch).await?;
-        Ok(())
-    }
-
-    /// What was the matter is over.
-    pub(super) async fn clear(&self, cell: &CellName, kind: &'static str) -> Result<()> {
-        let troubles = self.store.read(|snapshot| async move { directory_troubles::all(&snapshot).await }).await?;
-        if !troubles.iter().any(|trouble| trouble.cell == cell.as_str() && trouble.kind == kind) {
-            return Ok(());
-        }
-        let mut batch = Batch::new();
-        directory_troubles::remove(&mut batch, cell.as_str(), kind);
-        self.store.write(batch).await?;
-        Ok(())
-    }
-
     pub(super) async fn ask<A: serde::de::DeserializeOwned>(
         &self,
         cell: &CellName,
@@ -502,78 +349,6 @@ impl Followers {
             PeerError::Matrix { text, .. } => Error::internal(text),
             other => Error::internal(other),
         })
-    }
-
-    /// Why this cell does not decide, if it should.
-    pub(super) fn waits(&self) -> Option<String> {
-        self.waits.lock().clone()
-    }
-
-    /// Whether this cell decides, and has heard what the others have.
-    pub(super) fn has_begun(&self) -> bool {
-        self.own.decides() && self.begun.load(Ordering::Acquire) == self.own.document().decider.term
-    }
-
-    /// How the followers stand, at the decider.
-    pub(super) fn status(&self, head: u64) -> Vec<FollowerStatus> {
-        let followers = self.followers.lock();
-        let others = self.others().into_iter();
-        let status = others.map(|cell| {
-            let known = followers.get(&cell);
-            let log_index = known.and_then(|known| known.tip.as_ref()).map(|tip| tip.index);
-            FollowerStatus {
-                cell: cell.as_str().to_owned(),
-                log_index,
-                behind: log_index.map(|index| head.saturating_sub(index)),
-                heard_ts: known.and_then(|known| known.heard_ts),
-                wrong: known.and_then(|known| known.wrong.as_ref()).map(|(_, wrong)| wrong.clone()),
-            }
-        });
-        status.collect()
-    }
-
-    /// Looks after the followers once: begins if this cell decides and has not, tells them what they lack, and the operator who is away.
-    pub async fn look_after(self: &Arc<Self>) -> Result<()> {
-        if !self.own.decides() {
-            return Ok(());
-        }
-        self.decide().await?;
-        let mut told = self.tell_all();
-        while told.next().await.is_some() {}
-        let committed = *self.committed.borrow();
-        if committed > self.standing().await?.1 {
-            self.note_standing(self.own.document().decider.term, committed).await?;
-        }
-        let now_ms = self.clock.now_ms();
-        for cell in self.others() {
-            let wrong = self.followers.lock().get(&cell).and_then(|follower| follower.wrong.clone());
-            match wrong {
-                None => self.clear(&cell, "away").await?,
-                Some((since, why)) if now_ms.saturating_sub(since) >= AWAY_MS => {
-                    let what = format!(
-                        "{} does not follow the directory: {why}. While no cell follows, no name is taken and nobody moves. If it does not come back, \
-                         take its `directory = true` out of the deployment document, or give it to another cell of a trusted region.",
-                        cell.as_str()
-                    );
-                    self.note_trouble(&cell, "away", what).await?;
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Does so until the server stops.
-    pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
-        loop {
-            if let Err(error) = self.look_after().await {
-                tracing::warn!(%error, "the cells that follow the directory could not be looked after");
-            }
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
-        }
     }
 }
 

@@ -1,14 +1,18 @@
 //! Where users and rooms are.
 //!
-//! `own_cell` is this cell and the document by which it works, `tickets` says whose home is where, `names` is the directory, `alias_names` what it has of aliases, `directory_log` what it has on
-//! disk, `followers` and `following` keep it in several cells, `inner_link` is the way to the other cells, `layout` the deployment as people look at it, `serving` what they are served of events, `placement` where new people go, and
-//! `localities` what all others ask.
+//! `own_cell` is this cell and the document by which it works, `tickets` says whose home is where, `names` is the directory, `claims` takes names for
+//! people and rooms of here, `alias_names` is what the directory has of aliases, `directory_log` what it has on disk; `followers`, `following`,
+//! `deciding`, `tending` and `directory_troubles` keep it in several cells. `inner_link` is the way to the other cells, `layout` the deployment as people look at
+//! it, `serving` what they are served of events, `placement` where new people go, and `localities` what all others ask.
 //! `homes` says whether people's homes are where the rules have them, `transfers` are changes of home in the directory, `spans` are the places in
 //! streams that are this cell's own, `whose` finds the cell that has something.
 
 mod alias_names;
+mod claims;
+mod deciding;
 mod directory_log;
 mod directory_status;
+mod directory_troubles;
 mod followers;
 mod following;
 mod homes;
@@ -20,6 +24,7 @@ mod own_cell;
 mod placement;
 mod serving;
 mod spans;
+mod tending;
 mod tickets;
 mod transfers;
 mod whose;

@@ -6,10 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -23,18 +20,15 @@ use domicile_residency::{
     directory::{HashKey, Log, NameHash, Taken, Ticket},
     flow::{self, Rule},
 };
-use domicile_store::{
-    Batch, Store,
-    table::{aliases, directory_names, directory_troubles, users},
-};
+use domicile_store::{Batch, Store, table::directory_names};
 use futures::future::join_all;
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
-use ruma::{OwnedRoomAliasId, OwnedUserId, UserId};
+use ruma::{OwnedUserId, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DirectoryStatus, Followers, InnerLink, OwnCell, Tickets,
+    Followers, InnerLink, OwnCell, Tickets,
     directory_log::{self, DirectoryLog, Held, Home},
     own_cell::directory_is_away,
 };
@@ -58,8 +52,6 @@ const UNTOLD_MS: i64 = 10 * SECOND_MS;
 const UNTOLD: usize = 20_000;
 /// How often a wish is decided again after another was written first.
 pub(super) const TRIES: usize = 20;
-/// Accounts that are looked through at once.
-const PAGE: i64 = 500;
 /// What a look-up may cost at one of several cells.
 const LOOK_UP_BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 4 * 1024 * 1024 };
 /// How long a decider that did not answer is asked after the others.
@@ -95,9 +87,9 @@ pub struct Names {
     pub(super) tickets: Arc<Tickets>,
     link: Arc<InnerLink>,
     pub(super) log: Arc<DirectoryLog>,
-    followers: Arc<Followers>,
+    pub(super) followers: Arc<Followers>,
     /// Accounts of here still have to get their names: nobody else gets any before.
-    owes_own: AtomicBool,
+    pub(super) owes_own: AtomicBool,
     /// When the decider did not answer, in milliseconds since the epoch.
     away: Mutex<Option<i64>>,
     /// What each cell may ask for yet, and since when.
@@ -141,73 +133,6 @@ impl Names {
     /// The cells that hold the directory.
     pub fn followers(&self) -> &Arc<Followers> {
         &self.followers
-    }
-
-    /// Takes a name for this cell, wherever it is decided. Whoever repeats it has it still.
-    pub async fn claim(&self, user_id: &UserId) -> Result<()> {
-        if self.tickets.home(user_id).as_ref() == Some(self.own.name()) {
-            return Ok(());
-        }
-        let tickets = if self.own.decides() {
-            self.take(self.own.name(), user_id).await?
-        } else {
-            let wish = Wish { user_id: user_id.to_owned() };
-            let told: Told = self.ask(TAKE, &wish).await?;
-            told.tickets
-        };
-        self.tickets.learn(tickets).await?;
-        match self.tickets.home(user_id) {
-            Some(home) if home == *self.own.name() => Ok(()),
-            Some(_) => Err(in_use()),
-            None => Err(Error::internal("the directory gave a ticket that does not count")),
-        }
-    }
-
-    /// Takes the names of all accounts that were made here before there was a deployment. Until that is done, the decider gives nobody else a name.
-    pub async fn claim_all(&self) -> Result<usize> {
-        self.owes_own.store(true, Ordering::Release);
-        let claimed = self.claim_each().await?;
-        self.owes_own.store(false, Ordering::Release);
-        Ok(claimed)
-    }
-
-    /// Whether that is still to be done.
-    pub fn owes_own(&self) -> bool {
-        self.owes_own.load(Ordering::Acquire)
-    }
-
-    async fn claim_each(&self) -> Result<usize> {
-        self.claim_each_alias().await?;
-        let (mut after, mut claimed) = (domicile_core::ids::UserNum::NOBODY, 0);
-        loop {
-            let page =
-                self.store.read(move |snapshot| async move { users::page(&snapshot, after, PAGE).await }).await?;
-            let Some(last) = page.last() else { return Ok(claimed) };
-            after = last.user_num;
-            for user in page {
-                let user_id = OwnedUserId::try_from(user.user_id).map_err(Error::internal)?;
-                if self.tickets.get(&user_id).is_none() {
-                    self.claim(&user_id).await?;
-                    claimed += 1;
-                }
-            }
-        }
-    }
-
-    /// Takes the aliases that were made here before there was a deployment. One that another cell has leads to its room from here alone.
-    async fn claim_each_alias(&self) -> Result<()> {
-        let mut after = String::new();
-        loop {
-            let from = after.clone();
-            let page =
-                self.store.read(move |snapshot| async move { aliases::after(&snapshot, &from, PAGE).await }).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after.clone_from(last);
-            let page = page.into_iter().filter_map(|alias| OwnedRoomAliasId::try_from(alias).ok()).collect();
-            for alias in self.claim_aliases(page).await? {
-                tracing::warn!(%alias, "another cell has an alias of a room of here: it leads to this room for people of this cell alone");
-            }
-        }
     }
 
     /// Finds out where users are of whom this cell has not heard. Who is still unknown then is nobody, or nobody who may be seen.
@@ -334,42 +259,12 @@ impl Names {
         Ok(Told { tickets: self.visible(cell, &question.user_ids).await? })
     }
 
-    /// How the directory stands.
-    pub async fn status(&self) -> Result<DirectoryStatus> {
-        let (holds, decides_here) = (self.followers.holds(), self.own.decides());
-        let tip = self.log.tip().await?;
-        let (tickets, at_home) = self.tickets.counts();
-        let decider = &self.own.document().decider;
-        let troubles = self.store.read(|snapshot| async move { directory_troubles::all(&snapshot).await }).await?;
-        let head = *self.followers.head.lock();
-        Ok(DirectoryStatus {
-            cell: self.own.name().as_str().to_owned(),
-            region: self.own.region().as_str().to_owned(),
-            serial: self.own.document().serial,
-            decider: decider.cell.as_str().to_owned(),
-            term: decider.term,
-            decides_here,
-            holds,
-            is_deciding: self.followers.has_begun(),
-            waits: self.followers.waits().filter(|_| decides_here),
-            followers: if decides_here { self.followers.status(tip.index) } else { Vec::new() },
-            behind: head.filter(|_| holds && !decides_here).map(|(head, _)| head.saturating_sub(tip.index)),
-            heard_ts: head.filter(|_| holds && !decides_here).map(|(_, ts)| ts),
-            troubles: troubles.into_iter().map(|trouble| trouble.what).collect(),
-            tickets,
-            at_home,
-            names: if holds { Some(self.log.count().await?) } else { None },
-            log_index: holds.then_some(tip.index),
-            log_hash: holds.then_some(tip.hash),
-        })
-    }
-
     /// Walks the whole log by the document. Gives how many entries there are; an error names the first that is wrong.
     pub async fn check_log(&self) -> Result<u64> {
         self.log.check().await
     }
 
-    async fn take(&self, cell: &CellName, user_id: &UserId) -> Result<Vec<Ticket>> {
+    pub(super) async fn take(&self, cell: &CellName, user_id: &UserId) -> Result<Vec<Ticket>> {
         if user_id.server_name() != self.own.document().server_name {
             return Err(ErrorKind::InvalidUsername.with("The name is another server's.").into());
         }
@@ -497,6 +392,6 @@ fn told(held: Option<Held>, up_to: u64) -> Vec<Home> {
     homes
 }
 
-fn in_use() -> Error {
+pub(super) fn in_use() -> Error {
     ErrorKind::UserInUse.with("The user name is taken: choose another one.").into()
 }
