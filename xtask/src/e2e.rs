@@ -1,6 +1,7 @@
 //! `cargo xtask e2e`: plays with clients that nobody here wrote, matrix-sdk and matrix-js-sdk, on a server of this tree.
 //! With `--federation` there are two servers, and one of them nobody here wrote either; with `--federation --links` there
-//! are three, on hosts of their own, whose links are slow, lossy and cut.
+//! are three, on hosts of their own, whose links are slow, lossy and cut. With `--cells` there are three cells of one deployment instead, on such
+//! hosts; and with `--federation --cells` a deployment of two cells, and Synapse, which is to take them for one server.
 //!
 //! The clients live in `clients/`, outside the workspace, each with its own lock file. The plays themselves are in
 //! `crates/testkit/src/plays`.
@@ -39,27 +40,47 @@ pub(crate) struct Args {
     /// Play on two servers that share rooms, of which one is Synapse
     #[arg(long)]
     federation: bool,
+    /// With `--cells` or `--links`: decides what the links are like, and which packets are lost
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    celled: Celled,
     #[command(flatten)]
     federated: Federated,
     #[command(flatten)]
     profile: Profile,
 }
 
+/// What concerns the plays on several cells.
+#[derive(Debug, clap::Args)]
+struct Celled {
+    /// Play on three cells of one deployment, on hosts of their own, while the links between them are slow, lossy and cut. Takes root.
+    /// With `--federation`: on a deployment of two cells and Synapse, and look for traces of the cells in all that Synapse got
+    #[arg(long)]
+    cells: bool,
+    /// With `--cells`, without `--federation`: for how many minutes the links are bad
+    #[arg(long, requires = "cells", conflicts_with = "federation", default_value_t = 10.0)]
+    minutes: f32,
+    /// With `--cells` and `--federation`: write what a stolen cell can do to Synapse into docs/stolen-cell.md, instead of comparing it
+    #[arg(long, requires_all = ["cells", "federation"])]
+    write: bool,
+    /// With `--cells`: a folder with `domicile`, `cells` and `federation-plays` that are built already
+    #[arg(long, requires = "cells")]
+    programs: Option<PathBuf>,
+}
+
 /// What concerns the play on two servers.
 #[derive(Debug, clap::Args)]
 struct Federated {
     /// Three servers on hosts of their own, joined by links that are slow, lossy and cut; no clients of others. Takes root
-    #[arg(long, requires = "federation", conflicts_with_all = ["only", "delay"])]
+    #[arg(long, requires = "federation", conflicts_with_all = ["only", "delay", "cells"])]
     links: bool,
     /// The servers, each `domicile` or `synapse`: `domicile,synapse` by default, and `domicile,domicile,synapse` with `--links`
-    #[arg(long, requires = "federation")]
+    #[arg(long, requires = "federation", conflicts_with = "cells")]
     pair: Option<String>,
-    /// The versions of the rooms that they share: `10,11,12` by default, and `12` with `--links`
+    /// The versions of the rooms that they share: `10,11,12` by default, and `12` with `--links` or `--cells`
     #[arg(long, requires = "federation")]
     versions: Option<String>,
-    /// With `--links`: decides which packets are lost
-    #[arg(long, requires = "links", default_value_t = 1)]
-    seed: u64,
     /// With `--links`: how many seconds each of the bad times lasts
     #[arg(long, requires = "links", default_value_t = 10.0)]
     seconds: f32,
@@ -73,8 +94,11 @@ struct Federated {
 
 /// Builds everybody, and plays.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if args.federation {
-        return federation(args);
+    match (args.federation, args.celled.cells) {
+        (true, true) => return disguise(args),
+        (true, false) => return federation(args),
+        (false, true) => return cells(args),
+        (false, false) => {}
     }
     let clients = command::root().join("clients");
     let script = matrix_js_sdk(&clients.join("matrix-js-sdk-driver"))?;
@@ -112,7 +136,7 @@ fn federation(args: &Args) -> Result<()> {
     }
     if federated.links {
         provision::ip()?;
-        plays.args(["--links", "--seed", &federated.seed.to_string(), "--seconds", &federated.seconds.to_string()]);
+        plays.args(["--links", "--seed", &args.seed.to_string(), "--seconds", &federated.seconds.to_string()]);
     }
     if let Some(only) = &federated.only {
         plays.args(["--only", only]);
@@ -121,6 +145,50 @@ fn federation(args: &Args) -> Result<()> {
         plays.arg("--keep").arg(folder);
     }
     command::run(&mut plays)
+}
+
+/// Three cells of one deployment, and bad links between them.
+fn cells(args: &Args) -> Result<()> {
+    let driver = matrix_sdk_driver(args.matrix_sdk_driver.as_deref())?;
+    provision::ip()?;
+    let built = programs(args, "cells")?;
+    let mut plays = Command::new(built.join("cells"));
+    plays.arg("links").arg("--server-binary").arg(built.join("domicile")).arg("--matrix-sdk-driver").arg(driver);
+    plays.args(["--minutes", &args.celled.minutes.to_string(), "--seed", &args.seed.to_string()]);
+    if let Some(folder) = &args.keep {
+        plays.arg("--keep").arg(folder);
+    }
+    command::run(&mut plays)
+}
+
+/// A deployment of two cells, and Synapse.
+fn disguise(args: &Args) -> Result<()> {
+    let driver = matrix_sdk_driver(args.matrix_sdk_driver.as_deref())?;
+    let synapse = synapse::environment()?;
+    let built = programs(args, "federation-plays")?;
+    let mut plays = Command::new(built.join("federation-plays"));
+    plays.arg("--server-binary").arg(built.join("domicile")).arg("--matrix-sdk-driver").arg(driver);
+    plays.arg("--synapse-python").arg(synapse.join("bin/python")).arg("--cells");
+    plays.args(["--versions", args.federated.versions.as_deref().unwrap_or("12")]);
+    plays.arg("--document").arg(command::root().join("docs/stolen-cell.md"));
+    if args.celled.write {
+        plays.arg("--write");
+    }
+    if let Some(only) = &args.federated.only {
+        plays.args(["--only", only]);
+    }
+    if let Some(folder) = &args.keep {
+        plays.arg("--keep").arg(folder);
+    }
+    command::run(&mut plays)
+}
+
+/// Where the server and a program of plays are: those that were given, or built now.
+fn programs(args: &Args, play: &'static str) -> Result<PathBuf> {
+    match &args.celled.programs {
+        Some(folder) => std::path::absolute(folder).with_context(|| format!("finding {}", folder.display())),
+        None => args.profile.build(&[("domicile-server", "domicile"), ("domicile-testkit", play)]),
+    }
 }
 
 /// The driver that was given, or one that is built now.

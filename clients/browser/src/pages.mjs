@@ -20,6 +20,7 @@ const CONSOLE = [
   ['probe-run', '/console/probes/10'],
   ['regions', '/console/regions'],
   ['moves', '/console/moves'],
+  ['arrivals', '/console/arrivals'],
   ['audits', '/console/audits'],
   ['ledger', '/console/ledger'],
 ];
@@ -66,6 +67,13 @@ export async function accountPages(page, place, see, complain) {
   await see('front');
   await page.goto('/status');
   await see('status');
+  // The page of the link that comes with an account, and that of a token.
+  for (const language of ['en', 'de', 'ru', 'zh']) {
+    await page.goto(`/sign-in/${language}?name=${place.user}`);
+    await see(`sign-in-${language}`);
+  }
+  await page.goto('/sign-in/en?token=pXk2vQmT7cLrWb9s');
+  await see('sign-in-token');
   await page.goto('/account');
   await see('account-login');
   await signIn(page, [['name', place.user], ['password', place.user_password]]);

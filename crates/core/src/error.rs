@@ -31,6 +31,8 @@ kinds! {
     UnknownToken = "M_UNKNOWN_TOKEN", 401;
     /// The access token is known, but has expired or was replaced: refresh, or log in again with the same device.
     SoftLogout = "M_UNKNOWN_TOKEN", 401;
+    /// The access token is not known, and may have been good before the server was restored from a backup: log in again with the same device.
+    ForgottenToken = "M_UNKNOWN_TOKEN", 401;
     /// No access token was given.
     MissingToken = "M_MISSING_TOKEN", 401;
     /// Another server's request is not signed, or not rightly.

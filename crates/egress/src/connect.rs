@@ -20,7 +20,11 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::{guard::Guard, trust::Trust};
+use crate::{
+    guard::Guard,
+    proxy::{Proxy, ProxyError, Target},
+    trust::Trust,
+};
 
 /// Addresses of one name that are tried.
 const TRIED: usize = 4;
@@ -46,6 +50,9 @@ pub enum ConnectError {
     /// Nobody answered at any of the addresses.
     #[error("nobody answers: {0}")]
     Nobody(io::Error),
+    /// The proxy by which connections are made opened no way.
+    #[error(transparent)]
+    Proxy(ProxyError),
     /// The encryption failed: a certificate of another name or of nobody whom we trust, for instance.
     #[error("no encrypted connection: {0}")]
     Tls(io::Error),
@@ -65,6 +72,7 @@ impl ConnectError {
             Self::Unknown(error) => Self::Unknown(io(error)),
             Self::Refused => Self::Refused,
             Self::Nobody(error) => Self::Nobody(io(error)),
+            Self::Proxy(error) => Self::Proxy(error.clone()),
             Self::Tls(error) => Self::Tls(io(error)),
             Self::Slow => Self::Slow,
         }
@@ -79,10 +87,25 @@ pub(crate) struct Located {
     pub(crate) addresses: Vec<SocketAddr>,
 }
 
+/// Where a host is for a proxy that looks names up.
+pub(crate) struct Named {
+    /// The name or address that the certificate is for.
+    pub(crate) name: ServerName<'static>,
+    /// Hosts and ports, the best first.
+    pub(crate) hosts: Vec<(String, u16)>,
+}
+
 /// Finds hosts.
 pub(crate) trait Locate: Clone + Send + Sync + 'static {
     /// Where the host of an address is.
     fn locate(&self, uri: &Uri) -> impl Future<Output = Result<Located, ConnectError>> + Send;
+
+    /// The same without asking for addresses, for a proxy that does.
+    fn name(&self, uri: &Uri) -> impl Future<Output = Result<Named, ConnectError>> + Send {
+        let named = host_and_port(uri)
+            .and_then(|(host, port)| Ok(Named { name: tls_name(host)?, hosts: vec![(host.to_owned(), port)] }));
+        std::future::ready(named)
+    }
 }
 
 /// Finds hosts as every program of this machine does.
@@ -120,12 +143,13 @@ pub(crate) struct Connector<L> {
     guard: Arc<Guard>,
     tls: TlsConnector,
     time: Duration,
+    proxy: Option<Proxy>,
 }
 
 impl<L: Locate> Connector<L> {
     pub(crate) fn new(trust: &Trust, hosts: L, time: Duration) -> Self {
         let tls = TlsConnector::from(Arc::clone(&trust.tls));
-        Self { hosts, guard: Arc::clone(&trust.guard), tls, time }
+        Self { hosts, guard: Arc::clone(&trust.guard), tls, time, proxy: trust.proxy.clone() }
     }
 
     async fn connect(self, uri: Uri) -> Result<Wire, ConnectError> {
@@ -133,18 +157,44 @@ impl<L: Locate> Connector<L> {
             return Err(ConnectError::NotHttps);
         }
         let connecting = async {
-            let Located { name, addresses } = self.hosts.locate(&uri).await?;
-            if addresses.is_empty() {
-                return Err(ConnectError::Unknown(io::Error::other("it has no address")));
-            }
-            let allowed = allowed(&self.guard, addresses)?;
-            let stream = first_that_answers(&allowed).await?;
+            let (name, stream) = self.open(&uri).await?;
             // Requests are small and complete: waiting to fill a packet only delays them.
             let _ = stream.set_nodelay(true);
             let stream = self.tls.connect(name, stream).await.map_err(ConnectError::Tls)?;
             Ok(Wire(TokioIo::new(stream)))
         };
         tokio::time::timeout(self.time, connecting).await.map_err(|_| ConnectError::Slow)?
+    }
+
+    /// A connection that is not encrypted yet, and the name for which the certificate must be.
+    async fn open(&self, uri: &Uri) -> Result<(ServerName<'static>, TcpStream), ConnectError> {
+        if let Some(proxy) = self.proxy.as_ref().filter(|proxy| proxy.resolves()) {
+            let Named { name, hosts } = self.hosts.name(uri).await?;
+            return Ok((name, proxy.first_that_opens(&nameable(&self.guard, &hosts)?).await?));
+        }
+        let Located { name, addresses } = self.hosts.locate(uri).await?;
+        if addresses.is_empty() {
+            return Err(ConnectError::Unknown(io::Error::other("it has no address")));
+        }
+        let allowed = allowed(&self.guard, addresses)?;
+        let Some(proxy) = &self.proxy else { return Ok((name, first_that_answers(&allowed).await?)) };
+        let targets: Vec<Target> = allowed.into_iter().map(Target::Address).collect();
+        Ok((name, proxy.first_that_opens(&targets).await?))
+    }
+}
+
+/// Those hosts for which a proxy that looks names up may be asked, and is.
+fn nameable(guard: &Guard, hosts: &[(String, u16)]) -> Result<Vec<Target>, ConnectError> {
+    let targets = hosts.iter().map(|(host, port)| Target::of(host, *port));
+    let targets: Vec<Target> = targets.filter(|target| may_be_asked_for(guard, target)).take(TRIED).collect();
+    if targets.is_empty() { Err(ConnectError::Refused) } else { Ok(targets) }
+}
+
+/// Whether a connection to a place may be made or asked for.
+pub(crate) fn may_be_asked_for(guard: &Guard, target: &Target) -> bool {
+    match target {
+        Target::Address(address) => guard.allows(*address),
+        Target::Name(name, _) => guard.allows_name(name),
     }
 }
 

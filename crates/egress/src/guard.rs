@@ -82,18 +82,25 @@ impl Range {
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     allowed: Vec<Range>,
+    /// Whether everything is let through.
+    anywhere: bool,
 }
 
 impl Guard {
     /// Lets through what is public, and the ranges that the operator names.
     pub fn new(allowed: Vec<Range>) -> Self {
-        Self { allowed }
+        Self { allowed, anywhere: false }
+    }
+
+    /// Lets everything through: for places that the operator alone names.
+    pub(crate) fn anywhere() -> Self {
+        Self { allowed: Vec::new(), anywhere: true }
     }
 
     /// The same, and these too.
     #[must_use]
     pub fn and(&self, more: impl IntoIterator<Item = Range>) -> Self {
-        Self { allowed: self.allowed.iter().copied().chain(more).collect() }
+        Self { allowed: self.allowed.iter().copied().chain(more).collect(), anywhere: self.anywhere }
     }
 
     /// Whether an address may be connected to.
@@ -104,12 +111,33 @@ impl Guard {
             IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
             IpAddr::V4(_) => address,
         };
-        self.allowed.iter().any(|range| range.has(real, port) || range.has(address, port))
+        self.anywhere
+            || self.allowed.iter().any(|range| range.has(real, port) || range.has(address, port))
             || match real {
                 IpAddr::V4(v4) => is_public_v4(v4),
                 IpAddr::V6(v6) => is_public_v6(v6),
             }
     }
+
+    /// Whether a proxy may be asked for a name, which it looks up: the address that it finds is judged by nobody here. So names that lead into a
+    /// private network wherever they are asked for are left out.
+    pub fn allows_name(&self, name: &str) -> bool {
+        self.anywhere || is_public_name(name)
+    }
+}
+
+/// Names that lead into the own network, or to this machine, wherever they are looked up (RFC 6761, 6762 and 8375; ICANN reserved `internal`), and
+/// those that networks use though nobody gave them away.
+const LOCAL_NAMES: [&str; 9] =
+    ["localhost", "localdomain", "local", "internal", "home.arpa", "lan", "intranet", "corp", "private"];
+
+/// Whether a name could be one of the public internet. What some programs read as an address (`127.1`, `0x7f.0.0.1`) is none.
+fn is_public_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let Some((_, last)) = name.rsplit_once('.') else { return false };
+    let is_number = last.starts_with("0x") || last.bytes().all(|byte| byte.is_ascii_digit());
+    let is_under = |local: &str| name.strip_suffix(local).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    !is_number && !LOCAL_NAMES.iter().any(|local| is_under(local))
 }
 
 /// Blocks of IPv4 that are not the public internet (IANA's registry of special-purpose addresses, and multicast).
@@ -163,6 +191,41 @@ mod tests {
 
     fn at(address: &str) -> SocketAddr {
         SocketAddr::new(address.parse().unwrap(), 443)
+    }
+
+    #[test]
+    fn names_that_lead_into_private_networks_are_not_asked_for() {
+        let guard = Guard::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        for refused in [
+            "localhost",
+            "LOCALHOST.",
+            "a.localhost",
+            "router",
+            "printer.local",
+            "metadata.google.internal",
+            "x.home.arpa",
+            "db.lan",
+            "127.1",
+            "127.0.0.0x1",
+            "0x7f.1",
+            "2130706433",
+            "10.1",
+            "",
+            ".",
+        ] {
+            assert!(!guard.allows_name(refused), "{refused}");
+            assert!(Guard::anywhere().allows_name(refused), "{refused}");
+        }
+        for allowed in [
+            "example.org",
+            "matrix.example.org.",
+            "notlocal.example",
+            "local.example.org",
+            "mylan.example",
+            "1.example",
+        ] {
+            assert!(guard.allows_name(allowed), "{allowed}");
+        }
     }
 
     #[test]

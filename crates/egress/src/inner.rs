@@ -31,6 +31,7 @@ use crate::{
     client::{Bounds, Client, ClientError},
     connect::ConnectError,
     guard::Guard,
+    proxy::Proxy,
     trust::Trust,
 };
 
@@ -50,6 +51,8 @@ pub struct InnerPlace {
     pub url: String,
     /// Its public key as a `SubjectPublicKeyInfo`, in DER.
     pub spki: Vec<u8>,
+    /// By what it is reached, if not directly.
+    pub proxy: Option<Proxy>,
 }
 
 /// A key or an address that cannot be used between cells.
@@ -59,18 +62,36 @@ pub struct InnerError(String);
 
 /// Asks other cells.
 pub struct InnerClient {
-    cells: BTreeMap<String, (Client, Uri)>,
+    cells: BTreeMap<String, Place>,
+}
+
+/// Another cell, and the connections to it.
+#[derive(Clone)]
+struct Place {
+    client: Client,
+    uri: Uri,
+    spki: Arc<[u8]>,
 }
 
 impl InnerClient {
     /// Asks these cells in the name of this one.
     pub fn new(identity: &Identity, cells: Vec<InnerPlace>) -> Result<Self, InnerError> {
+        Self { cells: BTreeMap::new() }.with_places(identity, cells)
+    }
+
+    /// The same for other cells. Connections to those that are as they were stay.
+    pub fn with_places(&self, identity: &Identity, cells: Vec<InnerPlace>) -> Result<Self, InnerError> {
         let own = certified(identity)?;
-        let everywhere = ["0.0.0.0/0", "::/0"].iter().map(|range| range.parse()).collect::<Result<Vec<_>, _>>();
-        let guard = Arc::new(Guard::new(everywhere.map_err(|_| InnerError("no addresses are allowed".to_owned()))?));
+        // Where cells are is said by the document, which the root key has signed.
+        let guard = Arc::new(Guard::anywhere());
         let mut pools = BTreeMap::new();
-        for InnerPlace { name, url, spki } in cells {
+        for InnerPlace { name, url, spki, proxy } in cells {
             let uri: Uri = url.parse().map_err(|_| InnerError(format!("{url} is no address")))?;
+            if let Some(same) = self.cells.get(&name).filter(|place| place.uri == uri && *place.spki == *spki) {
+                pools.insert(name, same.clone());
+                continue;
+            }
+            let key: Arc<[u8]> = Arc::from(spki.as_slice());
             let verifier =
                 Arc::new(OneKey { spki, algorithms: ring::default_provider().signature_verification_algorithms });
             let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -81,10 +102,15 @@ impl InnerClient {
                 .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::clone(&own))));
             tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             let roots = Arc::new(RootCertStore::empty());
-            let trust = Trust { guard: Arc::clone(&guard), tls: Arc::new(tls), roots, own: Arc::from([]) };
-            pools.insert(name, (Client::new(&trust), uri));
+            let trust = Trust { guard: Arc::clone(&guard), tls: Arc::new(tls), roots, own: Arc::from([]), proxy };
+            pools.insert(name, Place { client: Client::new(&trust), uri, spki: key });
         }
         Ok(Self { cells: pools })
+    }
+
+    /// The key of a cell, as a `SubjectPublicKeyInfo` in DER.
+    pub fn key_of(&self, cell: &str) -> Option<&[u8]> {
+        self.cells.get(cell).map(|place| &*place.spki)
     }
 
     /// Asks a cell, and gives the whole answer. Of the request's address only path and query matter. Nothing if there is no such cell.
@@ -94,9 +120,9 @@ impl InnerClient {
         mut request: Request<Bytes>,
         bounds: Bounds,
     ) -> Option<Result<Response<Bytes>, ClientError>> {
-        let (client, place) = self.cells.get(cell)?;
+        let Place { client, uri, .. } = self.cells.get(cell)?;
         let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let mut parts = place.clone().into_parts();
+        let mut parts = uri.clone().into_parts();
         parts.path_and_query = Some(path);
         match Uri::from_parts(parts) {
             Ok(uri) => *request.uri_mut() = uri,
@@ -106,8 +132,32 @@ impl InnerClient {
     }
 }
 
-/// How this cell answers others: only the holders of these keys (each a `SubjectPublicKeyInfo` in DER) get through the handshake.
-pub fn server_config(identity: &Identity, cells: Vec<Vec<u8>>) -> Result<Arc<ServerConfig>, InnerError> {
+/// Who gets through to this cell.
+#[derive(Debug)]
+pub struct Admission {
+    config: Arc<ServerConfig>,
+    keys: Arc<[Vec<u8>]>,
+}
+
+impl Admission {
+    /// Only the holders of these keys (each a `SubjectPublicKeyInfo` in DER) get through the handshake.
+    pub fn new(identity: &Identity, cells: Vec<Vec<u8>>) -> Result<Self, InnerError> {
+        let keys: Arc<[Vec<u8>]> = Arc::from(cells);
+        Ok(Self { config: server_config(identity, Arc::clone(&keys))?, keys })
+    }
+
+    /// How connections are answered.
+    pub fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+
+    /// Whether the holder of a key gets through.
+    pub fn admits(&self, spki: &[u8]) -> bool {
+        self.keys.iter().any(|key| key == spki)
+    }
+}
+
+fn server_config(identity: &Identity, cells: Arc<[Vec<u8>]>) -> Result<Arc<ServerConfig>, InnerError> {
     let own = certified(identity)?;
     let verifier = Arc::new(SomeKeys { cells, algorithms: ring::default_provider().signature_verification_algorithms });
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -136,7 +186,7 @@ struct OneKey {
 /// The other side of a connection that was accepted is the holder of one of these keys.
 #[derive(Debug)]
 struct SomeKeys {
-    cells: Vec<Vec<u8>>,
+    cells: Arc<[Vec<u8>]>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 

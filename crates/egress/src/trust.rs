@@ -10,7 +10,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use crate::guard::Guard;
+use crate::{guard::Guard, proxy::Proxy};
 
 /// Where systems keep the certificates of those whom everybody trusts, as one file.
 const SYSTEM_ROOTS: [&str; 5] = [
@@ -46,6 +46,8 @@ pub struct Trust {
     pub(crate) roots: Arc<RootCertStore>,
     /// The certificates of `ca_files`.
     pub(crate) own: Arc<[CertificateDer<'static>]>,
+    /// By what connections are made, if not directly.
+    pub(crate) proxy: Option<Proxy>,
 }
 
 impl Trust {
@@ -77,7 +79,13 @@ impl Trust {
             .with_root_certificates(Arc::clone(&roots))
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { guard: Arc::new(settings.guard), tls: Arc::new(tls), roots, own: own.into() })
+        Ok(Self { guard: Arc::new(settings.guard), tls: Arc::new(tls), roots, own: own.into(), proxy: None })
+    }
+
+    /// The same by way of a proxy, or directly.
+    #[must_use]
+    pub fn through(&self, proxy: Option<Proxy>) -> Self {
+        Self { proxy, ..self.clone() }
     }
 
     /// The certificates that are trusted beside those of the system.

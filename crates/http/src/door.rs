@@ -108,7 +108,7 @@ fn address(extensions: &http::Extensions) -> Option<std::net::IpAddr> {
 /// Whether a token is one of this cell's, be it expired or of a locked account.
 async fn is_known(sessions: &Sessions, token: &str) -> bool {
     match sessions.authenticate_to_leave(token).await {
-        Err(Error::Matrix(error)) => error.kind != ErrorKind::UnknownToken,
+        Err(Error::Matrix(error)) => !matches!(error.kind, ErrorKind::UnknownToken | ErrorKind::ForgottenToken),
         _ => true,
     }
 }

@@ -47,7 +47,7 @@ fn matrix(error: &MatrixError) -> Response {
     if let Some(version) = &error.room_version {
         body["room_version"] = version.as_str().into();
     }
-    if matches!(error.kind, ErrorKind::SoftLogout | ErrorKind::UserLocked) {
+    if matches!(error.kind, ErrorKind::SoftLogout | ErrorKind::ForgottenToken | ErrorKind::UserLocked) {
         body["soft_logout"] = true.into();
     }
     let mut response = (status, Json(body)).into_response();

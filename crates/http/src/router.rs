@@ -16,7 +16,8 @@ use ruma::api::{IncomingRequest, path_builder::PathBuilder};
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::{
-    account, client, domicile, door, error::Failure, federation, gateway, inner, moved, probe, state::Services, status,
+    account, client, domicile, door, error::Failure, federation, fenced, gateway, inner, moved, probe, sign_in,
+    state::Services, status,
 };
 
 /// Adds the routes of one endpoint: every path that ruma knows for `T`.
@@ -92,6 +93,8 @@ fn routes(services: Services, apis: Apis, passes: bool) -> Router {
         routes = routes.layer(from_fn_with_state(services.clone(), door::stand_before));
         routes = routes.layer(from_fn_with_state(passing, moved::pass_on));
     }
+    // Nothing of a restored cell is shown before it knows what it has missed. Scripts of clients read that they are turned away.
+    routes = routes.layer(from_fn_with_state(Arc::clone(&services.fence), fenced::outer));
     routes = routes.layer(
         CorsLayer::new()
             .allow_origin(Any)
@@ -101,7 +104,8 @@ fn routes(services: Services, apis: Apis, passes: bool) -> Router {
     );
     // Pages are for the browser alone that shows them: scripts of other sites do not read them.
     if apis.client {
-        routes = routes.merge(account::routes());
+        let pages = account::routes().merge(sign_in::routes());
+        routes = routes.merge(pages.layer(from_fn_with_state(Arc::clone(&services.fence), fenced::outer)));
     }
     // Behind the layer for browsers: other servers are none.
     if apis.federation && services.inbound.is_enabled() {
@@ -109,6 +113,7 @@ fn routes(services: Services, apis: Apis, passes: bool) -> Router {
             Some(_) => gateway::routes(&services),
             None => federation::counted(&services),
         };
+        let outer = outer.layer(from_fn_with_state(Arc::clone(&services.fence), fenced::outer));
         routes = routes.merge(outer.method_not_allowed_fallback(unrecognized_method));
     }
     routes.with_state(services)
@@ -117,6 +122,8 @@ fn routes(services: Services, apis: Apis, passes: bool) -> Router {
 /// What a listener serves for the other cells of the deployment, and for nobody else.
 pub fn inner_api(services: Services) -> Router {
     let routes = federation::routes().merge(inner::routes(&services));
+    let routes = routes.layer(from_fn_with_state(services.clone(), federation::counted_inner));
+    let routes = routes.layer(from_fn_with_state(Arc::clone(&services.fence), fenced::inner));
     routes.fallback(unrecognized).method_not_allowed_fallback(unrecognized_method).with_state(services)
 }
 

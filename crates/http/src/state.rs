@@ -12,9 +12,10 @@ use domicile_app::{
     calls::Calls,
     discovery::Discovery,
     e2ee::{CrossSigning, DehydratedDevices, DeviceKeys, DeviceLists, KeyBackup, KeySignatures, OneTimeKeys, ToDevice},
+    entrance::Entrance,
     ephemeral::{PresenceNotices, Receipts, TypingNotices},
     events::send::Sender,
-    evidence::{AccessLog, Erasures, Exports, Ledger},
+    evidence::{AccessLog, Audits, Erasures, Exports, Ledger, Witness},
     federation::{
         Edus, Inbound, Notary, OwnKeys, Peers, Resident, RoomEvents, RoomStates, ServerKeys, Spaces, ThirdPartyInvites,
         Transactions,
@@ -27,6 +28,7 @@ use domicile_app::{
     probes::Probes,
     profile::Profiles,
     push::{Notifications, PushRules, Pushers},
+    restore::{Fence, Keeper, Restorer},
     rooms::{Directory, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Summaries, Upgrades},
     search::Search,
     standing::{Addresses, Jurisdictions, StatusPage},
@@ -97,10 +99,18 @@ services! {
     pub login_tokens: Arc<LoginTokens>,
     /// Moves people between cells.
     pub moves: Arc<Moves>,
+    /// Whether this cell serves anybody.
+    pub fence: Arc<Fence>,
+    /// Brings a restored cell to where the others are.
+    pub restorer: Arc<Restorer>,
+    /// What this cell keeps for others.
+    pub keeper: Arc<Keeper>,
     /// Whose requests wait or are passed on.
     pub departures: Arc<Departures>,
     /// The operator's announcements.
     pub discovery: Arc<Discovery>,
+    /// Where people come in.
+    pub entrance: Arc<Entrance>,
     /// Calls.
     pub calls: Arc<Calls>,
     /// Whether somebody interferes with the ways to this deployment.
@@ -111,6 +121,10 @@ services! {
     pub exports: Arc<Exports>,
     /// Removes people.
     pub erasures: Arc<Erasures>,
+    /// Audits.
+    pub audits: Arc<Audits>,
+    /// Other cells as witnesses, and this one as theirs.
+    pub witness: Arc<Witness>,
     /// What crossed a border.
     pub ledger: Arc<Ledger>,
     /// The status page.

@@ -8,7 +8,7 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
-use domicile_testkit::server::{Answered, TestServer, TestUser};
+use domicile_testkit::server::{Answered, PASSWORD, TestServer, TestUser};
 use image::{ImageFormat, RgbImage};
 
 async fn upload(by: &TestUser, method: Method, path: &str, content_type: &str, bytes: Vec<u8>) -> Answered {
@@ -91,4 +91,41 @@ async fn an_awaited_upload_is_waited_for() {
     upload(&alice, Method::PUT, &up, "text/plain", b"late".to_vec()).await.ok();
     assert_eq!(waiting.await.unwrap().bytes, "late");
     upload(&alice, Method::PUT, &up, "text/plain", b"again".to_vec()).await.fails(409, "M_CANNOT_OVERWRITE_MEDIA");
+}
+
+/// Files in a folder and below it.
+fn files(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
+}
+
+#[tokio::test]
+async fn the_files_of_somebody_who_wants_to_be_erased_go_with_their_account() {
+    let server = TestServer::start().await.with_user("alice").await.with_user("bob").await;
+    let (alice, bob) = (server.user("alice"), server.user("bob"));
+    let up = "/_matrix/media/v3/upload";
+    let hers = media(&upload(&alice, Method::POST, up, "image/png", picture()).await.ok());
+    let his = media(&upload(&bob, Method::POST, up, "text/plain", b"his".to_vec()).await.ok());
+    let small = format!("/_matrix/client/v1/media/thumbnail/{hers}?width=32&height=32&method=crop");
+    assert!(bob.get(&small).await.status.is_success());
+    let before = files(&server.media_folder());
+    let confirmed = serde_json::json!({ "auth": {
+        "type": "m.login.password", "identifier": { "type": "m.id.user", "user": "alice" }, "password": PASSWORD,
+    }, "erase": true });
+    alice.post("/_matrix/client/v3/account/deactivate", &confirmed).await.ok();
+    // At once nobody can read them any more, and soon there is nothing left.
+    for path in [format!("/_matrix/client/v1/media/download/{hers}"), small] {
+        bob.get(&path).await.fails(404, "M_NOT_FOUND");
+    }
+    while server.jobs.run_due().await.unwrap() > 0 {}
+    let left = files(&server.media_folder());
+    assert!(
+        before >= 3 && left == before - 2,
+        "{before} files before, {left} after: the picture and its thumbnail are gone"
+    );
+    let contents = format!("{:?}", server.contents().await);
+    let id = hers.split('/').nth(1).unwrap();
+    assert!(!contents.contains(id), "{contents}");
+    bob.get(&format!("/_matrix/client/v1/media/download/{hers}")).await.fails(404, "M_NOT_FOUND");
+    assert_eq!(&bob.get(&format!("/_matrix/client/v1/media/download/{his}")).await.bytes[..], b"his");
 }

@@ -267,6 +267,69 @@ fn bombs_are_refused() {
 }
 
 #[test]
+fn gzip_that_is_out_of_all_proportion_is_not_read_to_its_end() {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(b"Updated: 2026-11-27 21:05:00 +0000\n;example.org;;x;1;2026-11-24\n").unwrap();
+    let long = vec![b'a'; 1 << 20];
+    for _ in 0..80 {
+        packed.write_all(&long).unwrap();
+    }
+    let packed = packed.finish().unwrap();
+    assert!(packed.len() < 1 << 20, "{}", packed.len());
+    let bomb = part(Format::RuCsv, &packed);
+    assert_eq!(faults(&bomb), [(3, Fault::Bomb(250))]);
+    // What came before it is found all the same.
+    assert!(met(&bomb).contains(&("example.org", How::Name, "example.org")));
+    // A register that says the same again and again is none.
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let lines: String = (0..20_000).fold(String::new(), |mut text, number| {
+        let _ = writeln!(text, ";a{number}.example;;Роскомнадзор;12-34/{number};2026-11-24");
+        text
+    });
+    for _ in 0..80 {
+        packed.write_all(lines.as_bytes()).unwrap();
+    }
+    let long = part(Format::RuCsv, &packed.finish().unwrap());
+    assert_eq!((faults(&long), long.found.entries), (vec![], 1_600_000));
+}
+
+#[test]
+fn masks_that_match_everything_list_nothing() {
+    for mask in [
+        "*",
+        "**",
+        "*.*",
+        "*.org",
+        "*org",
+        "**.org",
+        "*.*.org",
+        "*.",
+        "0.0.0.0/0",
+        "::/0",
+        "http://*/",
+        "https://*.org/x",
+    ] {
+        for format in [Format::RuCsv, Format::List, Format::Domains] {
+            let text = match format {
+                Format::RuCsv => format!("Updated: 2026-11-27 21:05:00 +0000\n;{mask};;Суд;11;2026-11-24\n"),
+                _ => format!("# one entry\n{mask}\n"),
+            };
+            let part = part(format, text.as_bytes());
+            assert_eq!(met(&part), [], "{mask} in {}", format.name());
+            assert_eq!((faults(&part), part.found.entries), (vec![], 1), "{mask} in {}", format.name());
+            let told: Vec<u64> = part.found.broad.iter().map(|broad| broad.place.line).collect();
+            let odd: Vec<u64> = part.found.odd.iter().map(|odd| odd.place.line).collect();
+            assert_eq!([told, odd].concat(), [2], "{mask} in {}", format.name());
+        }
+    }
+    // Not everything: these are about somebody.
+    for (mask, how) in [("*example.org", How::Mask), ("*.example.org", How::Mask), ("*ample.o*", How::Mask)] {
+        let part = part(Format::List, mask.as_bytes());
+        assert!(met(&part).iter().any(|met| met.1 == how), "{mask}: {:?}", part.found);
+    }
+}
+
+#[test]
 fn gzip_is_unpacked_and_its_end_is_missed() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(&cp1251(CSV)).unwrap();

@@ -38,6 +38,11 @@ pub struct By {
 }
 
 impl By {
+    /// Whether it was said why.
+    pub fn has_reason(&self) -> bool {
+        self.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty())
+    }
+
     /// The name that was given, or that of the account on this machine.
     fn name(&self) -> String {
         let account = || {

@@ -4,7 +4,14 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use axum::Router;
-use domicile_app::{accounts::Devices, evidence::Ledger, jobs::Jobs, residency::Names, search::Search};
+use domicile_app::{
+    accounts::Devices,
+    evidence::Ledger,
+    federation::{Gate, OwnKeys},
+    jobs::Jobs,
+    residency::{Documents, Names},
+    search::Search,
+};
 use domicile_core::{
     clock::SystemClock,
     config::{Api, Config, Listener},
@@ -25,6 +32,7 @@ use domicile_http::{
 use domicile_store::Store;
 use tokio::{
     signal::unix::{SignalKind, signal},
+    sync::watch,
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -40,8 +48,8 @@ const END_TIME: Duration = Duration::from_millis(3_500);
 /// How often it is written when devices were last used.
 const USES_PAUSE: Duration = Duration::from_mins(1);
 
-/// How often the export ledger is written.
-const LEDGER_PAUSE: Duration = Duration::from_mins(1);
+/// How often the export ledger is written, if anything was counted: what a crash may lose.
+const LEDGER_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often names of accounts that were made before there was a deployment are asked for, while they cannot be taken.
 const CLAIM_PAUSE: Duration = Duration::from_secs(10);
@@ -58,6 +66,7 @@ pub struct Running {
     stopping: CancellationToken,
     tasks: JoinSet<()>,
     store: Store,
+    documents: Option<Arc<Documents>>,
 }
 
 /// Runs a server until it is told to stop.
@@ -65,10 +74,15 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
     // Before anybody can see that it runs: whoever sees it may tell it to stop.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let running = start(config).await?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut hang_up = signal(SignalKind::hangup())?;
+    // In a box: it is everything that a server is made of.
+    let running = Box::pin(start(config)).await?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => running.reload().await,
+        }
     }
     tracing::info!("stopping");
     running.stop().await;
@@ -109,7 +123,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
             (certificate, key) => Some(Certificate::load(Path::new(certificate), Path::new(key))?),
         };
         let certificate = match (inner, &wired.link) {
-            (true, Some(link)) => Some(Certificate::of_cell(link.server_config()?)),
+            (true, Some(link)) => Some(Certificate::of_cell(link.admission())),
             (true, None) => bail!("listener {}: `inner` needs [deployment]", listener.bind),
             (false, _) => certificate,
         };
@@ -140,34 +154,65 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
             tasks.spawn(certificate.watch(stopping.clone()));
         }
     }
+    tasks.spawn(Arc::clone(&wired.restorer).run(stopping.clone()));
+    tasks.spawn(Arc::clone(&wired.keeper).run(stopping.clone()));
     claim_names(&wired).await?;
     wired.jobs.begin().await?;
-    tasks.spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
-    tasks.spawn(Arc::clone(&wired.outbound).run(stopping.clone()));
+    tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.delivery).run(stopping.clone())));
+    tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.outbound).run(stopping.clone())));
     if let Some(gateway) = wired.gateway.parts() {
         tasks.spawn(Arc::clone(&gateway.spool).run(stopping.clone()));
     }
     if let Some(cells) = wired.services.users.localities().cells() {
         tasks.spawn(Arc::clone(cells.names.followers()).run(stopping.clone()));
         tasks.spawn(claim_later(Arc::clone(&cells.names), stopping.clone()));
+        tasks.spawn(Arc::clone(&cells.documents).run(stopping.clone()));
+        let keys = Arc::clone(&wired.admin.own_keys);
+        tasks.spawn(follow(cells.documents.serial(), wired.gate.clone(), keys, stopping.clone()));
     }
     tasks.spawn(Arc::clone(&wired.blocklists).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.ingest).run(stopping.clone()));
-    tasks.spawn(Arc::clone(&wired.moves).run(stopping.clone()));
+    tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.moves).run(stopping.clone())));
     tasks.spawn(Arc::clone(&wired.probes).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.services.status).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.admin.standing.alerts).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.completion).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.admin.standing.signs).run(stopping.clone()));
-    tasks.spawn(Arc::clone(&wired.admin.standing.move_notices).run(stopping.clone()));
+    tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.admin.standing.move_notices).run(stopping.clone())));
     tasks.spawn(Arc::clone(&wired.admin.standing.addresses).run(stopping.clone()));
-    tasks.spawn(tick(wired.services.clone(), Arc::clone(&wired.jobs), stopping.clone()));
+    tasks.spawn(behind(&wired, &stopping, tick(wired.services.clone(), Arc::clone(&wired.jobs), stopping.clone())));
     tasks.spawn(index_words(Arc::clone(&wired.services.search), stopping.clone()));
     tasks.spawn(note_uses(Arc::clone(&wired.services.devices), stopping.clone()));
     tasks.spawn(write_ledger(Arc::clone(&wired.ledger), stopping.clone()));
     first_start::tell(config, &wired, &listens).await?;
-    Ok(Running { listens, addresses, stopping, tasks, store })
+    let documents = wired.services.users.localities().cells().map(|cells| Arc::clone(&cells.documents));
+    Ok(Running { listens, addresses, stopping, tasks, store, documents })
+}
+
+/// What follows from a new document beside what is asked of it each time: a gateway's key that waited for it signs, and the operator is told if the
+/// key that signs is not named.
+async fn follow(mut serial: watch::Receiver<u32>, gate: Option<Gate>, keys: Arc<OwnKeys>, stopping: CancellationToken) {
+    while let Some(Ok(())) = stopping.run_until_cancelled(serial.changed()).await {
+        if let Err(error) = keys.turn().await {
+            tracing::error!(%error, "the key that the document names cannot be used yet");
+        }
+        wire::tell_unknown(gate.as_ref());
+    }
+}
+
+/// What acts on others begins only when the cell is open: a restored one does not know yet what it has missed.
+fn behind(
+    wired: &Wired,
+    stopping: &CancellationToken,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    let (fence, stopping) = (Arc::clone(wired.restorer.fence()), stopping.clone());
+    async move {
+        if fence.opened(&stopping).await {
+            task.await;
+        }
+    }
 }
 
 /// Takes the names of accounts that were made before there was a deployment. The cell that decides must have done so before anybody else can
@@ -317,7 +362,7 @@ async fn note_uses(devices: Arc<Devices>, stopping: CancellationToken) {
     }
 }
 
-/// Writes what crossed a border: once a minute, and a last time at the end.
+/// Writes what crossed a border: once a second, and a last time at the end.
 async fn write_ledger(ledger: Arc<Ledger>, stopping: CancellationToken) {
     loop {
         let ends = tokio::select! {
@@ -334,6 +379,16 @@ async fn write_ledger(ledger: Arc<Ledger>, stopping: CancellationToken) {
 }
 
 impl Running {
+    /// Reads anew what can be read anew at once: the deployment document. One that is not taken is told in the log.
+    async fn reload(&self) {
+        let Some(documents) = &self.documents else {
+            return tracing::info!("a hang-up has nothing to read anew: certificates are when they change");
+        };
+        if let Ok(taken) = documents.reload().await {
+            tracing::info!(serial = taken.serial, "the deployment document was read");
+        }
+    }
+
     /// Ends long polls, lets requests in flight finish, closes the database.
     pub async fn stop(mut self) {
         self.stopping.cancel();

@@ -14,9 +14,11 @@ mod names;
 mod parts;
 mod places;
 pub mod probe;
+pub(crate) mod proxy;
 mod push;
 mod reading;
 mod remote;
+mod restore;
 mod settings;
 pub(crate) mod standing;
 
@@ -25,10 +27,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use domicile_app::{
     account_data::{Filters, Ignored},
-    accounts::{LoginTokens, OpenIdTokens, Standings, UserDirectory, Users},
+    accounts::{OpenIdTokens, UserDirectory, Users},
     admin::Health,
     calls::Calls,
-    e2ee::{DeviceListCopies, DeviceLists, ToDevice, ToDeviceParts},
+    e2ee::{DeviceListCopies, DeviceLists},
+    entrance::Entrance,
     ephemeral::{Presence, Receipts, Typing, WaitingReceipts},
     events::{
         Events, Presenter,
@@ -44,6 +47,7 @@ use domicile_app::{
     profile::Profiles,
     push::{Gateways, Notifications, PushBell, PushClasses, Pushers},
     residency::Homes,
+    restore::Fence,
     rooms::{RoomMaker, Rooms, StateKeys, StateTrees, Upgrades},
     search::Search,
     sync::{SlidingSync, Sync, SyncParts},
@@ -63,7 +67,7 @@ use reading::Ground;
 use remote::{Known, Outside};
 
 pub use blocklists::BlocklistSettings;
-pub use federation::FederationSettings;
+pub use federation::{FederationSettings, tell_unknown};
 pub use names::own_names;
 pub use parts::{Surroundings, Wired};
 pub use places::{keystore, keystore_options, media_folder, store_options};
@@ -77,24 +81,26 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let rng = || Arc::clone(&surroundings.rng);
     let trust = Trust::new(settings.egress).context("egress.ca_files")?;
     let outbound_bell = Arc::new(OutboundBell::default());
-    let cells = deployment::open(settings.deployment, &store, &server_name, surroundings).await?;
+    let of_cells = (settings.deployment, &settings.inner_proxy);
+    let cells = deployment::open(of_cells, &store, &server_name, surroundings).await?;
     let localities = deployment::localities(cells.as_ref(), &store, &server_name, surroundings).await?;
     let localities = Arc::new(localities);
     let spans = deployment::spans(cells.as_ref(), &store, surroundings).await?;
     let departures = Arc::new(Departures::new(store.clone(), clock()));
     let (bell, known) = (&outbound_bell, (cells.as_ref(), &localities));
+    let outer_trust = trust.through(settings.federation.proxy.clone());
     let federation =
-        federation::wire(settings.federation, &trust, &store, &server_name, surroundings, bell, known).await?;
+        federation::wire(settings.federation, &outer_trust, &store, &server_name, surroundings, bell, known).await?;
     let carrier = surroundings.carrier.clone().unwrap_or_else(|| {
         Arc::new(Network::new(Arc::clone(&federation.peers), server_name.clone())) as Arc<dyn Carrier>
     });
     let client = Client::new(&trust);
     let blocklists = blocklists::wire(settings.blocklists, &store, client.clone(), surroundings);
     let probes = probe::wire(settings.probe, &trust, &client, &store, surroundings);
-    let (asking, webhooks) = ((Arc::clone(&federation.peers), client.clone()), client.clone());
+    let (asking, webhooks) = ((Arc::clone(&federation.peers), Client::new(&outer_trust)), client.clone());
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, known, surroundings).await?);
     let backups = media::backups(&store, &server_name, surroundings).await?;
-    let evidence = evidence::wire(settings.declared, &store, &localities, surroundings);
+    let evidence = evidence::wire(settings.declared, &store, &localities, cells.as_ref(), surroundings);
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
     let wakers = Arc::new(Wakers::new(clock()));
@@ -114,15 +120,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
                 departures: Arc::clone(&departures),
             },
         );
-    let to_device = Arc::new(ToDevice::new(ToDeviceParts {
-        store: store.clone(),
-        clock: clock(),
-        rng: rng(),
-        wakers: Arc::clone(&wakers),
-        users: Arc::clone(&users),
-        destinations: Arc::clone(&destinations),
-        outbound: Arc::clone(&outbound_bell),
-    }));
+    let (told, who) = ((&destinations, &outbound_bell), (&users, &wakers));
+    let to_device = encryption::to_device(&store, who, told, surroundings);
     let copies = Arc::new(DeviceListCopies::new(
         store.clone(),
         clock(),
@@ -238,14 +237,10 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         },
         surroundings,
     );
+    let fence = Fence::open(store.clone()).await.context("the fence")?;
+    let keeper = restore::keeper(&store, &users, &moves, cells.as_ref(), surroundings).await?;
     let room_reader = Arc::clone(&reading.room_reader);
-    let standings = Arc::new(Standings::new(
-        store.clone(),
-        clock(),
-        Arc::clone(&users),
-        Arc::clone(&sessions),
-        settings.administrators,
-    ));
+    let standings = accounts::standings(&store, &users, &sessions, settings.administrators, surroundings);
     let reports = Arc::new(Reports::new(store.clone(), clock(), Arc::clone(&users), Arc::clone(&room_reader)));
     let upgrades = Arc::new(Upgrades::new(Arc::clone(&sender), Arc::clone(&members), Arc::clone(&keys), successions));
     let boards = Boards { presence, presence_watchers, typing };
@@ -258,13 +253,23 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let lists =
         OfDevices { device_lists: &device_lists, copies: &copies, to_device: &to_device, departures: &departures };
     let encryption = encryption::wire(known, lists, &uia, &federation, surroundings);
+    let entrance = Arc::new(Entrance::new(settings.discovery.homeserver.clone(), users.localities_shared()));
+    let (people, shown) =
+        ((&users, &accounts, &devices, &moves), (&told.erasures, &evidence.documents, &standing.status));
+    let restorer = restore::restorer(&store, Arc::clone(&fence), people, shown, cells.as_ref(), surroundings);
     let services = Services::new(AllServices {
+        entrance: Arc::clone(&entrance),
         moves: Arc::clone(&moves),
+        fence,
+        restorer: Arc::clone(&restorer),
+        keeper: Arc::clone(&keeper),
         departures,
         probes: Arc::clone(&probes),
         access_log: Arc::clone(&evidence.access_log),
         exports: Arc::clone(&told.exports),
         erasures: Arc::clone(&told.erasures),
+        audits: Arc::clone(&evidence.audits),
+        witness: Arc::clone(&evidence.witness),
         ledger: Arc::clone(&evidence.ledger),
         inbound: federation.inbound,
         front_door: Arc::new(door),
@@ -315,15 +320,13 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         spaces: reading.spaces,
         third_party_invites: reading.third_party_invites,
         standings: Arc::clone(&standings),
-        login_tokens: Arc::new(LoginTokens::new(
-            store.clone(),
-            clock(),
-            rng(),
-            Arc::clone(&users),
-            Arc::clone(&logins),
-            Arc::clone(&rate_limits),
+        login_tokens: accounts::login_tokens(
+            &store,
+            &users,
+            (&logins, &rate_limits),
             settings.login_tokens,
-        )),
+            surroundings,
+        ),
         discovery: Arc::new(settings.discovery),
         calls: Arc::new(Calls::new(clock(), settings.turn)),
         jurisdictions: Arc::clone(&standing.jurisdictions),
@@ -348,7 +351,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         sessions,
         users: Arc::clone(&users),
         accounts: Arc::clone(&accounts),
-        devices,
+        devices: Arc::clone(&devices),
         logins,
         registration,
         registration_tokens: Arc::clone(&registration_tokens),
@@ -364,6 +367,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             homes: Arc::new(Homes::new(store.clone(), Arc::clone(&users), laws)),
             probes: Arc::clone(&probes),
             accounts,
+            entrance,
             registration_tokens,
             backups: Arc::new(backups),
             evidence: told,
@@ -376,6 +380,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             own_keys: federation.own_keys,
             blocklists: Arc::clone(&blocklists),
             moves: Arc::clone(&moves),
+            restorer: Arc::clone(&restorer),
             standing,
             clock: clock(),
             operators: operators.0,
@@ -394,7 +399,10 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         peers: federation.peers,
         gateway: federation.gateway,
         link: cells.map(|cells| cells.link),
+        gate: federation.gate,
         moves,
+        restorer,
+        keeper,
         store,
     })
 }

@@ -7,9 +7,10 @@ CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE stream_head (id BIGINT PRIMARY KEY, position BIGINT NOT NULL);
 INSERT INTO stream_head (id, position) VALUES (1, 0);
 CREATE TABLE sequences (name TEXT NOT NULL PRIMARY KEY, next BIGINT NOT NULL);
--- `seed` is gone once the key is retired: nothing is signed with it any more.
+-- `seed` is gone once the key is retired: nothing is signed with it any more. `waits` is 1 until the deployment document names the key.
 CREATE TABLE server_keys (
-    key_id TEXT NOT NULL PRIMARY KEY, public_key BLOB NOT NULL, seed BLOB, created_ts BIGINT NOT NULL, retired_ts BIGINT
+    key_id TEXT NOT NULL PRIMARY KEY, public_key BLOB NOT NULL, seed BLOB, created_ts BIGINT NOT NULL, retired_ts BIGINT,
+    waits BIGINT NOT NULL DEFAULT 0
 );
 CREATE TABLE jobs (
     job_num BIGINT PRIMARY KEY, kind TEXT NOT NULL, subject BIGINT NOT NULL, due_ts BIGINT NOT NULL, attempts BIGINT NOT NULL
@@ -85,16 +86,21 @@ CREATE TABLE probe_results (
 CREATE INDEX probe_results_by_target ON probe_results (vantage_num, host, port, started_ts);
 CREATE INDEX probe_results_by_age ON probe_results (started_ts);
 -- Evidence --------------------------------------------------------------------------------------------------------
--- The inventory of backups: what was made, and when it should be deleted.
+-- The inventory of backups: what was made, and when it should be deleted. `place` is where the operator says that it lies, `classes` are those of
+-- the data in it; it is confirmed when the operator says that it lies there, and `gone_ts` is when it was deleted by their word.
 CREATE TABLE backups (
     backup_num BIGINT PRIMARY KEY, created_ts BIGINT NOT NULL, data TEXT NOT NULL, keystore TEXT NOT NULL, byte_size BIGINT NOT NULL,
-    expires_ts BIGINT
+    expires_ts BIGINT, place TEXT NOT NULL, classes TEXT NOT NULL, confirmed_ts BIGINT, gone_ts BIGINT
 );
 
 -- Every look of an administrator at a person's data: a chain for each person, over what is sealed with their key.
 CREATE TABLE access_log (
     user_num BIGINT NOT NULL, entry BIGINT NOT NULL, ts BIGINT NOT NULL, sealed BLOB NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (user_num, entry)
 ) WITHOUT ROWID;
+-- The last report of each other cell that this one has countersigned: another one of the same number, or an earlier one, is never signed after it.
+CREATE TABLE witnessed_reports (
+    cell TEXT NOT NULL PRIMARY KEY, number BIGINT NOT NULL, hash TEXT NOT NULL, audit_key TEXT NOT NULL, at_ts BIGINT NOT NULL
+);
 -- Those who may use the console. They have no Matrix account by it. `regions` is `*` or names of regions with commas between them.
 CREATE TABLE operators (
     name TEXT NOT NULL PRIMARY KEY, password_hash TEXT NOT NULL, role TEXT NOT NULL, regions TEXT NOT NULL, created_ts BIGINT NOT NULL
@@ -438,6 +444,22 @@ CREATE TABLE gateway_spool (
 );
 CREATE INDEX gateway_spool_by_cell ON gateway_spool (cell, spool_num);
 
+-- Restoring -------------------------------------------------------------------------------------------------------
+-- What has to be done again where an older backup of this cell is restored: somebody was erased, a device is gone, a password is another one. A row
+-- waits here until other cells keep it.
+CREATE TABLE restore_words (position BIGINT PRIMARY KEY, user_num BIGINT NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE INDEX restore_words_by_user ON restore_words (user_num);
+-- Such words of other cells, which only these open. `position` is that of the last word in it, in the other cell's stream.
+CREATE TABLE deposits (
+    cell TEXT NOT NULL, position BIGINT NOT NULL, sealed BLOB NOT NULL, expires_ts BIGINT NOT NULL, PRIMARY KEY (cell, position)
+) WITHOUT ROWID;
+-- Vaults of people who have left, for a new home that loses them before it has a backup: only that cell opens them, and the files with them.
+CREATE TABLE kept_vaults (
+    move_id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL, cell TEXT NOT NULL, made_ts BIGINT NOT NULL, sealed BLOB NOT NULL
+);
+CREATE INDEX kept_vaults_by_cell ON kept_vaults (cell, move_id);
+CREATE TABLE kept_files (move_id TEXT NOT NULL, content_hash BLOB NOT NULL, PRIMARY KEY (move_id, content_hash)) WITHOUT ROWID;
+
 -- Moves -----------------------------------------------------------------------------------------------------------
 -- People who move from this cell to another: a row for each move, and one that is not over for each person at most. `progress` is what its steps
 -- have found and done, as JSON; `state` and `due_ts` are what is done with it next, and when. `told` is the state of which the person was told last.
@@ -455,6 +477,7 @@ CREATE TABLE arrivals (
     user_id TEXT NOT NULL PRIMARY KEY, move_id TEXT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, changed_ts BIGINT NOT NULL,
     digest TEXT, sealed BLOB, receipt TEXT
 );
+CREATE INDEX arrivals_by_state ON arrivals (state, changed_ts);
 -- Files of theirs that are here already, under their new key.
 CREATE TABLE arrived_media (
     user_id TEXT NOT NULL, media_id TEXT NOT NULL, content_hash BLOB NOT NULL, PRIMARY KEY (user_id, media_id)

@@ -5,7 +5,8 @@
 //! shorter time: once the last of them is gone, what was erased is gone from every older backup of the data as well.
 //!
 //! Tokens and one-time keys are in no backup: one that was used or revoked since must not come back. After a restore people sign in again,
-//! their clients make new one-time keys, and everybody looks at everybody's devices anew.
+//! their clients make new one-time keys, and everybody looks at everybody's devices anew. A restored cell is fenced (`table/fence.rs`) until it has
+//! found out what it has missed.
 
 mod age;
 mod archive;
@@ -28,6 +29,7 @@ use zeroize::Zeroizing;
 use crate::{Blobs, Keystore, KeystoreOptions, Store, StoreError, StoreOptions, migrate::MIGRATIONS, seal::Secret};
 
 pub use age::{Identity, Recipient};
+pub use forget::LEFT_OUT;
 pub use package::{Package, Packed, unpack};
 
 /// The form of the archive that this program writes, and the newest that it reads.
@@ -263,9 +265,10 @@ pub async fn restore(
     let (manifest, media_files) =
         blocking(move || archive::unpack(&data, &identity, engine, &into, &media, report.as_ref())).await?;
     let incarnation = rng::name(rng.as_ref(), 22);
+    let life = forget::NewLife { incarnation, backup_ts: manifest.created_ts, restored_ts: now_ms };
     match store {
-        StoreOptions::Sqlite { path, .. } => blocking(move || sqlite::put_in_place(&copy, &path, &incarnation)).await?,
-        StoreOptions::Postgres { url, .. } => postgres::load(&url, copy.path(), &incarnation).await?,
+        StoreOptions::Sqlite { path, .. } => blocking(move || sqlite::put_in_place(&copy, &path, &life)).await?,
+        StoreOptions::Postgres { url, .. } => postgres::load(&url, copy.path(), &life).await?,
     }
     progress(Progress::Keystore);
     let count = keys.len();

@@ -45,6 +45,11 @@ impl StoreError {
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict(_))
     }
+
+    /// Whether a person's key is not there: it was destroyed, or there never was one.
+    pub fn is_without_key(&self) -> bool {
+        matches!(self, Self::Sealed(what) if *what == crate::keystore::MISSING)
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {

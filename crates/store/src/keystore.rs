@@ -23,7 +23,7 @@ use master::{Master, MasterKeys};
 use rows::{Rows, WrappedKey};
 
 /// What a key that cannot be had is called in errors.
-const MISSING: &str = "what is sealed for this person";
+pub(crate) const MISSING: &str = "what is sealed for this person";
 /// Keys that are wrapped anew in one transaction.
 const CHUNK: usize = 500;
 
@@ -106,6 +106,19 @@ impl Keystore {
         let key = UserKey::new(&secret, Arc::clone(&self.rng));
         self.cache.insert(user_num, key.clone());
         Ok(key)
+    }
+
+    /// The secret of a person who leaves, to be sealed for their new home and for nobody else: it opens the files that are kept for that.
+    pub async fn reveal(&self, user_num: UserNum) -> Result<Zeroizing<[u8; KEY_BYTES]>, StoreError> {
+        let _held = self.changing.read().await;
+        let row = self.rows.get(user_num.0).await?.ok_or(StoreError::Sealed(MISSING))?;
+        let secret: Secret = self.master.read().unwrap(&row)?;
+        Ok(secret)
+    }
+
+    /// The key of a secret that another cell revealed.
+    pub fn revealed(&self, secret: &[u8; KEY_BYTES]) -> UserKey {
+        UserKey::new(&Zeroizing::new(*secret), Arc::clone(&self.rng))
     }
 
     /// The key for what belongs to the cell and to nobody in particular.

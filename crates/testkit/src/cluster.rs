@@ -16,10 +16,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use domicile_app::accounts::rate_limits::Rate;
+use domicile_app::{accounts::rate_limits::Rate, federation::Rotation};
 use domicile_core::{clock::MINUTE_MS, locality::CellName, region::Region, rng::OsRng};
 use domicile_http::{
     forwarded::Proxies,
@@ -31,6 +31,7 @@ use domicile_residency::deployment::{
     edit::{self, NewCell},
     sign,
 };
+use domicile_store::backup::Backup;
 use ruma::{OwnedServerName, ServerName, server_name};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
@@ -117,10 +118,7 @@ impl Cluster {
         for (name, _) in &cells {
             cluster.start(name).await;
         }
-        let signer = cluster.cells[cells[0].0].services.own_keys.outer();
-        let key = PublicKey::parse(&format!("ed25519:{}", signer.public_key())).expect("a key");
-        let named = |document: &str| edit::add_outer_key(document, signer.key_id(), &key).expect("one key more");
-        Box::pin(cluster.change(named)).await;
+        cluster.name_outer_key(cells[0].0).await;
         cluster
     }
 
@@ -175,7 +173,7 @@ impl Cluster {
 
     /// The settings of a cell, with the files that they name.
     fn settings(&self, name: &str) -> Settings {
-        let file = self.folder.path().join(format!("{name}.toml"));
+        let file = self.file(name);
         let key_file = self.folder.path().join(format!("{name}.key"));
         fs::write(&file, sign::sign(&self.document, &self.root)).expect("a file");
         write_key(&key_file, &self.keys[name]);
@@ -222,7 +220,7 @@ impl Cluster {
 
     async fn listen(&mut self, name: &str, server: &TestServer) {
         let link = server.link.as_ref().expect("a cell of a deployment");
-        let certificate = Certificate::of_cell(link.server_config().expect("a key"));
+        let certificate = Certificate::of_cell(link.admission());
         let bound = Bound::bind("127.0.0.1:0", 0, Some(certificate), Proxies::default()).await.expect("a port");
         self.borders[name].lead_to(bound.address().expect("an address"));
         let stopping = CancellationToken::new();
@@ -232,8 +230,15 @@ impl Cluster {
 
     /// Believes a cell no more. It goes on as it was, as one that was stolen would.
     pub async fn revoke(&mut self, cell: &str) {
-        let name = CellName::parse(cell).expect("a cell's name");
-        Box::pin(self.change(|document| edit::revoke_cell(document, &name, None).expect("one cell less"))).await;
+        Box::pin(self.change(|document| Self::without(document, cell))).await;
+    }
+
+    /// Takes a cell that was emptied out of the deployment; another answers for what it left.
+    pub async fn retire(&mut self, cell: &str, heir: &str) {
+        let [name, heir] = [cell, heir].map(|name| CellName::parse(name).expect("a cell's name"));
+        Box::pin(self.change(|document| edit::retire_cell(document, &name, &heir).expect("one cell less"))).await;
+        self.cells.remove(cell);
+        self.listening.remove(cell);
     }
 
     /// Changes the document, of which `change` gets the text without a signature; all cells of it start again with the new one.
@@ -252,11 +257,74 @@ impl Cluster {
         self.document = change(&self.document);
     }
 
+    /// Names a cell's key for other servers in the document; all cells start again with that.
+    pub async fn name_outer_key(&mut self, cell: &str) {
+        let signer = self.cells[cell].services.own_keys.outer();
+        let key = PublicKey::parse(&format!("ed25519:{}", signer.public_key())).expect("a key");
+        let named = |document: &str| edit::add_outer_key(document, signer.key_id(), &key).expect("one key more");
+        Box::pin(self.change(named)).await;
+    }
+
+    /// A document with a key for other servers that waited in place of the one before, which ends at `end_ms`, in milliseconds since the epoch.
+    pub fn with_outer_key(document: &str, rotation: &Rotation, end_ms: i64) -> String {
+        let key = PublicKey::parse(&format!("ed25519:{}", rotation.key)).expect("a key");
+        let next = (rotation.new.as_str(), &key);
+        edit::rotate_outer_key(document, &rotation.old, next, end_ms).expect("a new key")
+    }
+
+    /// Lets a key for other servers that waits take the place of the one before, which ends at `end_ms`; all cells start again with that.
+    pub async fn rotate_outer(&mut self, rotation: &Rotation, end_ms: i64) {
+        Box::pin(self.change(|document| Self::with_outer_key(document, rotation, end_ms))).await;
+    }
+
     /// Gives a cell another key, in a new document. Each cell works by that from when [`Self::renew`] starts it again.
     pub fn rotate(&mut self, cell: &str) {
         let (name, key) = (CellName::parse(cell).expect("a cell's name"), SecretKey::new(&OsRng));
         self.document = edit::rotate_key(&self.document, &name, &key.public()).expect("another key");
         self.keys.insert(cell.to_owned(), key);
+    }
+
+    /// Changes the document, with the next serial if `change` gives it none. Cells get it by [`Self::hand_to`].
+    pub fn next(&mut self, change: impl FnOnce(&str) -> String) {
+        let changed = change(&self.document);
+        self.document = if serial(&changed) == serial(&self.document) { Self::raised(&changed) } else { changed };
+    }
+
+    /// A document with the next serial.
+    pub fn raised(document: &str) -> String {
+        let serial = serial(document);
+        document.replacen(&format!("serial = {serial}"), &format!("serial = {}", serial + 1), 1)
+    }
+
+    /// A document without a cell, with the next serial.
+    pub fn without(document: &str, cell: &str) -> String {
+        let name = CellName::parse(cell).expect("a cell's name");
+        edit::revoke_cell(document, &name, None).expect("one cell less")
+    }
+
+    /// A text with the root key's signature.
+    pub fn sign(&self, document: &str) -> String {
+        sign::sign(document, &self.root)
+    }
+
+    /// The newest document, signed.
+    pub fn signed(&self) -> String {
+        self.sign(&self.document)
+    }
+
+    /// The file in which a cell looks for its document.
+    pub fn file(&self, cell: &str) -> PathBuf {
+        self.folder.path().join(format!("{cell}.toml"))
+    }
+
+    /// Puts the newest document into a cell's file. What the cell makes of it is its own matter.
+    pub fn hand_to(&self, cell: &str) {
+        fs::write(self.file(cell), self.signed()).expect("a file");
+    }
+
+    /// How many connections have crossed the border to a cell so far.
+    pub fn crossings(&self, cell: &str) -> usize {
+        self.borders[cell].crossings()
     }
 
     /// Starts a cell again with the newest document.
@@ -277,14 +345,18 @@ impl Cluster {
         self.cells.insert(name.to_owned(), server);
     }
 
+    /// Stops a cell, and starts it on new disks from a backup. It is fenced until its restorer has done what is to be done.
+    pub async fn restore(&mut self, name: &str, backup: &Backup) {
+        let server = self.cells.remove(name).expect("a cell");
+        drop(self.listening.remove(name));
+        let server = Box::pin(server.restored(backup)).await;
+        self.listen(name, &server).await;
+        self.cells.insert(name.to_owned(), server);
+    }
+
     /// Writes something else into the document, with the next serial; all cells start again with it.
     pub async fn rewrite(&mut self, from: &str, to: &str) {
-        let next = |document: &str| {
-            let serial = document.lines().find_map(|line| line.strip_prefix("serial = ")).expect("a serial");
-            let next: u32 = serial.parse::<u32>().expect("a number") + 1;
-            document.replacen(from, to, 1).replacen(&format!("serial = {serial}"), &format!("serial = {next}"), 1)
-        };
-        Box::pin(self.change(next)).await;
+        Box::pin(self.change(|document| Self::raised(&document.replacen(from, to, 1)))).await;
     }
 
     /// One account more in a cell.
@@ -332,6 +404,11 @@ impl Cluster {
         let url = format!("https://{}", self.borders[to].address());
         Forger::new(&self.name, key, to, &url, &self.keys[to].public())
     }
+}
+
+fn serial(document: &str) -> u32 {
+    let serial = document.lines().find_map(|line| line.strip_prefix("serial = ")).expect("a serial");
+    serial.parse().expect("a number")
 }
 
 fn write_key(path: &Path, key: &SecretKey) {

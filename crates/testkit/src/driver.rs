@@ -6,6 +6,7 @@ mod command;
 mod process;
 
 use std::path::PathBuf;
+use std::process::Command;
 
 pub use command::{Arrived, History, Message, Rooms};
 pub use process::Driver;
@@ -17,4 +18,12 @@ pub struct Program {
     pub program: PathBuf,
     /// Its first argument, if there is one: the driver's script.
     pub script: Option<PathBuf>,
+}
+
+impl Program {
+    /// A command of what to run, with its script.
+    fn complete(&self, mut command: Command) -> Command {
+        command.args(&self.script);
+        command
+    }
 }

@@ -14,6 +14,8 @@ pub mod operations;
 pub mod package;
 pub mod plays;
 pub mod postgres;
+pub mod proxy;
+pub mod punctuation;
 pub mod server;
 pub mod showcase;
 pub mod tap;

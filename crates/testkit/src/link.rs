@@ -39,7 +39,7 @@ mod middlebox;
 mod namespace;
 mod quality;
 
-pub use host::Host;
+pub use host::{Foothold, Host};
 pub use middlebox::{Middlebox, Verdict};
 pub use quality::{Counts, Quality};
 

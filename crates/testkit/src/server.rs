@@ -49,6 +49,7 @@ mod heard;
 mod outgoing;
 mod probed;
 mod relay;
+mod restored;
 mod strangers;
 mod wire;
 
@@ -57,6 +58,7 @@ pub(crate) use federating::Front;
 pub use federating::{CertificateFiles, certificate, serve};
 pub use graph::Graphs;
 pub use probed::Probed;
+pub use restored::{Backup, drawer};
 pub use wire::Settings;
 
 /// What the clock of a test server shows first: a day in 2026.
@@ -95,7 +97,8 @@ pub struct TestServer {
     users: BTreeMap<String, TestUser>,
     /// Ends what runs beside requests.
     stopping: DropGuard,
-    settings: Settings,
+    // In a box, so that what waits for a server is small.
+    settings: Box<Settings>,
     /// Where other servers reach it, if they do.
     front: Option<Front>,
     /// Removed when the server is dropped.
@@ -130,7 +133,7 @@ pub struct Answered {
 impl TestServer {
     /// A server called `localhost`, with open registration, cheap password hashes and no rate limits.
     pub async fn start() -> Self {
-        Self::with_settings(Settings::default()).await
+        Box::pin(Self::with_settings(Settings::default())).await
     }
 
     /// A server with settings of the test's own.
@@ -172,7 +175,7 @@ impl TestServer {
             telling,
             users: BTreeMap::new(),
             stopping,
-            settings,
+            settings: Box::new(settings),
             front,
             folder,
             database,
@@ -189,7 +192,7 @@ impl TestServer {
         }
         let own_clock = Arc::<ManualClock>::clone(&clock);
         let (wired, stopping, telling) =
-            wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, settings.clone()).await;
+            wire::wire(folder.path(), store, Arc::clone(&keystore), own_clock, Settings::clone(&settings)).await;
         let (services, admin, jobs, store) = (wired.services, wired.admin, wired.jobs, wired.store);
         let router = domicile_http::router::api(services.clone(), Apis::ALL);
         for user in users.values_mut() {
@@ -225,7 +228,7 @@ impl TestServer {
 
     /// The same after a restart with other settings.
     pub async fn restart_with(mut self, settings: Settings) -> Self {
-        self.settings = settings;
+        *self.settings = settings;
         self.restart().await
     }
 
@@ -270,6 +273,11 @@ impl TestServer {
             .await
             .ok();
         self.with_token(&answer)
+    }
+
+    /// Where uploaded files lie.
+    pub fn media_folder(&self) -> std::path::PathBuf {
+        self.folder.path().join("media")
     }
 
     /// The session that an answer to `/login` or `/register` opened.

@@ -51,13 +51,15 @@ pub const CELL: &str = "eu1";
 /// Cells, with their regions.
 const CELLS: [(&str, &str); 4] = [(CELL, "eu"), ("eu2", "eu"), ("ch1", "ch"), ("ru1", "ru")];
 /// People, with their cells and under whose law they live.
-const PEOPLE: [(&str, &str, &str); 7] = [
+const PEOPLE: [(&str, &str, &str); 9] = [
     (USER, CELL, "DE"),
     ("bob", CELL, "DE"),
     ("carol", CELL, "FR"),
     ("elena", CELL, "RU"),
     ("farid", CELL, ""),
     ("greta", "ch1", "CH"),
+    ("hanna", "eu2", "NL"),
+    ("ines", "ch1", "DE"),
     ("dmitri", "ru1", "RU"),
 ];
 
@@ -99,7 +101,8 @@ fn document(text: &str) -> String {
     );
     for (code, jurisdictions) in [("eu", "[\"DE\", \"FR\", \"NL\"]"), ("ch", "[\"CH\"]"), ("ru", "[\"RU\"]")] {
         let bare = format!("code = \"{code}\"\njurisdictions = []");
-        text = text.replace(&bare, &format!("code = \"{code}\"\njurisdictions = {jurisdictions}"));
+        let name = format!("provider = \"{code}.chat.example.org\"");
+        text = text.replace(&bare, &format!("code = \"{code}\"\n{name}\njurisdictions = {jurisdictions}"));
     }
     text
 }

@@ -18,6 +18,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use domicile_app::blocklists::Trouble;
 use domicile_core::{
     clock::{Clock, DAY_MS, HOUR_MS},
     config::{Blocklist, Duration},
@@ -150,6 +151,99 @@ async fn a_listing_appears_changes_and_disappears() {
     assert_eq!(server.admin.blocklists.gauges()[NAME].listed, 0);
 }
 
+/// A ZIP file of one file, packed as tightly as that can be.
+fn zipped(name: &str, content: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(content).expect("memory");
+    let packed = packed.finish().expect("memory");
+    let mut crc = flate2::Crc::new();
+    crc.update(content);
+    let number = |number: usize| u32::try_from(number).expect("a small file").to_le_bytes();
+    let (length, short) = (u16::try_from(name.len()).expect("a short name").to_le_bytes(), u16::to_le_bytes);
+    // What both headers of a file say: version 2.0, deflate, no time, checksum, sizes, the name's length and none of anything else.
+    let said = [
+        &short(20)[..],
+        &short(0),
+        &short(8),
+        &[0; 4],
+        &crc.sum().to_le_bytes(),
+        &number(packed.len()),
+        &number(content.len()),
+        &length,
+        &short(0),
+    ]
+    .concat();
+    let file = [&b"PK\x03\x04"[..], &said, name.as_bytes(), &packed].concat();
+    let directory = [&b"PK\x01\x02"[..], &short(20), &said, &[0; 14], name.as_bytes()].concat();
+    let end =
+        [&b"PK\x05\x06"[..], &[0; 4], &short(1), &short(1), &number(directory.len()), &number(file.len()), &short(0)]
+            .concat();
+    [file, directory, end].concat()
+}
+
+#[tokio::test]
+async fn bombs_are_told_with_place_and_reason_and_what_was_known_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("dump.csv");
+    let server = watching(vec![file.display().to_string()], vec![], folder.path(), ClientSettings::default()).await;
+    let write = |content: &[u8]| std::fs::write(&file, content).expect("a file");
+    write(register(&[LISTED]).as_bytes());
+    assert_eq!(look(&server).await["appeared"], 1);
+    let known = listings(&server).await;
+
+    let endless = register(&[&"a".repeat(80 << 20)]);
+    for (bomb, line, reason) in [
+        (packed_as(&endless, flate2::Compression::best()).to_vec(), 3, "unpacks to more than 250 times what it is"),
+        (zipped("dump.csv", endless.as_bytes()), 0, "this is a ZIP file; unpack it first"),
+    ] {
+        assert!(bomb.len() < 2 << 20, "{}", bomb.len());
+        write(&bomb);
+        let looked = look(&server).await;
+        let warning = &looked["warnings"][0];
+        assert_eq!((warning["kind"].as_str(), warning["line"].as_u64()), (Some("damaged"), Some(line)), "{looked}");
+        assert!(warning["reason"].as_str().is_some_and(|told| told.contains(reason)), "{looked}");
+        assert_eq!((&looked["whole"], &looked["held"], &looked["disappeared"]), (&false.into(), &1.into(), &0.into()));
+        assert_eq!(listings(&server).await, known, "what was known stays");
+        assert!(alerts(&server).await.contains(&"+damaged".to_owned()));
+        let troubles = server.admin.blocklists.troubles().await.expect("the troubles");
+        let is_told = |trouble: &Trouble| trouble.why.starts_with("dump.csv") && trouble.why.contains(reason);
+        assert!(troubles.iter().any(is_told), "{troubles:?}");
+        // The register is itself again.
+        write(register(&[LISTED, ";fourth.example;;x;4;2026-05-01"]).as_bytes());
+        assert_eq!(look(&server).await["whole"], true);
+        assert!(!alerts(&server).await.contains(&"+damaged".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_mask_that_matches_everything_is_told_and_lists_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("dump.csv");
+    let server = watching(vec![file.display().to_string()], vec![], folder.path(), ClientSettings::default()).await;
+    std::fs::write(&file, "Updated: 2026-05-28 10:00:00 +0000\n;*;;Роскомнадзор;66-77;2026-05-20\n").expect("a file");
+    let looked = look(&server).await;
+    assert_eq!(
+        (&looked["appeared"], &looked["near"], &looked["listed"], &looked["whole"]),
+        (&0.into(), &0.into(), &0.into(), &true.into())
+    );
+    let warning = &looked["warnings"][0];
+    for (key, said) in
+        [("kind", "broad"), ("matched", "*"), ("authority", "Роскомнадзор"), ("number", "66-77"), ("part", "dump.csv")]
+    {
+        assert_eq!(warning[key], said, "{looked}");
+    }
+    assert_eq!(warning["line"], 2, "{looked}");
+    assert_eq!((alerts(&server).await, listings(&server).await.len()), (vec!["+broad".to_owned()], 0));
+
+    let standing = &server.admin.standing;
+    standing.signs.look().await.expect("a look at signs");
+    assert!(standing.incidents.list().await.expect("incidents").is_empty(), "nothing has happened to anybody");
+    let told: Vec<String> = standing.alerts.list().await.expect("alerts").into_iter().map(|alert| alert.what).collect();
+    let [told] = told.as_slice() else { panic!("{told:?}") };
+    assert!(told.contains("so wide that it is about nobody (dump.csv, line 2: `*` of Роскомнадзор)"), "{told}");
+}
+
 #[tokio::test]
 async fn a_register_that_loses_half_of_itself_is_believed_only_if_somebody_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -198,8 +292,12 @@ async fn publish(State(publisher): State<Publisher>, request: Request) -> Respon
 }
 
 fn packed(text: &str) -> Bytes {
+    packed_as(text, flate2::Compression::fast())
+}
+
+fn packed_as(text: &str, compression: flate2::Compression) -> Bytes {
     use std::io::Write as _;
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), compression);
     packed.write_all(text.as_bytes()).expect("memory");
     packed.finish().expect("memory").into()
 }

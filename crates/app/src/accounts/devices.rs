@@ -17,7 +17,7 @@ use ruma::{DeviceId, OwnedDeviceId};
 use serde::{Deserialize, Serialize};
 
 use super::{Sessions, last_seen::Uses, sessions::IssuedTokens};
-use crate::{Error, Result, e2ee::DeviceLists, error::not_found};
+use crate::{Error, Result, e2ee::DeviceLists, error::not_found, restore::words};
 
 /// Letters of a device id that the server makes.
 const ID_LENGTH: usize = 10;
@@ -220,6 +220,7 @@ impl Devices {
         let mut batch = Batch::new();
         for device in &ended {
             devices::remove(&mut batch, device);
+            words::note(&mut batch, user_num, words::Kind::Device, &device.device_id);
         }
         let device_ids: Vec<&str> = ended.iter().map(|device| device.device_id.as_str()).collect();
         self.lists.changed(&mut batch, user_num, &device_ids);

@@ -13,7 +13,7 @@ use ruma::{DeviceId, OwnedUserId, UserId};
 use super::{
     Devices, NewSession, OpenedSession, Passwords, RegistrationTokens, Users, devices::Device, user_directory,
 };
-use crate::{Error, Result, error::not_found, residency::Place};
+use crate::{Error, Result, error::not_found, residency::Place, restore::words};
 
 /// Longest user id in bytes (client-server specification, *User identifiers*).
 const USER_ID_BYTES: usize = 255;
@@ -167,6 +167,7 @@ impl Accounts {
         let user = self.active(user_id).await?;
         let hash = self.passwords.hash(password).await?;
         let mut batch = Batch::new();
+        words::note(&mut batch, user.user_num, words::Kind::Password, &hash);
         table::users::set_password(&mut batch, user.user_num, Some(hash));
         self.store.write(batch).await?;
         match end {
@@ -183,7 +184,8 @@ impl Accounts {
         self.passwords.verify(password, hash).await
     }
 
-    /// Ends an account: its sessions, its password, and what it kept here. Its rooms are left by a job.
+    /// Ends an account: its sessions, its password, and what it kept here. Its rooms are left by a job, and if it is to be erased, another removes its
+    /// files, which nobody can read from now on.
     pub async fn deactivate(&self, user_id: &UserId, erase: bool) -> Result<()> {
         let user = self.active(user_id).await?;
         let now_ms = self.clock.now_ms();
@@ -191,7 +193,12 @@ impl Accounts {
         let mut batch = Batch::new();
         table::users::deactivate(&mut batch, user.user_num, now_ms, erase);
         table::users::remove_belongings(&mut batch, user.user_num);
+        words::note(&mut batch, user.user_num, words::Kind::Deactivated, "");
         table::jobs::insert(&mut batch, job_num, table::jobs::LEAVE_ALL_ROOMS, user.user_num.0, now_ms);
+        if erase {
+            let job_num: i64 = self.store.number(Sequence::Job).await?;
+            table::jobs::insert(&mut batch, job_num, table::jobs::ERASE_FILES, user.user_num.0, now_ms);
+        }
         self.store.write(batch).await?;
         // The sessions' tokens stopped working with `deactivated_ts`; what is in memory ends here.
         self.devices.remove_all_but(user.user_num, None).await?;

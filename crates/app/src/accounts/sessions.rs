@@ -13,8 +13,11 @@ use domicile_core::{
     rng::{self, Rng},
 };
 use domicile_store::{
-    Batch, Store,
-    table::tokens::{self, TokenOwner},
+    Batch, Snapshot, Store,
+    table::{
+        fence,
+        tokens::{self, TokenOwner},
+    },
 };
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
@@ -101,6 +104,15 @@ pub fn token_hash(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
 }
 
+/// A token that nobody has. After a restore it may well have been good: the client is told to sign in again and to keep its keys.
+async fn unknown(snapshot: &Snapshot, which: &str) -> Result<Error> {
+    if fence::was_restored(snapshot).await? {
+        let text = "The service was restored from a backup, in which there are no sessions: log in again, nothing of yours is lost.";
+        return Ok(ErrorKind::ForgottenToken.with(text).into());
+    }
+    Ok(ErrorKind::UnknownToken.with(format!("The {which} token is not known: log in again.")).into())
+}
+
 impl Sessions {
     /// Sessions over a store.
     pub fn new(
@@ -143,17 +155,17 @@ impl Sessions {
         let found = self
             .store
             .read(move |snapshot| async move {
-                let Some(owner) = tokens::access(&snapshot, &hash).await? else { return Ok::<_, Error>(None) };
+                let Some(owner) = tokens::access(&snapshot, &hash).await? else {
+                    return Err(unknown(&snapshot, "access").await?);
+                };
                 let supersedes = match &owner.refresh_hash {
                     Some(refresh_hash) => tokens::supersedes(&snapshot, refresh_hash, owner.device_num).await?,
                     None => false,
                 };
-                Ok(Some((owner, supersedes)))
+                Ok::<_, Error>((owner, supersedes))
             })
             .await?;
-        let Some((owner, supersedes)) = found else {
-            return Err(ErrorKind::UnknownToken.with("The access token is not known: log in again.").into());
-        };
+        let (owner, supersedes) = found;
         let refresh_hash = owner.refresh_hash.clone().filter(|_| supersedes);
         let session = Arc::new(session(owner)?);
         if let Some(refresh_hash) = refresh_hash {
@@ -189,10 +201,13 @@ impl Sessions {
             return Err(error.into());
         }
         loop {
-            let found = self.store.read(move |snapshot| async move { tokens::refresh(&snapshot, &hash).await }).await?;
-            let Some((device_num, next_hash)) = found else {
-                return Err(ErrorKind::UnknownToken.with("The refresh token is not known: log in again.").into());
-            };
+            let found = self.store.read(move |snapshot| async move {
+                match tokens::refresh(&snapshot, &hash).await? {
+                    Some(found) => Ok::<_, Error>(found),
+                    None => Err(unknown(&snapshot, "refresh").await?),
+                }
+            });
+            let (device_num, next_hash) = found.await?;
             let mut batch = Batch::new();
             if let Some(unused) = next_hash {
                 // The client never got the answer of an earlier exchange.

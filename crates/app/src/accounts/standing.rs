@@ -13,6 +13,7 @@ use super::{Session, Sessions, Users};
 use crate::{
     Error, Result,
     error::{forbidden, not_found},
+    restore::words,
 };
 
 /// What an account may do.
@@ -84,13 +85,21 @@ impl Standings {
     /// Locks an account or unlocks it. Its sessions stay, and are good again when it is unlocked.
     pub async fn set_locked(&self, user_id: &UserId, locked: bool) -> Result<()> {
         let since = locked.then(|| self.clock.now_ms());
-        self.set(user_id, |batch, user_num| rows::set_locked(batch, user_num, since)).await
+        self.set(user_id, |batch, user_num| {
+            rows::set_locked(batch, user_num, since);
+            words::note(batch, user_num, words::Kind::Locked, &words::since(since));
+        })
+        .await
     }
 
     /// Suspends an account or ends its suspension.
     pub async fn set_suspended(&self, user_id: &UserId, suspended: bool) -> Result<()> {
         let since = suspended.then(|| self.clock.now_ms());
-        self.set(user_id, |batch, user_num| rows::set_suspended(batch, user_num, since)).await
+        self.set(user_id, |batch, user_num| {
+            rows::set_suspended(batch, user_num, since);
+            words::note(batch, user_num, words::Kind::Suspended, &words::since(since));
+        })
+        .await
     }
 
     async fn set(&self, user_id: &UserId, change: impl FnOnce(&mut Batch, UserNum)) -> Result<()> {

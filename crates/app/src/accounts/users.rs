@@ -125,6 +125,23 @@ impl Users {
         }
     }
 
+    /// The number of somebody who is at home here by the directory and of whom this cell may have lost all: they get one when there is none yet.
+    pub async fn num_of_returning(&self, user_id: &UserId) -> Result<UserNum> {
+        loop {
+            if let Some(user_num) = self.num(user_id).await? {
+                return Ok(user_num);
+            }
+            let user_num = self.store.number(Sequence::User).await?;
+            let mut batch = Batch::new();
+            users::insert(&mut batch, &self.stranger(user_num, user_id));
+            match self.store.write(batch).await {
+                Ok(_) => self.remember(user_id, user_num),
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// The number of a user; somebody else's server's user gets one when there is none yet. A local user who does not exist has none.
     pub async fn num_or_new(&self, user_id: &UserId) -> Result<Option<UserNum>> {
         loop {

@@ -5,7 +5,7 @@ mod health;
 mod operator_sessions;
 pub mod operators;
 
-pub use backups::{BackupParts, Backups};
+pub use backups::{BackupParts, Backups, Listed as ListedBackup, Wanted as WantedBackup};
 pub use health::Health;
 pub use operator_sessions::{OperatorSession, OperatorSessions};
 pub use operators::Operators;

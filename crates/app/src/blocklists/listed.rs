@@ -81,7 +81,7 @@ impl Blocklists {
     }
 }
 
-/// The part, the line and the reason of a warning, as far as it has them.
+/// The part, the line and the reason of a warning, as far as it has them; of an entry that is too wide, itself and who decided.
 fn why(detail: &Value) -> String {
     let mut why = Vec::new();
     if let Some(part) = detail["part"].as_str() {
@@ -91,11 +91,15 @@ fn why(detail: &Value) -> String {
         why.push(format!("line {line}"));
     }
     let mut why = why.join(", ");
-    if let Some(reason) = detail["reason"].as_str() {
+    let reason = detail["reason"].as_str().map(str::to_owned).or_else(|| {
+        let (wide, by) = (detail["matched"].as_str()?, detail["authority"].as_str().unwrap_or_default());
+        Some(if by.is_empty() { format!("`{wide}`") } else { format!("`{wide}` of {by}") })
+    });
+    if let Some(reason) = reason {
         if !why.is_empty() {
             why.push_str(": ");
         }
-        why.push_str(reason);
+        why.push_str(&reason);
     }
     why
 }
@@ -111,5 +115,7 @@ mod tests {
         assert_eq!(why(&json!({ "part": "dump.csv", "line": 7, "reason": "a quote" })), "dump.csv, line 7: a quote");
         assert_eq!(why(&json!({ "part": "dump.csv", "reason": "no answer" })), "dump.csv: no answer");
         assert_eq!(why(&json!({ "updated_ms": 1 })), "");
+        let broad = json!({ "part": "dump.csv", "line": 3, "matched": "*", "authority": "Суд" });
+        assert_eq!(why(&broad), "dump.csv, line 3: `*` of Суд");
     }
 }

@@ -88,6 +88,47 @@ impl Documents {
         Ok((path, file))
     }
 
+    /// Signs what is said without adding it to the chain: for somebody else, who keeps it.
+    pub fn sign(&self, kind: &str, body: &Value) -> Result<Value> {
+        self.make_folder()?;
+        let key = AuditKey::open(&self.key, &*self.rng)?;
+        let mut document =
+            json!({ "kind": kind, "server_name": self.server_name, "made_ts": self.clock.now_ms(), "body": body });
+        let signature = json!({ "key": key.public(), "signature": key.sign(signed_bytes(&document)?.as_bytes()) });
+        document["signature"] = signature;
+        Ok(document)
+    }
+
+    /// Writes what belongs to a document beside it, under a name that begins with letters.
+    pub fn keep(&self, name: &str, content: &Value) -> Result<PathBuf> {
+        self.make_folder()?;
+        let file = self.folder.join(name);
+        let text = canonical(content)?;
+        match write_new(&file, text.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed("write", &file, &error)),
+            _ => Ok(file),
+        }
+    }
+
+    /// What was kept under names that begin and end in a way.
+    pub fn kept(&self, begins: &str, ends: &str) -> Result<Vec<Value>> {
+        let entries = match std::fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed("read the folder", &self.folder, &error)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|error| failed("read the folder", &self.folder, &error))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with(begins) && name.ends_with(ends) {
+                found.push((name.to_owned(), parse(&read(&path)?)?));
+            }
+        }
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        Ok(found.into_iter().map(|(_, document)| document).collect())
+    }
+
     /// Signs what is said and adds it. When this returns, it is on disk.
     pub async fn add(&self, kind: &str, body: Value) -> Result<Signed> {
         let _one = self.adding.lock().await;

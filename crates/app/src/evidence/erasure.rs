@@ -20,18 +20,23 @@ use super::{
     AccessLog, Documents, Signed,
     access_log::{Look, Operator, What, nobody},
 };
-use crate::{Error, Result, accounts::Accounts, jobs::Jobs, media::removal};
+use crate::{Error, Result, accounts::Accounts, jobs::Jobs, media::removal, restore::words};
 
 /// The kind of document that an erasure leaves.
 pub const KIND: &str = "erasure";
 
 /// Rows that belong to the person and stay, with why and until when.
-const KEPT: [(&str, &str, &str); 5] = [
+const KEPT: [(&str, &str, &str); 6] = [
     ("users", "the Matrix id must not be given to anybody else", "as long as the deployment has its name"),
     (
         "access_log",
         "others must not be able to hide that they looked; what it says is unreadable",
         "as long as the cell",
+    ),
+    (
+        "restore_words",
+        "an older backup that is restored brings the person back, and they are erased again: that they are, and nothing else",
+        "other cells keep it, sealed for this one, for 400 days; where there are none, a few seconds",
     ),
     ("device_changes", "others are told that the devices are gone", "30 days"),
     ("device_list_changes", "others are told that the devices are gone", "as long as somebody shares a room's history"),
@@ -191,6 +196,7 @@ impl Erasures {
             }
         }
         users::set_erased(&mut batch, user_num);
+        words::note(&mut batch, user_num, words::Kind::Erased, "");
         self.parts.store.write(batch).await?;
         Ok(())
     }

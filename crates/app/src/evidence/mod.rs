@@ -5,6 +5,7 @@
 
 pub mod access_log;
 pub mod audit;
+pub mod deployment;
 pub mod documents;
 pub mod erasure;
 pub mod export;
@@ -13,6 +14,7 @@ pub mod ledger;
 mod marks;
 pub mod program;
 pub mod verify;
+pub mod witness;
 
 pub use access_log::AccessLog;
 pub use audit::{Audits, AuditsParts};
@@ -22,6 +24,7 @@ pub use export::{Exports, ExportsParts};
 pub use key::AuditKey;
 pub use ledger::Ledger;
 pub use program::Declared;
+pub use witness::{Witness, WitnessParts};
 
 use serde::Serialize;
 

@@ -1,15 +1,19 @@
 //! Checking a report: its signature, the chain, the numbers measured anew, rows drawn at random, and a canary.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use domicile_core::error::ErrorKind;
+use domicile_residency::directory::{History, Ticket};
 use domicile_store::{
     catalogue::{self, Abroad},
     walk::{self, Subject},
 };
+use ruma::OwnedUserId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Audits,
+    Audits, Witness,
     audit::{Canary, KIND},
     documents::{self, Chain},
 };
@@ -51,6 +55,10 @@ pub struct Verdict {
     pub drawn: u32,
     /// The canary.
     pub canary: Option<Canary>,
+    /// Other cells that have countersigned the report.
+    pub countersigned: Vec<Value>,
+    /// People whose homes were looked up in the directory.
+    pub looked_up: u32,
 }
 
 /// A table whose number of rows is another one than a report says. That is no mistake: people write.
@@ -77,7 +85,7 @@ pub fn check_signature(report: &Value, key: Option<&str>) -> Result<String> {
 
 impl Audits {
     /// Checks a report against what is here now.
-    pub async fn verify(&self, wanted: Wanted, users: &Users) -> Result<Verdict> {
+    pub async fn verify(&self, wanted: Wanted, users: &Users, witness: &Witness) -> Result<Verdict> {
         let own = self.documents().public_key()?;
         let key = check_signature(&wanted.report, Some(wanted.key.as_deref().unwrap_or(&own)))?;
         if wanted.report["kind"].as_str() != Some(KIND) {
@@ -110,12 +118,44 @@ impl Audits {
             }
         }
         let counts: Vec<(String, i64)> = measured.tables.into_iter().map(|table| (table.table, table.rows)).collect();
-        let drawn = self.draw(&counts, wanted.sample.min(MOST_DRAWN), users, &mut wrong).await?;
+        let (drawn, owners) = self.draw(&counts, wanted.sample.min(MOST_DRAWN), users, &mut wrong).await?;
+        let looked_up = self.look_up_homes(owners, &mut wrong).await?;
+        let countersigned = witness.check(&wanted.report, &mut wrong).await?;
         let canary = if wanted.canary { Some(self.canary().await?) } else { None };
         if canary.as_ref().is_some_and(|canary| !canary.found || !canary.removed) {
             wrong.push("a canary was planted, and was not found or not removed".to_owned());
         }
-        Ok(Verdict { passed: wrong.is_empty(), wrong, key, documents, changed, drawn, canary })
+        let passed = wrong.is_empty();
+        Ok(Verdict { passed, wrong, key, documents, changed, drawn, canary, countersigned, looked_up })
+    }
+
+    /// Asks the directory, which is another cell's in most, whether the owners of rows that were drawn are at home here: this cell's own tickets are not
+    /// believed. Gives of how many it said so.
+    async fn look_up_homes(&self, owners: BTreeSet<OwnedUserId>, wrong: &mut Vec<String>) -> Result<u32> {
+        let Some(cells) = self.parts.localities.cells() else { return Ok(0) };
+        let asked: Vec<OwnedUserId> = owners.into_iter().collect();
+        let tickets = match cells.names.of_own(&asked).await {
+            Ok(tickets) => tickets,
+            Err(error) => {
+                wrong.push(format!("the directory could not be asked for the homes of those who were drawn: {error}"));
+                return Ok(0);
+            }
+        };
+        let mut by_user: BTreeMap<OwnedUserId, Vec<Ticket>> = BTreeMap::new();
+        for ticket in tickets {
+            by_user.entry(ticket.user_id.clone()).or_default().push(ticket);
+        }
+        let mut looked_up = 0;
+        for user_id in asked {
+            let own = by_user.remove(&user_id).unwrap_or_default();
+            let history = History::check(own, cells.own.document(), cells.own.root()).ok().flatten();
+            if history.and_then(|history| history.home()).as_ref() == Some(cells.own.name()) {
+                looked_up += 1;
+            } else {
+                wrong.push(format!("{user_id} is not at home here by the directory"));
+            }
+        }
+        Ok(looked_up)
     }
 
     /// Whether the report is the one that stands in the chain.
@@ -131,7 +171,14 @@ impl Audits {
     }
 
     /// Draws rows of people at random and looks up, one by one and not by the walk, where their home is. Each table has its turn.
-    async fn draw(&self, counts: &[(String, i64)], sample: u32, users: &Users, wrong: &mut Vec<String>) -> Result<u32> {
+    /// Gives how many were drawn, and whose they are.
+    async fn draw(
+        &self,
+        counts: &[(String, i64)],
+        sample: u32,
+        users: &Users,
+        wrong: &mut Vec<String>,
+    ) -> Result<(u32, BTreeSet<OwnedUserId>)> {
         let people: Vec<_> = counts
             .iter()
             .filter(|(_, rows)| *rows > 0)
@@ -141,7 +188,7 @@ impl Audits {
                     && catalogue::abroad(table.name) == Abroad::Never
             })
             .collect();
-        let mut drawn = 0;
+        let (mut drawn, mut owners) = (0, BTreeSet::new());
         for at in 0..sample {
             let Some((table, rows)) = people.get(usize::try_from(at).unwrap_or_default() % people.len().max(1)) else {
                 break;
@@ -153,11 +200,12 @@ impl Audits {
             drawn += 1;
             if let Subject::User(number) = subject {
                 let home = users.id(domicile_core::ids::UserNum(number)).await;
-                if !home.is_ok_and(|user_id| users.is_local(&user_id)) {
-                    wrong.push(format!("{}: {} is not of somebody whose home is here", table.name, named.key));
+                match home {
+                    Ok(user_id) if users.is_local(&user_id) => drop(owners.insert(user_id)),
+                    _ => wrong.push(format!("{}: {} is not of somebody whose home is here", table.name, named.key)),
                 }
             }
         }
-        Ok(drawn)
+        Ok((drawn, owners))
     }
 }

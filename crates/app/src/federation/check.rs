@@ -200,19 +200,23 @@ fn place(report: &mut Report, found: &Examination) {
             Way::Address => format!("{} is an address: {targets}", found.name),
             Way::Port => format!("{} has a port: {targets}", found.name),
             Way::Service(service) => format!("{} has an SRV record of {service}: {targets}", found.name),
+            Way::Usual if found.addresses.is_none() => {
+                format!("{} names no port, and SRV records are not asked for, so it is {targets}", found.name)
+            }
             Way::Usual => format!("{} has no SRV record, so it is {targets}", found.name),
         },
     );
     match &found.addresses {
-        Ok(addresses) if addresses.is_empty() => {
+        None => report.add("addresses", Outcome::Note, "the proxy looks names up".to_owned(), None),
+        Some(Ok(addresses)) if addresses.is_empty() => {
             let advice = "Give the name an A or AAAA record, or let /.well-known/matrix/server lead to one that has.";
             report.bad("addresses", "the name has no address".to_owned(), advice);
         }
-        Ok(addresses) => {
+        Some(Ok(addresses)) => {
             let told: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             report.good("addresses", told.join(", "));
         }
-        Err(error) => {
+        Some(Err(error)) => {
             let advice = "Can this machine reach its name servers? See /etc/resolv.conf.";
             report.bad("addresses", format!("the name could not be looked up: {error}"), advice);
         }
@@ -232,7 +236,8 @@ fn connections(report: &mut Report, found: &Examination, now_ms: i64) {
         let version = if secured.http2 { "HTTP/2" } else { "HTTP/1.1" };
         let left = secured.certificate_ends_ms.map(|ends| ends.saturating_sub(now_ms) / DAY_MS);
         let life = left.map_or_else(String::new, |days| format!(", its certificate is good for {days} more days"));
-        let text = format!("{address}: {version}{life}");
+        let way = if found.by_proxy { " by the proxy" } else { "" };
+        let text = format!("{address}{way}: {version}{life}");
         if left.is_some_and(|days| days < 7) {
             report.add(STEP, Outcome::Note, text, Some("The certificate ends soon: is it renewed by itself?"));
         } else {
@@ -267,6 +272,9 @@ fn advice(error: &ConnectError) -> &'static str {
         ConnectError::Tls(_) => {
             "The certificate must be for the name that is told above, not have ended, and be sent with its intermediate certificates. Of an \
              authority of your own, name the file in `ca_files` of [egress]."
+        }
+        ConnectError::Proxy(_) => {
+            "See `proxy` and what belongs to it in [federation]: `domicile config show` tells what is in force."
         }
         _ => "The name cannot be used.",
     }

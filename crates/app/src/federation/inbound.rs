@@ -156,9 +156,9 @@ impl Inbound {
     }
 
     /// Whose a request is that came over the link between cells, before its body is read. `cell_key` is the key of its connection.
-    pub fn open_inner(&self, header: &str, cell_key: &[u8]) -> Result<Header, MatrixError> {
+    pub fn open_inner(&self, header: &str, cell_key: &[u8], path: &str) -> Result<Header, MatrixError> {
         let none = || unauthorized("This server is no cell of a deployment.".to_owned());
-        self.link.as_ref().ok_or_else(none)?.open(header, cell_key)
+        self.link.as_ref().ok_or_else(none)?.open(header, cell_key, path)
     }
 
     /// Checks the signature of such a request. Gives the name that stands for the cell.

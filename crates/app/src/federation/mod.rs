@@ -39,9 +39,9 @@ pub use inbound::{
 pub use kept::Kept;
 pub use one_at_a_time::OneAtATime;
 pub use outbound::Outbound;
-pub use own_keys::{OuterSide, OwnKeys};
+pub use own_keys::{OuterSide, OwnKeys, Rotation};
 pub use peers::{Bounds, PeerError, Peers, Ways};
-pub use policy::Policy;
+pub use policy::{Gate, Policy};
 pub use profiles::RemoteProfiles;
 pub use readers::{Readers, ServerReader};
 pub use remote_rooms::{RemoteRooms, RemoteRoomsParts};

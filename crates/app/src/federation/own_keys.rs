@@ -18,7 +18,7 @@ use ruma::{
 };
 use serde_json::json;
 
-use crate::{Error, Result};
+use crate::{Error, Result, residency::OwnCell};
 
 /// Retired keys that are told: the latest.
 const RETIRED: usize = 50;
@@ -47,20 +47,24 @@ struct State {
 pub struct OuterSide {
     /// What signs events in place of these keys: they are for other servers.
     pub signer: Arc<ServerSigner>,
-    /// The keys of all gateways, by the deployment document.
-    pub keys: BTreeMap<String, OuterKey>,
+    /// The cell, whose document has the keys of all gateways.
+    pub own: Arc<OwnCell>,
 }
 
 /// How long a deployment's list of keys is good at most, in milliseconds: a gateway that was stolen is to be forgotten on the same day.
 const DEPLOYMENT_MS: i64 = 6 * HOUR_MS;
 
-/// A change of keys that was made.
-#[derive(Clone, Debug)]
+/// A change of keys that was made, or that waits for the deployment document.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotation {
     /// The id of the key that was in use.
     pub old: String,
-    /// The id of the key that is.
+    /// The id of the key that is, or will be.
     pub new: String,
+    /// Its public half, in Base64.
+    pub key: String,
+    /// Whether it waits: in a deployment a key signs from when the document names it.
+    pub waits: bool,
 }
 
 impl OwnKeys {
@@ -77,9 +81,13 @@ impl OwnKeys {
             state
         } else {
             let mut batch = Batch::new();
-            add(&mut batch, &server_name, &*rng, clock.now_ms())?;
+            add(&mut batch, &server_name, &*rng, false, clock.now_ms())?;
             store.write(batch).await?;
             read(&store, &server_name).await?.ok_or_else(|| Error::internal("the new signing key is not there"))?
+        };
+        let state = match &cell {
+            Some(cell) => take_up(&store, &server_name, state, &cell.own.document().outer_keys, clock.now_ms()).await?,
+            None => state,
         };
         // A list that is good for less than an hour would be asked for again and again (specification, GET /_matrix/key/v2/server).
         let longest_ms = if cell.is_some() { DEPLOYMENT_MS } else { i64::MAX };
@@ -106,10 +114,7 @@ impl OwnKeys {
     /// Whether this server speaks for itself to others: it has one cell, or the deployment document names its key.
     pub fn is_known(&self) -> bool {
         let Some(cell) = &self.cell else { return true };
-        let signer = self.outer();
-        cell.keys.get(signer.key_id()).is_some_and(|outer| {
-            outer.expired_ts.is_none() && BASE64_STANDARD_NO_PAD.encode(outer.key.as_bytes()) == signer.public_key()
-        })
+        names(&cell.own.document().outer_keys, &self.outer(), self.clock.now_ms())
     }
 
     /// The list of keys, signed.
@@ -118,7 +123,7 @@ impl OwnKeys {
         let mut keys = serde_json::Map::new();
         let mut retired = state.retired.clone();
         // Those of other gateways are the deployment's as well: it has one list, whoever is asked for it.
-        for (id, outer) in self.cell.iter().flat_map(|cell| &cell.keys) {
+        for (id, outer) in self.cell.iter().flat_map(|cell| &cell.own.document().outer_keys) {
             let key = BASE64_STANDARD_NO_PAD.encode(outer.key.as_bytes());
             match outer.expired_ts {
                 None => keys.insert(id.clone(), json!({ "key": key })),
@@ -144,37 +149,110 @@ impl OwnKeys {
         signatures::sign_json(self.server_name.as_str(), signer.key_pair(), object).map_err(Error::internal)
     }
 
-    /// Makes a new key and signs with it from now on. The old one is told as a key that was.
+    /// Makes a new key and signs with it from now on. The old one is told as a key that was. In a deployment, whose keys stand in its document, the
+    /// new one waits until the document names it; until then the same one is told whenever somebody asks.
     pub async fn rotate(&self) -> Result<Rotation> {
-        if self.cell.is_some() {
-            let text = "The keys of a deployment stand in its document: other cells would not believe a new one that is not there.";
-            return Err(ErrorKind::BadRequest.with(text).into());
-        }
         let _one = self.rotating.lock().await;
         let old = self.outer();
+        if self.cell.is_some() {
+            return self.prepare(&old).await;
+        }
         let now_ms = self.clock.now_ms();
         let mut batch = Batch::new();
         server_keys::retire(&mut batch, version(old.key_id()), now_ms);
-        add(&mut batch, &self.server_name, &*self.rng, now_ms)?;
+        add(&mut batch, &self.server_name, &*self.rng, false, now_ms)?;
         self.store.write(batch).await?;
         let state = read(&self.store, &self.server_name).await?;
         let state = state.ok_or_else(|| Error::internal("the new signing key is not there"))?;
-        let new = state.signer.key_id().to_owned();
+        let rotation = rotation(&old, &state.signer, false);
         self.state.store(Arc::new(state));
-        Ok(Rotation { old: old.key_id().to_owned(), new })
+        Ok(rotation)
     }
+
+    /// Signs with the key that waits, if the deployment document names it by now. True if it does since this call.
+    pub async fn turn(&self) -> Result<bool> {
+        let Some(cell) = &self.cell else { return Ok(false) };
+        let _one = self.rotating.lock().await;
+        let before = read(&self.store, &self.server_name).await?;
+        let before = before.ok_or_else(|| Error::internal("the signing key is not there"))?;
+        let old = before.signer.key_id().to_owned();
+        let keys = &cell.own.document().outer_keys;
+        let state = take_up(&self.store, &self.server_name, before, keys, self.clock.now_ms()).await?;
+        let has_changed = state.signer.key_id() != old;
+        self.state.store(Arc::new(state));
+        Ok(has_changed)
+    }
+
+    /// The key that waits for the document; one is made if there is none.
+    async fn prepare(&self, old: &ServerSigner) -> Result<Rotation> {
+        if !self.is_known() {
+            let text = format!(
+                "The deployment document does not name {}, this cell's key for other servers, so nobody knows it, and there is nothing to change.",
+                old.key_id()
+            );
+            return Err(ErrorKind::BadRequest.with(text).into());
+        }
+        if let Some(signer) = waiting(&self.store, &self.server_name).await? {
+            return Ok(rotation(old, &signer, true));
+        }
+        let mut batch = Batch::new();
+        let signer = add(&mut batch, &self.server_name, &*self.rng, true, self.clock.now_ms())?;
+        self.store.write(batch).await?;
+        Ok(rotation(old, &signer, true))
+    }
+}
+
+fn rotation(old: &ServerSigner, new: &ServerSigner, waits: bool) -> Rotation {
+    Rotation { old: old.key_id().to_owned(), new: new.key_id().to_owned(), key: new.public_key(), waits }
+}
+
+/// Whether a deployment document names a key as one that signs: one that is to end does until then.
+fn names(keys: &BTreeMap<String, OuterKey>, signer: &ServerSigner, now_ms: i64) -> bool {
+    keys.get(signer.key_id()).is_some_and(|outer| {
+        outer.expired_ts.is_none_or(|end_ms| end_ms > now_ms)
+            && BASE64_STANDARD_NO_PAD.encode(outer.key.as_bytes()) == signer.public_key()
+    })
+}
+
+/// Signs with the key that waits, if the document names it by now. The one before signs nothing any more.
+async fn take_up(
+    store: &Store,
+    server_name: &ServerName,
+    before: State,
+    keys: &BTreeMap<String, OuterKey>,
+    now_ms: i64,
+) -> Result<State> {
+    let Some(next) = waiting(store, server_name).await?.filter(|next| names(keys, next, now_ms)) else {
+        return Ok(before);
+    };
+    let mut batch = Batch::new();
+    server_keys::retire(&mut batch, version(before.signer.key_id()), now_ms);
+    server_keys::begin(&mut batch, version(next.key_id()));
+    store.write(batch).await?;
+    tracing::info!(old = before.signer.key_id(), new = next.key_id(), "the key for other servers has changed");
+    read(store, server_name).await?.ok_or_else(|| Error::internal("the new signing key is not there"))
 }
 
 fn version(key_id: &str) -> &str {
     key_id.strip_prefix("ed25519:").unwrap_or(key_id)
 }
 
-fn add(batch: &mut Batch, server_name: &ServerName, rng: &dyn Rng, now_ms: i64) -> Result<()> {
+fn add(batch: &mut Batch, server_name: &ServerName, rng: &dyn Rng, waits: bool, now_ms: i64) -> Result<ServerSigner> {
     let seed: [u8; 32] = rng::bytes(rng);
     let key_id = format!("a{}", rng::name(rng, 5));
     let signer = ServerSigner::from_seed(server_name.to_owned(), &seed, &key_id).map_err(Error::internal)?;
-    server_keys::insert(batch, &key_id, seed, signer.key_pair().public_key(), now_ms);
-    Ok(())
+    server_keys::insert(batch, (&key_id, seed, signer.key_pair().public_key()), waits, now_ms);
+    Ok(signer)
+}
+
+async fn waiting(store: &Store, server_name: &ServerName) -> Result<Option<ServerSigner>> {
+    let found = store.read(|snapshot| async move { Ok::<_, Error>(server_keys::waiting(&snapshot).await?) }).await?;
+    found.map(|(key_id, seed)| signer(server_name, &key_id, &seed)).transpose()
+}
+
+fn signer(server_name: &ServerName, key_id: &str, seed: &[u8]) -> Result<ServerSigner> {
+    let seed: [u8; 32] = seed.try_into().map_err(|_| Error::internal("the stored signing key is damaged"))?;
+    ServerSigner::from_seed(server_name.to_owned(), &seed, key_id).map_err(Error::internal)
 }
 
 async fn read(store: &Store, server_name: &ServerName) -> Result<Option<State>> {
@@ -183,8 +261,7 @@ async fn read(store: &Store, server_name: &ServerName) -> Result<Option<State>> 
     });
     let (current, retired) = found.await?;
     let Some((key_id, seed)) = current else { return Ok(None) };
-    let seed: [u8; 32] = seed.as_ref().try_into().map_err(|_| Error::internal("the stored signing key is damaged"))?;
-    let signer = ServerSigner::from_seed(server_name.to_owned(), &seed, &key_id).map_err(Error::internal)?;
+    let signer = signer(server_name, &key_id, &seed)?;
     let retired = retired.into_iter().take(RETIRED).map(|key| {
         let told = json!({ "key": BASE64_STANDARD_NO_PAD.encode(&key.public_key), "expired_ts": key.retired_ts });
         (format!("ed25519:{}", key.key_id), told)

@@ -1,10 +1,15 @@
 //! Which servers the operator lets us talk to.
 
+use std::{fmt, sync::Arc};
+
 use domicile_core::{
     error::{ErrorKind, MatrixError},
     glob,
 };
 use ruma::ServerName;
+
+use super::OwnKeys;
+use crate::residency::OwnCell;
 
 /// The operator's lists.
 #[derive(Clone, Debug)]
@@ -12,31 +17,60 @@ pub struct Policy {
     enabled: bool,
     allow: Vec<String>,
     deny: Vec<String>,
+    cell: Option<Gate>,
+}
+
+/// What a deployment's document says of other servers, to one of its cells.
+#[derive(Clone)]
+pub struct Gate {
+    /// The cell.
+    pub own: Arc<OwnCell>,
+    /// Its keys.
+    pub own_keys: Arc<OwnKeys>,
+}
+
+impl Gate {
+    /// Whether this cell is a gateway whose key for other servers is not in the document.
+    pub fn is_unknown(&self) -> bool {
+        self.own.document().is_gateway(self.own.name()) && !self.own_keys.is_known()
+    }
+
+    /// Whether a gateway carries what this cell's people share with other servers, and is known if it is this one.
+    fn is_open(&self) -> bool {
+        let document = self.own.document();
+        !self.is_unknown() && document.cells.keys().any(|cell| document.carries(cell, self.own.region()))
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("own", self.own.name()).finish_non_exhaustive()
+    }
 }
 
 impl Policy {
     /// Globs of hosts, as server ACLs have them: `*` is anything, `?` one character. No `allow` means all; `deny` wins.
     pub fn new(enabled: bool, allow: &[String], deny: &[String]) -> Self {
         let small = |globs: &[String]| globs.iter().map(|glob| glob.to_ascii_lowercase()).collect();
-        Self { enabled, allow: small(allow), deny: small(deny) }
+        Self { enabled, allow: small(allow), deny: small(deny), cell: None }
     }
 
-    /// The same lists, and no federation at all.
+    /// The same lists in a cell, which talks to others only as its deployment's document lets it, as that is at the time.
     #[must_use]
-    pub fn closed(self) -> Self {
-        Self { enabled: false, ..self }
+    pub fn of_cell(self, gate: Gate) -> Self {
+        Self { cell: Some(gate), ..self }
     }
 
     /// Whether there is any federation.
     pub fn is_enabled(&self) -> bool {
-        self.enabled
+        self.enabled && self.cell.as_ref().is_none_or(Gate::is_open)
     }
 
     /// Whether we talk to a server.
     pub fn allows(&self, server_name: &ServerName) -> bool {
         let host = server_name.host().to_ascii_lowercase();
         let named = |globs: &[String]| globs.iter().any(|glob| glob::matches(glob, &host));
-        self.enabled && !named(&self.deny) && (self.allow.is_empty() || named(&self.allow))
+        !named(&self.deny) && (self.allow.is_empty() || named(&self.allow)) && self.is_enabled()
     }
 
     /// The same as an error.

@@ -48,7 +48,14 @@ impl OuterSignatures {
     fn one(&self, event: &RawValue, claims: &Claims) -> Option<Box<RawValue>> {
         let keys = self.counting(claims);
         let signer = self.own_keys.outer();
-        match outward::replace(event.get().as_bytes(), &signer, |key_id| keys.get(key_id)) {
+        let by = |keys: &BTreeMap<String, PublicKey>| {
+            outward::replace(event.get().as_bytes(), &signer, |key_id| keys.get(key_id))
+        };
+        let replaced = by(&keys.homes).or_else(|why| {
+            // What a cell signed that was revoked since goes out by that and by a cell that had it before, together.
+            if keys.revoked.is_empty() || by(&keys.revoked).is_err() { Err(why) } else { by(&keys.witnesses) }
+        });
+        match replaced {
             Ok(json) => String::from_utf8(json).ok().and_then(|json| RawValue::from_string(json).ok()),
             Err(why) => {
                 tracing::warn!(%why, keys = ?claims.key_ids, "an event does not go out");
@@ -57,14 +64,36 @@ impl OuterSignatures {
         }
     }
 
-    /// The keys whose signatures count: of cells that were a home of somebody in whose name they may be.
-    fn counting(&self, claims: &Claims) -> BTreeMap<String, PublicKey> {
-        let Some(cells) = self.localities.cells() else { return BTreeMap::new() };
+    /// The keys whose signatures count: of cells that were a home of somebody in whose name they may be, and of witnesses.
+    fn counting(&self, claims: &Claims) -> Counting {
+        let mut counting = Counting::default();
+        let Some(cells) = self.localities.cells() else { return counting };
         let document = cells.own.document();
         let histories: Vec<_> = claims.users.iter().filter_map(|user| cells.tickets.get(user)).collect();
-        let found = claims.key_ids.iter().filter_map(|id| Some((id, document.cell_key(id)?)));
-        let found = found.filter(|(_, found)| found.standing != KeyStanding::Revoked);
-        let found = found.filter(|(_, found)| histories.iter().any(|history| history.was_home(found.cell)));
-        found.filter_map(|(id, found)| Some((id.clone(), PublicKey::new(found.key.as_bytes(), ALWAYS).ok()?))).collect()
+        for (id, found) in claims.key_ids.iter().filter_map(|id| Some((id, document.cell_key(id)?))) {
+            let Ok(key) = PublicKey::new(found.key.as_bytes(), ALWAYS) else { continue };
+            let was_home = histories.iter().any(|history| history.was_home(found.cell));
+            let is_revoked = found.standing == KeyStanding::Revoked;
+            if !is_revoked {
+                counting.witnesses.insert(id.clone(), key.clone());
+            }
+            match (was_home, is_revoked) {
+                (true, true) => drop(counting.revoked.insert(id.clone(), key)),
+                (true, false) => drop(counting.homes.insert(id.clone(), key)),
+                (false, _) => {}
+            }
+        }
+        counting
     }
+}
+
+/// The keys that signed an event, by what their signatures are worth.
+#[derive(Default)]
+struct Counting {
+    /// Of homes.
+    homes: BTreeMap<String, PublicKey>,
+    /// Of homes that were revoked since.
+    revoked: BTreeMap<String, PublicKey>,
+    /// Of cells at work.
+    witnesses: BTreeMap<String, PublicKey>,
 }

@@ -78,6 +78,7 @@ impl Jobs {
                 jobs::FORGET_REMOTE_MEDIA => self.media.forget_remote().await.map(drop),
                 jobs::FORGET_DEVICE_LISTS => self.copies.forget().await,
                 jobs::PURGE_OUTGOING => outbound::purge(&self.store, now_ms).await,
+                jobs::ERASE_FILES => self.media.erase(job.user()).await.map(drop),
                 jobs::LEAVE_ALL_ROOMS => self.leave_all_rooms(job.user()).await,
                 other => {
                     tracing::warn!(kind = other, "there is no such job; a newer version left it here");

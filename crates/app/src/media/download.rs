@@ -94,6 +94,6 @@ pub(super) fn is_elsewhere(error: &Error) -> bool {
     matches!(error, Error::Matrix(error) if error.kind == ErrorKind::NotFound)
 }
 
-fn gone() -> Error {
+pub(super) fn gone() -> Error {
     not_found("There is no such media.")
 }

@@ -16,7 +16,7 @@ use domicile_core::{
     clock::{Clock, DAY_MS},
     rng::{self, Rng},
 };
-use domicile_store::{Keystore, Store};
+use domicile_store::{Blobs as Files, Keystore, Store};
 use ruma::{OwnedServerName, ServerName};
 use tokio::sync::{Notify, Semaphore};
 
@@ -65,6 +65,8 @@ pub struct MediaParts {
     pub store: Store,
     /// Where bytes lie.
     pub blobs: Arc<dyn Blobs>,
+    /// The same files, to remove them.
+    pub files: Files,
     /// People's keys.
     pub keystore: Arc<Keystore>,
     /// The time.
@@ -87,6 +89,7 @@ pub struct MediaParts {
 pub struct Media {
     store: Store,
     blobs: Arc<dyn Blobs>,
+    files: Files,
     keystore: Arc<Keystore>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -104,12 +107,24 @@ pub struct Media {
 impl Media {
     /// Media of its parts.
     pub fn new(parts: MediaParts) -> Self {
-        let MediaParts { store, blobs, keystore, clock, rng, server_name, settings, remote, localities, other_cells } =
-            parts;
+        let MediaParts {
+            store,
+            blobs,
+            files,
+            keystore,
+            clock,
+            rng,
+            server_name,
+            settings,
+            remote,
+            localities,
+            other_cells,
+        } = parts;
         let thumbnails = Semaphore::new(settings.thumbnails_at_once.max(1));
         Self {
             store,
             blobs,
+            files,
             keystore,
             clock,
             rng,

@@ -46,7 +46,11 @@ impl Blobs for SealedBlobs {
 
     fn open(&self, owner: UserNum, hash: Bytes) -> BoxFuture<'_, Result<Option<ByteStream>>> {
         Box::pin(async move {
-            let key = self.keystore.key_of(owner).await?;
+            let key = match self.keystore.key_of(owner).await {
+                // Whose key was destroyed, their files are gone, though they may still be on the disk.
+                Err(error) if error.is_without_key() => return Ok(None),
+                key => key?,
+            };
             match self.files.reader(&key, BlobId::from_bytes(&hash)?).await {
                 Ok(reader) => Ok(Some(reader.into_stream().map_err(std::io::Error::other).boxed())),
                 Err(BlobError::NotFound) => Ok(None),

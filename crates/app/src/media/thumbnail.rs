@@ -13,7 +13,7 @@ use ruma::ServerName;
 
 use super::{
     Download, Media,
-    download::{Found, is_elsewhere},
+    download::{Found, gone, is_elsewhere},
     picture::{self, Made, Method, Picture, Size},
 };
 use crate::{Error, Result};
@@ -107,7 +107,8 @@ impl Media {
             .blobs
             .open(found.row.user_num, found.hash.clone())
             .await?
-            .ok_or_else(|| Error::internal("the blob of media is missing"))?;
+            // Its owner was erased.
+            .ok_or_else(gone)?;
         let mut source = Vec::with_capacity(usize::try_from(found.row.byte_size).unwrap_or_default());
         while let Some(piece) = content.try_next().await.map_err(Error::internal)? {
             source.extend_from_slice(&piece);

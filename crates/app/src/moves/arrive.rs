@@ -43,7 +43,7 @@ use crate::{
 };
 
 /// With what a vault that waits is sealed.
-const SEALED: &str = "arrivals.sealed";
+pub(super) const SEALED: &str = "arrivals.sealed";
 /// What a signature of this cell says of what it confirms.
 const CONFIRMED: &str = "move confirmed 1";
 const ARRIVED: &str = "move arrived 1";
@@ -147,6 +147,11 @@ impl Arrivals {
     /// Takes a part of a room's history.
     pub async fn take_room(&self, cell: &CellName, part: RoomPart) -> Result<Taken> {
         self.arrival(cell, &part.about).await?;
+        self.take_part(part).await
+    }
+
+    /// The same of a part that this cell has asked for itself.
+    pub(super) async fn take_part(&self, part: RoomPart) -> Result<Taken> {
         let turn = {
             let mut in_work = self.rooms_in_work.lock().await;
             in_work.retain(|_, turn| Arc::strong_count(turn) > 1);

@@ -1,12 +1,14 @@
 //! What the old home does when somebody is at home elsewhere: it erases their vault, tells the other cells, and lets go of rooms that nobody needs.
 
+use std::collections::HashSet;
+
 use domicile_core::{
-    ids::{Position, RoomNum},
+    ids::{Position, RoomNum, UserNum},
     locality::CellName,
 };
 use domicile_store::{
     Batch, catalogue,
-    table::{moves::Move, receipts, to_device},
+    table::{destinations, kept_vaults, moves::Move, receipts, to_device},
     walk,
 };
 use ruma::{OwnedRoomId, UserId};
@@ -39,7 +41,19 @@ impl Leaving {
             let late = Late { about: traveller.about.clone(), messages };
             self.ask_large::<Late, Done>(&traveller.to, LATE, &late).await?;
         }
-        let files = removal::remove_files(&self.turner.store, &self.files, user_num).await?;
+        let (files, batch) = self.vault_gone(user_num, &row.move_id).await?;
+        progress.erased.of = files;
+        progress.erased.done = files;
+        let row = self.write_with(row, State::Erased, &progress, batch).await?;
+        self.vaults.keystore.destroy(user_num).await?;
+        Ok(row)
+    }
+
+    /// Removes somebody's files but for those that are kept with a move; gives how many went, and what removes the rows.
+    pub(super) async fn vault_gone(&self, user_num: UserNum, move_id: &str) -> Result<(u64, Batch)> {
+        let (store, wanted) = (&self.turner.store, move_id.to_owned());
+        let kept = store.read(move |snapshot| async move { kept_vaults::files(&snapshot, &wanted).await }).await?;
+        let files = removal::remove_files_but(store, &self.files, user_num, &kept).await?;
         let mut batch = Batch::new();
         for table in catalogue::tables().into_iter().rev() {
             match table.name {
@@ -49,11 +63,7 @@ impl Leaving {
                 _ => drop(walk::erase::remove(&mut batch, table, user_num)),
             }
         }
-        progress.erased.of = files;
-        progress.erased.done = files;
-        let row = self.write_with(row, State::Erased, &progress, batch).await?;
-        self.vaults.keystore.destroy(user_num).await?;
-        Ok(row)
+        Ok((files, batch))
     }
 
     /// Tells the other cells, has the new home fetch what it may have missed, and lets room copies go that nobody here needs.
@@ -79,6 +89,7 @@ impl Leaving {
             }
         }
         self.poll(traveller, &own, ends(&rooms)).await?;
+        self.keep_needed(&mut progress).await?;
         while let Some((room_id, room_num)) = progress.left_rooms.last().cloned() {
             let id = OwnedRoomId::try_from(room_id).map_err(Error::internal)?;
             match self.copies.drop_unneeded(&id, RoomNum(room_num), &traveller.to).await? {
@@ -92,6 +103,23 @@ impl Leaving {
         }
         progress.receipt = Some(self.receipt(&row, &progress, &traveller.about.user_id)?);
         self.write(row, State::Done, &progress).await
+    }
+
+    /// Lets those of the rooms be whose copies others here need: most of them, and they are found out at one go.
+    async fn keep_needed(&self, progress: &mut Progress) -> Result<()> {
+        let nums: Vec<i64> = progress.left_rooms.iter().map(|(_, room_num)| *room_num).collect();
+        let read = self.turner.store.read(move |snapshot| async move {
+            let mut needed = HashSet::new();
+            for room_num in nums {
+                if destinations::is_needed(&snapshot, RoomNum(room_num)).await? {
+                    needed.insert(room_num);
+                }
+            }
+            Ok::<_, Error>(needed)
+        });
+        let needed = read.await?;
+        progress.left_rooms.retain(|(_, room_num)| !needed.contains(room_num));
+        Ok(())
     }
 
     /// Tells cells where people are of whom they believe something else.

@@ -11,6 +11,7 @@ use domicile_core::{
     clock::{Clock, DAY_MS},
     ids::UserNum,
     locality::CellName,
+    rng::Rng,
 };
 use domicile_store::{
     Batch, Blobs as Files,
@@ -67,6 +68,7 @@ pub(super) struct Leaving {
     pub(super) blobs: Arc<dyn Blobs>,
     pub(super) files: Files,
     pub(super) live: super::live::Live,
+    pub(super) rng: Arc<dyn Rng>,
 }
 
 impl Leaving {
@@ -220,12 +222,14 @@ impl Leaving {
         let bundle = self.vault(traveller).await?;
         let (digest, sums) = (bundle.digest()?, bundle.sums()?);
         let vault = Vault { about: traveller.about.clone(), bundle, digest: digest.clone() };
+        // Before anything is written that cannot be taken back: it takes a moment.
+        let mut batch = Batch::new();
+        self.keep(&mut batch, traveller, &vault.bundle).await?;
         let confirmed: Confirmed = self.ask_large(&traveller.to, VAULT, &vault).await?;
         if confirmed.digest != digest || confirmed.sums != sums {
             return Err(Error::internal("the other cell confirmed another vault than the one that was sent"));
         }
         let until_ts = self.clock.now_ms().saturating_add(progress.address_days.saturating_mul(DAY_MS));
-        let mut batch = Batch::new();
         Departures::write(&mut batch, hashes, &traveller.to, until_ts);
         progress.confirmed = Some(confirmed);
         progress.let_go = Some(self.cells()?.names.let_go(&traveller.about.user_id, &traveller.to)?);

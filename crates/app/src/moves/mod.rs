@@ -1,15 +1,18 @@
 //! Moving house: somebody goes from this cell to another with all that is theirs, and devices stay signed in.
 //!
 //! `mod` takes orders and `work` does what is due. `leave` (with `bring` and `clear`) has the steps at the cell that is left, `arrive` (with `settle`)
-//! those at the new home, and `turn` what every cell does that knows the person. `bundle` is the vault on its way, `copies` are the rooms, `departures` whose requests wait or are passed on,
-//! and `rescue` is for those whose home is no more.
+//! those at the new home, `coming` what its operator sees of them, and `turn` what every cell does that knows the person. `bundle` is the vault on
+//! its way, `copies` are the rooms, `departures` whose requests wait or are passed on, and `rescue` is for those whose home is no more. `keep` is what
+//! is kept of those who have left, and `restored` what cells do for one that was restored from a backup.
 
 mod arrive;
 mod bring;
 pub mod bundle;
 mod clear;
+mod coming;
 mod copies;
 pub mod departures;
+mod keep;
 mod leave;
 mod live;
 pub mod messages;
@@ -17,6 +20,7 @@ mod parts;
 mod plan;
 mod progress;
 mod rescue;
+mod restored;
 mod rules;
 mod settle;
 mod turn;
@@ -45,6 +49,7 @@ use crate::{
 };
 
 pub use arrive::{Arrivals, SETTLED};
+pub use coming::{Arriving, Coming, CountedArrivals};
 pub use departures::{Departures, Way};
 pub use domicile_residency::directory::{Emergency, LetGo};
 pub use parts::MovesParts;
@@ -208,13 +213,8 @@ impl Moves {
     /// How many moves there are by cell and state.
     pub async fn counts(&self) -> Result<Vec<Counted>> {
         let counts = self.store.read(|snapshot| async move { rows::counts(&snapshot).await }).await?;
-        let document = self.users.localities().cells().map(|cells| cells.own.document());
-        let region = |cell: &str| {
-            let region = CellName::parse(cell).and_then(|cell| document?.region_of(&cell));
-            region.map(|region| region.as_str().to_owned())
-        };
         let told = counts.into_iter().map(|(to, state, count, first_ts, last_ts)| Counted {
-            to_region: region(&to),
+            to_region: self.region_of(&to),
             to,
             state,
             count,
@@ -297,12 +297,8 @@ impl Moves {
         let (_, mut progress, _) = of_row(&row)?;
         self.live.show(&row.move_id, &mut progress);
         let cells = self.users.localities().cells();
-        let region = |cell: &str| {
-            let region = CellName::parse(cell).and_then(|cell| cells?.own.document().region_of(&cell));
-            region.map(|region| region.as_str().to_owned())
-        };
         Ok(Shown {
-            to_region: region(&row.destination),
+            to_region: self.region_of(&row.destination),
             from_region: cells.map(|cells| cells.own.region().as_str().to_owned()).unwrap_or_default(),
             move_id: row.move_id,
             user_id: row.user_id,

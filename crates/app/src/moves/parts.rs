@@ -134,6 +134,7 @@ impl Moves {
                 blobs: parts.blobs,
                 files: parts.files,
                 live: live.clone(),
+                rng: Arc::clone(&parts.rng),
             })
         });
         Self {

@@ -130,6 +130,11 @@ impl Moves {
         })
     }
 
+    /// The regions in which somebody's home cannot be, since they have named a law that holds there; each with that law.
+    pub fn ruled_out(&self, never_in: &[String]) -> Vec<(String, String)> {
+        self.rules.ruled_out(never_in)
+    }
+
     /// The cell of a target: of a region, the one that has the name least of all in common with chance, which is the first.
     pub(super) fn cell_of(&self, target: &Target) -> Result<CellName> {
         let cells = self.users.localities().cells();

@@ -120,6 +120,16 @@ impl Rules {
         kept.map(Some).map_err(Error::internal)
     }
 
+    /// The regions under a law under which somebody wants nothing of theirs to be, each with that law.
+    pub(super) fn ruled_out(&self, never_in: &[String]) -> Vec<(String, String)> {
+        let Some(cells) = self.users.localities().cells() else { return Vec::new() };
+        let document = cells.own.document();
+        let planner = Planner::new(document, &self.laws);
+        let regions = document.regions.keys();
+        let barred = regions.filter_map(|region| Some((region, planner.barred(region, never_in)?)));
+        barred.map(|(region, law)| (region.as_str().to_owned(), law.to_owned())).collect()
+    }
+
     /// Why somebody's home cannot be in a cell: it is under a law under which they want nothing of theirs to be.
     pub(super) async fn barred(&self, to: &CellName, user_num: UserNum) -> Result<Option<String>> {
         let cells = self.users.localities().cells();

@@ -1,13 +1,14 @@
 //! Requests between this cell and the others: made, and judged.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use domicile_core::{
     clock::Clock,
@@ -15,53 +16,115 @@ use domicile_core::{
     locality::{CellName, Destination},
     rng::{self, Rng},
 };
-use domicile_egress::inner::{Identity, InnerClient, InnerError, InnerPlace, ServerConfig, server_config};
+use domicile_egress::{
+    Proxy,
+    inner::{Admission, Identity, InnerClient, InnerError, InnerPlace},
+};
 use domicile_residency::{
-    deployment::{KeyStanding, PublicKey, accept},
+    deployment::{Cell, Deployment, KeyStanding, PublicKey, accept},
     flow::{self, Rule},
     inner::{Header, Once, RequestId, Said},
 };
 use http::{HeaderValue, Method, Request, Response, header::AUTHORIZATION, uri::PathAndQuery};
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::{Notify, watch};
 
-use super::OwnCell;
-use crate::federation::{Bounds, PeerError, peers};
+use super::{OwnCell, documents};
+use crate::{
+    evidence::ledger::{Flow, Tally},
+    federation::{Bounds, PeerError, peers},
+};
+
+/// By what other cells are reached, and which of them.
+#[derive(Clone, Debug, Default)]
+pub struct InnerProxy {
+    /// The proxy; without one all are reached directly.
+    pub proxy: Option<Proxy>,
+    /// Those who are reached by it. None: all.
+    pub cells: BTreeSet<CellName>,
+}
+
+impl InnerProxy {
+    /// By what a cell is reached.
+    fn to(&self, cell: &CellName) -> Option<Proxy> {
+        self.proxy.clone().filter(|_| self.cells.is_empty() || self.cells.contains(cell))
+    }
+}
 
 /// The link to the other cells.
 pub struct InnerLink {
     own: Arc<OwnCell>,
-    client: InnerClient,
+    client: ArcSwap<InnerClient>,
+    proxy: InnerProxy,
+    /// Who gets through to this cell, and to whom it speaks.
+    admission: watch::Sender<Arc<Admission>>,
+    /// The documents that others have, as their requests say.
+    serials: Mutex<BTreeMap<CellName, u32>>,
+    /// Told when one of these is another one than ours, for the first time.
+    differs: Notify,
     began_ms: u64,
     process: u64,
     next: AtomicU64,
     once: Mutex<BTreeMap<CellName, Once>>,
+    tally: Tally,
 }
 
 impl InnerLink {
     /// Speaks with the cells of the document.
-    pub fn new(own: Arc<OwnCell>, clock: &dyn Clock, rng: &dyn Rng) -> Result<Self, InnerError> {
-        let others = own.document().cells.iter().filter(|(name, _)| *name != own.name());
-        let places = others.map(|(name, cell)| InnerPlace {
-            name: name.as_str().to_owned(),
-            url: cell.inner_url.to_string(),
-            spki: cell.key.to_spki(),
-        });
-        let client = InnerClient::new(&identity(&own), places.collect())?;
+    pub fn new(own: Arc<OwnCell>, proxy: InnerProxy, clock: &dyn Clock, rng: &dyn Rng) -> Result<Self, InnerError> {
+        for name in proxy.cells.iter().filter(|name| !own.document().cells.contains_key(*name)) {
+            tracing::warn!(cell = name.as_str(), "deployment.proxy_cells names a cell that is not in the document");
+        }
+        let client = InnerClient::new(&identity(&own), places(&own, own.document(), &proxy))?;
+        let admission = Admission::new(&identity(&own), keys(&own, own.document()))?;
         Ok(Self {
-            client,
+            client: ArcSwap::from_pointee(client),
+            proxy,
+            admission: watch::Sender::new(Arc::new(admission)),
+            serials: Mutex::default(),
+            differs: Notify::new(),
             began_ms: u64::try_from(clock.now_ms()).unwrap_or_default(),
             process: u64::from_le_bytes(rng::bytes(rng)),
             next: AtomicU64::new(0),
             once: Mutex::default(),
+            tally: Tally::default(),
             own,
         })
     }
 
-    /// How this cell answers connections of others: it lets in the cells of the document, and nobody else.
-    pub fn server_config(&self) -> Result<Arc<ServerConfig>, InnerError> {
-        let others = self.own.document().cells.iter().filter(|(name, _)| *name != self.own.name());
-        server_config(&identity(&self.own), others.map(|(_, cell)| cell.key.to_spki()).collect())
+    /// How this cell answers connections of others: it lets in the cells of the document, and nobody else. Another document changes it.
+    pub fn admission(&self) -> watch::Receiver<Arc<Admission>> {
+        self.admission.subscribe()
+    }
+
+    /// What a document makes of the link: nothing changes before it is [put in place](Self::turn_to), and then nothing can fail.
+    pub(super) fn prepare(&self, document: &Deployment) -> Result<Prepared, InnerError> {
+        let identity = identity(&self.own);
+        let client = self.client.load().with_places(&identity, places(&self.own, document, &self.proxy))?;
+        let admission = Admission::new(&identity, keys(&self.own, document))?;
+        Ok(Prepared { client, admission })
+    }
+
+    /// Speaks with the cells of another document from now on. Connections with others end, and what is asked over them.
+    pub(super) fn turn_to(&self, prepared: Prepared) {
+        let Prepared { client, admission } = prepared;
+        self.client.store(Arc::new(client));
+        self.serials.lock().retain(|cell, _| self.own.document().cells.contains_key(cell));
+        self.admission.send_replace(Arc::new(admission));
+    }
+
+    /// Waits until a cell shows that it has another document than this one has.
+    pub(super) async fn differs(&self) {
+        self.differs.notified().await;
+    }
+
+    /// Notes which document a cell has.
+    fn note_serial(&self, cell: &CellName, serial: u32) {
+        let ours = self.own.document().serial;
+        if self.serials.lock().insert(cell.clone(), serial) != Some(serial) && serial != ours {
+            self.differs.notify_one();
+        }
     }
 
     /// Asks a cell, with this cell's signature in place of any other.
@@ -79,8 +142,37 @@ impl InnerLink {
         let header = Header::sign(signer, cell, self.own.document().serial, id, said).to_string();
         let header = HeaderValue::try_from(header).map_err(|error| PeerError::Request(error.to_string()))?;
         request.headers_mut().insert(AUTHORIZATION, header);
-        let answer = self.client.ask(cell.as_str(), request, bounds).await;
-        Ok(answer.ok_or_else(|| PeerError::NoCell(cell.as_str().to_owned()))??)
+        let carried = request.body().len();
+        let client = self.client.load_full();
+        let none = || PeerError::NoCell(cell.as_str().to_owned());
+        let spki = client.key_of(cell.as_str()).ok_or_else(none)?;
+        let mut admission = self.admission.subscribe();
+        let dismissed = async {
+            // The link itself keeps the other end, so this never fails while anybody asks.
+            if admission.wait_for(|admission| !admission.admits(spki)).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let answer = tokio::select! {
+            answer = client.ask(cell.as_str(), request, bounds) => answer.ok_or_else(none)??,
+            () = dismissed => return Err(none()),
+        };
+        if let Some(flow) = Flow::of_request(&path).filter(|_| answer.status().is_success()) {
+            self.tally.add(cell, flow, carried);
+        }
+        Ok(answer)
+    }
+
+    /// What was carried to other cells, for the ledger.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The cell of a key with which a connection was opened.
+    pub fn cell_of_key(&self, spki: &[u8]) -> Option<CellName> {
+        let key = PublicKey::from_spki(spki).ok()?;
+        let document = self.own.document();
+        document.cells.iter().find(|(_, cell)| cell.key == key).map(|(name, _)| name.clone())
     }
 
     /// Asks a cell for something of Domicile's own, in JSON.
@@ -112,8 +204,8 @@ impl InnerLink {
     }
 
     /// Whose a request is said to be, and whether such a one can be for us at all. `spki` is the key with which its connection was opened.
-    /// Nothing of the body is looked at before that.
-    pub fn open(&self, header: &str, spki: &[u8]) -> Result<Header, MatrixError> {
+    /// Nothing of the body is looked at before that. What is asked at [`documents::EXCHANGE`] may come from a cell whose document is far from ours.
+    pub fn open(&self, header: &str, spki: &[u8], path: &str) -> Result<Header, MatrixError> {
         let refuse = |text: String| ErrorKind::Unauthorized.with(text);
         let header = Header::read(header).map_err(|error| refuse(error.to_string()))?;
         if header.destination != *self.own.name() {
@@ -125,7 +217,12 @@ impl InnerLink {
         if PublicKey::from_spki(spki).as_ref() != Ok(key) {
             return Err(refuse("The connection is another cell's than the request.".to_owned()));
         }
-        accept::talks(document, header.serial).map_err(|apart| refuse(format!("The request is refused: {apart}.")))?;
+        // The holder of the cell's key has opened the connection, so this much of the header is believed before the signature is looked at.
+        self.note_serial(&header.origin, header.serial);
+        if path != documents::EXCHANGE {
+            accept::talks(document, header.serial)
+                .map_err(|apart| refuse(format!("The request is refused: {apart}.")))?;
+        }
         Ok(header)
     }
 
@@ -165,6 +262,30 @@ impl InnerLink {
         }
         Err(ErrorKind::Unauthorized.with("The cell carries nothing of this region."))
     }
+}
+
+/// What another document makes of the link.
+pub(super) struct Prepared {
+    client: InnerClient,
+    admission: Admission,
+}
+
+fn others<'d>(own: &OwnCell, document: &'d Deployment) -> impl Iterator<Item = (&'d CellName, &'d Cell)> {
+    document.cells.iter().filter(move |(name, _)| *name != own.name())
+}
+
+fn places(own: &OwnCell, document: &Deployment, proxy: &InnerProxy) -> Vec<InnerPlace> {
+    let place = |(name, cell): (&CellName, &Cell)| InnerPlace {
+        name: name.as_str().to_owned(),
+        url: cell.inner_url.to_string(),
+        spki: cell.key.to_spki(),
+        proxy: proxy.to(name),
+    };
+    others(own, document).map(place).collect()
+}
+
+fn keys(own: &OwnCell, document: &Deployment) -> Vec<Vec<u8>> {
+    others(own, document).map(|(_, cell)| cell.key.to_spki()).collect()
 }
 
 fn identity(own: &OwnCell) -> Identity {

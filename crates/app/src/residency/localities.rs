@@ -9,7 +9,7 @@ use domicile_residency::{
 };
 use ruma::{OwnedServerName, ServerName, UserId};
 
-use super::{Names, OwnCell, Place, Placement, Tickets};
+use super::{Documents, Names, OwnCell, Place, Placement, Tickets};
 use crate::Result;
 
 /// Knows where users are. A deployment of one cell has all of its own users here; of several, the tickets say.
@@ -46,6 +46,8 @@ pub struct Cells {
     pub names: Arc<Names>,
     /// How full the cells of this region are.
     pub placement: Arc<Placement>,
+    /// The documents that it takes.
+    pub documents: Arc<Documents>,
 }
 
 impl Localities {

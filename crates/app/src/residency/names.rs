@@ -39,6 +39,8 @@ use crate::{
 
 /// Where the decider takes wishes for names.
 pub const TAKE: &str = "/_domicile/inner/v1/names/take";
+/// Where a cell asks for the tickets of people whose home it is, or was.
+pub const OWN: &str = "/_domicile/inner/v1/names/own";
 /// Where it is asked for tickets.
 pub const LOOK_UP: &str = "/_domicile/inner/v1/names/look_up";
 /// Users who are asked for at once.
@@ -321,9 +323,10 @@ impl Names {
         for (user_id, held) in users.iter().zip(self.log.names(hashes).await?) {
             let homes = told(held, told_up_to);
             let home = homes.last().and_then(|home| CellName::parse(&home.home));
-            let home = home.and_then(|home| document.region_of(document.heir(&home)?));
+            // Of people whose home was revoked it is still told who they were, as before: what they had said lives on where others had it.
+            let home = home.and_then(|home| document.region_once_of(document.heir(&home).unwrap_or(&home)).cloned());
             let (Some(asking), Some(home)) = (asking, home) else { continue };
-            if flow::between(document, asking, home).rule != Rule::Forbid {
+            if flow::between(document, asking, &home).rule != Rule::Forbid {
                 tickets.extend(self.issue(user_id, &homes)?);
             }
         }
@@ -380,6 +383,14 @@ impl Names {
         }
         *left -= names as f64;
         Ok(())
+    }
+
+    /// Lets a cell ask for so many names more: those for which it was counted were no question.
+    #[expect(clippy::cast_precision_loss, reason = "a few names")]
+    pub(super) fn give_back(&self, cell: &CellName, names: usize) {
+        if let Some((left, _)) = self.asked.lock().get_mut(cell) {
+            *left = (*left + names as f64).min(ASKED_BURST);
+        }
     }
 }
 

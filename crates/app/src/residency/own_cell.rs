@@ -1,8 +1,15 @@
 //! This cell in its deployment: its name, its key, and the document by which it works.
 
-use std::sync::Arc;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use domicile_core::{config::Problems, error::ErrorKind, locality::CellName, region::Region};
+use domicile_egress::inner::InnerError;
 use domicile_residency::deployment::{Deployment, PublicKey, SecretKey, accept, parse, sign};
 use domicile_room::event::ServerSigner;
 use domicile_store::{Batch, Store, StoreError, table::deployment_document};
@@ -10,11 +17,16 @@ use ruma::ServerName;
 
 use crate::{Error, Result};
 
+/// Documents that a cell takes between one start and the next, the first one not counted.
+const DOCUMENTS: usize = 1_000;
+
 /// What the operator gives a cell of a deployment.
 #[derive(Clone, Debug)]
 pub struct OwnCellSettings {
     /// The text of the deployment document.
     pub document: String,
+    /// The file that it is from, which is read again when it changes.
+    pub file: PathBuf,
     /// The name of this cell.
     pub cell: CellName,
     /// The public half of the root key.
@@ -23,7 +35,7 @@ pub struct OwnCellSettings {
     pub key: SecretKey,
 }
 
-/// Why a cell does not start with a document.
+/// Why a cell does not take a document.
 #[derive(Debug, thiserror::Error)]
 pub enum DeploymentError {
     /// The root key did not sign it.
@@ -56,43 +68,83 @@ pub enum DeploymentError {
         /// What the document says.
         expected: PublicKey,
     },
+    /// It gives this cell another key.
+    #[error(
+        "the document gives the cell {0} another key, which it takes when it starts: put its new key into `deployment.key_file` and the document into `deployment.file`, and start it again"
+    )]
+    NewKey(String),
+    /// It places this cell elsewhere.
+    #[error(
+        "the document places the cell {cell} in the region {found}, and it works in {ours}: its people would be under other rules than those by which their data came here; move them to another cell instead"
+    )]
+    OtherRegion {
+        /// The cell.
+        cell: String,
+        /// Where the document has it.
+        found: String,
+        /// Where it is.
+        ours: String,
+    },
+    /// There were too many.
+    #[error("this cell has taken {} documents since it started: start it again", DOCUMENTS)]
+    TooMany,
+    /// What it says of other cells cannot be used.
+    #[error(transparent)]
+    Link(#[from] InnerError),
+    /// The file cannot be read.
+    #[error("the deployment document {file} cannot be read: {reason}")]
+    File {
+        /// The file.
+        file: String,
+        /// Why not.
+        reason: String,
+    },
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// This cell.
+/// This cell. Its name, key and region are the same for as long as it runs; the document may be followed by another.
 #[derive(Debug)]
 pub struct OwnCell {
     name: CellName,
     key: SecretKey,
     root: PublicKey,
-    document: Deployment,
     region: Region,
+    first: Deployment,
+    /// Those that it took since, the newest last. Each stays, so that whoever reads one need not hold it: an operator signs few.
+    later: Box<[OnceLock<Box<Deployment>>]>,
+    taken: AtomicUsize,
 }
 
 impl OwnCell {
-    /// Takes the document, if the root key signed it and it is not older than the one before. It is noted, so that an older one is refused from
-    /// then on. `now_ms` is in milliseconds since the epoch.
+    /// Takes the document, if the root key signed it. It is noted, so that no older one is taken from then on: where the file has an older one than
+    /// this cell has taken already, as after another cell told it the newest, that one holds. `now_ms` is in milliseconds since the epoch.
     pub async fn open(
         store: &Store,
         settings: OwnCellSettings,
         server_name: &ServerName,
         now_ms: i64,
     ) -> Result<Self, DeploymentError> {
-        let OwnCellSettings { document: text, cell: name, root, key } = settings;
-        let read = |text: &str| -> Result<Deployment, DeploymentError> {
-            parse::read("the document", sign::verified(text, &root)?).map_err(DeploymentError::Wrong)
-        };
-        let document = read(&text)?;
+        let OwnCellSettings { document: mut text, file, cell: name, root, key } = settings;
+        let mut document = read(&text, &root)?;
         if document.server_name != server_name {
             let (found, ours) = (document.server_name.to_string(), server_name.to_string());
             return Err(DeploymentError::OtherName { found, ours });
         }
         let last = store.read(|snapshot| async move { deployment_document::last(&snapshot).await });
-        if let Some(last) = last.await? {
+        let known = last.await?.map(|(text, _)| text);
+        if let Some(last) = known.clone() {
             // One that another root key signed is none of this deployment's: the operator began anew with this cell.
-            match read(&last) {
+            match read(&last, &root) {
+                Ok(newer) if newer.server_name == document.server_name && newer.serial > document.serial => {
+                    tracing::warn!(
+                        file = %file.display(), serial = document.serial, newest = newer.serial,
+                        "the file has an older deployment document than this cell has taken, and that one holds: \
+                         `domicile deployment status --document` prints it"
+                    );
+                    (document, text) = (newer, last);
+                }
                 Ok(last) => accept::accept(&last, &document)?,
                 Err(DeploymentError::Unsigned(why)) => {
                     tracing::warn!(%why, "the document that this cell had before is not of this root key, and is replaced");
@@ -106,10 +158,40 @@ impl OwnCell {
             return Err(DeploymentError::OtherKey { cell: name.as_str().to_owned(), found, expected });
         }
         let region = own.region.clone();
-        let mut batch = Batch::new();
-        deployment_document::set(&mut batch, document.serial, &text, now_ms);
-        store.write(batch).await?;
-        Ok(Self { name, key, root, document, region })
+        if known.is_none_or(|known| known != text) {
+            let mut batch = Batch::new();
+            deployment_document::set(&mut batch, document.serial, &text, now_ms);
+            store.write(batch).await?;
+        }
+        let later = std::iter::repeat_with(OnceLock::new).take(DOCUMENTS).collect();
+        Ok(Self { name, key, root, region, first: document, later, taken: AtomicUsize::new(0) })
+    }
+
+    /// What a text says, if it may take the place of the document that holds, and this cell can go on by it. The same document again may.
+    pub(super) fn judge(&self, text: &str) -> Result<Deployment, DeploymentError> {
+        let found = read(text, &self.root)?;
+        accept::accept(self.document(), &found)?;
+        let cell = || self.name.as_str().to_owned();
+        let own = found.cells.get(&self.name).ok_or_else(|| DeploymentError::NoCell(cell()))?;
+        if own.key != self.key.public() {
+            return Err(DeploymentError::NewKey(cell()));
+        }
+        if own.region != self.region {
+            let (found, ours) = (own.region.as_str().to_owned(), self.region.as_str().to_owned());
+            return Err(DeploymentError::OtherRegion { cell: cell(), found, ours });
+        }
+        if self.taken.load(Ordering::Acquire) == self.later.len() {
+            return Err(DeploymentError::TooMany);
+        }
+        Ok(found)
+    }
+
+    /// Works by another document from now on, which was [judged](Self::judge). Nobody else may do so at the same time.
+    pub(super) fn turn_to(&self, document: Deployment) {
+        let taken = self.taken.load(Ordering::Acquire);
+        if self.later.get(taken).is_some_and(|place| place.set(Box::new(document)).is_ok()) {
+            self.taken.store(taken + 1, Ordering::Release);
+        }
     }
 
     /// Its name.
@@ -132,28 +214,33 @@ impl OwnCell {
         &self.root
     }
 
-    /// The document.
+    /// The document that holds now. Whoever has to decide two things by one document asks once.
     pub fn document(&self) -> &Deployment {
-        &self.document
+        let newest = self.taken.load(Ordering::Acquire).checked_sub(1).and_then(|index| self.later.get(index)?.get());
+        newest.map_or(&self.first, |newest| &**newest)
     }
 
     /// Whether it is this cell that decides whose a name is.
     pub fn decides(&self) -> bool {
-        self.document.decider.cell == self.name
+        self.document().decider.cell == self.name
     }
 
     /// What signs events of this cell's people.
     pub fn signer(&self) -> Result<Arc<ServerSigner>> {
         let id = self.key.public().cell_key_id();
         let version = id.strip_prefix("ed25519:").unwrap_or(&id);
-        let signer = ServerSigner::from_seed(self.document.server_name.clone(), &self.key.seed(), version);
+        let signer = ServerSigner::from_seed(self.first.server_name.clone(), &self.key.seed(), version);
         signer.map(Arc::new).map_err(Error::internal)
     }
 
     /// The cell that answers for another's people now.
     pub(super) fn heir(&self, cell: &CellName) -> CellName {
-        self.document.heir(cell).unwrap_or(cell).clone()
+        self.document().heir(cell).unwrap_or(cell).clone()
     }
+}
+
+fn read(text: &str, root: &PublicKey) -> Result<Deployment, DeploymentError> {
+    parse::read("the document", sign::verified(text, root)?).map_err(DeploymentError::Wrong)
 }
 
 /// What a person is told where the directory is needed and cannot be reached.

@@ -29,7 +29,7 @@ impl Localities {
         let (document, destination) = (cells.own.document(), Destination::of_peer(peer));
         let (region, other, is_foreign) = match self.of(pdu.sender()) {
             Locality::Here => (Some(cells.own.region()), destination, false),
-            Locality::Elsewhere(Destination::Cell(home)) => (document.region_of(&home), destination, false),
+            Locality::Elsewhere(Destination::Cell(home)) => (document.region_once_of(&home), destination, false),
             Locality::Elsewhere(Destination::Server(sender)) => match destination {
                 // What other people's servers said to each other is for them to share.
                 Destination::Server(_) => return true,
@@ -57,8 +57,13 @@ impl Localities {
     /// An event as it goes to whoever is asked under a name.
     pub fn served(&self, peer: &ServerName, pdu: &Pdu, rules: &RoomVersionRules) -> Result<Box<RawValue>> {
         if self.serves_whole(peer, pdu) {
-            return pdu.to_raw().map_err(Error::internal);
+            return self.with_witness(pdu, rules);
         }
-        redact::redact(pdu, rules).map_err(Error::internal)?.to_raw().map_err(Error::internal)
+        self.with_witness(&redact::redact(pdu, rules).map_err(Error::internal)?, rules)
+    }
+
+    fn with_witness(&self, pdu: &Pdu, rules: &RoomVersionRules) -> Result<Box<RawValue>> {
+        let witnessed = self.witnessed(pdu, rules)?;
+        witnessed.as_ref().unwrap_or(pdu).to_raw().map_err(Error::internal)
     }
 }

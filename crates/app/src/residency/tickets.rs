@@ -59,6 +59,18 @@ impl Tickets {
         Ok(Self { store, own, known: RwLock::new(known), turned: Mutex::default(), stale: Mutex::default() })
     }
 
+    /// Checks all tickets by the document that holds now, and leaves those aside that it does not bear out: those that a decider gave which was
+    /// revoked. Gives of how many people that is.
+    pub fn check_again(&self) -> usize {
+        let mut known = self.known.write();
+        let before = known.len();
+        known.retain(|_, history| {
+            let checked = History::check(history.tickets().to_vec(), self.own.document(), self.own.root());
+            matches!(checked, Ok(Some(_)))
+        });
+        before - known.len()
+    }
+
     /// What is known of a user's homes.
     pub fn get(&self, user_id: &UserId) -> Option<Arc<History>> {
         self.known.read().get(user_id).cloned()
@@ -74,6 +86,18 @@ impl Tickets {
     pub fn counts(&self) -> (usize, usize) {
         let known = self.known.read();
         (known.len(), known.values().filter(|history| history.home().as_ref() == Some(self.own.name())).count())
+    }
+
+    /// Those whose home this cell is or was.
+    pub fn of_own_people(&self) -> Vec<OwnedUserId> {
+        let known = self.known.read();
+        let own = known.iter().filter(|(_, history)| history.was_home(self.own.name()));
+        own.map(|(user_id, _)| user_id.clone()).collect()
+    }
+
+    /// How many people are known here whose home is a cell.
+    pub fn at_home_in(&self, cell: &CellName) -> usize {
+        self.known.read().values().filter(|history| history.home().as_ref() == Some(cell)).count()
     }
 
     /// What a user's tickets say together with what is known of them, without taking them.

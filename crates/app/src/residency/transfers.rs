@@ -54,7 +54,10 @@ impl Names {
     pub async fn transfer_for(&self, cell: &CellName, let_go: &LetGo) -> Result<Told> {
         self.check_decides()?;
         self.check_rate(cell, 1)?;
-        Ok(Told { tickets: self.transfer_here(let_go).await? })
+        let tickets = self.transfer_here(let_go).await?;
+        // Only what is refused tells of names: a cell that lets its own people go asks nothing, however many they are.
+        self.give_back(cell, 1);
+        Ok(Told { tickets })
     }
 
     /// Writes it, and gives the tickets when it is in two cells.

@@ -340,7 +340,7 @@ fn body(incident: &Incident, update: &Update, language: Language, settings: &Sta
     let state = words.incident_state(&update.state);
     let said =
         update.words.get(language.code()).or_else(|| update.words.get("en")).or_else(|| update.words.values().next());
-    format!("{title} ({state})\n\n{}", said.map_or("", String::as_str))
+    format!("{title}{}\n\n{}", language.bracketed(state), said.map_or("", String::as_str))
 }
 
 /// Where else the service is reached, as the end of a notice.

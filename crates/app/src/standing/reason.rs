@@ -33,7 +33,7 @@ fn untriggered(because: &Untriggered) -> String {
         }
         Untriggered::NoUsers { unknown: 0 } => "nobody lives there".to_owned(),
         Untriggered::NoUsers { unknown } => {
-            format!("nobody is noted as living there ({} are not noted at all)", number(*unknown))
+            format!("nobody is noted as living there (of {} nothing is noted)", number(*unknown))
         }
         Untriggered::OtherService { services } => {
             let services: Vec<&str> = services.iter().map(|service| service.word()).collect();

@@ -1,6 +1,6 @@
 //! The deployment to which a cell belongs.
 
-use super::{Api, Listener, Problem, Problems, section::section};
+use super::{Api, Listener, Problem, Problems, ProxyKeys, section::section};
 
 section! {
     /// The deployment to which this cell belongs. Without `file` this cell is all of it.
@@ -13,6 +13,15 @@ section! {
         root_key: String = String::new();
         /// The file with this cell's secret key, which only this server's account may read.
         key_file: String = String::new();
+        /// A proxy by which other cells are reached: `http://proxy.example.org:3128` for one that knows CONNECT, or `socks5://127.0.0.1:1080`. It is
+        /// given the hosts of their `inner_url`, and looks names up. Empty: they are reached directly. Where there is one, nothing goes past it.
+        proxy: String = String::new();
+        /// The name that it wants. Empty: none.
+        proxy_username: String = String::new();
+        /// The file with the password that it wants, which only this server's account may read.
+        proxy_password_file: String = String::new();
+        /// The cells that are reached by it, such as `ru1`; the others directly. None: all.
+        proxy_cells: Vec<String> = Vec::new();
     }
 }
 
@@ -20,6 +29,16 @@ impl Deployment {
     /// Whether the cell belongs to a deployment with a document.
     pub fn is_set(&self) -> bool {
         !self.file.is_empty()
+    }
+
+    /// What it says of a proxy.
+    pub fn proxy(&self) -> ProxyKeys<'_> {
+        ProxyKeys {
+            section: "deployment",
+            address: &self.proxy,
+            username: &self.proxy_username,
+            password_file: &self.proxy_password_file,
+        }
     }
 
     /// What does not fit together.
@@ -31,6 +50,10 @@ impl Deployment {
                 let what = "it is missing: a cell of a deployment needs `file`, `cell`, `root_key` and `key_file`";
                 problems.push(Problem::about(&format!("deployment.{key}"), what.to_owned()));
             }
+        }
+        if !self.proxy_cells.is_empty() && self.proxy.is_empty() {
+            problems
+                .push(Problem::about("deployment.proxy_cells", "no proxy is named: set deployment.proxy".to_owned()));
         }
         let inner = |listener: &Listener| listener.serve.contains(&Api::Inner);
         for (index, listener) in listeners.iter().enumerate().filter(|(_, listener)| inner(listener)) {

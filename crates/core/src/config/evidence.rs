@@ -6,7 +6,7 @@ section! {
     /// What reports say on the operator's word: no program can see in which country a disk stands, or by which right something is sent.
     Evidence = "evidence" {
         /// Everybody else who gets data, each as `kind; endpoint; country; classes`, such as `turn; turn.example.org; DE; activity`. Kinds are
-        /// push, mail, turn, notary, identity, database, bucket, standby, log, bridge. `domicile config check` refuses one that is used and not listed.
+        /// push, mail, turn, notary, identity, database, bucket, standby, log, bridge, proxy. `domicile config check` refuses one that is used and not listed.
         processors: Vec<String> = Vec::new();
         /// The legal basis for what is sent to other people's servers, as reports and the ledger print it.
         outer_basis: String = String::new();
@@ -14,8 +14,8 @@ section! {
 }
 
 /// The kinds of processors.
-const KINDS: [&str; 10] =
-    ["push", "mail", "turn", "notary", "identity", "database", "bucket", "standby", "log", "bridge"];
+const KINDS: [&str; 11] =
+    ["push", "mail", "turn", "notary", "identity", "database", "bucket", "standby", "log", "bridge", "proxy"];
 
 /// A processor that is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,12 @@ impl super::Config {
         if let Some(database) = database_host(&self.database.url).filter(|host| !is_this_machine(host)) {
             used.push(("database", database, "database.url"));
         }
+        for proxy in self.proxies() {
+            if let Some(place) = proxy.place().ok().filter(|place| !is_this_machine(&place.host)) {
+                let key = if proxy.section == "federation" { "federation.proxy" } else { "deployment.proxy" };
+                used.push(("proxy", place.host.to_ascii_lowercase(), key));
+            }
+        }
         used.sort();
         used.dedup();
         used
@@ -134,6 +140,12 @@ mod tests {
             "notary; notary.example; NL; operational".to_owned(),
             "database; db.example; DE; all".to_owned(),
         ];
+        assert!(config.unlisted_processors().is_empty());
+        config.federation.proxy = "socks5://127.0.0.1:9050".to_owned();
+        assert!(config.unlisted_processors().is_empty(), "it is this machine");
+        config.deployment.proxy = "http://Proxy.example:3128".to_owned();
+        assert_eq!(config.unlisted_processors().len(), 1);
+        config.evidence.processors.push("proxy; proxy.example; DE; operational".to_owned());
         assert!(config.unlisted_processors().is_empty());
         config.database.url = "host=/run/postgresql dbname=domicile".to_owned();
         config.evidence.processors.push("turn; turn.example.org".to_owned());

@@ -1,6 +1,6 @@
 //! Rooms together with other people's servers.
 
-use super::{Duration, section::section};
+use super::{Duration, ProxyKeys, section::section};
 
 section! {
     /// Rooms together with other people's servers.
@@ -27,5 +27,28 @@ section! {
         device_names: bool = false;
         /// Whether the metrics count what each server is told by its name. Whoever reads the metrics learns whom people here talk to.
         metrics_by_destination: bool = false;
+        /// A proxy by which other servers are reached: `http://proxy.example.org:3128` for one that knows CONNECT, or `socks5://127.0.0.1:1080`. Empty:
+        /// they are reached directly. Where there is one, nothing goes past it.
+        proxy: String = String::new();
+        /// The name that it wants. Empty: none.
+        proxy_username: String = String::new();
+        /// The file with the password that it wants, which only this server's account may read.
+        proxy_password_file: String = String::new();
+        /// Whether the proxy looks up the names of servers, where that cannot or must not be done from here. Without it the server looks them up and
+        /// judges each address, and the proxy gets addresses. With it, the proxy must refuse what lies in its own network, and servers that only an
+        /// SRV record leads to are not found.
+        proxy_resolves: bool = false;
+    }
+}
+
+impl Federation {
+    /// What it says of a proxy.
+    pub fn proxy(&self) -> ProxyKeys<'_> {
+        ProxyKeys {
+            section: "federation",
+            address: &self.proxy,
+            username: &self.proxy_username,
+            password_file: &self.proxy_password_file,
+        }
     }
 }

@@ -17,6 +17,7 @@ mod mail;
 mod media;
 mod probe;
 mod problem;
+mod proxy;
 mod read;
 mod rooms;
 mod section;
@@ -42,6 +43,7 @@ pub use mail::{Mail, MailSecurity};
 pub use media::Media;
 pub use probe::Probe;
 pub use problem::{Problem, Problems, meant};
+pub use proxy::{PROXY_SECRET_BYTES, ProxyKeys, ProxyKind, ProxyPlace};
 pub use read::{Origins, Source};
 pub use rooms::{EncryptByDefault, Rooms};
 pub use section::{KeyDoc, Section};
@@ -231,6 +233,11 @@ impl Config {
         shown
     }
 
+    /// What the sections say of proxies.
+    pub fn proxies(&self) -> [ProxyKeys<'_>; 2] {
+        [self.federation.proxy(), self.deployment.proxy()]
+    }
+
     /// What fits in no single key.
     fn check(&self, problems: &mut Problems) {
         if self.registration.mode == RegistrationMode::Open
@@ -290,6 +297,9 @@ impl Config {
         }
         self.mail.check(&self.standing, problems);
         self.deployment.check(&self.listeners, problems);
+        for proxy in self.proxies() {
+            proxy.check(problems);
+        }
         if ruma::ServerName::parse(&self.server.name).is_err() {
             problems.push(Problem::about(
                 "server.name",

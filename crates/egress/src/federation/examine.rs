@@ -8,7 +8,10 @@ use rustls::pki_types::CertificateDer;
 use tokio_rustls::TlsConnector;
 
 use super::{FederationClient, NoDelegation, Place, dns::DnsError};
-use crate::connect::{ConnectError, first_that_answers, tls_name};
+use crate::{
+    connect::{ConnectError, first_that_answers, may_be_asked_for, tls_name},
+    proxy::{Proxy, Target},
+};
 
 /// How long connecting to one address may take.
 const TIME: Duration = Duration::from_secs(8);
@@ -23,10 +26,12 @@ pub struct Examination {
     pub name: OwnedServerName,
     /// Where it is served.
     pub place: Result<Place, ConnectError>,
-    /// Its addresses; none where there is no place.
-    pub addresses: Result<Vec<SocketAddr>, DnsError>,
-    /// How it went at each address.
-    pub connections: Vec<(SocketAddr, Result<Secured, ConnectError>)>,
+    /// Its addresses; none where there is no place. Nothing where the proxy looks names up.
+    pub addresses: Option<Result<Vec<SocketAddr>, DnsError>>,
+    /// How it went at each address, or at each host where the proxy looks names up.
+    pub connections: Vec<(String, Result<Secured, ConnectError>)>,
+    /// Whether a proxy is asked for connections.
+    pub by_proxy: bool,
 }
 
 /// An encrypted connection.
@@ -53,26 +58,37 @@ impl FederationClient {
         };
         self.locator.forget(&name);
         let place = self.locator.place(&name).await;
+        let resolves = self.trust.proxy.as_ref().is_some_and(Proxy::resolves);
         let addresses = match &place {
-            Ok(place) => self.locator.addresses(place).await,
-            Err(_) => Ok(Vec::new()),
+            _ if resolves => None,
+            Ok(place) => Some(self.locator.addresses(place).await),
+            Err(_) => Some(Ok(Vec::new())),
+        };
+        let targets: Vec<Target> = match (&place, &addresses) {
+            (Ok(place), None) => place.targets.iter().map(|(host, port)| Target::of(host, *port)).collect(),
+            (Ok(_), Some(Ok(addresses))) => addresses.iter().map(|address| Target::Address(*address)).collect(),
+            _ => Vec::new(),
         };
         let mut connections = Vec::new();
-        if let (Ok(place), Ok(addresses)) = (&place, &addresses) {
-            for address in addresses.iter().take(TRIED) {
-                connections.push((*address, self.secured(&place.host, *address).await));
+        if let Ok(place) = &place {
+            for target in targets.iter().take(TRIED) {
+                connections.push((target.to_string(), self.secured(&place.host, target).await));
             }
         }
-        Examination { delegation, name, place, addresses, connections }
+        Examination { delegation, name, place, addresses, connections, by_proxy: self.trust.proxy.is_some() }
     }
 
-    async fn secured(&self, host: &str, address: SocketAddr) -> Result<Secured, ConnectError> {
-        if !self.trust.guard.allows(address) {
+    async fn secured(&self, host: &str, target: &Target) -> Result<Secured, ConnectError> {
+        let name = tls_name(host)?;
+        if !may_be_asked_for(&self.trust.guard, target) {
             return Err(ConnectError::Refused);
         }
-        let name = tls_name(host)?;
         let connecting = async {
-            let stream = first_that_answers(&[address]).await?;
+            let stream = match (&self.trust.proxy, target) {
+                (Some(proxy), _) => proxy.first_that_opens(std::slice::from_ref(target)).await?,
+                (None, Target::Address(address)) => first_that_answers(&[*address]).await?,
+                (None, Target::Name(..)) => return Err(ConnectError::NoHost),
+            };
             let tls = TlsConnector::from(std::sync::Arc::clone(&self.trust.tls));
             let stream = tls.connect(name, stream).await.map_err(ConnectError::Tls)?;
             let (_, session) = stream.get_ref();

@@ -14,7 +14,7 @@ use super::{
     dns::{Dns, DnsError, Service, Services},
     kept::Kept,
 };
-use crate::connect::{ConnectError, Locate, Located, host_and_port, tls_name};
+use crate::connect::{ConnectError, Locate, Located, Named, host_and_port, tls_name};
 
 /// The port of servers that name none.
 pub const PORT: u16 = 8448;
@@ -174,6 +174,12 @@ impl Locate for PeerHosts {
         let place = self.0.place(name.ok_or(ConnectError::NoHost)?).await?;
         let addresses = self.0.addresses(&place).await.map_err(unknown)?;
         Ok(Located { name: tls_name(&place.host)?, addresses })
+    }
+
+    async fn name(&self, uri: &Uri) -> Result<Named, ConnectError> {
+        let name = uri.authority().and_then(|authority| <&ServerName>::try_from(authority.as_str()).ok());
+        let place = self.0.place(name.ok_or(ConnectError::NoHost)?).await?;
+        Ok(Named { name: tls_name(&place.host)?, hosts: place.targets })
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
     connect::ConnectError,
     trust::Trust,
 };
+use dns::LeftToTheProxy;
 use locate::{DnsHosts, PeerHosts};
 
 /// Asks other Matrix servers. Cheap to clone; all clones share their connections and what they know of names.
@@ -40,8 +41,13 @@ pub struct FederationClient {
 }
 
 impl FederationClient {
-    /// Nothing is known yet, and nobody is connected to.
+    /// Nothing is known yet, and nobody is connected to. Where `trust` leads through a proxy that looks names up, `dns` is not asked: a server that
+    /// is found by an SRV record alone is not found then.
     pub fn new(trust: &Trust, dns: Arc<dyn Dns>, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
+        let dns = match &trust.proxy {
+            Some(proxy) if proxy.resolves() => Arc::new(LeftToTheProxy) as Arc<dyn Dns>,
+            _ => dns,
+        };
         let ordinary = Client::over(trust, DnsHosts(Arc::clone(&dns)));
         let locator = Arc::new(Locator::new(dns, Arc::clone(&clock), rng));
         Self {

@@ -9,6 +9,7 @@ mod dns;
 mod failure;
 mod http;
 mod lap;
+mod line;
 mod resolver;
 mod run;
 mod speed;

@@ -1,4 +1,4 @@
-//! One run: all targets at once, the controls beside them for as long as it takes, then the downloads.
+//! One run: all targets at once (but those of one host, where its line is narrow), the controls beside them for as long as it takes, then the downloads.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,6 +12,7 @@ use super::{
     Probe,
     dns::NameServers,
     lap::Lap,
+    line::Lines,
     literal,
     speed::{self, Elsewhere},
     target::{self, Growing},
@@ -43,10 +44,11 @@ pub(super) async fn run(probe: &Probe, targets: &[Target], started_ms: i64, vant
 }
 
 async fn all(probe: &Probe, lap: Lap, names: &NameServers, growing: &[Growing], control: &Mutex<Control>) {
+    let lines = &Lines::default();
     let targets = async {
         let each = growing.iter().map(|growing| async move {
             let target = growing.lock().target.clone();
-            target::measure(probe, lap, names, &target, growing).await;
+            target::measure(probe, lap, (names, lines), &target, growing).await;
         });
         join_all(each).await;
     };
@@ -60,7 +62,7 @@ async fn all(probe: &Probe, lap: Lap, names: &NameServers, growing: &[Growing], 
         Some(url) => elsewhere(probe, lap, names, url).await,
         None => None,
     };
-    speed::measure(probe, lap, elsewhere.as_ref(), growing, control).await;
+    speed::measure(probe, (lap, lines), elsewhere.as_ref(), growing, control).await;
 }
 
 async fn controls(probe: &Probe, lap: Lap, names: &NameServers, control: &Mutex<Control>) {

@@ -15,7 +15,14 @@ use futures::future::{join, join_all};
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
-use super::{Probe, dns::NameServers, http, lap::Lap, literal, tcp, tls};
+use super::{
+    Probe,
+    dns::NameServers,
+    http,
+    lap::Lap,
+    line::{Line, Lines},
+    literal, tcp, tls,
+};
 
 /// How often what fails is tried.
 const ROUNDS: usize = 3;
@@ -31,7 +38,13 @@ const PLAIN: u16 = 80;
 /// A measurement that grows, so that it is there when time is over.
 pub(super) type Growing = Mutex<Measurement>;
 
-pub(super) async fn measure(probe: &Probe, lap: Lap, names: &NameServers, target: &Target, into: &Growing) {
+pub(super) async fn measure(
+    probe: &Probe,
+    lap: Lap,
+    (names, lines): (&NameServers, &Lines),
+    target: &Target,
+    into: &Growing,
+) {
     let literal = literal(&target.host);
     let first = if literal.is_none() { names.ask(lap, &target.host, 0).await } else { Vec::new() };
     let doubtful = literal.is_none() && is_doubtful(&first, target);
@@ -46,11 +59,16 @@ pub(super) async fn measure(probe: &Probe, lap: Lap, names: &NameServers, target
             }
         }
     };
-    let ways =
-        join_all(addresses.iter().map(|address| way(probe, lap, target, SocketAddr::new(*address, target.port), into)));
+    let ways = join_all(addresses.iter().map(|address| async move {
+        let line = lines.of(*address);
+        let way = Way { probe, lap, target, address: SocketAddr::new(*address, target.port), line: &line };
+        way.go(into).await;
+    }));
     let plain = async {
         if let (Some(address), None) = (addresses.first(), literal) {
-            plain(probe, lap, target, SocketAddr::new(*address, PLAIN), into).await;
+            let line = lines.of(*address);
+            let way = Way { probe, lap, target, address: SocketAddr::new(*address, PLAIN), line: &line };
+            way.plain(into).await;
         }
     };
     join(again, join(ways, plain)).await;
@@ -103,49 +121,108 @@ fn addresses(first: &[DnsQuery], target: &Target, literal: Option<IpAddr>) -> Ve
     all
 }
 
-/// The way to one address.
-async fn way(probe: &Probe, lap: Lap, target: &Target, address: SocketAddr, into: &Growing) {
-    let mut answered = 0;
-    for round in 0..ROUNDS {
-        if round > 0 {
-            sleep(PAUSE).await;
-        }
-        let real = real(probe, lap, target, address);
-        // The first time one after the other: on a slow line they would be in each other's way.
-        let seen = if round == 0 {
-            (real.await, None)
-        } else {
-            Box::pin(seen_with(real, others(probe, lap, target, address))).await
-        };
-        let ((connect, shaken, request), compared) = seen;
-        let local = connect.failure.as_ref().is_some_and(Failure::is_local);
-        let connected = connect.failure.is_none();
-        let good = request.as_ref().is_some_and(|request| request.expected && request.secure);
-        let strange = request.as_ref().is_some_and(|request| request.status.is_some() && request.secure);
-        into.lock().tcp.push(connect);
-        into.lock().tls.extend(shaken);
-        into.lock().http.extend(request);
-        answered += usize::from(strange);
-        let compared = match compared {
-            None if connected => Some(others(probe, lap, target, address).await),
-            other => other,
-        };
-        note(into, compared);
-        if good || local || answered >= ANSWERS {
-            return;
-        }
-    }
-}
-
 type Compared = Vec<(TcpConnect, Option<TlsHandshake>)>;
 type Real = (TcpConnect, Option<TlsHandshake>, Option<HttpRequest>);
 
-async fn seen_with(
-    real: impl Future<Output = Real>,
-    others: impl Future<Output = Compared>,
-) -> (Real, Option<Compared>) {
-    let (real, others) = join(real, others).await;
-    (real, Some(others))
+/// The way to one address.
+struct Way<'w> {
+    probe: &'w Probe,
+    lap: Lap,
+    target: &'w Target,
+    address: SocketAddr,
+    line: &'w Line,
+}
+
+impl Way<'_> {
+    async fn go(&self, into: &Growing) {
+        let mut answered = 0;
+        for round in 0..ROUNDS {
+            if round > 0 {
+                sleep(PAUSE).await;
+            }
+            // The first time one after the other: on a slow line they would be in each other's way.
+            let ((connect, shaken, request), compared) = if round == 0 {
+                (self.real().await, None)
+            } else {
+                let (real, others) = Box::pin(join(self.real(), self.others())).await;
+                (real, Some(others))
+            };
+            let local = connect.failure.as_ref().is_some_and(Failure::is_local);
+            let connected = connect.failure.is_none();
+            let shown = shaken.as_ref().is_some_and(TlsHandshake::is_good);
+            let good = request.as_ref().is_some_and(|request| request.expected && request.secure);
+            let strange = request.as_ref().is_some_and(|request| request.status.is_some() && request.secure);
+            into.lock().tcp.push(connect);
+            into.lock().tls.extend(shaken);
+            into.lock().http.extend(request);
+            answered += usize::from(strange);
+            let compared = match compared {
+                // Where the target itself has answered, other names are of use for comparison only.
+                None if connected && (!shown || self.line.is_to_be_compared()) => Some(self.others().await),
+                other => other,
+            };
+            note(into, compared);
+            if good || local || answered >= ANSWERS {
+                return;
+            }
+        }
+    }
+
+    /// As a client goes.
+    async fn real(&self) -> Real {
+        let _place = self.line.enter().await;
+        let Self { probe, lap, target, address, line } = self;
+        let shaking = async {
+            let (connect, stream) = tcp::connect(&probe.guard, *lap, *address).await;
+            let Some(stream) = stream else { return (connect, None) };
+            let whom = (*address, target.host.as_str(), Sni::Real);
+            (connect, Some(tls::handshake(probe, *lap, (stream, line.counter()), whom).await))
+        };
+        let (connect, shaken) = line.watched(shaking).await;
+        line.judge(&connect, shaken.as_ref().map(|(shaken, _)| shaken));
+        let Some((shaken, stream)) = shaken else { return (connect, None, None) };
+        let Some(stream) = stream else { return (connect, Some(shaken), None) };
+        let secure = shaken.is_good();
+        let question = http::Question { target, url: target.url(), path: &target.path, address: *address, secure };
+        let request = http::ask(*lap, stream, question).await;
+        (connect, Some(shaken), Some(request))
+    }
+
+    /// With another name, and with none.
+    async fn others(&self) -> Compared {
+        let _place = self.line.enter().await;
+        let Self { probe, lap, target, address, line } = self;
+        let one = |sni: Sni| async move {
+            let (connect, stream) = tcp::connect(&probe.guard, *lap, *address).await;
+            match stream {
+                Some(stream) => {
+                    let whom = (*address, target.host.as_str(), sni);
+                    let (shaken, _) = tls::handshake(probe, *lap, (stream, line.counter()), whom).await;
+                    (connect, Some(shaken))
+                }
+                None => (connect, None),
+            }
+        };
+        let (neutral, none) = join(one(Sni::Neutral), one(Sni::None)).await;
+        vec![neutral, none]
+    }
+
+    /// In the clear, where whoever stands between may put a page of their own.
+    async fn plain(&self, into: &Growing) {
+        for round in 0..ANSWERS {
+            if round > 0 {
+                sleep(PAUSE).await;
+            }
+            let _place = self.line.enter().await;
+            let (_, stream) = tcp::connect(&self.probe.guard, self.lap, self.address).await;
+            let Some(stream) = stream else { return };
+            let url = format!("http://{}/", self.target.host);
+            let named = Target { port: PLAIN, ..self.target.clone() };
+            let question = http::Question { target: &named, url, path: "/", address: self.address, secure: false };
+            let request = http::ask(self.lap, stream, question).await;
+            into.lock().http.push(request);
+        }
+    }
 }
 
 fn note(into: &Growing, compared: Option<Compared>) {
@@ -153,49 +230,5 @@ fn note(into: &Growing, compared: Option<Compared>) {
     for (connect, shaken) in compared.into_iter().flatten() {
         into.tcp.push(connect);
         into.tls.extend(shaken);
-    }
-}
-
-/// As a client goes.
-async fn real(probe: &Probe, lap: Lap, target: &Target, address: SocketAddr) -> Real {
-    let (connect, stream) = tcp::connect(&probe.guard, lap, address).await;
-    let Some(stream) = stream else { return (connect, None, None) };
-    let (shaken, stream) = tls::handshake(probe, lap, stream, (address, &target.host, Sni::Real)).await;
-    let Some(stream) = stream else { return (connect, Some(shaken), None) };
-    let secure = shaken.is_good();
-    let question = http::Question { target, url: target.url(), path: &target.path, address, secure };
-    let request = http::ask(lap, stream, question).await;
-    (connect, Some(shaken), Some(request))
-}
-
-/// With another name, and with none.
-async fn others(probe: &Probe, lap: Lap, target: &Target, address: SocketAddr) -> Compared {
-    let one = |sni: Sni| async move {
-        let (connect, stream) = tcp::connect(&probe.guard, lap, address).await;
-        match stream {
-            Some(stream) => {
-                let (shaken, _) = tls::handshake(probe, lap, stream, (address, &target.host, sni)).await;
-                (connect, Some(shaken))
-            }
-            None => (connect, None),
-        }
-    };
-    let (neutral, none) = join(one(Sni::Neutral), one(Sni::None)).await;
-    vec![neutral, none]
-}
-
-/// In the clear, where whoever stands between may put a page of their own.
-async fn plain(probe: &Probe, lap: Lap, target: &Target, address: SocketAddr, into: &Growing) {
-    for round in 0..ANSWERS {
-        if round > 0 {
-            sleep(PAUSE).await;
-        }
-        let (_, stream) = tcp::connect(&probe.guard, lap, address).await;
-        let Some(stream) = stream else { return };
-        let url = format!("http://{}/", target.host);
-        let named = Target { port: PLAIN, ..target.clone() };
-        let question = http::Question { target: &named, url, path: "/", address, secure: false };
-        let request = http::ask(lap, stream, question).await;
-        into.lock().http.push(request);
     }
 }

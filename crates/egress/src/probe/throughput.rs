@@ -1,6 +1,6 @@
 //! How fast something comes.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use domicile_residency::interference::{
     Failure,
@@ -34,13 +34,15 @@ pub(super) struct From<'a> {
 pub(super) async fn download(probe: &Probe, lap: Lap, from: From<'_>) -> Download {
     let began = Instant::now();
     let host = if from.host.contains(':') { format!("[{}]", from.host) } else { from.host.to_owned() };
-    let mut noted = Download { url: format!("https://{host}:{}{}", from.port, from.path), ..Download::default() };
+    let url = format!("https://{host}:{}{}", from.port, from.path);
+    let mut noted = Download { url, address: Some(from.address), ..Download::default() };
     let (connected, stream) = tcp::connect(&probe.guard, lap, from.address).await;
     let Some(stream) = stream else {
         (noted.failure, noted.when) = (connected.failure, lap.span(began));
         return noted;
     };
-    let (shaken, stream) = tls::handshake(probe, lap, stream, (from.address, from.host, Sni::Real)).await;
+    let (shaken, stream) =
+        tls::handshake(probe, lap, (stream, Arc::default()), (from.address, from.host, Sni::Real)).await;
     if shaken.answered && shaken.failure == Some(Failure::Timeout) {
         // So slow that not even this came to an end.
         noted.when = lap.span(began);

@@ -102,6 +102,8 @@ impl ServerCertVerifier for Recorder {
 pub(super) struct Counted {
     stream: TcpStream,
     received: Arc<AtomicU64>,
+    /// The same of all handshakes on a line.
+    of_line: Arc<AtomicU64>,
 }
 
 impl AsyncRead for Counted {
@@ -109,7 +111,9 @@ impl AsyncRead for Counted {
         let before = into.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, into);
         let more = into.filled().len().saturating_sub(before);
-        self.received.fetch_add(u64::try_from(more).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let more = u64::try_from(more).unwrap_or(u64::MAX);
+        self.received.fetch_add(more, Ordering::Relaxed);
+        self.of_line.fetch_add(more, Ordering::Relaxed);
         polled
     }
 }
@@ -131,11 +135,11 @@ impl AsyncWrite for Counted {
 /// An encrypted connection to whoever it was.
 pub(super) type Encrypted = TlsStream<Counted>;
 
-/// Encrypts a connection, with the certificate judged for `host`.
+/// Encrypts a connection, with the certificate judged for `host`. `of_line` counts the bytes that come of all handshakes with that host.
 pub(super) async fn handshake(
     probe: &Probe,
     lap: Lap,
-    stream: TcpStream,
+    (stream, of_line): (TcpStream, Arc<AtomicU64>),
     (address, host, sni): (SocketAddr, &str, Sni),
 ) -> (TlsHandshake, Option<Encrypted>) {
     let began = Instant::now();
@@ -146,6 +150,7 @@ pub(super) async fn handshake(
         failure: None,
         alert: None,
         answered: false,
+        received: 0,
         invalid: None,
         chain: Vec::new(),
         version: None,
@@ -165,13 +170,14 @@ pub(super) async fn handshake(
         _ => None,
     };
     let received = Arc::new(AtomicU64::new(0));
-    let counted = Counted { stream, received: Arc::clone(&received) };
+    let counted = Counted { stream, received: Arc::clone(&received), of_line };
     let mut shaking = std::pin::pin!(TlsConnector::from(Arc::new(config)).connect(said, counted));
     let mut shaken = timeout_at(began + SILENCE, &mut shaking).await;
     if shaken.is_err() && received.load(Ordering::Relaxed) > 0 {
         shaken = timeout_at(began + TIME, &mut shaking).await;
     }
-    noted.answered = received.load(Ordering::Relaxed) > 0;
+    noted.received = received.load(Ordering::Relaxed);
+    noted.answered = noted.received > 0;
     let stream = match shaken {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {

@@ -9,6 +9,7 @@ use domicile_app::{
     accounts::{Key, Limit},
     error::forbidden,
     evidence::access_log::Operator,
+    standing::Language,
 };
 use domicile_core::error::{ErrorKind, MatrixError};
 use maud::{Markup, html};
@@ -97,7 +98,7 @@ pub(super) async fn erase(
     let by = Operator { name: user_id.to_string(), uid: None };
     let signed = services.erasures.erase(user_id, by, "by their own wish".to_owned()).await?;
     let service = services.users.server_name().to_string();
-    let receipt = receipt(visitor.words(), signed.number, &signed.document["body"]);
+    let receipt = receipt(visitor.language, signed.number, &signed.document["body"]);
     Ok(around(&service, visitor.language, None, &receipt).with_cookie(COOKIE.clear()).into_response())
 }
 
@@ -121,13 +122,14 @@ pub(super) async fn refused(services: &Services, visitor: &Visitor, error: Error
     Ok(home::page(services, visitor, Some(&error)).await?.with_status(status).into_response())
 }
 
-fn receipt(words: &Words, document: u64, body: &Value) -> Markup {
+fn receipt(language: Language, document: u64, body: &Value) -> Markup {
+    let words = Words::of(language);
     let empty = Vec::new();
     let rows: i64 = body["erased"].as_array().unwrap_or(&empty).iter().filter_map(|one| one["rows"].as_i64()).sum();
     let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     html! {
         h1 { (words.erased_title) }
-        p.lead { (words.erased) " " (number(rows)) ". " (words.receipt) " " (document) "." }
+        p.lead { (words.erased) (Language::after(words.erased)) (number(rows)) (language.stop()) (language.gap()) (words.receipt) (Language::after(words.receipt)) (document) (language.stop()) }
         h2 { (words.unreadable) }
         div.card lang="en" { ul.plain { @for one in body["unreadable"].as_array().unwrap_or(&empty) { li { (text(one, "what")) br; span.soft { (text(one, "why")) } } } } }
         h2 { (words.remaining) }

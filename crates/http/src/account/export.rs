@@ -9,6 +9,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use domicile_app::standing::Language;
 use futures::{StreamExt as _, stream};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -107,7 +108,7 @@ pub(super) fn forms(words: &Words, visitor: &Visitor) -> Markup {
             summary { (words.own_key) }
             form.act.card method="post" action={ (address(visitor.language)) "/export" } {
                 (token(visitor))
-                label { (words.recipient) small { (words.recipient_about) " " code { "age-keygen" } } input.mono name="recipient" placeholder="age1…" autocomplete="off" autocapitalize="none" required; }
+                label { (words.recipient) small { (words.recipient_about) (Language::after(words.recipient_about)) code { "age-keygen" } } input.mono name="recipient" placeholder="age1…" autocomplete="off" autocapitalize="none" required; }
                 (password(words))
                 button type="submit" { (words.export_button) }
             }
@@ -121,7 +122,7 @@ fn with_key(words: &Words, visitor: &Visitor, public: &str) -> Markup {
         form.act.card method="post" action={ (address(visitor.language)) "/export" } {
             (token(visitor))
             input type="hidden" name="recipient" value=(public);
-            p { (words.recipient) ": " span.mono { (public) } }
+            p { (words.recipient) (visitor.language.colon()) span.mono { (public) } }
             (password(words))
             button type="submit" { (words.export_button) }
         }

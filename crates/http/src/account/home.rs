@@ -8,13 +8,13 @@ use domicile_app::{
     evidence::access_log::{Log, Told},
     residency::{Layout, RegionLayout},
     rooms::RoomCopies,
-    standing::Noted,
+    standing::{Language, Noted},
 };
 use domicile_core::{error::MatrixError, locality::Destination};
 use maud::{DOCTYPE, Markup, html};
 
 use super::{
-    accepted, address, export, moving,
+    accepted, address, export, moving, never,
     page::{around, head, password, refusal, token},
     visitor::Visitor,
     words::Words,
@@ -68,7 +68,8 @@ pub(super) async fn page(
     let (rooms, all) = services.summaries.copies(session.user_num).await?;
     let log = services.access_log.of(session.user_num).await?;
     let last_move = services.moves.of_user(&session.user_id).await?;
-    let moves = moving::section(words, visitor, layout.as_ref(), last_move.as_ref());
+    let ruled_out = services.moves.ruled_out(&noted.never_in);
+    let moves = moving::section(words, visitor, layout.as_ref(), (last_move.as_ref(), &ruled_out));
     let is_moving = last_move.is_some_and(|last| last.ended_ts.is_none());
     let content = html! {
         h1 { (words.title) }
@@ -77,9 +78,10 @@ pub(super) async fn page(
         // What has to be decided comes first.
         @if is_moving { (moves) }
         (home(words, layout.as_ref(), &noted, visitor))
+        (never::section(words, visitor, layout.as_ref(), (&noted, &ruled_out)))
         (sessions(words, visitor, &devices))
         (copies(words, layout.as_ref(), &rooms, all))
-        (looks(words, &log, session.user_id.as_str()))
+        (looks(words, &log, visitor))
         h2 { (words.kept) }
         div.card { dl { @for (what, how_long) in words.kept_for { dt { (what) } dd { (how_long) } } } }
         @if !is_moving { (moves) }
@@ -92,20 +94,21 @@ pub(super) async fn page(
 fn home(words: &Words, layout: Option<&Layout>, noted: &Noted, visitor: &Visitor) -> Markup {
     let own = layout.and_then(|layout| layout.regions.iter().find(|region| region.is_own));
     let code = noted.jurisdiction.as_deref();
+    let language = visitor.language;
     html! {
         h2 id="home" { (words.home) }
         div.card {
             @match own {
-                Some(region) => { p { (words.home_region) " " b { (called(region)) } "." } }
+                Some(region) => { p { (words.home_region) " " b { (called(region)) } (language.stop()) } }
                 None => { p { (words.home_only) } }
             }
             p {
                 @match code {
                     Some(code) => {
-                        (words.jurisdiction) " " b { (code) } ", "
-                        @if noted.source.as_deref() == Some("self") { (words.by_yourself) } @else { (words.told_by) " " (noted.source.as_deref().unwrap_or("–")) }
-                        @if let Some(at) = noted.noted_ts { ", " (date(at)) }
-                        "."
+                        (words.jurisdiction) (Language::after(words.jurisdiction)) b { (code) } (language.comma())
+                        @if noted.source.as_deref() == Some("self") { (words.by_yourself) } @else { (words.told_by) (Language::after(words.told_by)) (noted.source.as_deref().unwrap_or("–")) }
+                        @if let Some(at) = noted.noted_ts { (language.comma()) (date(at)) }
+                        (language.stop())
                     }
                     None => { (words.no_jurisdiction) }
                 }
@@ -219,24 +222,25 @@ fn places(words: &Words, layout: Option<&Layout>, room: &RoomCopies) -> Markup {
     }
 }
 
-fn looks(words: &Words, log: &Log, own: &str) -> Markup {
+fn looks(words: &Words, log: &Log, visitor: &Visitor) -> Markup {
     html! {
         h2 { (words.looks) }
         @if !log.whole { div.notice.bad { p { (words.broken) } } }
         @if log.entries.is_empty() {
             div.card.fine { p { (words.nobody_looked) } }
         } @else {
-            div.card { ol.log { @for entry in log.entries.iter().rev() { (look(words, entry, own)) } } }
+            div.card { ol.log { @for entry in log.entries.iter().rev() { (look(words, entry, visitor)) } } }
         }
     }
 }
 
-fn look(words: &Words, entry: &Told, own: &str) -> Markup {
+fn look(words: &Words, entry: &Told, visitor: &Visitor) -> Markup {
+    let own = visitor.session.user_id.as_str();
     html! {
         li {
             @match &entry.look {
                 Some(look) => {
-                    p { b { @if look.by.name == own { (words.you) } @else { (look.by.name) } } ": " (words.what(look.what)) }
+                    p { b { @if look.by.name == own { (words.you) } @else { (look.by.name) } } (visitor.language.colon()) (words.what(look.what)) }
                     @if let Some(reason) = &look.reason { p.said { (reason) } }
                 }
                 None => { p { (words.unreadable) } }

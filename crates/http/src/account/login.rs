@@ -5,13 +5,13 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use domicile_app::{Error, accounts::NewSession, error::forbidden, standing::Language};
+use domicile_app::{Error, accounts::NewSession, error::forbidden, front_door::Way, standing::Language};
 use domicile_core::{error::MatrixError, rng};
 use maud::html;
 use serde::Deserialize;
 
 use super::{
-    address, known,
+    address, elsewhere, known,
     page::{around, password, refusal},
     visitor::{COOKIE, Visitor},
     wanted::Wanted,
@@ -79,6 +79,23 @@ pub(super) async fn sign_in(
         return Err(forbidden("The page was open for too long, or the browser takes no cookies: load it again.").into());
     }
     let Credentials { name, password } = form.fields()?;
+    let refused = |error: &MatrixError| {
+        let status = StatusCode::from_u16(error.kind.status()).unwrap_or(StatusCode::FORBIDDEN);
+        page(&services, language, private, &wanted, &name, Some(error)).with_status(status).into_response()
+    };
+    // Whose home is another cell, and lets them in by any door, is sent there once the password is known to be right.
+    let way = services.front_door.login(&name, client.address).await;
+    let home = match way {
+        Ok(Way::Here) => Ok(None),
+        Ok(Way::Through(cell)) => elsewhere::home(&services, &cell, (&name, &password), client).await.map(Some),
+        Err(error) => Err(error),
+    };
+    match home {
+        Ok(None) => {}
+        Ok(Some(address)) => return Ok(sent_home(&services, language, &address).into_response()),
+        Err(Error::Matrix(error)) if error.kind.status() < 500 => return Ok(refused(&error)),
+        Err(error) => return Err(error.into()),
+    }
     let session = NewSession {
         device_id: Some(DEVICE.into()),
         display_name: Some(Words::of(Language::En).title.to_owned()),
@@ -90,12 +107,23 @@ pub(super) async fn sign_in(
             let cookies = vec![COOKIE.set(&opened.tokens.access_token, private), FORM_COOKIE.clear()];
             Ok(go_to(&wanted.place(language), cookies))
         }
-        Err(Error::Matrix(error)) if error.kind.status() < 500 => {
-            let status = StatusCode::from_u16(error.kind.status()).unwrap_or(StatusCode::FORBIDDEN);
-            Ok(page(&services, language, private, &wanted, &name, Some(&error)).with_status(status).into_response())
-        }
+        Err(Error::Matrix(error)) if error.kind.status() < 500 => Ok(refused(&error)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Tells somebody who has shown the right password where their home is.
+fn sent_home(services: &Services, language: Language, address: &str) -> Page {
+    let words = Words::of(language);
+    let there = format!("{address}{}", self::address(language));
+    let content = html! {
+        h1 { (words.title) }
+        div.card {
+            p { (words.kept_elsewhere) }
+            p { a href=(there) { (there) } }
+        }
+    };
+    around(services.users.server_name().as_str(), language, None, &content).with_cookie(FORM_COOKIE.clear())
 }
 
 pub(super) async fn sign_out(

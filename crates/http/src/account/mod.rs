@@ -4,10 +4,12 @@
 //! Signing in to it is signing in: the session is a device like any other, is seen in every client, and ends with it.
 
 mod acts;
+mod elsewhere;
 mod export;
 mod home;
 mod login;
 mod moving;
+mod never;
 mod page;
 mod visitor;
 mod wanted;
@@ -27,6 +29,7 @@ use domicile_app::standing::Language;
 use domicile_core::error::ErrorKind;
 
 use crate::{error::Failure, pages, state::Services};
+pub(crate) use page::head;
 use visitor::Visitor;
 use wanted::Wanted;
 
@@ -46,12 +49,13 @@ pub(crate) fn routes() -> Router<Services> {
         .route("/account/{language}/export", post(export::export))
         .route("/account/{language}/key", post(export::key))
         .route("/account/{language}/object", post(moving::object))
+        .route("/account/{language}/never", post(never::name))
         .route("/account/{language}/sign-out", post(acts::sign_out))
         .route("/account/{language}/erase", post(acts::erase))
 }
 
 /// The language that the browser likes best.
-fn accepted(headers: &HeaderMap) -> Language {
+pub(crate) fn accepted(headers: &HeaderMap) -> Language {
     let wanted = headers.get(axum::http::header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     Language::accepted(wanted.unwrap_or_default())
 }

@@ -11,7 +11,9 @@ use domicile_app::{
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{acts::refused, address, home::called, known, page::token, visitor::Visitor, words::Words};
+use super::{
+    acts::refused, address, home::called, known, never::RuledOut, page::token, visitor::Visitor, words::Words,
+};
 use crate::{
     error::Failure,
     pages::{
@@ -45,33 +47,50 @@ pub(super) async fn object(
 }
 
 /// What is planned, or that nothing is.
-pub(super) fn section(words: &Words, visitor: &Visitor, layout: Option<&Layout>, last: Option<&Shown>) -> Markup {
+pub(super) fn section(
+    words: &Words,
+    visitor: &Visitor,
+    layout: Option<&Layout>,
+    (last, ruled_out): (Option<&Shown>, &[RuledOut]),
+) -> Markup {
     let state = last.and_then(|last| moves::State::parse(&last.state));
+    let is_ruled_out = |last: &Shown| ruled_out.iter().any(|(region, _)| Some(region) == last.to_region.as_ref());
     html! {
         h2 id="move" { (words.moves) }
         @match last.zip(state) {
             None | Some((_, moves::State::Done)) => { div.card { p { (words.no_move) } } }
             Some((last, moves::State::Stopped)) => {
                 div.card {
-                    p { (words.move_stopped) " " @if let Some(at) = last.ended_ts { (date(at)) } "." }
+                    p {
+                        (words.move_stopped) " " @if let Some(at) = last.ended_ts { (date(at)) } (visitor.language.stop())
+                        // Nobody decided it: the rules did.
+                        @if last.progress.decided_by.is_none() && is_ruled_out(last) { (visitor.language.gap()) (words.never_ended) }
+                    }
                     p { (words.no_move) }
                 }
             }
-            Some((last, state)) => { (open(words, visitor, layout, last, state)) }
+            Some((last, state)) => { (open(words, visitor, layout, (last, state, is_ruled_out(last)))) }
         }
     }
 }
 
-fn open(words: &Words, visitor: &Visitor, layout: Option<&Layout>, last: &Shown, state: moves::State) -> Markup {
+fn open(
+    words: &Words,
+    visitor: &Visitor,
+    layout: Option<&Layout>,
+    (last, state, is_ruled_out): (&Shown, moves::State, bool),
+) -> Markup {
+    let language = visitor.language;
     let is_planned = matches!(state, moves::State::Announced | moves::State::Objected);
     html! {
         div.card.care {
-            p { @if is_planned { (words.move_planned) } @else { (words.moving) } " " b { (region(layout, last)) } "." }
-            @if state == moves::State::Announced { p { (words.move_begins) " " (time(last.begin_ts)) " UTC." } }
+            p { @if is_planned { (words.move_planned) } @else { (words.moving) } " " b { (region(layout, last)) } (language.stop()) }
+            @if is_planned && is_ruled_out { p { b { (words.never_ends) } } }
+            @else if state == moves::State::Announced { p { (words.move_begins) " " (time(last.begin_ts)) " UTC" (language.stop()) } }
             @if !last.reason.is_empty() { p { (words.move_reason) } p.said { (last.reason) } }
             p.soft { (words.move_means) }
             @if let Some(objection) = &last.progress.objection {
-                p { b { (words.objected) } " " @if is_planned && last.progress.decided_by.is_none() { (words.objection_waits) } @else { (words.objection_over) } }
+                p { b { (words.objected) } (language.gap()) @if is_planned && last.progress.decided_by.is_none() { (words.objection_waits) } @else { (words.objection_over) } }
                 @if !objection.is_empty() { p.said { (objection) } }
             }
         }

@@ -35,7 +35,7 @@ pub(super) fn around(service: &str, language: Language, visitor: Option<&Visitor
 }
 
 /// The head of a page.
-pub(super) fn head(title: &str) -> Markup {
+pub(crate) fn head(title: &str) -> Markup {
     html! {
         head {
             meta charset="utf-8";
@@ -77,7 +77,7 @@ pub(super) fn password(words: &Words) -> Markup {
 pub(super) fn refusal(words: &Words, refused: Option<&MatrixError>) -> Markup {
     html! {
         @if let Some(error) = refused {
-            div.notice.bad role="alert" { p { (words.refused) " " span lang="en" { (error.message) } } }
+            div.notice.bad role="alert" { p { (words.refused) (Language::after(words.refused)) span lang="en" { (error.message) } } }
         }
     }
 }

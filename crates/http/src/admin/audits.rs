@@ -7,7 +7,12 @@ use axum::{
     extract::{DefaultBodyLimit, State},
     routing::{get, post},
 };
-use domicile_app::{accounts::Users, evidence::verify::Wanted};
+use bytes::Bytes;
+use domicile_app::{
+    accounts::Users,
+    evidence::{deployment::Audited, verify::Wanted},
+};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{AdminServices, Evidence};
@@ -22,9 +27,26 @@ pub(super) fn routes() -> Router<AdminServices> {
         .route("/_domicile/admin/v1/audits/verify", post(verify).layer(DefaultBodyLimit::max(REPORT_BYTES)))
 }
 
-async fn run(State(evidence): State<Evidence>) -> Result<Json<Value>, Failure> {
-    let made = evidence.audits.run().await?;
-    Ok(Json(json!({ "number": made.number, "file": made.file, "sha256": made.hash, "document": made.document })))
+/// What is wanted.
+#[derive(Default, Deserialize)]
+struct Run {
+    /// Whether the reports of all cells are.
+    #[serde(default)]
+    deployment: bool,
+}
+
+async fn run(State(evidence): State<Evidence>, body: Bytes) -> Result<Json<Value>, Failure> {
+    let Run { deployment } = serde_json::from_slice(&body).unwrap_or_default();
+    if deployment {
+        let (made, reports) = evidence.audits.of_deployment(&evidence.witness).await?;
+        return Ok(Json(json!({
+            "number": made.number, "file": made.file, "sha256": made.hash, "document": made.document, "reports": reports,
+        })));
+    }
+    let Audited { signed: made, witnesses } = evidence.audits.run_witnessed(&evidence.witness).await?;
+    Ok(Json(json!({
+        "number": made.number, "file": made.file, "sha256": made.hash, "document": made.document, "witnesses": witnesses,
+    })))
 }
 
 async fn list(State(evidence): State<Evidence>) -> Result<Json<Value>, Failure> {
@@ -44,6 +66,6 @@ async fn verify(
     State(users): State<Arc<Users>>,
     Json(wanted): Json<Wanted>,
 ) -> Result<Json<Value>, Failure> {
-    let verdict = evidence.audits.verify(wanted, &users).await?;
+    let verdict = evidence.audits.verify(wanted, &users, &evidence.witness).await?;
     Ok(Json(serde_json::to_value(verdict).map_err(domicile_app::Error::internal)?))
 }

@@ -1,5 +1,5 @@
-//! GET /_domicile/admin/v1/directory, …/places and …/emergency/{user}, POST …/rescue (whose home is where, who decides, how full the region's cells
-//! are, and a new home for people whose cell was revoked), POST …/follow_anew (the log fetched again, where it is the wrong one of two)
+//! GET /_domicile/admin/v1/directory, …/places and …/emergency/{user}, POST …/rescue, …/present and …/follow_anew (whose home is where, who decides, how
+//! full the region's cells are, a new home for people whose cell was revoked, and the log fetched again, where it is the wrong one of two)
 
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ pub(super) fn routes() -> Router<AdminServices> {
     Router::new()
         .route("/_domicile/admin/v1/directory", get(status))
         .route("/_domicile/admin/v1/directory/places", get(places))
+        .route("/_domicile/admin/v1/directory/present", post(present))
         .route("/_domicile/admin/v1/directory/emergency/{user}", get(emergency))
         .route("/_domicile/admin/v1/directory/rescue", post(rescue))
         .route("/_domicile/admin/v1/directory/follow_anew", post(follow_anew))
@@ -38,6 +39,11 @@ async fn status(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure>
         Err(wrong) => json!({ "ok": false, "error": wrong }),
     });
     Ok(Json(json!({ "status": status, "log": log })))
+}
+
+/// Brings the tickets of this cell's people to the deciding cell, which was restored.
+async fn present(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {
+    Ok(Json(json!({ "people": cells(&users)?.names.present_all().await? })))
 }
 
 async fn places(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {

@@ -31,7 +31,8 @@ async fn check(State(check): State<Arc<Check>>, Path(name): Path<String>) -> Res
 
 async fn rotate(State(keys): State<Arc<OwnKeys>>) -> Result<Json<Value>, Failure> {
     let rotation = keys.rotate().await?;
-    Ok(Json(json!({ "old": rotation.old, "new": rotation.new })))
+    let key = format!("ed25519:{}", rotation.key);
+    Ok(Json(json!({ "old": rotation.old, "new": rotation.new, "key": key, "waits": rotation.waits })))
 }
 
 /// Rooms that were joined before all of their members were known: since when, and what stands in the way.

@@ -6,12 +6,14 @@ mod audits;
 mod backups;
 mod blocklists;
 mod demands;
+mod deployment;
 mod destinations;
 mod directory;
 mod dossiers;
 mod erasures;
 mod exports;
 mod federation;
+mod fence;
 mod homes;
 mod incidents;
 mod jurisdictions;
@@ -33,12 +35,14 @@ use domicile_app::{
     accounts::{Accounts, RegistrationTokens, Standings, Users},
     admin::{Backups, OperatorSessions, Operators},
     blocklists::Blocklists,
-    evidence::{AccessLog, Audits, Erasures, Exports, Ledger},
+    entrance::Entrance,
+    evidence::{AccessLog, Audits, Erasures, Exports, Ledger, Witness},
     federation::{Check, Completion, Outbound, OwnKeys},
     moderation::Reports,
     moves::Moves,
     probes::Probes,
     residency::Homes,
+    restore::Restorer,
     standing::{
         Addresses, Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, MoveNotices, Notices, Processing,
         Signs, StatusPage,
@@ -51,6 +55,8 @@ use domicile_core::clock::Clock;
 pub struct Evidence {
     /// Audits.
     pub audits: Arc<Audits>,
+    /// Other cells as witnesses, and this one as theirs.
+    pub witness: Arc<Witness>,
     /// Who looked at whose data.
     pub access_log: Arc<AccessLog>,
     /// All that is held about somebody, for them.
@@ -68,6 +74,8 @@ pub struct AdminServices {
     pub accounts: Arc<Accounts>,
     /// Registration tokens.
     pub registration_tokens: Arc<RegistrationTokens>,
+    /// Where people come in.
+    pub entrance: Arc<Entrance>,
     /// Backups.
     pub backups: Arc<Backups>,
     /// What can be checked.
@@ -94,6 +102,8 @@ pub struct AdminServices {
     pub homes: Arc<Homes>,
     /// Moves people between cells.
     pub moves: Arc<Moves>,
+    /// Brings a restored cell to where the others are.
+    pub restorer: Arc<Restorer>,
     /// Standing with authorities.
     pub standing: StandingServices,
     /// The time.
@@ -159,8 +169,10 @@ pub fn routes(services: AdminServices) -> Router {
         .merge(destinations::routes())
         .merge(erasures::routes())
         .merge(exports::routes())
+        .merge(deployment::routes())
         .merge(directory::routes())
         .merge(federation::routes())
+        .merge(fence::routes())
         .merge(homes::routes())
         .merge(operators::routes())
         .merge(probes::routes())

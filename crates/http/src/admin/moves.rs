@@ -1,4 +1,4 @@
-//! GET /_domicile/admin/v1/moves, GET …/counts, POST …/{user} and below (moving people between cells)
+//! GET /_domicile/admin/v1/moves, GET …/counts and …/arrivals, POST …/{user} and below (moving people between cells)
 
 use std::sync::Arc;
 
@@ -18,10 +18,14 @@ use serde_json::{Value, json};
 use super::{AdminServices, operator::By, users::user_id};
 use crate::error::Failure;
 
+/// People on the way here that are listed one by one.
+const ARRIVING: usize = 1_000;
+
 pub(super) fn routes() -> Router<AdminServices> {
     Router::new()
         .route("/_domicile/admin/v1/moves", get(list))
         .route("/_domicile/admin/v1/moves/counts", get(counts))
+        .route("/_domicile/admin/v1/moves/arrivals", get(arrivals))
         .route("/_domicile/admin/v1/moves/{user}", get(show).post(order))
         .route("/_domicile/admin/v1/moves/{user}/plan", post(plan))
         .route("/_domicile/admin/v1/moves/{user}/stop", post(stop))
@@ -66,6 +70,11 @@ async fn list(State(moves): State<Arc<Moves>>, Query(part): Query<Part>) -> Resu
 
 async fn counts(State(moves): State<Arc<Moves>>) -> Result<Json<Value>, Failure> {
     Ok(Json(json!({ "counts": moves.counts().await? })))
+}
+
+async fn arrivals(State(moves): State<Arc<Moves>>) -> Result<Json<Value>, Failure> {
+    let (counts, arriving) = (moves.arrival_counts().await?, moves.arriving(ARRIVING).await?);
+    Ok(Json(json!({ "counts": counts, "arriving": arriving })))
 }
 
 async fn show(

@@ -7,7 +7,10 @@ use axum::{
     extract::{Path, State},
     routing::{delete, get},
 };
-use domicile_app::accounts::{RegistrationTokens, registration_tokens::NewToken};
+use domicile_app::{
+    accounts::{RegistrationTokens, registration_tokens::NewToken},
+    entrance::{Entrance, Invited},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -27,10 +30,19 @@ struct Add {
     life_ms: Option<i64>,
 }
 
-async fn add(State(tokens): State<Arc<RegistrationTokens>>, Json(add): Json<Add>) -> Result<Json<Value>, Failure> {
+async fn add(
+    State(tokens): State<Arc<RegistrationTokens>>,
+    State(entrance): State<Arc<Entrance>>,
+    Json(add): Json<Add>,
+) -> Result<Json<Value>, Failure> {
     let new = NewToken { token: add.token, uses_allowed: add.uses, life_ms: add.life_ms };
     let token = tokens.add(new).await?;
-    Ok(Json(json!({ "token": token.token, "uses": token.uses_allowed, "expires_ts": token.expires_ts })))
+    let invited = Invited::Token(&token.token);
+    let (link, server) = (entrance.link(invited), entrance.typed(Some(invited)));
+    Ok(Json(json!({
+        "token": token.token, "uses": token.uses_allowed, "expires_ts": token.expires_ts,
+        "sign_in_link": link, "sign_in_server": server,
+    })))
 }
 
 async fn list(State(tokens): State<Arc<RegistrationTokens>>) -> Result<Json<Value>, Failure> {

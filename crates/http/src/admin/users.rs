@@ -12,6 +12,7 @@ use domicile_app::{
         Accounts, Standings,
         lifecycle::{EndSessions, NewAccount},
     },
+    entrance::{Entrance, Invited},
     evidence::{
         AccessLog,
         access_log::{Look, What},
@@ -55,14 +56,20 @@ struct Add {
     password: Option<String>,
 }
 
-async fn add(State(accounts): State<Arc<Accounts>>, Json(add): Json<Add>) -> Result<Json<Value>, Failure> {
+async fn add(
+    State(accounts): State<Arc<Accounts>>,
+    State(entrance): State<Arc<Entrance>>,
+    Json(add): Json<Add>,
+) -> Result<Json<Value>, Failure> {
     let localpart = match add.user.strip_prefix('@') {
         Some(_) => user_id(&accounts, &add.user)?.localpart().to_owned(),
         None => add.user,
     };
     let new = NewAccount { localpart, password: add.password, registration_token: None, session: None };
     let (user_id, _) = accounts.create_user(new).await?;
-    Ok(Json(json!({ "user_id": user_id })))
+    let invited = Invited::Account(user_id.localpart());
+    let (link, server) = (entrance.link(invited), entrance.typed(Some(invited)));
+    Ok(Json(json!({ "user_id": user_id, "sign_in_link": link, "sign_in_server": server })))
 }
 
 #[derive(Deserialize)]

@@ -146,6 +146,6 @@ struct Nothing {}
 
 async fn run(State(evidence): State<Evidence>, act: Act<Nothing>) -> Result<Response, Broken> {
     let Act { fields: Nothing {}, .. } = act;
-    evidence.audits.run().await?;
+    evidence.audits.run_witnessed(&evidence.witness).await?;
     Ok(go_to("/console/audits", Vec::new()))
 }

@@ -24,12 +24,13 @@ pub(super) enum Part {
     Probes,
     Regions,
     Moves,
+    Arrivals,
     Audits,
     Ledger,
 }
 
 impl Part {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Overview,
         Self::Alerts,
         Self::Incidents,
@@ -40,6 +41,7 @@ impl Part {
         Self::Probes,
         Self::Regions,
         Self::Moves,
+        Self::Arrivals,
         Self::Audits,
         Self::Ledger,
     ];
@@ -56,6 +58,7 @@ impl Part {
             Self::Probes => ("Probes", "/console/probes"),
             Self::Regions => ("Regions", "/console/regions"),
             Self::Moves => ("Moves", "/console/moves"),
+            Self::Arrivals => ("Arrivals", "/console/arrivals"),
             Self::Audits => ("Audits", "/console/audits"),
             Self::Ledger => ("Ledger", "/console/ledger"),
         }

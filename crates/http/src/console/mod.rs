@@ -4,6 +4,7 @@
 //! does it by a command that stands in that person's access log.
 
 mod alerts;
+mod arrivals;
 mod audits;
 mod blocklists;
 mod demands;
@@ -38,6 +39,7 @@ pub fn routes(services: AdminServices) -> Router {
     let pages = Router::new()
         .route("/console/style.css", get(pages::style))
         .merge(alerts::routes())
+        .merge(arrivals::routes())
         .merge(audits::routes())
         .merge(blocklists::routes())
         .merge(demands::routes())

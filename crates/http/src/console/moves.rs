@@ -45,7 +45,7 @@ async fn show(
     let content = html! {
         p.lead {
             "People whose account goes from this cell to another one. Nobody is named here: " code { "domicile move --list" } " says who moves, and what somebody \
-             said who objects."
+             said who objects. " a href="/console/arrivals" { "Those who come" } " have a page of their own."
         }
         @if counts.is_empty() {
             div.card { p { "Nobody has been moved away from here." } }
@@ -74,9 +74,6 @@ fn tiles(counts: &[Counted], under_way: &[Shown]) -> Markup {
     // Of more moves than are read, nobody has counted the others.
     let at_least = under_way.len() == SHOWN && failing > 0;
     let (objected, failing) = (of(counts, &[Step::Objected]), i64::try_from(failing).unwrap_or(i64::MAX));
-    let tile = |class: Option<&str>, count: i64, name: &str, at_least: bool| {
-        html! { li class=[class] { div { b { (number(count)) @if at_least { "+" } } span { (name) } } } }
-    };
     html! {
         ul.tiles {
             (tile(None, open(counts), "under way", false))
@@ -86,6 +83,11 @@ fn tiles(counts: &[Counted], under_way: &[Shown]) -> Markup {
             (tile(None, of(counts, &[Step::Stopped]), "stopped", false))
         }
     }
+}
+
+/// One number of the head of a page. `at_least`: there may be more.
+pub(super) fn tile(class: Option<&str>, count: i64, name: &str, at_least: bool) -> Markup {
+    html! { li class=[class] { div { b { (number(count)) @if at_least { "+" } } span { (name) } } } }
 }
 
 fn by_cell(counts: &[Counted]) -> Markup {

@@ -66,7 +66,7 @@ async fn show(
             h2 { "Cells that are gone" }
             div.card { ul.plain { @for (name, what) in &layout.gone { li { (name) " " (tag("", what)) } } } }
         }
-        @if visitor.is_insider() { p { a href="/console/moves" { "People who move from here to another cell" } } }
+        @if visitor.is_insider() { p { a href="/console/moves" { "People who move from here to another cell" } ", and " a href="/console/arrivals" { "people who come" } } }
     };
     Ok(page(&visitor, Part::Regions, "Regions and cells", &content))
 }

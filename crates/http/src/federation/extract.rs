@@ -134,7 +134,7 @@ pub(crate) async fn inner(
     let key = request.extensions().get::<CellKey>().cloned();
     let key = key.ok_or_else(|| unauthorized("The connection is not one between cells."))?;
     let header = one_header(request.headers())?;
-    let header = inbound.open_inner(header, key.spki())?;
+    let header = inbound.open_inner(header, key.spki(), request.uri().path())?;
     if request.extensions().get::<BodyLimit>().is_none() {
         request.extensions_mut().insert(BodyLimit(limits::FEDERATION_BODY_BYTES));
     }

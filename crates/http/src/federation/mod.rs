@@ -31,6 +31,8 @@ use domicile_app::media::ByteStream;
 
 use crate::state::Services;
 
+pub(crate) use ledger::counted_inner;
+
 /// All of the Server-Server API.
 pub fn routes() -> Router<Services> {
     Router::new()

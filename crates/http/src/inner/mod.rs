@@ -1,6 +1,8 @@
 //! What cells ask each other beside the Server-Server API. It is served on the listeners for cells alone.
 
+mod deployment;
 mod door;
+mod evidence;
 mod gateway;
 mod load;
 mod media;
@@ -10,6 +12,7 @@ mod names;
 mod pass;
 mod people;
 mod registration;
+mod restore;
 
 use axum::{Router, extract::Request};
 use bytes::Bytes;
@@ -28,7 +31,9 @@ use crate::{error::Failure, federation::extract, state::Services};
 pub fn routes(services: &Services) -> Router<Services> {
     names::routes()
         .merge(gateway::routes(services))
+        .merge(deployment::routes())
         .merge(door::routes())
+        .merge(evidence::routes())
         .merge(load::routes())
         .merge(media::routes())
         .merge(messages::routes())
@@ -36,6 +41,7 @@ pub fn routes(services: &Services) -> Router<Services> {
         .merge(pass::routes(services))
         .merge(people::routes())
         .merge(registration::routes())
+        .merge(restore::routes())
 }
 
 /// Who asks, and what.

@@ -6,6 +6,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, response::Response};
+use domicile_app::residency::Admission;
 use hyper::{Request, body::Incoming, service::Service};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -14,6 +15,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::watch,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -102,10 +104,21 @@ impl Connection {
         // Others are not asked for a certificate.
         let shown = stream.get_ref().1.peer_certificates().and_then(|shown| shown.first());
         self.cell = shown.map(|key| CellKey(Arc::from(key.as_ref())));
-        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            Box::pin(self.http2(stream)).await;
-        } else {
-            Box::pin(self.http1(stream)).await;
+        let cell = self.cell.clone();
+        let serving = async {
+            if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                Box::pin(self.http2(stream)).await;
+            } else {
+                Box::pin(self.http1(stream)).await;
+            }
+        };
+        match (cell, certificate.admission()) {
+            // A cell that is revoked loses its connections with what is asked over them.
+            (Some(cell), Some(admission)) => tokio::select! {
+                () = serving => {}
+                () = dismissed(&cell, admission) => tracing::info!("a connection with a cell ends: the document has no such key now"),
+            },
+            _ => serving.await,
         }
     }
 
@@ -131,6 +144,14 @@ impl Connection {
         let answers = Answers { router: self.router, peer: self.peer, body_time, cell: self.cell };
         let stream = TokioIo::new(Patient::new(stream, self.patience.headers));
         let _ended = self.watcher.watch(builder.serve_connection(stream, answers)).await;
+    }
+}
+
+/// Waits until a cell's key does not open connections any more.
+async fn dismissed(cell: &CellKey, mut admission: watch::Receiver<Arc<Admission>>) {
+    if admission.wait_for(|admission| !admission.admits(cell.spki())).await.is_err() {
+        // Nothing changes any more: the server stops.
+        std::future::pending::<()>().await;
     }
 }
 

@@ -8,12 +8,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use domicile_app::residency::Admission;
 use parking_lot::{Mutex, RwLock};
 use rustls::{
     ServerConfig,
     pki_types::pem::PemObject,
     pki_types::{CertificateDer, PrivateKeyDer},
 };
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -45,9 +47,17 @@ pub enum TlsError {
 pub struct Certificate {
     chain: PathBuf,
     key: PathBuf,
-    current: RwLock<TlsAcceptor>,
+    current: Current,
     /// The files as they were when they were last read, with success or without.
     read: Mutex<Option<[Stamp; 2]>>,
+}
+
+/// What connections are answered with.
+enum Current {
+    /// What was read from the files.
+    Files(RwLock<TlsAcceptor>),
+    /// What the cell's deployment document makes of its key and those of others.
+    Cells(watch::Receiver<Arc<Admission>>),
 }
 
 /// What changes when a file is written or another one takes its place.
@@ -62,32 +72,44 @@ impl Certificate {
         Ok(Arc::new(Self {
             chain: certificate.to_owned(),
             key: key.to_owned(),
-            current: RwLock::new(acceptor),
+            current: Current::Files(RwLock::new(acceptor)),
             read: Mutex::new(stamps),
         }))
     }
 
-    /// TLS between cells, for which there are keys instead of certificates. It stays as it is until the server starts again.
-    pub fn of_cell(config: Arc<ServerConfig>) -> Arc<Self> {
+    /// TLS between cells, for which there are keys instead of certificates. Whose they are may change.
+    pub fn of_cell(admission: watch::Receiver<Arc<Admission>>) -> Arc<Self> {
         Arc::new(Self {
             chain: PathBuf::new(),
             key: PathBuf::new(),
-            current: RwLock::new(TlsAcceptor::from(config)),
+            current: Current::Cells(admission),
             read: Mutex::new(None),
         })
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        self.current.read().clone()
+        match &self.current {
+            Current::Files(current) => current.read().clone(),
+            Current::Cells(admission) => TlsAcceptor::from(Arc::clone(admission.borrow().config())),
+        }
+    }
+
+    /// Who gets through, between cells.
+    pub(super) fn admission(&self) -> Option<watch::Receiver<Arc<Admission>>> {
+        match &self.current {
+            Current::Files(_) => None,
+            Current::Cells(admission) => Some(admission.clone()),
+        }
     }
 
     /// Reads the files again if they changed. A pair that cannot be used leaves the old one in its place.
     pub fn refresh(&self) -> Result<bool, TlsError> {
+        let Current::Files(current) = &self.current else { return Ok(false) };
         let Ok(now) = stamps(&self.chain, &self.key) else { return Ok(false) };
         if self.read.lock().replace(now) == Some(now) {
             return Ok(false);
         }
-        *self.current.write() = read(&self.chain, &self.key)?;
+        *current.write() = read(&self.chain, &self.key)?;
         Ok(true)
     }
 

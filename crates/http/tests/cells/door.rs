@@ -165,6 +165,85 @@ async fn cells_of_one_region_are_doors_of_each_other_and_say_whose_clients_go_wh
     assert!(bad.status.is_client_error(), "{}", bad.status);
 }
 
+/// What somebody reads who signs in to their own page at a cell.
+async fn page_after(at: &TestServer, name: &str, password: &str) -> (u16, String) {
+    let shown = at.anonymous().request(Request::get("/account/en").body(Body::empty()).unwrap()).await;
+    let held = shown.headers[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let token = held.split_once('=').unwrap().1;
+    let form = serde_html_form::to_string([("form_token", token), ("name", name), ("password", password)]).unwrap();
+    let request = Request::post("/account/en/login")
+        .header(header::COOKIE, &held)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(form));
+    let answer = at.anonymous().request(request.unwrap()).await;
+    (answer.status.as_u16(), String::from_utf8(answer.bytes.to_vec()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_another_cell_only_the_right_password_shows_the_way_home() {
+    let cluster = world().await;
+    let (here, bob) = (cluster.cell("eu1"), cluster.user("ru1", "bob"));
+    let devices = async || bob.get(&format!("{V3}/devices")).await.ok()["devices"].as_array().unwrap().len();
+    let before = devices().await;
+    let (status, page) = page_after(here, "bob", PASSWORD).await;
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("href=\"https://ru1.example.org/account/en\""), "{page}");
+    assert_eq!(devices().await, before, "no session is left");
+    // Whoever does not know it reads what is read of a name that nobody has; the name that was typed is in the page.
+    let wrong =
+        |page: &str, name: &str| page.replace(name, "NAME").split("name=\"form_token\"").next().unwrap().to_owned();
+    let (status, nobody) = page_after(here, "carol", "wrong").await;
+    assert_eq!(status, 403);
+    let nobody = wrong(&nobody, "carol");
+    let (status, page) = page_after(here, "bob", "wrong").await;
+    assert_eq!((status, wrong(&page, "bob")), (403, nobody.clone()));
+    cluster.pass(60_000);
+    cluster.cut();
+    let (status, page) = page_after(here, "bob", PASSWORD).await;
+    assert_eq!((status, wrong(&page, "bob")), (403, nobody.clone()), "his home is away");
+    cluster.heal();
+    // Alice's region lets its people in by their own door alone: elsewhere her password is of no use, right or wrong.
+    let there = cluster.cell("ru1");
+    let (_, nobody) = page_after(there, "carol", PASSWORD).await;
+    for password in [PASSWORD, "wrong"] {
+        let (status, page) = page_after(there, "alice", password).await;
+        assert_eq!((status, wrong(&page, "alice")), (403, wrong(&nobody, "carol")));
+        assert!(!page.contains("eu1"), "{page}");
+        cluster.pass(60_000);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_told_the_name_of_their_region() {
+    let mut cluster = Cluster::of_cells(&[("eu1", "eu"), ("eu2", "eu"), ("ru1", "ru")], "encrypted_only").await;
+    Box::pin(cluster.rewrite("code = \"eu\"\n", "code = \"eu\"\nprovider = \"eu.chat.example.org\"\n")).await;
+    Box::pin(cluster.rewrite("code = \"ru\"\n", "code = \"ru\"\nprovider = \"north.chat.example.org\"\n")).await;
+    let admin = async |cell: &str, path: &str, body: Value| {
+        let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+        let request = request.body(Body::from(body.to_string())).unwrap();
+        let routes = domicile_http::admin::routes(cluster.cell(cell).admin.clone());
+        let answer = tower::ServiceExt::oneshot(routes, request).await.unwrap();
+        let bytes = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+        serde_json::from_slice::<Value>(&bytes).unwrap()
+    };
+    let made = admin("ru1", "/_domicile/admin/v1/users", json!({ "user": "dmitri", "password": PASSWORD })).await;
+    assert_eq!(made["sign_in_link"], "https://north.chat.example.org/sign-in?name=dmitri", "{made}");
+    assert_eq!(made["sign_in_server"], "north.chat.example.org");
+    // A token is good at the cell that gave it, which the region's name need not lead to.
+    let token = admin("ru1", "/_domicile/admin/v1/tokens", json!({ "token": "t1" })).await;
+    assert_eq!(token["sign_in_link"], "https://north.chat.example.org/sign-in?token=t1", "the only cell of its region");
+    let token = admin("eu2", "/_domicile/admin/v1/tokens", json!({ "token": "t2" })).await;
+    assert_eq!(token["sign_in_link"], "https://eu2.example.org/sign-in?token=t2", "{token}");
+    let page = async |path: &str| {
+        let answer = cluster.cell("eu2").anonymous().request(Request::get(path).body(Body::empty()).unwrap()).await;
+        String::from_utf8(answer.bytes.to_vec()).unwrap()
+    };
+    let account = page("/sign-in/en?name=carol").await;
+    assert!(account.contains(">eu.chat.example.org<") && account.contains(">north.chat.example.org<"), "{account}");
+    let token = page("/sign-in/en?token=t2").await;
+    assert!(token.contains(">eu2.example.org<") && !token.contains(">eu.chat.example.org<"), "{token}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_to_a_door_is_bounded() {
     let cluster = world().await;

@@ -4,22 +4,31 @@
 
 mod aliases;
 mod conversation;
+mod document;
+mod documents;
 mod door;
 mod followers;
 mod gateway;
 mod homes;
 mod keys;
+mod ledger;
 mod lists;
+mod luck;
 mod media;
 mod moves;
 mod names;
+mod outer_keys;
 mod placement;
+mod proxies;
 mod rescue;
+mod restore;
+mod retire;
 mod rotation;
 mod rules;
 mod stolen;
 mod thief;
 mod told;
+mod witness;
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{V3, read, say, shared, until};
 
-fn order(user: &TestUser, region: &str) -> Order {
+pub(crate) fn order(user: &TestUser, region: &str) -> Order {
     Order {
         user_id: user.user_id.clone().unwrap(),
         to: Target::Region(region.to_owned()),
@@ -19,7 +19,7 @@ fn order(user: &TestUser, region: &str) -> Order {
 }
 
 /// Does what is due until somebody's move is over; gives it.
-async fn finish(cluster: &Cluster, cell: &str, user: &TestUser) -> domicile_app::moves::Shown {
+pub(crate) async fn finish(cluster: &Cluster, cell: &str, user: &TestUser) -> domicile_app::moves::Shown {
     let moves = &cluster.cell(cell).moves;
     let mut last = None;
     for _ in 0..200 {
@@ -43,20 +43,20 @@ pub(crate) async fn into(cluster: &Cluster, cell: &str, user: &TestUser, region:
 }
 
 /// The same session at another cell: what a client is that follows its account.
-fn at(cluster: &Cluster, cell: &str, user: &TestUser) -> TestUser {
+pub(crate) fn at(cluster: &Cluster, cell: &str, user: &TestUser) -> TestUser {
     cluster.cell(cell).with_token(
         &json!({ "user_id": user.id(), "device_id": user.device_id, "access_token": user.token.clone().unwrap() }),
     )
 }
 
 /// Rows in a cell that are about people whose home is elsewhere and must not be there, as an audit names them.
-async fn foreign(cluster: &Cluster, cell: &str) -> Value {
+pub(crate) async fn foreign(cluster: &Cluster, cell: &str) -> Value {
     let audit = cluster.cell(cell).admin.evidence.audits.run().await.unwrap();
     let body = audit.document["body"].clone();
     json!({ "foreign": body["foreign"], "rooms": body["rooms"] })
 }
 
-fn rows(audit: &Value) -> i64 {
+pub(crate) fn rows(audit: &Value) -> i64 {
     audit["foreign"]["rows"].as_i64().unwrap()
 }
 
@@ -152,7 +152,7 @@ async fn somebody_moves_and_their_client_goes_on() {
 }
 
 /// Alice in one cell with a room of hers and bob's and something in her inbox, and who she is at her new home.
-async fn ready() -> (Cluster, TestUser, TestUser, String, Vec<String>) {
+pub(crate) async fn ready() -> (Cluster, TestUser, TestUser, String, Vec<String>) {
     let cluster = Cluster::of(&["eu", "ch"]).await.with_user("eu1", "alice").await.with_user("ch1", "bob").await;
     let cluster = cluster.with_user("eu1", "carol").await;
     let (alice, carol) = (cluster.user("eu1", "alice"), cluster.user("eu1", "carol"));
@@ -164,7 +164,7 @@ async fn ready() -> (Cluster, TestUser, TestUser, String, Vec<String>) {
 }
 
 /// Everything is at the new home once, and nothing at the old one.
-async fn has_moved(cluster: &Cluster, alice: &TestUser, room: &str, said: &[String]) {
+pub(crate) async fn has_moved(cluster: &Cluster, alice: &TestUser, room: &str, said: &[String]) {
     let there = at(cluster, "ch1", alice);
     let sync = there.get(&format!("{V3}/sync")).await.ok();
     assert_eq!(sync["to_device"]["events"].as_array().map(Vec::len), Some(1), "{}", sync["to_device"]);

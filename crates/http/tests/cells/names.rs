@@ -1,6 +1,7 @@
 //! Names are taken once in the whole deployment.
 
-use domicile_app::accounts::lifecycle::NewAccount;
+use domicile_app::{accounts::lifecycle::NewAccount, residency::Question};
+use domicile_core::locality::CellName;
 use serde_json::json;
 
 use crate::{V3, two};
@@ -40,6 +41,33 @@ async fn who_is_nobody_and_who_may_not_be_seen_get_one_answer() {
     }
     assert_eq!(answers[0], answers[1]);
     assert_eq!(answers[0].0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cell_may_let_go_as_many_as_it_has_and_try_few_that_it_has_not() {
+    let cluster = two().await.with_user("ru1", "bella").await.with_user("ru1", "boris").await;
+    let names = |cell: &str| &cluster.cell(cell).services.users.localities().cells().unwrap().names;
+    let (here, there) = (CellName::parse("eu1").unwrap(), CellName::parse("ru1").unwrap());
+    // The other cell has asked for all that it may.
+    for count in [500, 1] {
+        let question = Question { user_ids: vec!["@nobody:example.org".try_into().unwrap(); count] };
+        while names("eu1").look_up_for(&there, &question).await.is_ok() {}
+    }
+    let of = |localpart: &str| cluster.user("ru1", localpart).user_id.clone().unwrap();
+    let let_go = |localpart: &str| names("ru1").let_go(&of(localpart), &here).unwrap();
+    assert!(names("eu1").transfer_for(&there, &let_go("bob")).await.is_err(), "not even that");
+    // One question more.
+    cluster.cell("eu1").clock.advance(150);
+    for localpart in ["bob", "bella", "boris"] {
+        names("eu1").transfer_for(&there, &let_go(localpart)).await.unwrap();
+    }
+    let mut forged = let_go("bella");
+    forged.user_id = cluster.user("eu1", "alice").user_id.clone().unwrap();
+    let mut codes = Vec::new();
+    for _ in 0..2 {
+        codes.push(names("eu1").transfer_for(&there, &forged).await.unwrap_err().to_string());
+    }
+    assert!(codes[0].contains("cannot be moved") && !codes[1].contains("cannot be moved"), "{codes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -144,3 +144,58 @@ async fn a_revoked_cell_is_heard_no_more() {
     let verified = cluster.cell("eu1").ingest.verify_one(&rules, &room_id, raw).await.unwrap();
     assert!(verified.is_err(), "{verified:?}");
 }
+
+/// Whether a cell takes an event with these signatures under the deployment's name.
+async fn takes(cluster: &Cluster, cell: &str, room: &str, event: &Value) -> bool {
+    let room_id = ruma::OwnedRoomId::try_from(room).unwrap();
+    let raw = serde_json::value::to_raw_value(event).unwrap();
+    let rules = ruma::RoomVersionId::V11.rules().unwrap();
+    cluster.cell(cell).ingest.verify_one(&rules, &room_id, raw).await.unwrap().is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_had_of_a_revoked_cell_lives_on_by_their_witness() {
+    let cluster = Cluster::of(&["eu", "ru", "ch"]).await.with_user("eu1", "alice").await.with_user("ru1", "bob").await;
+    let mut cluster = cluster.with_user("ch1", "carol").await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    let room = room(&cluster).await;
+    let said = [say(&bob, &room, "first").await, say(&bob, &room, "second").await];
+    until("alice reads it", || async { read(&alice, &room).await == said }).await;
+    let like = raw(&cluster, "eu1", &said[0]).await;
+
+    Box::pin(cluster.revoke("ru1")).await;
+    let (alice, carol) = (cluster.user("eu1", "alice"), cluster.user("ch1", "carol"));
+    let invite = json!({ "user_id": carol.id() });
+    alice.post(&format!("/_matrix/client/v3/rooms/{room}/invite"), &invite).await.ok();
+    carol.post(&format!("/_matrix/client/v3/join/{room}"), &json!({})).await.ok();
+    let members = carol.get(&format!("/_matrix/client/v3/rooms/{room}/joined_members")).await.ok();
+    assert_eq!(members["joined"].as_object().unwrap().len(), 3, "bob's join is there: {members}");
+    until("carol reads what bob had said", || async {
+        let found = read(&carol, &room).await;
+        said.iter().all(|id| found.contains(id))
+    })
+    .await;
+    assert_eq!(raw(&cluster, "ch1", &said[0]).await["content"]["ciphertext"], "first", "all of it");
+    let signatures = |event: &Value| event["signatures"]["example.org"].as_object().unwrap().len();
+    assert_eq!(signatures(&like), 1);
+    assert_eq!(signatures(&raw(&cluster, "ch1", &said[0]).await), 2, "with the signature of the cell that had it");
+
+    // Both have to have signed: the key alone is a thief's, and a cell at work alone speaks for its own people only.
+    let [thief, eu1] = ["ru1", "eu1"].map(|cell| cluster.forger(Some(cell), "ch1").event(&like, "@bob:example.org"));
+    assert!(!takes(&cluster, "ch1", &room, &thief).await);
+    assert!(!takes(&cluster, "ch1", &room, &eu1).await);
+    let mut both = thief.clone();
+    let witness = eu1["signatures"]["example.org"].as_object().unwrap();
+    both["signatures"]["example.org"].as_object_mut().unwrap().extend(witness.clone());
+    assert!(takes(&cluster, "ch1", &room, &both).await);
+    for id in thief["signatures"]["example.org"].as_object().unwrap().keys().chain(witness.keys()) {
+        let mut half = both.clone();
+        half["signatures"]["example.org"][id] = "A".repeat(86).into();
+        assert!(!takes(&cluster, "ch1", &room, &half).await, "a signature under {id} that is wrong");
+    }
+    let mut revoked_twice = thief.clone();
+    let of_thief = thief["signatures"]["example.org"].clone();
+    revoked_twice["signatures"]["example.org"]["ed25519:cell_0000000000000000"] =
+        of_thief.as_object().unwrap().values().next().unwrap().clone();
+    assert!(!takes(&cluster, "ch1", &room, &revoked_twice).await, "nobody's key is no witness");
+}

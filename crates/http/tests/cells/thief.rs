@@ -11,11 +11,8 @@ use domicile_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::{V3, read, say, shared_of, until};
+use crate::{V3, document, read, say, shared_of, until};
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/stolen-cell.md");
-const BEGIN: &str = "<!-- generated: begin -->\n";
-const END: &str = "<!-- generated: end -->\n";
 const FEDERATION: &str = "/_matrix/federation/v1";
 const INNER: &str = "/_domicile/inner/v1";
 const FORGED: &str = "forged";
@@ -67,6 +64,9 @@ enum Aim {
     TakeOver,
     ReadShared,
     GiveAway,
+    ReadKept,
+    Present,
+    ReadReport,
 }
 
 /// In whose name.
@@ -78,7 +78,7 @@ enum Who {
 }
 
 /// Each attempt in words, and whether the stolen cell's own people could do it: then it may succeed until the cell is revoked.
-const ATTEMPTS: [(Aim, &str, bool); 26] = [
+const ATTEMPTS: [(Aim, &str, bool); 29] = [
     (Aim::Pose, "speak as another cell", false),
     (Aim::Say(Who::Other), "say something as somebody of another cell", false),
     (Aim::Say(Who::Moved), "say something as somebody who has moved to another cell", false),
@@ -93,6 +93,9 @@ const ATTEMPTS: [(Aim, &str, bool); 26] = [
     (Aim::FetchBack, "have the directory move somebody back who has moved away", false),
     (Aim::BringSomebody, "announce that somebody of another cell moves, as if their home were here", false),
     (Aim::TakeOver, "tell a cell that somebody's home is there, without the directory's word", false),
+    (Aim::ReadKept, "have a cell give out what it keeps for the case that others are restored", false),
+    (Aim::Present, "bring the directory homes that it did not give, as if it had been restored", false),
+    (Aim::ReadReport, "have a cell of a region that is trusted tell its audit report", false),
     (Aim::Enter, "join a private room in which nobody of here is", false),
     (Aim::ReadState, "read the state of such a room", false),
     (Aim::ReadPast, "read the past of such a room", false),
@@ -224,12 +227,14 @@ impl Theft {
     }
 
     async fn look_up(&self, user: &TestUser) -> Came {
-        let question = json!({ "user_ids": [user.id()] });
-        match self.ask(Method::POST, &format!("{INNER}/names/look_up"), Some(&question)).await {
-            Err(_) => Came::NoConnection,
-            Ok((200, told)) if told["tickets"] == json!([]) => Came::Nothing,
-            Ok((200, _)) => Came::Succeeds,
-            Ok(_) => Came::Refused,
+        self.list("names/look_up", json!({ "user_ids": [user.id()] }), "tickets").await
+    }
+
+    /// What comes of a question for a list.
+    async fn list(&self, path: &str, question: Value, what: &str) -> Came {
+        match self.ask(Method::POST, &format!("{INNER}/{path}"), Some(&question)).await {
+            Ok((200, told)) if told[what] == json!([]) => Came::Nothing,
+            answer => of_status(&answer),
         }
     }
 
@@ -288,6 +293,9 @@ impl Theft {
                 let about = json!({ "move_id": format!("{FORGED}{round}"), "user_id": bob });
                 self.post(format!("{INNER}/moves/home"), json!({ "about": about, "tickets": [] })).await
             }
+            Aim::ReadKept => self.list("restore/vaults", json!({ "after": "" }), "all").await,
+            Aim::Present => self.post(format!("{INNER}/restore/present"), json!({ "tickets": [], "last": true })).await,
+            Aim::ReadReport => self.post(format!("{INNER}/evidence/report"), json!({})).await,
             Aim::ReadShared => {
                 self.get(format!("{FEDERATION}/state_ids/{shared}?event_id={}", self.shared_event)).await
             }
@@ -332,10 +340,8 @@ impl Theft {
     async fn keys_of_stranger(&self) -> Came {
         let question = json!({ "device_keys": { self.clara.id(): [] } });
         match self.ask(Method::POST, &format!("{FEDERATION}/user/keys/query"), Some(&question)).await {
-            Err(_) => Came::NoConnection,
             Ok((200, told)) if !told.to_string().contains(self.clara.id()) => Came::Nothing,
-            Ok((200, _)) => Came::Succeeds,
-            Ok(_) => Came::Refused,
+            answer => of_status(&answer),
         }
     }
 }
@@ -384,17 +390,5 @@ async fn what_a_stolen_cell_can_do_is_what_is_documented() {
     say(&moved, &theft.shared, "from-her-new-home").await;
     let alice = theft.cluster.user("eu1", "alice");
     assert_eq!(read(&alice, &theft.shared).await.len(), before_room + 2, "what she says, and nothing of the thief");
-    compare(&table);
-}
-
-/// The document has the table, or gets it.
-fn compare(table: &str) {
-    let text = std::fs::read_to_string(DOCUMENT).unwrap();
-    let (head, rest) = text.split_once(BEGIN).unwrap();
-    let (now, tail) = rest.split_once(END).unwrap();
-    if std::env::var_os("DOMICILE_WRITE").is_some() {
-        std::fs::write(DOCUMENT, format!("{head}{BEGIN}\n{table}\n{END}{tail}")).unwrap();
-        return;
-    }
-    assert_eq!(now.trim(), table.trim(), "docs/stolen-cell.md says something else: DOMICILE_WRITE=1 writes it anew");
+    document::compare(&table);
 }

@@ -24,6 +24,8 @@ async fn nobody_sees_anything_without_signing_in() {
         "/console/probes",
         "/console/probes/1",
         "/console/regions",
+        "/console/moves",
+        "/console/arrivals",
         "/console/audits",
         "/console/ledger",
     ] {

@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
 mod acts;
+mod arrivals;
 mod hostile;
 mod login;
 mod moves;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const PAGES: [(&str, &str); 12] = [
+const PAGES: [(&str, &str); 13] = [
     ("/console", "Overview"),
     ("/console/alerts", "Alerts"),
     ("/console/incidents", "Incidents"),
@@ -13,6 +13,7 @@ const PAGES: [(&str, &str); 12] = [
     ("/console/blocklists", "Blocklists"),
     ("/console/probes", "Probes"),
     ("/console/moves", "Nobody has been moved away"),
+    ("/console/arrivals", "Nobody has moved here"),
     ("/console/audits", "Audits"),
     ("/console/ledger?days=90&by=class&of=items", "Export ledger"),
 ];

@@ -197,10 +197,13 @@ impl<'o> Matcher<'o> {
         let shown = String::from_utf8_lossy(mask);
         let tail = mask.get(last_star + 1..).unwrap_or_default();
         let base = tail.strip_prefix(b".").unwrap_or_default();
-        if last_star == 0 && !tail.is_empty() && tail.first() == Some(&b'.') {
-            if !base.contains(&b'.') {
-                return self.broad(entry, &shown);
-            }
+        // Stars and then one label or its end: everything in the world, or in a top-level domain.
+        let begins = mask.iter().position(|byte| !matches!(byte, b'*' | b'.')).unwrap_or(mask.len());
+        if mask.first() == Some(&b'*') && begins > last_star && !mask.get(begins..).unwrap_or_default().contains(&b'.')
+        {
+            return self.broad(entry, &shown);
+        }
+        if last_star == 0 && tail.first() == Some(&b'.') {
             if let Some(spot) = own.at(base) {
                 self.add(&spot.exact, How::Mask, &shown);
                 self.add(&spot.below, How::Mask, &shown);

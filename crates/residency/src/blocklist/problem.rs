@@ -65,6 +65,9 @@ pub enum Fault {
     /// There is more of it than is read.
     #[error("it is larger than {0} bytes when it is unpacked; the rest was not read")]
     TooLarge(u64),
+    /// It unpacks to so much more than it is that it can be no register.
+    #[error("it unpacks to more than {0} times what it is, as no register does; the rest was not read")]
+    Bomb(u64),
     /// It cannot be unpacked or read.
     #[error("it cannot be read: {0}")]
     Unreadable(String),

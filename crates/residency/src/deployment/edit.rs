@@ -1,4 +1,4 @@
-//! Changes of a document that keep its comments: a new one, a cell more, a cell revoked, a new key. Each raises the serial and takes the
+//! Changes of a document that keep its comments: a new one, a cell more, a cell revoked, a new key of a cell or for other servers. Each raises the serial and takes the
 //! signature away, which the root key then makes anew.
 
 use domicile_core::{
@@ -112,11 +112,37 @@ pub fn revoke_cell(text: &str, name: &CellName, heir: Option<&CellName>) -> Resu
     let keys: Array = std::iter::once(&cell.key).chain(&cell.old_keys).map(ToString::to_string).collect();
     table.insert("keys", value(keys));
     table.insert("serial", value(i64::from(found.serial) + 1));
+    table.insert("region", value(cell.region.as_str()));
     if let Some(heir) = heir {
         table.insert("heir", value(heir.as_str()));
     }
     let tables = document.entry("revoked").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
     tables.as_array_of_tables_mut().ok_or_else(|| wrong("`revoked` is no list of tables".to_owned()))?.push(table);
+    close(document.to_string())
+}
+
+/// The document without a cell that was emptied: what it signed still counts, and `heir` answers for what it left.
+pub fn retire_cell(text: &str, name: &CellName, heir: &CellName) -> Result<String, Problems> {
+    let (found, mut document) = open(text)?;
+    let cell = found.cells.get(name).ok_or_else(|| wrong(format!("there is no cell {} at work", name.as_str())))?;
+    if found.decider.cell == *name {
+        return Err(wrong(format!(
+            "{} decides whose a name is: name another `decider` and a higher `term` under [directory] first, with this one in `before`",
+            name.as_str()
+        )));
+    }
+    if heir == name || !found.cells.contains_key(heir) {
+        return Err(wrong(format!("{} cannot be the heir: name another cell that is at work", heir.as_str())));
+    }
+    raise(&mut document, &found)?;
+    remove(&mut document, "cell", name);
+    let mut table = Table::new();
+    table.insert("name", value(name.as_str()));
+    let keys: Array = std::iter::once(&cell.key).chain(&cell.old_keys).map(ToString::to_string).collect();
+    table.insert("keys", value(keys));
+    table.insert("heir", value(heir.as_str()));
+    let tables = document.entry("retired").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
+    tables.as_array_of_tables_mut().ok_or_else(|| wrong("`retired` is no list of tables".to_owned()))?.push(table);
     close(document.to_string())
 }
 
@@ -148,6 +174,34 @@ pub fn add_outer_key(text: &str, id: &str, key: &PublicKey) -> Result<String, Pr
     let added = format!("\n[[outer_key]]\nid = \"{id}\"\nkey = \"{key}\"\n");
     text.push_str(&added);
     close(text)
+}
+
+/// The document with another key of a gateway's for other servers. What the one before signed until `expired_ts`, in milliseconds since 1970, counts for
+/// good.
+pub fn rotate_outer_key(text: &str, old: &str, new: (&str, &PublicKey), expired_ts: i64) -> Result<String, Problems> {
+    let (found, mut document) = open(text)?;
+    match found.outer_keys.get(old) {
+        None => return Err(wrong(format!("there is no [[outer_key]] {old}, so no other server knows it"))),
+        Some(known) if known.expired_ts.is_some() => {
+            return Err(wrong(format!("[[outer_key]] {old} has ended already: there is nothing to change")));
+        }
+        Some(_) => {}
+    }
+    let (id, key) = new;
+    if found.outer_keys.contains_key(id) {
+        return Err(wrong(format!("there is an [[outer_key]] {id} already")));
+    }
+    raise(&mut document, &found)?;
+    let tables = document.get_mut("outer_key").and_then(Item::as_array_of_tables_mut);
+    let tables = tables.ok_or_else(|| wrong("`outer_key` is no list of tables".to_owned()))?;
+    let table = tables.iter_mut().find(|table| table.get("id").and_then(Item::as_str) == Some(old));
+    let table = table.ok_or_else(|| wrong(format!("there is no [[outer_key]] {old}")))?;
+    table.insert("expired_ts", value(expired_ts));
+    let mut added = Table::new();
+    added.insert("id", value(id));
+    added.insert("key", value(key.to_string()));
+    tables.push(added);
+    close(document.to_string())
 }
 
 fn open(text: &str) -> Result<(Deployment, DocumentMut), Problems> {

@@ -135,6 +135,8 @@ pub struct Revoked {
     pub serial: u32,
     /// The cell that answers for what it left, if there is one.
     pub heir: Option<CellName>,
+    /// The region in which it stood, by whose rules goes what its people had said. Nothing of it goes anywhere if that is not named.
+    pub region: Option<Region>,
 }
 
 /// What a signature with a cell's key is worth.
@@ -216,6 +218,11 @@ impl Deployment {
     /// The region of a cell at work.
     pub fn region_of(&self, cell: &CellName) -> Option<&Region> {
         self.cells.get(cell).map(|cell| &cell.region)
+    }
+
+    /// The region in which a cell stands, or stood until it was revoked.
+    pub fn region_once_of(&self, cell: &CellName) -> Option<&Region> {
+        self.region_of(cell).or_else(|| self.revoked.get(cell)?.region.as_ref())
     }
 
     /// The cell that answers for another's people now: itself, or the last of its heirs that is at work.

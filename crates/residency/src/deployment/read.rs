@@ -163,7 +163,8 @@ pub(super) fn revoked(fields: &mut Fields<'_>, reading: &mut Reading<'_>) -> Opt
     let keys = fields.required(reading, "keys", keys);
     let serial = fields.required(reading, "serial", number);
     let heir = fields.optional(reading, "heir", cell_name);
-    Some((name?, Revoked { keys: keys?, serial: serial?, heir }))
+    let region = fields.optional(reading, "region", region_name);
+    Some((name?, Revoked { keys: keys?, serial: serial?, heir, region }))
 }
 
 pub(super) fn outer_key(fields: &mut Fields<'_>, reading: &mut Reading<'_>) -> Option<(String, OuterKey)> {

@@ -161,6 +161,31 @@ fn what_an_old_key_signed_counts_and_what_it_asks_does_not() {
 }
 
 #[test]
+fn a_key_for_other_servers_ends_when_the_next_one_begins() {
+    let named = edit::add_outer_key(&two_cells(), "ed25519:a1", &key(3).public()).unwrap();
+    let other = edit::add_outer_key(&named, "ed25519:b1", &key(4).public()).unwrap();
+    let end = 1_790_000_000_000;
+    let rotate =
+        |text: &str, old: &str, id: &str, seed| edit::rotate_outer_key(text, old, (id, &key(seed).public()), end);
+    let found = read(&rotate(&other, "ed25519:a1", "ed25519:a2", 5).unwrap());
+    assert_eq!(found.serial, read(&other).serial + 1);
+    let ends: Vec<_> = found.outer_keys.iter().map(|(id, outer)| (id.as_str(), outer.expired_ts)).collect();
+    assert_eq!(ends, [("ed25519:a1", Some(end)), ("ed25519:a2", None), ("ed25519:b1", None)]);
+    assert_eq!(found.outer_keys["ed25519:a2"].key, key(5).public());
+    let text = rotate(&other, "ed25519:a1", "ed25519:a2", 5).unwrap();
+    for (text, old, id, seed, said) in [
+        (&other, "ed25519:c1", "ed25519:a2", 5, "no [[outer_key]] ed25519:c1"),
+        (&other, "ed25519:a1", "ed25519:b1", 5, "ed25519:b1 already"),
+        (&other, "ed25519:a1", "ed25519:a2", 4, "its key is that of"),
+        (&other, "ed25519:a1", "cell_x", 5, "is no id of a server's key"),
+        (&text, "ed25519:a1", "ed25519:a3", 6, "has ended already"),
+    ] {
+        let told = rotate(text, old, id, seed).unwrap_err().to_string();
+        assert!(told.contains(said), "{old} {id}: {told}");
+    }
+}
+
+#[test]
 fn cells_one_document_apart_talk_unless_a_cell_was_revoked() {
     let now = read(&two_cells().replace("serial = 2", "serial = 7"));
     for theirs in [6, 7, 8] {
@@ -194,6 +219,21 @@ fn heirs_of_heirs_are_found_and_a_ring_of_them_is_wrong() {
     assert_eq!(chain.heir(&cell("a")), Some(&cell("ru1")));
     let ring = format!("{}{}{}", two_cells(), gone("a", 11, "b"), gone("b", 12, "a"));
     assert!(wrong(&ring).contains("leads to no [[cell]] at work"));
+}
+
+#[test]
+fn a_retired_cell_leaves_its_keys_and_an_heir() {
+    let before = two_cells();
+    let key = read(&before).cells[&cell("ru1")].key;
+    let text = edit::retire_cell(&before, &cell("ru1"), &cell("eu1")).unwrap();
+    let retired = read(&text);
+    assert_eq!((retired.serial, retired.heir(&cell("ru1"))), (3, Some(&cell("eu1"))));
+    assert_eq!(retired.retired[&cell("ru1")].keys, [key]);
+    assert_eq!(accept::accept(&read(&before), &retired), Ok(()));
+    for (name, heir) in [("eu1", "ru1"), ("ru1", "ru1"), ("ru1", "us1"), ("us1", "eu1")] {
+        assert!(edit::retire_cell(&before, &cell(name), &cell(heir)).is_err(), "{name} {heir}");
+    }
+    assert!(edit::retire_cell(&text, &cell("ru1"), &cell("eu1")).is_err(), "it is gone");
 }
 
 proptest! {

@@ -17,6 +17,8 @@ pub const PAGE: usize = 4_096;
 pub const HEADERS: usize = 40;
 /// Certificates of a chain.
 pub const CHAIN: usize = 6;
+/// How much longer than a way there and back a handshake takes, in milliseconds, before it says anything about a speed.
+const TELLING_MS: u32 = 400;
 /// Reads of a download that are told.
 pub const READS: usize = 64;
 
@@ -186,6 +188,9 @@ pub struct TlsHandshake {
     pub alert: Option<String>,
     /// Whether anything came back at all.
     pub answered: bool,
+    /// Bytes that came back.
+    #[serde(default)]
+    pub received: u64,
     /// Why the certificate is not good for the target's name, whatever name was said.
     pub invalid: Option<Failure>,
     /// The certificates that came.
@@ -201,6 +206,13 @@ pub struct TlsHandshake {
 }
 
 impl TlsHandshake {
+    /// How fast what came back came, in bytes a second, if that took long: a way there and back, of `trip_ms` milliseconds, is not counted. None if
+    /// it was quick, so that nothing follows from it.
+    pub fn pace(&self, trip_ms: u32) -> Option<u64> {
+        let rest_ms = self.when.took_ms.saturating_sub(trip_ms);
+        (self.answered && rest_ms >= TELLING_MS).then(|| self.received.saturating_mul(1_000) / u64::from(rest_ms))
+    }
+
     /// Whether the target itself was at the other end.
     pub fn is_good(&self) -> bool {
         self.failure.is_none() && self.invalid.is_none()
@@ -256,6 +268,9 @@ impl HttpRequest {
 pub struct Download {
     /// Of what.
     pub url: String,
+    /// From where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<SocketAddr>,
     /// How it failed, if nothing can be said from it. Running out of time is no failure: it is what is measured.
     pub failure: Option<Failure>,
     /// Bytes that came.

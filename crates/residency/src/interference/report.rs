@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     measurement::{Measurement, Run},
     outside::Outside,
-    verdict::{Kind, Past, Verdict, judge_among},
+    verdict::{Company, Kind, Past, Verdict, judge_among},
 };
 
 /// A run and its verdicts, one for each measurement, in their order.
@@ -20,15 +20,14 @@ pub struct Report {
 impl Report {
     /// Judges a run. `outside` is what other places saw, of whatever targets and times; `past` gives the earlier speeds at a target.
     pub fn of(run: Run, outside: &[Outside], mut past: impl FnMut(&Measurement) -> Vec<Past>) -> Self {
-        let handshakes = run.measurements.iter().flat_map(|measurement| &measurement.tls);
-        let reached = handshakes.filter(|handshake| handshake.answered).map(|handshake| handshake.address).collect();
+        let company = Company::of(&run);
         let verdicts = run
             .measurements
             .iter()
             .map(|measurement| {
                 let target = &measurement.target;
                 let seen = Outside::best(outside, &target.host, target.port, run.started_ms);
-                judge_among(measurement, &run.control, seen, &past(measurement), &reached)
+                judge_among(measurement, &run.control, seen, &past(measurement), &company)
             })
             .collect();
         Self { run, verdicts }

@@ -4,6 +4,7 @@
 //! worked, so that a network that only loses packets accuses nobody. Where one place cannot know (a blocked address looks like a dead server), it says
 //! `inconclusive`, and what would tell.
 
+mod company;
 mod names;
 mod pages;
 mod scene;
@@ -13,14 +14,13 @@ mod ways;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, net::SocketAddr};
-
 use serde::{Deserialize, Serialize};
 
 use super::{
     measurement::{Control, Measurement},
     outside::Outside,
 };
+pub use company::Company;
 use scene::{Network, Scene};
 
 /// What it is.
@@ -133,18 +133,18 @@ impl Past {
 
 /// Judges what was seen of one target. `outside` is what another place saw of it lately; `past` are earlier speeds, in any order.
 pub fn judge(measurement: &Measurement, control: &Control, outside: Option<&Outside>, past: &[Past]) -> Verdict {
-    judge_among(measurement, control, outside, past, &BTreeSet::new())
+    judge_among(measurement, control, outside, past, &Company::default())
 }
 
-/// The same in a run in which some addresses answered, whichever target's they are.
+/// The same in a run that looked at other targets, too.
 pub fn judge_among(
     measurement: &Measurement,
     control: &Control,
     outside: Option<&Outside>,
     past: &[Past],
-    reached: &BTreeSet<SocketAddr>,
+    company: &Company,
 ) -> Verdict {
-    let scene = Scene { measurement, control, outside, reached };
+    let scene = Scene { measurement, control, outside, company };
     let mut verdict = decide(&scene, past);
     verdict.evidence.extend(scene.notes());
     if verdict.evidence.is_empty() {

@@ -21,6 +21,9 @@ const PATH: &str = "/_domicile/admin/v1/audits";
 pub(super) struct AuditCommand {
     #[command(subcommand)]
     command: Option<AuditSubcommand>,
+    /// Have every cell of the deployment make a report, and collect them. One that cannot be reached is named, and makes the command fail.
+    #[arg(long)]
+    deployment: bool,
     /// For programs: the signed report.
     #[arg(long)]
     json: bool,
@@ -58,6 +61,7 @@ enum AuditSubcommand {
 
 pub(super) async fn run(config: &Config, command: AuditCommand) -> anyhow::Result<()> {
     match command.command {
+        None if command.deployment => deployment(config, command.json).await,
         None => audit(config, command.json).await,
         Some(AuditSubcommand::List { json }) => list(config, json).await,
         Some(AuditSubcommand::Verify { report, key, signature_only: true, json, .. }) => {
@@ -96,6 +100,24 @@ async fn audit(config: &Config, json: bool) -> anyhow::Result<()> {
         bail!("{rows} {are} about people whose home is elsewhere, and must not be here");
     }
     Ok(())
+}
+
+async fn deployment(config: &Config, json: bool) -> anyhow::Result<()> {
+    let made = ask(config, Method::POST, PATH, &json!({ "deployment": true })).await?;
+    if json {
+        say(&json!({ "document": made["document"], "reports": made["reports"] }).to_string())?;
+    } else {
+        text::deployment(&made)?;
+    }
+    let all = made["document"]["body"]["cells"].as_array().map_or(&[][..], Vec::as_slice);
+    let name = |cell: &Value| cell["cell"].as_str().unwrap_or_default().to_owned();
+    let away: Vec<String> = all.iter().filter(|cell| cell["passed"].is_null()).map(name).collect();
+    let failed: Vec<String> = all.iter().filter(|cell| cell["passed"].as_bool() == Some(false)).map(name).collect();
+    match (away.is_empty(), failed.is_empty()) {
+        (true, true) => Ok(()),
+        (false, _) => bail!("there is no report of {}: the deployment as a whole is not audited", away.join(", ")),
+        (true, false) => bail!("in {} there are rows that must not be there", failed.join(", ")),
+    }
 }
 
 async fn list(config: &Config, json: bool) -> anyhow::Result<()> {

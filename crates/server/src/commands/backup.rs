@@ -14,10 +14,13 @@ use domicile_store::{
     StoreOptions,
     backup::{self, Identity, Progress, RestoreOptions},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::say;
+use super::{date, say};
 use crate::{admin_socket::ask, wire};
+
+/// Where the running server is asked.
+const PATH: &str = "/_domicile/admin/v1/backups";
 
 /// What to do with backups.
 #[derive(Debug, Subcommand)]
@@ -30,6 +33,37 @@ pub(super) enum BackupCommand {
         /// A public key (age1…) whose owner can open the backup. More than one is possible.
         #[arg(long = "for", required = true)]
         recipients: Vec<String>,
+        /// Days after which the backup should be deleted, for the inventory.
+        #[arg(long)]
+        keep_days: Option<u32>,
+        /// Where it will lie, in your words (`a safe in Bern, CH`), for the inventory: no program sees in which country a disk stands.
+        #[arg(long)]
+        place: Option<String>,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The inventory: what was made, where it lies, what is in it, and until when.
+    List {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say that a backup lies where it is meant to. What other cells keep for the case that it did not is let go then.
+    Confirm {
+        /// Its number, as `domicile backup list` shows it.
+        number: i64,
+        /// Where it lies, if that is another place than the inventory has.
+        #[arg(long)]
+        place: Option<String>,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say that a backup was deleted.
+    Gone {
+        /// Its number.
+        number: i64,
         /// For programs.
         #[arg(long)]
         json: bool,
@@ -69,21 +103,67 @@ pub(super) async fn run(config: &Config, command: BackupCommand) -> anyhow::Resu
             }
             say(&format!("# public key, for `domicile backup create --for`: {public}\n{}", secret.as_str()))
         }
-        BackupCommand::Create { to, recipients, json } => {
+        BackupCommand::List { json } => list(config, json).await,
+        BackupCommand::Confirm { number, place, json } => {
+            let path = format!("{PATH}/{number}/confirm");
+            let answer = ask(config, Method::POST, &path, &json!({ "place": place })).await?;
+            if json { say(&answer.to_string()) } else { say(&format!("Backup {number} lies where it is meant to.")) }
+        }
+        BackupCommand::Gone { number, json } => {
+            let answer = ask(config, Method::POST, &format!("{PATH}/{number}/gone"), &json!({})).await?;
+            if json { say(&answer.to_string()) } else { say(&format!("Backup {number} is deleted.")) }
+        }
+        BackupCommand::Create { to, recipients, keep_days, place, json } => {
             let folder = std::path::absolute(&to).with_context(|| format!("the folder {}", to.display()))?;
-            let body = json!({ "folder": folder, "recipients": recipients });
+            let body = json!({ "folder": folder, "recipients": recipients, "keep_days": keep_days, "place": place });
             if !json {
                 writeln!(std::io::stderr(), "Making a backup; this takes a while where there is much …")?;
             }
-            let answer = ask(config, Method::POST, "/_domicile/admin/v1/backups", &body).await?;
+            let answer = ask(config, Method::POST, PATH, &body).await?;
             if json {
                 return say(&answer.to_string());
             }
             let text = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
             say(&format!("Database and media: {}\nKeys:               {}", text("data"), text("keystore")))?;
-            say(&format!("{} bytes, {} media files.", answer["bytes"], answer["media_files"]))
+            say(&format!("{} bytes, {} media files.", answer["bytes"], answer["media_files"]))?;
+            say(
+                "When both files lie where they are meant to: `domicile backup list`, `domicile backup confirm NUMBER`.",
+            )
         }
     }
+}
+
+async fn list(config: &Config, json: bool) -> anyhow::Result<()> {
+    let answer = ask(config, Method::GET, PATH, &Value::Null).await?;
+    if json {
+        return say(&answer.to_string());
+    }
+    let all = answer["backups"].as_array().cloned().unwrap_or_default();
+    if all.is_empty() {
+        return say("No backup was made yet.");
+    }
+    for backup in &all {
+        let text = |key: &str| backup[key].as_str().unwrap_or_default().to_owned();
+        let when = |key: &str| backup[key].as_i64().map(date);
+        let place = Some(text("place")).filter(|place| !place.is_empty());
+        let until = match (when("gone_ts"), when("expires_ts"), backup["is_due"].as_bool()) {
+            (Some(gone), ..) => format!("deleted on {gone}"),
+            (None, Some(at), Some(true)) => format!("TO BE DELETED since {at}"),
+            (None, Some(at), _) => format!("until {at}"),
+            (None, None, _) => "until somebody deletes it".to_owned(),
+        };
+        let confirmed = when("confirmed_ts").map_or_else(|| "not confirmed".to_owned(), |at| format!("confirmed {at}"));
+        say(&format!(
+            "{:>4}  {}  {until}; {confirmed}; {} bytes; {}",
+            backup["backup_num"],
+            when("created_ts").unwrap_or_default(),
+            backup["byte_size"],
+            place.as_deref().unwrap_or("place not said")
+        ))?;
+        say(&format!("      {}\n      {}", text("data"), text("keystore")))?;
+        say(&format!("      {}", text("classes").replace(',', ", ")))?;
+    }
+    Ok(())
 }
 
 pub(super) async fn restore(config: &Config, command: RestoreCommand) -> anyhow::Result<()> {
@@ -116,5 +196,8 @@ pub(super) async fn restore(config: &Config, command: RestoreCommand) -> anyhow:
     if command.json {
         return say(&serde_json::to_string(&restored)?);
     }
-    say("Restored. Start the server; everybody signs in again, and their clients do the rest.")
+    say(
+        "Restored. Start the server: it is fenced, and serves nobody, until it has found out what it has missed since the backup",
+    )?;
+    say("(`domicile fence` shows how far that is). Then everybody signs in again, and their clients do the rest.")
 }

@@ -14,13 +14,15 @@ use url::Url;
 
 use super::{document_file, key_file, say};
 
-/// What to do with the cells of a deployment. Each changes the document, which is then signed and copied to every cell.
+/// What to do with the cells of a deployment. Each changes the document, which is then signed and given to a cell, which tells the others.
 #[derive(Debug, Subcommand)]
 pub(super) enum CellCommand {
     /// Add a cell: make its key, and its entry in the document.
     Init(Init),
     /// Believe a cell no more: it was stolen, seized or lost.
     Revoke(Revoke),
+    /// Take a cell that nobody is at home at any more out of the deployment. What it signed still counts.
+    Retire(Retire),
     /// Give a cell a new key. What it signed with the old one still counts.
     Rotate(Rotate),
 }
@@ -30,7 +32,7 @@ pub(super) enum CellCommand {
 pub(super) struct Document {
     /// The document.
     #[arg(long, default_value = "deployment.toml")]
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// The file with the root key, to sign the document at once.
     #[arg(long)]
     root_key: Option<PathBuf>,
@@ -74,6 +76,19 @@ pub(super) struct Revoke {
     document: Document,
 }
 
+/// A cell less that was emptied.
+#[derive(Debug, Args)]
+pub(super) struct Retire {
+    /// Its name.
+    #[arg(value_parser = cell_name)]
+    name: CellName,
+    /// The cell that answers for what it left.
+    #[arg(long, value_parser = cell_name)]
+    heir: CellName,
+    #[command(flatten)]
+    document: Document,
+}
+
 /// A new key.
 #[derive(Debug, Args)]
 pub(super) struct Rotate {
@@ -91,6 +106,7 @@ pub(super) fn run(command: &CellCommand) -> anyhow::Result<()> {
     match command {
         CellCommand::Init(init) => add(init),
         CellCommand::Revoke(revoke) => take_away(revoke),
+        CellCommand::Retire(retire) => empty(retire),
         CellCommand::Rotate(rotate) => change_key(rotate),
     }
 }
@@ -126,8 +142,8 @@ fn add(init: &Init) -> anyhow::Result<()> {
         "The cell {cell} is in {file}, with serial {serial}. Next:\n\
          1. Look at [[region]] {region} and the [[flow]]s in {file}: what is not named there is forbidden.\n\
          {sign}\
-         3. Copy it to every cell, {key} to the new one alone, and give that a configuration with [deployment] and a listener that serves \
-         \"inner\", as the first cell has.",
+         3. Put it in place of the old one at one cell, which tells the others, and copy it to the new one together with {key}, which no other gets; \
+         give that a configuration with [deployment] and a listener that serves \"inner\", as the first cell has.",
         cell = name.as_str(),
         file = document.file.display(),
         serial = found.serial,
@@ -144,14 +160,32 @@ fn take_away(revoke: &Revoke) -> anyhow::Result<()> {
     let (text, found) = changed(document, edit::revoke_cell(&before, name, heir.as_ref()))?;
     document_file::write(&document.file, &text)?;
     let next = format!(
-        "The cell {} is revoked in serial {} of {}. Next:\n{}2. Copy it to every other cell and start these again, at once: until then they \
-         believe it. Its people have no home until you give them another.",
+        "The cell {} is revoked in serial {} of {}. Next:\n{}2. Put it in place of the old one at any other cell, at once: that tells \
+         the others, and until they have it (`domicile deployment status`) they believe the cell. Its people have no home until you give them another.",
         name.as_str(),
         found.serial,
         document.file.display(),
         signing(document, "1. "),
     );
     tell(document, &found, json!({ "revoked": name.as_str() }), &next)
+}
+
+fn empty(retire: &Retire) -> anyhow::Result<()> {
+    let Retire { name, heir, document } = retire;
+    let before = document_file::read(&document.file)?;
+    let (text, found) = changed(document, edit::retire_cell(&before, name, heir))?;
+    document_file::write(&document.file, &text)?;
+    let (cell, heir) = (name.as_str(), heir.as_str());
+    let next = format!(
+        "The cell {cell} is retired in serial {} of {}, and {heir} answers for what it left. Before any cell starts with it: `domicile move --everybody \
+         --to-cell {heir}` at {cell}, and wait until `domicile move --list` there shows none that is under way: who is left behind has no home. Next:\n{}\
+         2. Stop {cell}, and copy the document to every other cell.\n\
+         3. Let {cell}'s client_url lead to {heir}, for as long as people may still have it in their clients.",
+        found.serial,
+        document.file.display(),
+        signing(document, "1. "),
+    );
+    tell(document, &found, json!({ "retired": cell, "heir": heir }), &next)
 }
 
 fn change_key(rotate: &Rotate) -> anyhow::Result<()> {
@@ -164,8 +198,8 @@ fn change_key(rotate: &Rotate) -> anyhow::Result<()> {
     document_file::write(&document.file, &text)?;
     let told = json!({ "cell": name.as_str(), "key": public.to_string(), "key_file": key_file });
     let next = format!(
-        "The cell {} has a new key in serial {} of {}. Next:\n{}2. Copy the document to every cell and {} to this one; start it with both \
-         together.",
+        "The cell {} has a new key in serial {} of {}. Next:\n{}2. Put the document in place of the old one at another cell, and copy \
+         both it and {} to this one; start this one with both together.",
         name.as_str(),
         found.serial,
         document.file.display(),
@@ -176,7 +210,7 @@ fn change_key(rotate: &Rotate) -> anyhow::Result<()> {
 }
 
 /// The changed text, signed if the root key is at hand, and what it says.
-fn changed(document: &Document, text: Result<String, Problems>) -> anyhow::Result<(String, Deployment)> {
+pub(super) fn changed(document: &Document, text: Result<String, Problems>) -> anyhow::Result<(String, Deployment)> {
     let text = text.map_err(|problems| anyhow::anyhow!("{} stays as it is:\n{problems}", document.file.display()))?;
     let found = document_file::parsed(&document.file, &text)?;
     Ok(match &document.root_key {
@@ -185,7 +219,7 @@ fn changed(document: &Document, text: Result<String, Problems>) -> anyhow::Resul
     })
 }
 
-fn signing(document: &Document, number: &str) -> String {
+pub(super) fn signing(document: &Document, number: &str) -> String {
     match document.root_key {
         Some(_) => String::new(),
         None => format!(
@@ -195,7 +229,7 @@ fn signing(document: &Document, number: &str) -> String {
     }
 }
 
-fn tell(document: &Document, found: &Deployment, mut told: Value, next: &str) -> anyhow::Result<()> {
+pub(super) fn tell(document: &Document, found: &Deployment, mut told: Value, next: &str) -> anyhow::Result<()> {
     if !document.json {
         return say(next);
     }

@@ -1,10 +1,11 @@
 //! `domicile config`: check, default, show.
 
 use clap::Subcommand;
-use domicile_core::config::{Config, Problems, Source};
+use domicile_core::config::{Config, Problem, Problems, ProxyKeys, Source};
 use serde_json::{Map, Value, json};
 
 use super::say;
+use crate::wire::proxy;
 
 /// What to do with the configuration.
 #[derive(Debug, Subcommand)]
@@ -38,6 +39,11 @@ fn check(source: Option<&Source>, json: bool) -> anyhow::Result<()> {
         let mut problems = Problems::default();
         for problem in config.unlisted_processors() {
             problems.push(problem);
+        }
+        for keys in config.proxies().into_iter().filter(ProxyKeys::is_set) {
+            if let Err(error) = proxy::password(keys) {
+                problems.push(Problem::about(&keys.key("proxy_password_file"), format!("{error:#}")));
+            }
         }
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     });

@@ -1,4 +1,4 @@
-//! `domicile directory`: status, places, transfer, follow-anew.
+//! `domicile directory`: status, places, present, transfer, follow-anew.
 
 use std::{
     fs,
@@ -38,6 +38,12 @@ pub(super) enum DirectoryCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Bring the tickets of this cell's people to the cell that decides names, which was restored from a backup and is fenced until all have done so.
+    Present {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
     /// Give somebody whose cell was revoked a home here: writes what the root key has to sign (`domicile deployment let-go`), or takes it signed.
     Transfer {
         /// The account.
@@ -57,6 +63,14 @@ pub(super) async fn run(config: &Config, command: DirectoryCommand) -> anyhow::R
         DirectoryCommand::Status { json } => status(config, json).await,
         DirectoryCommand::Places { json } => places(config, json).await,
         DirectoryCommand::FollowAnew { json } => follow_anew(config, json).await,
+        DirectoryCommand::Present { json } => {
+            let answer = ask(config, Method::POST, &format!("{PATH}/present"), &Value::Null).await?;
+            if json {
+                return say(&answer.to_string());
+            }
+            let people = counted(answer["people"].as_u64().unwrap_or_default(), "person", "people");
+            say(&format!("The tickets of {people} were brought to the cell that decides names."))
+        }
         DirectoryCommand::Transfer { user, signed: None, .. } => {
             let path = format!("{PATH}/emergency/{}", user.unwrap_or_default());
             say(&ask(config, Method::GET, &path, &Value::Null).await?.to_string())

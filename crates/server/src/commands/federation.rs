@@ -36,7 +36,8 @@ pub(super) enum FederationCommand {
         /// The server's name, such as example.org.
         host: String,
     },
-    /// Sign with a new key from now on. The old one stays known as one that was.
+    /// Sign with a new key from now on. The old one stays known as one that was. In a cell of a deployment the new key waits until the document
+    /// names it (`domicile deployment rotate-outer`).
     RotateKey {
         /// For programs.
         #[arg(long)]

@@ -69,7 +69,7 @@ pub(super) async fn run(config: &Config, command: LedgerCommand) -> anyhow::Resu
         return say("Nothing crossed a border in these days.");
     }
     say(&format!(
-        "{:<10}  {:<9} {:<10} {:<8} {:<10} {:>10} {:>14}  basis",
+        "{:<10}  {:<11} {:<12} {:<8} {:<10} {:>10} {:>14}  basis",
         "day", "class", "flow", "from", "to", "count", "bytes"
     ))?;
     for crossing in &crossings {
@@ -77,7 +77,7 @@ pub(super) async fn run(config: &Config, command: LedgerCommand) -> anyhow::Resu
         let number = |key: &str| crossing[key].as_i64().unwrap_or_default();
         let basis = text("basis");
         say(&format!(
-            "{:<10}  {:<9} {:<10} {:<8} {:<10} {:>10} {:>14}  {}",
+            "{:<10}  {:<11} {:<12} {:<8} {:<10} {:>10} {:>14}  {}",
             text("date"),
             text("class"),
             text("flow"),

@@ -16,6 +16,7 @@ mod erase;
 mod explain;
 mod export;
 mod federation;
+mod fence;
 mod incident;
 pub(crate) mod key_file;
 mod layout;
@@ -26,6 +27,7 @@ mod probe;
 mod processing;
 mod report;
 mod residency;
+mod sign_in;
 mod standing;
 mod status;
 mod terminal;
@@ -79,6 +81,8 @@ enum Command {
     Backup(backup::BackupCommand),
     /// Restore a backup into an empty data folder.
     Restore(backup::RestoreCommand),
+    /// A restored cell until it is open: how far it is, and cells that it does not wait for.
+    Fence(fence::FenceCommand),
     /// What people reported to you.
     #[command(subcommand)]
     Report(report::ReportCommand),
@@ -152,7 +156,11 @@ pub fn run() -> ExitCode {
 fn execute(arguments: Arguments) -> anyhow::Result<()> {
     // Where the root key is kept there is no server, and no configuration of one.
     match &arguments.command {
-        Some(Command::Deployment(command)) => return deployment::run(command),
+        Some(Command::Deployment(command)) => {
+            if let Some(done) = deployment::offline(command) {
+                return done;
+            }
+        }
         Some(Command::Cell(command)) => return cell::run(command),
         _ => {}
     }
@@ -179,6 +187,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Ledger(command)) => ledger::run(&config, command).await,
             Some(Command::Backup(command)) => backup::run(&config, command).await,
             Some(Command::Restore(command)) => backup::restore(&config, command).await,
+            Some(Command::Fence(command)) => fence::run(&config, command).await,
             Some(Command::Report(command)) => report::run(&config, command).await,
             Some(Command::Blocklist(command)) => blocklist::run(&config, command).await,
             Some(Command::Federation(command)) => federation::run(&config, command).await,
@@ -198,7 +207,8 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             Some(Command::Explain(command)) => explain::run(&config, command).await,
             Some(Command::Residency(command)) => residency::run(&config, command).await,
             Some(Command::Directory(command)) => directory::run(&config, command).await,
-            Some(Command::Config(_) | Command::Deployment(_) | Command::Cell(_)) => Ok(()),
+            Some(Command::Deployment(command)) => deployment::run(&config, &command).await,
+            Some(Command::Config(_) | Command::Cell(_)) => Ok(()),
         }
     })
 }
@@ -228,15 +238,45 @@ fn say(line: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{line}").context("cannot write the answer")
 }
 
+/// The name of the account under which this runs, as the machine's own list has it: a timer's environment does not say it.
+fn own_account() -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let uid = std::fs::metadata("/proc/self").ok()?.uid();
+    named_in(&std::fs::read_to_string("/etc/passwd").ok()?, uid)
+}
+
+/// The name of an account in a list as `/etc/passwd` is one (passwd(5)).
+fn named_in(list: &str, uid: u32) -> Option<String> {
+    let mut accounts = list.lines().map(|line| line.split(':'));
+    accounts.find_map(|mut fields| {
+        let name = fields.next()?;
+        let found = fields.nth(1)?.parse::<u32>().ok()?;
+        (found == uid).then(|| name.to_owned())
+    })
+}
+
 /// Who does something that is written down: as named, else by the name of this account of the machine.
 fn who(named: Option<String>) -> anyhow::Result<String> {
     let account = || ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    named.or_else(account).filter(|name| !name.is_empty()).context("who does this? say it with --by NAME")
+    named
+        .or_else(account)
+        .or_else(own_account)
+        .filter(|name| !name.is_empty())
+        .context("who does this? say it with --by NAME")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_machine_knows_who_runs_it() {
+        let list = "root:x:0:0::/root:/bin/sh\nbroken\n:x:y\nada:x:1000:1000:Ada,,,:/home/ada:/bin/sh\n";
+        assert_eq!(named_in(list, 1_000).as_deref(), Some("ada"));
+        assert_eq!(named_in(list, 0).as_deref(), Some("root"));
+        assert_eq!(named_in(list, 7), None);
+    }
 
     #[test]
     fn the_command_line_is_sound() {

@@ -33,7 +33,7 @@ enum Forbidden {
 /// Who, and where to.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
-#[command(group = clap::ArgGroup::new("what").args(["list", "stop", "go_on", "status"]).multiple(false))]
+#[command(group = clap::ArgGroup::new("what").args(["list", "arriving", "stop", "go_on", "status"]).multiple(false))]
 pub(super) struct MoveCommand {
     /// The accounts.
     users: Vec<String>,
@@ -46,6 +46,9 @@ pub(super) struct MoveCommand {
     /// A file with one account a line, beside those that are named.
     #[arg(long, value_name = "FILE")]
     from_file: Option<std::path::PathBuf>,
+    /// All accounts of this cell that are in use, beside those that are named: before it is retired (`domicile cell retire`).
+    #[arg(long)]
+    everybody: bool,
     /// Only tell what would move, what the rules forbid, and how many others' words would come along.
     #[arg(long)]
     dry_run: bool,
@@ -61,6 +64,9 @@ pub(super) struct MoveCommand {
     /// List the moves of this cell.
     #[arg(long)]
     list: bool,
+    /// List those who come to this cell from another one, by the names of their moves: the cell that they leave knows who they are.
+    #[arg(long)]
+    arriving: bool,
     /// Stop moves before anything is handed over; after an objection, too.
     #[arg(long)]
     stop: bool,
@@ -84,7 +90,22 @@ pub(super) async fn run(config: &Config, command: MoveCommand) -> anyhow::Result
     if command.list {
         return list(config, command.json).await;
     }
-    let users = users(&command)?;
+    if command.arriving {
+        return arriving(config, command.json).await;
+    }
+    let mut users = users(&command)?;
+    if command.everybody {
+        users.extend(everybody(config).await?);
+        users.sort_unstable();
+        users.dedup();
+        if users.is_empty() {
+            return if command.json {
+                say(&json!({ "moves": [] }).to_string())
+            } else {
+                say("Nobody is at home here.")
+            };
+        }
+    }
     if command.stop {
         return each(config, &command, &users, "/stop", &Value::Null).await;
     }
@@ -130,6 +151,20 @@ pub(super) async fn run(config: &Config, command: MoveCommand) -> anyhow::Result
     follow(config, &command, &users).await
 }
 
+/// All accounts that are in use. The names of those that were ended stay reserved; the heir of the cell answers for them.
+async fn everybody(config: &Config) -> anyhow::Result<Vec<String>> {
+    let (mut users, mut after) = (Vec::new(), 0_i64);
+    loop {
+        let page = ask(config, Method::GET, &format!("/_domicile/admin/v1/users?after={after}"), &Value::Null).await?;
+        let active = page["users"].as_array().into_iter().flatten().filter(|user| user["deactivated_ts"].is_null());
+        users.extend(active.filter_map(|user| user["user_id"].as_str()).map(str::to_owned));
+        match page["next"].as_i64() {
+            Some(next) => after = next,
+            None => return Ok(users),
+        }
+    }
+}
+
 /// Those who are named, and those of the file.
 fn users(command: &MoveCommand) -> anyhow::Result<Vec<String>> {
     let mut users = command.users.clone();
@@ -139,8 +174,8 @@ fn users(command: &MoveCommand) -> anyhow::Result<Vec<String>> {
             text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned),
         );
     }
-    if users.is_empty() {
-        bail!("who moves? name accounts, or a file with --from-file");
+    if users.is_empty() && !command.everybody {
+        bail!("who moves? name accounts, or a file with --from-file, or --everybody");
     }
     Ok(users)
 }
@@ -191,6 +226,34 @@ async fn list(config: &Config, json: bool) -> anyhow::Result<()> {
             shown["to"].as_str().unwrap_or_default(),
             words(&shown)
         ))?;
+    }
+    Ok(())
+}
+
+async fn arriving(config: &Config, json: bool) -> anyhow::Result<()> {
+    let answer = ask(config, Method::GET, &format!("{PATH}/arrivals"), &Value::Null).await?;
+    if json {
+        return say(&answer.to_string());
+    }
+    let list = |key: &str| answer[key].as_array().cloned().unwrap_or_default();
+    let settled = list("counts").into_iter().filter(|one| one["state"] == "settled");
+    for one in settled {
+        say(&format!("{} from {} are at home here.", one["count"], one["from"].as_str().unwrap_or_default()))?;
+    }
+    let arriving = list("arriving");
+    if arriving.is_empty() {
+        return say("Nobody is on the way here.");
+    }
+    for one in arriving {
+        let text = |key: &str| one[key].as_str().unwrap_or_default();
+        let stands = match text("state") {
+            "coming" => format!("being brought, {} files so far", one["files"]),
+            "confirmed" => "the vault is here and waits for the directory's word".to_owned(),
+            "here" => "at home here; what reached the cell that they left still comes".to_owned(),
+            other => other.to_owned(),
+        };
+        let since = domicile_core::calendar::minute(one["since_ts"].as_i64().unwrap_or_default());
+        say(&format!("{} from {}: {stands} (since {since} UTC)", text("move_id"), text("from")))?;
     }
     Ok(())
 }

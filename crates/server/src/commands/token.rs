@@ -1,11 +1,13 @@
 //! `domicile token`: add, list, revoke.
 
+use std::io::IsTerminal as _;
+
 use axum::http::Method;
 use clap::Subcommand;
 use domicile_core::config::{Config, Duration, Setting};
 use serde_json::{Value, json};
 
-use super::{date, say};
+use super::{date, say, sign_in};
 use crate::admin_socket::ask;
 
 const PATH: &str = "/_domicile/admin/v1/tokens";
@@ -50,9 +52,11 @@ pub(super) async fn run(config: &Config, command: TokenCommand) -> anyhow::Resul
             let body = json!({ "uses": uses, "life_ms": expires.0, "token": token });
             let answer = ask(config, Method::POST, PATH, &body).await?;
             if json {
-                return say(&answer.to_string());
+                return say(&sign_in::with_picture(answer).to_string());
             }
-            say(answer["token"].as_str().unwrap_or_default())
+            say(answer["token"].as_str().unwrap_or_default())?;
+            // A script that reads the token reads nothing else.
+            if std::io::stdout().is_terminal() { sign_in::tell(&answer) } else { Ok(()) }
         }
         TokenCommand::List { json } => {
             let answer = ask(config, Method::GET, PATH, &Value::Null).await?;

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use domicile_core::{config::Config, rng};
 use serde_json::{Value, json};
 
-use super::{By, date, say, terminal::ask_hidden};
+use super::{By, date, say, sign_in, terminal::ask_hidden};
 use crate::admin_socket::{ask, ask_as};
 
 const PATH: &str = "/_domicile/admin/v1/users";
@@ -169,7 +169,9 @@ async fn jurisdiction(config: &Config, user: &str, code: Option<&str>, source: &
 async fn add(config: &Config, user: &str, password: &PasswordFrom, json: bool) -> anyhow::Result<()> {
     let (password, made) = password.get()?;
     let answer = ask(config, Method::POST, PATH, &json!({ "user": user, "password": password })).await?;
-    told(&answer, made.then_some(password), "has an account", json)
+    let answer = if json { sign_in::with_picture(answer) } else { answer };
+    told(&answer, made.then_some(password), "has an account", json)?;
+    if json { Ok(()) } else { sign_in::tell(&answer) }
 }
 
 fn told(answer: &Value, password: Option<String>, what: &str, json: bool) -> anyhow::Result<()> {

@@ -1,11 +1,11 @@
 //! Accounts: from registration to devices.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use domicile_app::{
     accounts::{
-        Accounts, Devices, Logins, Passwords, RateLimits, Registration, RegistrationTokens, Sessions, Uia, Users,
-        rate_limits::RateLimitSettings, registration::RegistrationSettings,
+        Accounts, Devices, LoginTokens, Logins, Passwords, RateLimits, Registration, RegistrationTokens, Sessions,
+        Standings, Uia, Users, rate_limits::RateLimitSettings, registration::RegistrationSettings,
     },
     admin::{OperatorSessions, Operators},
     e2ee::DeviceLists,
@@ -13,6 +13,7 @@ use domicile_app::{
 };
 use domicile_core::config;
 use domicile_store::Store;
+use ruma::OwnedUserId;
 
 use super::Surroundings;
 
@@ -36,6 +37,31 @@ pub(super) struct AccountSettings {
     pub(super) rate_limits: RateLimitSettings,
     pub(super) registration: RegistrationSettings,
     pub(super) departures: Arc<Departures>,
+}
+
+/// Locks and suspensions.
+pub(super) fn standings(
+    store: &Store,
+    users: &Arc<Users>,
+    sessions: &Arc<Sessions>,
+    administrators: BTreeSet<OwnedUserId>,
+    surroundings: &Surroundings,
+) -> Arc<Standings> {
+    let (users, sessions) = (Arc::clone(users), Arc::clone(sessions));
+    Arc::new(Standings::new(store.clone(), Arc::clone(&surroundings.clock), users, sessions, administrators))
+}
+
+/// Tokens that let another device in, if they are offered.
+pub(super) fn login_tokens(
+    store: &Store,
+    users: &Arc<Users>,
+    (logins, rate_limits): (&Arc<Logins>, &Arc<RateLimits>),
+    offered: bool,
+    surroundings: &Surroundings,
+) -> Arc<LoginTokens> {
+    let (clock, rng) = (Arc::clone(&surroundings.clock), Arc::clone(&surroundings.rng));
+    let (users, logins, rate_limits) = (Arc::clone(users), Arc::clone(logins), Arc::clone(rate_limits));
+    Arc::new(LoginTokens::new(store.clone(), clock, rng, users, logins, rate_limits, offered))
 }
 
 pub(super) fn wire(

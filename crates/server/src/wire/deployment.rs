@@ -1,12 +1,17 @@
 //! This cell among others, if it belongs to a deployment.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, bail};
 use domicile_app::{
     accounts::{RateLimits, Users},
     front_door::{FrontDoor, FrontDoorParts},
-    residency::{Cells, InnerLink, Localities, Names, OwnCell, OwnCellSettings, Placement, Spans, Tickets},
+    residency::{
+        Cells, Documents, InnerLink, InnerProxy, Localities, Names, OwnCell, OwnCellSettings, Placement, Spans, Tickets,
+    },
 };
 use domicile_core::{config, locality::CellName};
 use domicile_residency::deployment::PublicKey;
@@ -20,6 +25,7 @@ use crate::commands::{document_file, key_file};
 pub(super) struct OwnLink {
     pub(super) own: Arc<OwnCell>,
     pub(super) link: Arc<InnerLink>,
+    file: PathBuf,
 }
 
 /// What the configuration says, with the files that it names read.
@@ -32,6 +38,7 @@ pub(super) fn settings(config: &config::Deployment) -> anyhow::Result<Option<Own
     };
     Ok(Some(OwnCellSettings {
         document: document_file::read(Path::new(&config.file)).context("deployment.file")?,
+        file: PathBuf::from(&config.file),
         cell,
         root: PublicKey::parse(&config.root_key).context("deployment.root_key")?,
         key: key_file::read(Path::new(&config.key_file)).context("deployment.key_file")?,
@@ -39,17 +46,17 @@ pub(super) fn settings(config: &config::Deployment) -> anyhow::Result<Option<Own
 }
 
 pub(super) async fn open(
-    settings: Option<OwnCellSettings>,
+    (settings, proxy): (Option<OwnCellSettings>, &InnerProxy),
     store: &Store,
     server_name: &ServerName,
     surroundings: &Surroundings,
 ) -> anyhow::Result<Option<OwnLink>> {
     let Some(settings) = settings else { return Ok(None) };
-    let now_ms = surroundings.clock.now_ms();
+    let (now_ms, file) = (surroundings.clock.now_ms(), settings.file.clone());
     let own = OwnCell::open(store, settings, server_name, now_ms).await.context("deployment.file")?;
     let own = Arc::new(own);
-    let link = InnerLink::new(Arc::clone(&own), &*surroundings.clock, &*surroundings.rng)?;
-    Ok(Some(OwnLink { own, link: Arc::new(link) }))
+    let link = InnerLink::new(Arc::clone(&own), proxy.clone(), &*surroundings.clock, &*surroundings.rng)?;
+    Ok(Some(OwnLink { own, link: Arc::new(link), file }))
 }
 
 /// Which places in streams are this cell's own.
@@ -58,10 +65,8 @@ pub(super) async fn spans(
     store: &Store,
     surroundings: &Surroundings,
 ) -> anyhow::Result<Arc<Spans>> {
-    Ok(Arc::new(match cells {
-        Some(_) => Spans::open(store, &*surroundings.rng).await.context("the spans of the stream")?,
-        None => Spans::alone(),
-    }))
+    let spans = Spans::open(store, &*surroundings.rng, cells.is_some()).await;
+    Ok(Arc::new(spans.context("the spans of the stream")?))
 }
 
 /// Where people go who come to another cell than their home.
@@ -87,7 +92,7 @@ pub(super) async fn localities(
     server_name: &ServerName,
     surroundings: &Surroundings,
 ) -> anyhow::Result<Localities> {
-    let Some(OwnLink { own, link }) = cells else { return Ok(Localities::new(server_name.to_owned(), None)) };
+    let Some(OwnLink { own, link, file }) = cells else { return Ok(Localities::new(server_name.to_owned(), None)) };
     let tickets = Arc::new(Tickets::open(store.clone(), Arc::clone(own)).await.context("the tickets")?);
     let names = Arc::new(Names::new(
         store.clone(),
@@ -99,6 +104,13 @@ pub(super) async fn localities(
     ));
     let clock = Arc::clone(&surroundings.clock);
     let placement = Arc::new(Placement::new(clock, Arc::clone(own), Arc::clone(&tickets), Arc::clone(link)));
-    let cells = Cells { own: Arc::clone(own), tickets, names, placement };
+    let documents = Arc::new(Documents::new(
+        store.clone(),
+        Arc::clone(&surroundings.clock),
+        file.clone(),
+        (Arc::clone(own), Arc::clone(link)),
+        (Arc::clone(&tickets), Arc::clone(&names)),
+    ));
+    let cells = Cells { own: Arc::clone(own), tickets, names, placement, documents };
     Ok(Localities::new(server_name.to_owned(), Some(cells)))
 }

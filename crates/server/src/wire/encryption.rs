@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use domicile_app::{
-    accounts::Uia,
+    accounts::{Uia, Users},
     e2ee::{
         CrossSigning, DehydratedDevices, DeviceKeys, DeviceListCopies, DeviceLists, KeyBackup, KeySignatures,
-        OneTimeKeys, ToDevice,
+        OneTimeKeys, ToDevice, ToDeviceParts,
     },
+    events::wake::Wakers,
+    federation::{Destinations, OutboundBell},
     moves::Departures,
 };
+use domicile_store::Store;
 
 use super::{Surroundings, federation::Federation, remote::Known};
 
@@ -30,6 +33,24 @@ pub(super) struct OfDevices<'a> {
     pub(super) copies: &'a Arc<DeviceListCopies>,
     pub(super) to_device: &'a Arc<ToDevice>,
     pub(super) departures: &'a Arc<Departures>,
+}
+
+/// Messages to devices, here and elsewhere.
+pub(super) fn to_device(
+    store: &Store,
+    (users, wakers): (&Arc<Users>, &Arc<Wakers>),
+    (destinations, outbound): (&Arc<Destinations>, &Arc<OutboundBell>),
+    surroundings: &Surroundings,
+) -> Arc<ToDevice> {
+    Arc::new(ToDevice::new(ToDeviceParts {
+        store: store.clone(),
+        clock: Arc::clone(&surroundings.clock),
+        rng: Arc::clone(&surroundings.rng),
+        wakers: Arc::clone(wakers),
+        users: Arc::clone(users),
+        destinations: Arc::clone(destinations),
+        outbound: Arc::clone(outbound),
+    }))
 }
 
 pub(super) fn wire(

@@ -7,7 +7,7 @@ use domicile_app::{
     accounts::{Accounts, Devices, Users},
     evidence::{
         AccessLog, Audits, AuditsParts, Declared, Documents, Erasures, ErasuresParts, Exports, ExportsParts, Ledger,
-        program::Place,
+        Witness, WitnessParts, program::Place,
     },
     jobs::Jobs,
     media::SealedBlobs,
@@ -18,7 +18,7 @@ use domicile_core::{config::Config, region::Region};
 use domicile_http::admin;
 use domicile_store::{Blobs, Store};
 
-use super::Surroundings;
+use super::{Surroundings, deployment::OwnLink};
 
 /// The folder of signed documents, in the data folder.
 const FOLDER: &str = "evidence";
@@ -27,10 +27,11 @@ const KEY: &str = "audit.key";
 
 /// The services of evidence that need no other service.
 pub(super) struct Evidence {
-    audits: Arc<Audits>,
+    pub(super) audits: Arc<Audits>,
+    pub(super) witness: Arc<Witness>,
     pub(super) access_log: Arc<AccessLog>,
     pub(super) ledger: Arc<Ledger>,
-    documents: Arc<Documents>,
+    pub(super) documents: Arc<Documents>,
 }
 
 /// What the others need.
@@ -74,6 +75,7 @@ impl Evidence {
         });
         Ok(admin::Evidence {
             audits: Arc::clone(&self.audits),
+            witness: Arc::clone(&self.witness),
             access_log: Arc::clone(&self.access_log),
             exports: Arc::new(exports),
             erasures: Arc::new(erasures),
@@ -86,6 +88,7 @@ pub(super) fn wire(
     declared: Declared,
     store: &Store,
     localities: &Arc<Localities>,
+    cells: Option<&OwnLink>,
     surroundings: &Surroundings,
 ) -> Evidence {
     let data = surroundings.media.parent().unwrap_or(Path::new("."));
@@ -98,8 +101,10 @@ pub(super) fn wire(
     ));
     let clock = || Arc::clone(&surroundings.clock);
     let access_log = Arc::new(AccessLog::new(store.clone(), Arc::clone(&surroundings.keystore), clock()));
-    let (region, basis) = (Region::only(), declared.outer_basis.clone());
-    let ledger = Arc::new(Ledger::new(store.clone(), clock(), region.as_str().to_owned(), basis));
+    let region = cells.map_or_else(Region::only, |cells| cells.own.region().clone());
+    let (region, basis) = (region.as_str().to_owned(), declared.outer_basis.clone());
+    let among_others = cells.map(|cells| (Arc::clone(&cells.own), Arc::clone(&cells.link)));
+    let ledger = Arc::new(Ledger::new(store.clone(), clock(), region, basis, among_others));
     let audits = Arc::new(Audits::new(AuditsParts {
         access_log: Arc::clone(&access_log),
         ledger: Arc::clone(&ledger),
@@ -111,7 +116,15 @@ pub(super) fn wire(
         clock: Arc::clone(&surroundings.clock),
         rng: Arc::clone(&surroundings.rng),
     }));
-    Evidence { audits, access_log, ledger, documents }
+    let witness = Arc::new(Witness::new(WitnessParts {
+        store: store.clone(),
+        documents: Arc::clone(&documents),
+        ledger: Arc::clone(&ledger),
+        localities: Arc::clone(localities),
+        clock: clock(),
+        link: cells.map(|cells| Arc::clone(&cells.link)),
+    }));
+    Evidence { audits, witness, access_log, ledger, documents }
 }
 
 /// What a configuration declares of the places of data.

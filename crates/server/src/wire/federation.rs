@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use domicile_app::{
-    federation::{Check, Inbound, Notary, OutboundBell, OuterSide, OwnKeys, Peers, Policy, ServerKeys, Ways},
+    federation::{Check, Gate, Inbound, Notary, OutboundBell, OuterSide, OwnKeys, Peers, Policy, ServerKeys, Ways},
     gateway::Gateway,
     residency::Localities,
 };
-use domicile_egress::{FederationClient, Trust};
+use domicile_egress::{FederationClient, Proxy, Trust};
 use domicile_store::Store;
 use ruma::{OwnedServerName, ServerName};
 
@@ -25,6 +25,8 @@ pub struct FederationSettings {
     pub key_validity_ms: i64,
     /// Requests of one server that are in work at once.
     pub at_once: usize,
+    /// By what they are reached, if not directly.
+    pub proxy: Option<Proxy>,
 }
 
 pub(super) struct Federation {
@@ -35,6 +37,7 @@ pub(super) struct Federation {
     pub(super) inbound: Arc<Inbound>,
     pub(super) check: Arc<Check>,
     pub(super) gateway: Arc<Gateway>,
+    pub(super) gate: Option<Gate>,
 }
 
 pub(super) async fn wire(
@@ -48,15 +51,20 @@ pub(super) async fn wire(
 ) -> anyhow::Result<Federation> {
     let (clock, rng) = (|| Arc::clone(&surroundings.clock), || Arc::clone(&surroundings.rng));
     let outer = cells.map(|cells| {
-        let keys = cells.own.document().outer_keys.clone();
-        cells.own.signer().map(|signer| OuterSide { signer, keys })
+        let own = Arc::clone(&cells.own);
+        own.signer().map(|signer| OuterSide { signer, own })
     });
     let outer = outer.transpose().context("the cell's key")?;
     let link = || cells.map(|cells| Arc::clone(&cells.link));
     let own_keys =
         OwnKeys::open(store.clone(), clock(), rng(), server_name.to_owned(), settings.key_validity_ms, outer);
     let own_keys = Arc::new(own_keys.await.context("the server's signing keys")?);
-    let policy = Arc::new(policy(settings.policy, cells, &own_keys));
+    let gate = cells.map(|cells| Gate { own: Arc::clone(&cells.own), own_keys: Arc::clone(&own_keys) });
+    tell_unknown(gate.as_ref());
+    let policy = Arc::new(match &gate {
+        Some(gate) => settings.policy.of_cell(gate.clone()),
+        None => settings.policy,
+    });
     let client = FederationClient::new(trust, Arc::clone(&surroundings.dns), clock(), rng());
     let check = Check::new(client.clone(), Arc::clone(&own_keys), Arc::clone(&policy), clock());
     let gateway = cells
@@ -75,20 +83,16 @@ pub(super) async fn wire(
         inbound: Arc::new(inbound),
         check: Arc::new(check),
         gateway: Arc::new(gateway.map_or_else(Gateway::default, Gateway::new)),
+        gate,
     })
 }
 
-/// Whom this server talks to: a cell talks to others through a gateway of its region, and to nobody where there is none.
-fn policy(policy: Policy, cells: Option<&OwnLink>, own_keys: &OwnKeys) -> Policy {
-    let Some(OwnLink { own, .. }) = cells else { return policy };
-    let document = own.document();
-    if own.document().is_gateway(own.name()) && !own_keys.is_known() {
-        let (id, key) = (own_keys.outer().key_id().to_owned(), own_keys.outer().public_key());
-        tracing::error!(
-            "this cell is a gateway, and the deployment document does not name its key for other servers, so it stays closed: \
-             add [[outer_key]] with id = \"{id}\" and key = \"ed25519:{key}\", sign the document and give it to all cells"
-        );
-        return policy.closed();
-    }
-    if document.cells.keys().any(|cell| document.carries(cell, own.region())) { policy } else { policy.closed() }
+/// Tells the operator of a gateway that its key for other servers is not in the document, and what to do.
+pub fn tell_unknown(gate: Option<&Gate>) {
+    let Some(Gate { own_keys, .. }) = gate.filter(|gate| gate.is_unknown()) else { return };
+    let (id, key) = (own_keys.outer().key_id().to_owned(), own_keys.outer().public_key());
+    tracing::error!(
+        "this cell is a gateway, and the deployment document does not name its key for other servers, so it stays closed: \
+         add [[outer_key]] with id = \"{id}\" and key = \"ed25519:{key}\", sign the document and give it to a cell"
+    );
 }

@@ -41,7 +41,8 @@ pub(super) async fn wire(
     };
     Ok(Media::new(MediaParts {
         store: store.clone(),
-        blobs: Arc::new(SealedBlobs::new(files, keystore(), config.max_upload.0)),
+        blobs: Arc::new(SealedBlobs::new(files.clone(), keystore(), config.max_upload.0)),
+        files,
         keystore: keystore(),
         clock: clock(),
         rng: Arc::clone(&surroundings.rng),

@@ -8,13 +8,14 @@ use domicile_app::{
     e2ee::DeviceListCopies,
     events::Ingest,
     evidence::Ledger,
-    federation::{Completion, Outbound, Peers, outbound::Carrier},
+    federation::{Completion, Gate, Outbound, Peers, outbound::Carrier},
     gateway::Gateway,
     jobs::Jobs,
     moves::Moves,
     probes::Probes,
     push::{Delivery, Gateways},
     residency::InnerLink,
+    restore::{Keeper, Restorer},
 };
 use domicile_core::{clock::Clock, rng::Rng};
 use domicile_egress::federation::Dns;
@@ -74,8 +75,14 @@ pub struct Wired {
     pub gateway: Arc<Gateway>,
     /// The link to other cells, if there are any.
     pub link: Option<Arc<InnerLink>>,
+    /// What the deployment's document says of other servers.
+    pub gate: Option<Gate>,
     /// Moves people between cells.
     pub moves: Arc<Moves>,
+    /// Brings a restored cell to where the others are.
+    pub restorer: Arc<Restorer>,
+    /// What this cell keeps for others, and leaves with them.
+    pub keeper: Arc<Keeper>,
     /// The database.
     pub store: Store,
 }

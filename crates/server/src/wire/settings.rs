@@ -12,14 +12,14 @@ use domicile_app::{
     discovery::{Contact, Discovery},
     evidence::Declared,
     federation::{Policy as FederationPolicy, outbound::OutboundSettings},
-    residency::OwnCellSettings,
+    residency::{InnerProxy, OwnCellSettings},
     rooms::{CreationSettings, EncryptByDefault},
 };
 use domicile_core::config::{self, Api, Config, Rate};
 use domicile_egress::{ClientSettings, Guard};
 use ruma::{OwnedServerName, OwnedUserId, RoomVersionId};
 
-use super::{BlocklistSettings, FederationSettings, probe, standing::Choices};
+use super::{BlocklistSettings, FederationSettings, probe, proxy, standing::Choices};
 
 /// The operator's choices, as services understand them.
 #[derive(Clone, Debug)]
@@ -56,6 +56,8 @@ pub struct Settings {
     pub federation: FederationSettings,
     /// The deployment, if it has more than this cell.
     pub deployment: Option<OwnCellSettings>,
+    /// By what other cells are reached.
+    pub inner_proxy: InnerProxy,
     /// Connections to others.
     pub egress: ClientSettings,
     /// Registers of what is blocked.
@@ -93,6 +95,7 @@ impl Settings {
             },
             federation: federation(config)?,
             deployment: super::deployment::settings(&config.deployment)?,
+            inner_proxy: proxy::inner(&config.deployment)?,
             blocklists: BlocklistSettings::new(config)?,
             egress: Self::egress(&config.egress)?,
             probe: probe::Choices::new(config)?,
@@ -168,6 +171,7 @@ fn federation(whole: &Config) -> anyhow::Result<FederationSettings> {
         notaries: notaries.collect::<anyhow::Result<_>>()?,
         key_validity_ms: config.key_validity.0,
         at_once: usize::try_from(config.requests_at_once).unwrap_or(usize::MAX),
+        proxy: proxy::open(config.proxy(), config.proxy_resolves)?,
     })
 }
 

@@ -15,12 +15,16 @@ fn refused(place: &Place, arguments: &[&str], input: &str) -> String {
 fn accounts_and_tokens(place: &Place) {
     // Without a server.
     let made = place.json(&["user", "add", "alice", "--password-stdin", "--json"], "alice's password\n");
-    assert_eq!(made, json!({ "user_id": "@alice:localhost" }));
+    // Nobody has said at which address this server is reached, and its port is any that is free.
+    let nothing =
+        json!({ "user_id": "@alice:localhost", "sign_in_link": null, "sign_in_server": null, "sign_in_qr": null });
+    assert_eq!(made, nothing);
     let made = place.json(&["user", "add", "@bob:localhost", "--json"], "");
     assert_eq!(made["user_id"], "@bob:localhost");
     let bobs = text(&made, "password").to_owned();
     assert!(bobs.len() >= 20);
     assert!(refused(place, &["user", "add", "alice", "--json"], "").contains("taken"));
+    assert_eq!(place.json(&["move", "--arriving", "--json"], ""), json!({ "arriving": [], "counts": [] }));
     let token = place.json(&["token", "add", "--uses", "3", "--expires", "12h", "--json"], "");
     let listed = place.json(&["token", "list", "--json"], "");
     assert!(listed["tokens"].as_array().unwrap().iter().any(|known| known["token"] == token["token"]), "{listed}");
@@ -134,14 +138,8 @@ fn the_configuration_says_where_each_value_comes_from() {
 fn a_password_that_is_typed_is_not_shown() {
     use std::io::{Read as _, Write as _};
 
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
     let place = Place::new(false);
-    let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&keyboard).unwrap();
-    unlockpt(&keyboard).unwrap();
-    let name = ptsname(&keyboard, Vec::new()).unwrap().into_string().unwrap();
-    let terminal = std::fs::File::options().read(true).write(true).open(name).unwrap();
+    let (terminal, mut keyboard) = terminal();
     let shown = terminal.try_clone().unwrap();
     let mut process = place
         .command(&["user", "add", "alice", "--json"])
@@ -154,7 +152,6 @@ fn a_password_that_is_typed_is_not_shown() {
     let mut asked = [0; 8];
     process.stderr.as_mut().unwrap().read_exact(&mut asked).unwrap();
     assert_eq!(&asked, b"Password");
-    let mut keyboard = std::fs::File::from(keyboard);
     keyboard.write_all(b"typed in secret\n").unwrap();
     let output = process.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -172,6 +169,51 @@ fn a_password_that_is_typed_is_not_shown() {
     let server = place.serve(&place.folder.path().join("log"));
     let session = server.login("alice", "typed in secret");
     assert_eq!(session["user_id"], "@alice:localhost");
+}
+
+/// A terminal, and what stands behind it.
+fn terminal() -> (std::fs::File, std::fs::File) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&keyboard).unwrap();
+    unlockpt(&keyboard).unwrap();
+    let name = ptsname(&keyboard, Vec::new()).unwrap().into_string().unwrap();
+    (std::fs::File::options().read(true).write(true).open(name).unwrap(), std::fs::File::from(keyboard))
+}
+
+#[test]
+fn an_account_and_a_token_come_with_a_link_and_its_qr_code() {
+    let place = Place::new(false).with("SERVER__PUBLIC_URL", "https://matrix.example.org/");
+    let link = "https://matrix.example.org/sign-in?name=alice";
+    let made = place.json(&["user", "add", "alice", "--password-stdin", "--json"], "alice's password\n");
+    assert_eq!((&made["sign_in_link"], &made["sign_in_server"]), (&link.into(), &"matrix.example.org".into()));
+    assert!(text(&made, "sign_in_qr").contains("<svg"), "{made}");
+    let output = place.run(&["user", "add", "bob", "--password-stdin"], "bob's password\n");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said, "@bob:localhost has an account.\nTo sign in: https://matrix.example.org/sign-in?name=bob\n");
+    // What a script reads is the token alone.
+    let output = place.run(&["token", "add", "--token", "a-token"], "");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "a-token\n");
+    let token = place.json(&["token", "add", "--token", "another", "--json"], "");
+    assert_eq!(token["sign_in_link"], "https://matrix.example.org/sign-in?token=another");
+
+    // At a terminal it is drawn.
+    let (screen, behind) = terminal();
+    let shown = std::thread::spawn(move || {
+        use std::io::Read as _;
+        let (mut behind, mut all, mut piece) = (behind, Vec::new(), [0; 4_096]);
+        // What stands behind a terminal that nobody holds any more cannot be read.
+        while let Ok(read @ 1..) = behind.read(&mut piece) {
+            all.extend_from_slice(&piece[..read]);
+        }
+        String::from_utf8(all).unwrap()
+    });
+    let mut process = place.command(&["token", "add", "--token", "third"]).stdout(screen).spawn().unwrap();
+    assert!(process.wait().unwrap().success());
+    let shown = shown.join().unwrap();
+    assert!(shown.starts_with("third\r\nTo sign in: https://matrix.example.org/sign-in?token=third\r\n"), "{shown}");
+    assert!(shown.matches("\u{1b}[38;5;16m").count() > 15 && shown.contains('█'), "{shown}");
 }
 
 #[test]

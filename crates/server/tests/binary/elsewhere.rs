@@ -200,6 +200,7 @@ fn nothing_elsewhere(postgres: bool) {
         rule: "encrypted_only",
         regions: &[("ru", "profiles = \"withheld\"")],
         postgres,
+        ..Plan::default()
     };
     let mut deployment = Deployment::found(Path::new(PROGRAM), folder.path(), &plan).unwrap();
     {

@@ -7,7 +7,10 @@ use std::{
 
 use tokio_postgres::config::Host;
 
-use super::{BackupError, forget};
+use super::{
+    BackupError,
+    forget::{self, NewLife},
+};
 use crate::engine::postgres::{Address, PlainConnector};
 
 /// Copies the database as it is at this moment.
@@ -34,7 +37,7 @@ pub(super) async fn check_empty(url: &str) -> Result<(), BackupError> {
 }
 
 /// Fills an empty database and makes it fit.
-pub(super) async fn load(url: &str, from: &Path, incarnation: &str) -> Result<(), BackupError> {
+pub(super) async fn load(url: &str, from: &Path, life: &NewLife) -> Result<(), BackupError> {
     let mut command = program("pg_restore", url)?;
     // The schema itself is there already.
     command.args([
@@ -48,7 +51,7 @@ pub(super) async fn load(url: &str, from: &Path, incarnation: &str) -> Result<()
     command.arg("--dbname").arg(database(url)?).arg(from);
     run("pg_restore", command).await?;
     let connection = PlainConnector::new(url)?.connect().await?;
-    connection.batch(&format!("BEGIN;\n{}COMMIT;", forget::statements(incarnation))).await?;
+    connection.batch(&format!("BEGIN;\n{}COMMIT;", life.statements())).await?;
     Ok(())
 }
 

@@ -4,7 +4,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{BackupError, archive::Temporary, forget};
+use super::{
+    BackupError,
+    archive::Temporary,
+    forget::{self, NewLife},
+};
 use crate::migrate;
 
 /// Copies the database as it is at this moment, without what was deleted from it and without what no backup holds.
@@ -35,7 +39,7 @@ pub(super) fn check_absent(path: &Path) -> Result<(), BackupError> {
 }
 
 /// Makes the unpacked database fit, checks it, and puts it where the server looks for it.
-pub(super) fn put_in_place(copy: &Temporary, path: &Path, incarnation: &str) -> Result<(), BackupError> {
+pub(super) fn put_in_place(copy: &Temporary, path: &Path, life: &NewLife) -> Result<(), BackupError> {
     let connection = Connection::open(copy.path())?;
     connection.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;")?;
     let sound: String = connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
@@ -47,7 +51,7 @@ pub(super) fn put_in_place(copy: &Temporary, path: &Path, incarnation: &str) -> 
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     migrate::plan(&applied)?;
-    connection.execute_batch(&format!("BEGIN;\n{}COMMIT;", forget::statements(incarnation)))?;
+    connection.execute_batch(&format!("BEGIN;\n{}COMMIT;", life.statements()))?;
     connection.close().map_err(|(_, error)| error)?;
     copy.put(path)
 }

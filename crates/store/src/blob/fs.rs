@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -50,6 +51,35 @@ impl Blobs {
     /// Opens a blob for reading, from its beginning to its end.
     pub async fn reader(&self, key: &UserKey, id: BlobId) -> Result<BlobReader, BlobError> {
         BlobReader::open(self.path(id), key.clone()).await
+    }
+
+    /// A blob as it lies on the disk, sealed: for another cell that has its key. Nothing if there is none.
+    pub async fn sealed(&self, id: BlobId) -> Result<Option<Vec<u8>>, BlobError> {
+        let path = self.path(id);
+        blocking(move || match fs::read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(BlobError::io("cannot read a stored file", error)),
+        })
+        .await
+    }
+
+    /// Reads a blob that another cell sealed, with its key. It lies on the disk, sealed, only until it is open.
+    pub async fn visiting(&self, id: BlobId, sealed: Vec<u8>, key: &UserKey) -> Result<BlobReader, BlobError> {
+        let path = self.unfinished().join(format!("visit-{id}"));
+        let into = path.clone();
+        blocking(move || {
+            let wrong = |error| BlobError::io("cannot write a file of another cell", error);
+            let mut options = File::options();
+            options.write(true).create(true).truncate(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            options.open(into).map_err(wrong)?.write_all(&sealed).map_err(wrong)
+        })
+        .await?;
+        let reader = BlobReader::open(path.clone(), key.clone()).await;
+        blocking(move || fs::remove_file(path).map_err(|error| BlobError::io("cannot remove a file", error))).await?;
+        reader
     }
 
     /// Removes a blob. It is no error if there is none.

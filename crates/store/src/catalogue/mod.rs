@@ -16,6 +16,7 @@ mod moves;
 mod operational;
 mod probes;
 mod reading;
+mod restore;
 mod rooms;
 mod standing;
 
@@ -170,6 +171,7 @@ pub fn tables() -> Vec<&'static Table> {
         media::TABLES,
         deployment::TABLES,
         moves::TABLES,
+        restore::TABLES,
         federation::TABLES,
         blocklists::TABLES,
         probes::TABLES,

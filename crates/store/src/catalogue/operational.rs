@@ -69,6 +69,7 @@ pub(super) const TABLES: &[Table] = &[
             column("seed", Class::Keys, Holds::Value),
             column("created_ts", Class::Operational, Holds::Value),
             column("retired_ts", Class::Operational, Holds::Value),
+            column("waits", Class::Operational, Holds::Value),
         ],
     },
     Table {

@@ -70,6 +70,56 @@ pub async fn in_state(
         .collect()
 }
 
+/// How many arrivals there are by the cell that they come from and by state, with the earliest and the latest time of a change.
+pub async fn counts(snapshot: &Snapshot) -> Result<Vec<(String, String, i64, i64, i64)>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT origin, state, COUNT(*), MIN(changed_ts), MAX(changed_ts) FROM arrivals GROUP BY origin, state ORDER BY origin, state",
+            &[],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned(), row.int(2)?, row.int(3)?, row.int(4)?)))
+        .collect()
+}
+
+/// An arrival without whose it is: how far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnderWay {
+    /// The move.
+    pub move_id: String,
+    /// The cell that they come from.
+    pub origin: String,
+    /// How far it is.
+    pub state: String,
+    /// When that changed, in milliseconds since the epoch.
+    pub changed_ts: i64,
+    /// Files that are here already, while they come.
+    pub files: i64,
+}
+
+/// At most `limit` arrivals in some states, those first that have stood where they are for longest.
+pub async fn under_way(snapshot: &Snapshot, states: &[&str], limit: i64) -> Result<Vec<UnderWay>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT a.move_id, a.origin, a.state, a.changed_ts, (SELECT COUNT(*) FROM arrived_media f WHERE f.user_id = a.user_id)
+             FROM arrivals a WHERE a.state IN TEXTS($1) ORDER BY a.changed_ts, a.move_id LIMIT $2",
+            &[crate::value::text_list(states), limit.into()],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(UnderWay {
+                move_id: row.text(0)?.to_owned(),
+                origin: row.text(1)?.to_owned(),
+                state: row.text(2)?.to_owned(),
+                changed_ts: row.int(3)?,
+                files: row.int(4)?,
+            })
+        })
+        .collect()
+}
+
 /// Sets somebody's arrival.
 pub fn set(batch: &mut Batch, row: &Arrival) {
     batch.push(

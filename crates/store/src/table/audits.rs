@@ -111,7 +111,7 @@ pub fn plant(batch: &mut Batch, user_num: UserNum, user_id: &str, now_ms: i64) {
 pub fn unplant(batch: &mut Batch) {
     batch.push(
         "DELETE FROM users WHERE user_num IN (SELECT user_num FROM account_data WHERE kind = $1 AND room_num = 0)
-         AND user_id LIKE '@canary-%:canary.invalid'",
+         AND user_id LIKE '@canary-%:%' AND is_local = 0",
         params![CANARY],
     );
     batch.push(

@@ -2,10 +2,10 @@
 
 use crate::{Batch, Snapshot, StoreError, params};
 
-/// The text of the document that was taken last.
-pub async fn last(snapshot: &Snapshot) -> Result<Option<String>, StoreError> {
-    let row = snapshot.query_opt("SELECT document FROM deployment_document WHERE id = 1", &[]).await?;
-    row.map(|row| Ok(row.text(0)?.to_owned())).transpose()
+/// The text of the document that was taken last, and when that was, in milliseconds since the epoch.
+pub async fn last(snapshot: &Snapshot) -> Result<Option<(String, i64)>, StoreError> {
+    let row = snapshot.query_opt("SELECT document, taken_ts FROM deployment_document WHERE id = 1", &[]).await?;
+    row.map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?))).transpose()
 }
 
 /// Takes a document in place of the one before. `taken_ts` is in milliseconds since the epoch.

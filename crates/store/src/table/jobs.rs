@@ -7,6 +7,9 @@ use crate::{Batch, Row, Snapshot, StoreError, params};
 /// Leaves every room of the user whose number is the subject: the account was deactivated.
 pub const LEAVE_ALL_ROOMS: &str = "leave_all_rooms";
 
+/// Removes what the user whose number is the subject has uploaded: they wanted to be erased with their account.
+pub const ERASE_FILES: &str = "erase_files";
+
 /// Removes the addresses of devices that have been kept long enough: once a day.
 pub const FORGET_ADDRESSES: &str = "forget_addresses";
 

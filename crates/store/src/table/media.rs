@@ -102,6 +102,16 @@ pub async fn thumbnail_hashes(snapshot: &Snapshot, media_id: &str) -> Result<Vec
     rows.iter().map(|row| row.blob(0)).collect()
 }
 
+/// Removes all media of a user, with its small pictures.
+pub fn remove_of(batch: &mut Batch, user_num: UserNum) {
+    for sql in [
+        "DELETE FROM media_thumbnails WHERE media_id IN (SELECT media_id FROM media WHERE user_num = $1)",
+        "DELETE FROM media WHERE user_num = $1",
+    ] {
+        batch.push(sql, params![user_num]);
+    }
+}
+
 /// Adds media; a conflict if the id is taken.
 pub fn insert(batch: &mut Batch, media: &Media) {
     batch.push(

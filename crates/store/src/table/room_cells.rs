@@ -1,5 +1,7 @@
 //! Over `rooms`, `memberships` and `destination_rooms`: which cells are in a room, as this cell knows it.
 
+use domicile_core::ids::RoomNum;
+
 use crate::{Snapshot, StoreError, params};
 
 /// Whether anybody of this cell is joined to a room, and which other cells have joined members, by their names. Nothing where nobody of this
@@ -22,4 +24,22 @@ pub async fn others(snapshot: &Snapshot, room_id: &str) -> Result<Option<Vec<Str
         )
         .await?;
     rows.iter().map(|row| Ok(row.text(0)?.trim_start_matches('=').to_owned())).collect::<Result<_, _>>().map(Some)
+}
+
+/// Rooms of which there is a copy here and in which people of a destination are, after a number.
+pub async fn of_cell(
+    snapshot: &Snapshot,
+    destination: &str,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<RoomNum>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT r.room_num FROM destinations d JOIN destination_rooms t ON t.destination_num = d.destination_num AND t.joined > 0
+             JOIN rooms r ON r.room_num = t.room_num AND r.has_copy = 1
+             WHERE d.destination = $1 AND r.room_num > $2 ORDER BY r.room_num LIMIT $3",
+            &params![destination, after, limit],
+        )
+        .await?;
+    rows.iter().map(|row| row.num(0)).collect()
 }

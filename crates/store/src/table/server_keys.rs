@@ -18,7 +18,18 @@ pub struct RetiredKey {
 pub async fn current(snapshot: &Snapshot) -> Result<Option<(String, Bytes)>, StoreError> {
     let row = snapshot
         .query_opt(
-            "SELECT key_id, seed FROM server_keys WHERE retired_ts IS NULL ORDER BY created_ts DESC, key_id LIMIT 1",
+            "SELECT key_id, seed FROM server_keys WHERE retired_ts IS NULL AND waits = 0 ORDER BY created_ts DESC, key_id LIMIT 1",
+            &[],
+        )
+        .await?;
+    row.map(|row| Ok((row.text(0)?.to_owned(), row.blob(1)?))).transpose()
+}
+
+/// The key that is not in use yet, in the same form.
+pub async fn waiting(snapshot: &Snapshot) -> Result<Option<(String, Bytes)>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT key_id, seed FROM server_keys WHERE retired_ts IS NULL AND waits = 1 ORDER BY created_ts DESC, key_id LIMIT 1",
             &[],
         )
         .await?;
@@ -40,11 +51,20 @@ pub async fn retired(snapshot: &Snapshot) -> Result<Vec<RetiredKey>, StoreError>
         .collect()
 }
 
-/// Adds a key.
-pub fn insert(batch: &mut Batch, key_id: &str, seed: [u8; 32], public_key: [u8; 32], created_ts: i64) {
+/// Adds a key: its id, its seed and its public half. It is in use at once, or `waits`.
+pub fn insert(batch: &mut Batch, (key_id, seed, public_key): (&str, [u8; 32], [u8; 32]), waits: bool, created_ts: i64) {
     batch.push(
-        "INSERT INTO server_keys (key_id, seed, public_key, created_ts) VALUES ($1, $2, $3, $4)",
-        params![key_id, seed, public_key, created_ts],
+        "INSERT INTO server_keys (key_id, seed, public_key, created_ts, waits) VALUES ($1, $2, $3, $4, $5)",
+        params![key_id, seed, public_key, created_ts, i64::from(waits)],
+    );
+}
+
+/// Begins the use of a key, which must wait.
+pub fn begin(batch: &mut Batch, key_id: &str) {
+    batch.guard(
+        "server_keys.waits",
+        "UPDATE server_keys SET waits = 0 WHERE key_id = $1 AND waits = 1",
+        params![key_id],
     );
 }
 

@@ -110,6 +110,12 @@ pub fn set_password(batch: &mut Batch, user_num: UserNum, password_hash: Option<
     batch.push("UPDATE users SET password_hash = $2 WHERE user_num = $1", params![user_num, password_hash]);
 }
 
+/// Whether somebody was erased.
+pub async fn is_erased(snapshot: &Snapshot, user_id: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM users WHERE user_id = $1 AND is_local = 1 AND erased = 1";
+    Ok(snapshot.query_opt(sql, &params![user_id]).await?.is_some())
+}
+
 /// Since when an account is locked, and since when it is suspended.
 pub async fn standing(snapshot: &Snapshot, user_num: UserNum) -> Result<(Option<i64>, Option<i64>), StoreError> {
     let row =

@@ -192,6 +192,8 @@ on_both! {
         let head = count(&store, "SELECT position FROM stream_head").await;
         assert!(head > last.0 + 100_000_000);
         assert_eq!(count(&store, "SELECT position FROM device_list_changes").await, head);
+        let fence = get_now(&store, "fence").await.expect("a restored cell is fenced");
+        assert!(fence.starts_with("{\"backup_ts\":0,\"restored_ts\":0,\"upto\":") && fence.ends_with('}'), "{fence}");
         assert!(get_now(&store, "incarnation").await.is_some_and(|incarnation| incarnation.len() == 22));
         let mut batch = Batch::new();
         batch.position();

@@ -1,5 +1,5 @@
-//! `cells demo` shows a deployment of two cells to whoever watches; `cells moves` kills cells while people move between them. `cargo xtask demo` and
-//! `cargo xtask crash --moves` are their users.
+//! `cells demo` shows a deployment of two cells to whoever watches; `cells moves` kills cells while people move between them; `cells links` has people
+//! of three cells talk across bad links. `cargo xtask demo`, `cargo xtask crash --moves` and `cargo xtask e2e --cells` are their users.
 #![expect(clippy::print_stdout, reason = "a tool for people talks on standard output")]
 #![expect(clippy::disallowed_methods, reason = "a play goes on in real time")]
 
@@ -7,12 +7,13 @@ use std::fs;
 use std::io::{IsTerminal as _, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use domicile_testkit::driver::Program;
 use domicile_testkit::plays::cells::demo::{self, Screen};
+use domicile_testkit::plays::cells::links::{self, Links};
 use domicile_testkit::plays::cells::moving::{self, Moving};
 
 /// Several cells of one deployment, as processes.
@@ -29,6 +30,20 @@ enum Play {
         /// The driver of matrix-sdk
         #[arg(long)]
         matrix_sdk_driver: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Three cells on hosts of their own, and encrypted clients, while the links between the hosts are slow, lossy and cut. Takes root
+    Links {
+        /// The driver of matrix-sdk
+        #[arg(long)]
+        matrix_sdk_driver: PathBuf,
+        /// How long the links are bad
+        #[arg(long)]
+        minutes: f32,
+        /// Decides what the links are like, and which packets are lost
+        #[arg(long)]
+        seed: u64,
         #[command(flatten)]
         common: Common,
     },
@@ -61,6 +76,7 @@ struct Common {
 fn main() -> ExitCode {
     let done = match Arguments::parse().play {
         Play::Demo { matrix_sdk_driver, common } => show(&matrix_sdk_driver, &common),
+        Play::Links { matrix_sdk_driver, minutes, seed, common } => talk(&matrix_sdk_driver, (minutes, seed), &common),
         Play::Moves { rounds, people, seed, common } => moves(&Moving { people, rounds, seed }, &common),
     };
     match done {
@@ -88,6 +104,27 @@ fn show(driver: &Path, common: &Common) -> Result<()> {
     let (claims, broken, seconds) = (screen.claims(), screen.broken().to_vec(), screen.seconds());
     ensure!(broken.is_empty(), "{} of {claims} claims do not hold:\n{}", broken.len(), broken.join("\n"));
     println!("\n   {claims} claims, and all of them hold, in {seconds} s.");
+    Ok(())
+}
+
+fn talk(driver: &Path, (minutes, seed): (f32, u64), common: &Common) -> Result<()> {
+    let time = Duration::try_from_secs_f32(minutes * 60.0).context("how long links are bad")?;
+    let driver = Program { program: driver.to_owned(), script: None };
+    println!("links: seed {seed}, {minutes} minutes");
+    let began = Instant::now();
+    let outcome = inside(common, |folder| {
+        let mut tell = |line: &str| println!("{:>5.0} s  {line}", began.elapsed().as_secs_f64());
+        links::play(&Links { seed, time }, &common.server_binary, &driver, folder, &mut tell)
+    })?;
+    println!(
+        "links: {} messages, {} joins and {} further devices amid {} lost packets; {} clients that were there all the time have everything once and decrypted, in {:.1} s",
+        outcome.messages,
+        outcome.joins,
+        outcome.devices,
+        outcome.lost,
+        outcome.readers,
+        began.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 

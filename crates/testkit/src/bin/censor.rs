@@ -53,7 +53,7 @@ fn main() -> Result<()> {
         wrong += played(&stages, deed, rounds)?;
     }
     drop(stages);
-    ten(&arguments)?;
+    wrong += ten(&arguments)?;
     if wrong > 0 {
         bail!("{wrong} rounds were judged wrongly");
     }
@@ -111,17 +111,24 @@ fn times(all: &[Seen]) -> (String, String) {
     (shown(took.get(took.len() / 2)), shown(took.last()))
 }
 
-/// How long a run takes that looks at ten addresses.
-fn ten(arguments: &Arguments) -> Result<()> {
-    println!("\nten addresses at once:");
+/// How long a run takes that looks at ten names of one host, and what it says. Gives how many were judged wrongly.
+fn ten(arguments: &Arguments) -> Result<usize> {
+    println!("\nten names of one host at once:");
+    let mut wrong = 0;
     let stage = Stage::new(arguments.seed, &arguments.domicile, 10).context("setting the stage")?;
     let wanted = |deed: &Deed| arguments.only.as_ref().is_none_or(|only| deed.name().contains(only.as_str()));
-    let all = [Deed::Nothing].into_iter().chain(Deed::INTERFERENCE).chain([Deed::WorseNetwork]);
-    for deed in all.filter(wanted) {
-        let seen = stage.run(deed, 1)?;
-        let right: usize =
-            seen.iter().flat_map(|seen| &seen.kinds).filter(|kind| deed.right().contains(&kind.as_str())).count();
-        println!("{:<34} {right:>2} of 10 right, {}, {}", deed.name(), times(&seen).1, said(&seen));
+    let often = arguments.rounds.div_ceil(10);
+    let bad = [Deed::BadNetwork, Deed::WorseNetwork].map(|deed| (deed, arguments.bad_rounds.div_ceil(20)));
+    let all = [Deed::Nothing].into_iter().chain(Deed::INTERFERENCE).map(|deed| (deed, often)).chain(bad);
+    for (deed, rounds) in all.filter(|(deed, _)| wanted(deed)) {
+        let mut seen = Vec::new();
+        for _ in 0..rounds {
+            seen.extend(stage.run(deed, 1)?);
+        }
+        let is_right = |kind: &&String| deed.right().contains(&kind.as_str());
+        let (right, of) = (seen.iter().flat_map(|seen| &seen.kinds).filter(is_right).count(), 10 * seen.len());
+        println!("{:<34} {right:>3} of {of:>3} right, {}, {}", deed.name(), times(&seen).1, said(&seen));
+        wrong += of - right;
     }
-    Ok(())
+    Ok(wrong)
 }

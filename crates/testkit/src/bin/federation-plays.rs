@@ -1,7 +1,7 @@
 //! `federation-plays --pair domicile,synapse`: people on two servers share rooms. `cargo xtask e2e --federation` is its user.
 //!
 //! With `--links` there are three servers on hosts of their own, and with `--kills 50` two that are killed under traffic;
-//! these need no driver of matrix-sdk.
+//! these need no driver of matrix-sdk. With `--cells` a deployment of two cells stands before Synapse, which is to take it for one server.
 #![expect(clippy::print_stdout, reason = "a tool for people talks on standard output")]
 #![expect(clippy::disallowed_methods, reason = "a play goes on in real time")]
 
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::Parser;
 use domicile_testkit::driver::Program;
+use domicile_testkit::plays::federation::disguise::{self, Disguise};
 use domicile_testkit::plays::federation::hosts::{self, Hosts};
 use domicile_testkit::plays::federation::kills::{self, Kills};
 use domicile_testkit::plays::federation::{self, Kind, Plan, Programs, Report};
@@ -34,6 +35,15 @@ struct Arguments {
     /// Two servers of which one is killed so often under traffic, instead
     #[arg(long, conflicts_with = "links")]
     kills: Option<u32>,
+    /// A deployment of two cells and Synapse, instead
+    #[arg(long, conflicts_with_all = ["links", "kills", "pair"], requires = "document")]
+    cells: bool,
+    /// With `--cells`: the page that says what a stolen cell can do to Synapse
+    #[arg(long, requires = "cells")]
+    document: Option<PathBuf>,
+    /// With `--cells`: write that page, instead of comparing it
+    #[arg(long, requires = "cells")]
+    write: bool,
     /// The servers: two of them, or three for `--links`
     #[arg(long, value_delimiter = ',', default_value = "domicile,synapse")]
     pair: Vec<String>,
@@ -46,7 +56,7 @@ struct Arguments {
     /// The rooms' versions
     #[arg(long, value_delimiter = ',', default_value = "10,11,12")]
     versions: Vec<String>,
-    /// Only these parts: `talk`, `signs`, `doors`, `upgrade`, `split`, `outage`
+    /// Only these parts: `talk`, `signs`, `doors`, `upgrade`, `split`, `outage`; with `--cells` also `together`, `theft`
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How many milliseconds everything takes on its way from one server to the other
@@ -77,20 +87,28 @@ fn run(arguments: &Arguments) -> Result<()> {
     if let Some(rounds) = arguments.kills {
         return kill(arguments, two(&kinds)?, rounds, &programs, &folder);
     }
+    let driver = || {
+        let program = arguments.matrix_sdk_driver.clone().context("the driver of matrix-sdk is not given")?;
+        anyhow::Ok(Program { program, script: None })
+    };
     let report = if arguments.links {
         on_hosts(arguments, &kinds, &programs, &folder)?
+    } else if let Some(document) = arguments.document.clone().filter(|_| arguments.cells) {
+        let (versions, only) = (arguments.versions.clone(), arguments.only.clone());
+        let disguise = Disguise { versions, only, document, write: arguments.write };
+        disguise::play(&disguise, &programs, &driver()?, &folder)?
     } else {
-        let driver = arguments.matrix_sdk_driver.clone().context("the driver of matrix-sdk is not given")?;
         let plan = Plan {
             pair: two(&kinds)?,
             versions: arguments.versions.clone(),
             only: arguments.only.clone(),
             delay: Duration::from_millis(arguments.delay),
         };
-        federation::play(&plan, &programs, &Program { program: driver, script: None }, &folder)?
+        federation::play(&plan, &programs, &driver()?, &folder)?
     };
     let (good, all) = report.count();
     let servers = kinds.iter().map(Kind::to_string).collect::<Vec<_>>().join(" and ");
+    let servers = if arguments.cells { "two cells and Synapse".to_owned() } else { servers };
     println!("{servers}: {good} of {all} steps good, in {:.1} s", report.took().as_secs_f64());
     let failures = report.failures();
     ensure!(failures.is_empty(), "{} steps failed:\n{}", failures.len(), failures.join("\n"));

@@ -2,7 +2,13 @@
 
 #![expect(clippy::expect_used, reason = "a fixture that fails ends its test")]
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use parking_lot::RwLock;
 use tokio::{
@@ -14,6 +20,7 @@ pub(super) struct Border {
     address: SocketAddr,
     target: Arc<RwLock<Option<SocketAddr>>>,
     open: watch::Sender<bool>,
+    crossings: Arc<AtomicUsize>,
 }
 
 impl Border {
@@ -23,10 +30,13 @@ impl Border {
         let target = Arc::new(RwLock::new(None));
         let (open, is_open) = watch::channel(true);
         let leads = Arc::clone(&target);
+        let crossings = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&crossings);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let target = *leads.read();
                 if let Some(target) = target.filter(|_| *is_open.borrow()) {
+                    counted.fetch_add(1, Ordering::Relaxed);
                     tokio::spawn(pass(stream, target, is_open.clone()));
                 }
                 // The test has ended.
@@ -35,7 +45,7 @@ impl Border {
                 }
             }
         });
-        Self { address, target, open }
+        Self { address, target, open, crossings }
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -44,6 +54,10 @@ impl Border {
 
     pub(super) fn lead_to(&self, target: SocketAddr) {
         *self.target.write() = Some(target);
+    }
+
+    pub(super) fn crossings(&self) -> usize {
+        self.crossings.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_open(&self, open: bool) {

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::Program;
+use crate::link::Foothold;
 
 /// A running driver. It ends when it is dropped.
 #[derive(Debug)]
@@ -26,17 +27,25 @@ pub struct Driver {
 impl Driver {
     /// Starts a driver; what it logs goes to `NAME.log` in `folder`.
     pub fn start(program: &Program, name: &str, folder: &Path) -> Result<Self> {
+        Self::begin(program.complete(Command::new(&program.program)), name, folder)
+    }
+
+    /// The same on a host of a network.
+    pub fn start_on(foothold: &Foothold, program: &Program, name: &str, folder: &Path) -> Result<Self> {
+        Self::begin(program.complete(foothold.command(&program.program)), name, folder)
+    }
+
+    fn begin(mut command: Command, name: &str, folder: &Path) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let errors = File::options().create(true).append(true).open(&log);
         let errors = errors.with_context(|| format!("opening {}", log.display()))?;
-        let mut process = Command::new(&program.program)
-            .args(&program.script)
+        let mut process = command
             .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(errors)
             .spawn()
-            .with_context(|| format!("starting the driver {}", program.program.display()))?;
+            .with_context(|| format!("starting the driver {}", command.get_program().display()))?;
         let input = process.stdin.take().context("the driver has no input")?;
         let output = process.stdout.take().context("the driver has no output")?;
         let (sender, answers) = channel();

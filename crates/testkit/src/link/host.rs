@@ -1,4 +1,4 @@
-//! A host: a namespace with a loopback of its own and one device, behind which is the hub.
+//! A host: a namespace with a loopback of its own and one device, behind which is the hub; and a foothold on it, for what lives there.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -23,14 +23,14 @@ pub struct Host {
     name: String,
     addresses: Vec<IpAddr>,
     number: usize,
-    namespace: Namespace,
+    namespace: Arc<Namespace>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Host {
     /// Makes its namespace and plugs it into the hub.
     pub(super) fn make(name: &str, network: u32, addresses: &[IpAddr], hub: &Arc<Hub>) -> Result<Self> {
-        let namespace = Namespace::make(network, name)?;
+        let namespace = Arc::new(Namespace::make(network, name)?);
         let device = namespace.inside(device)?.with_context(|| format!("making the device of `{name}`"))?;
         namespace.configure(&configuration(addresses))?;
         let device = Arc::new(device);
@@ -69,12 +69,34 @@ impl Host {
         self.namespace.inside(act)
     }
 
+    /// What a program that lives on this host holds on to. The host's namespace is gone when the network and all footholds are; without the
+    /// network nothing leaves it any more.
+    pub fn foothold(&self) -> Foothold {
+        Foothold(Arc::clone(&self.namespace))
+    }
+
     pub(super) fn number(&self) -> usize {
         self.number
     }
 
     pub(super) fn has(&self, address: IpAddr) -> bool {
         self.addresses.contains(&address)
+    }
+}
+
+/// A place on a host, see [`Host::foothold`].
+#[derive(Debug, Clone)]
+pub struct Foothold(Arc<Namespace>);
+
+impl Foothold {
+    /// A program that is to run there, as by [`Host::command`].
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        self.0.command(program.as_ref())
+    }
+
+    /// Does something there, as by [`Host::inside`].
+    pub fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
+        self.0.inside(act)
     }
 }
 

@@ -19,9 +19,17 @@ pub struct Findings {
 
 /// Looks for any of these texts, as they are, in hexadecimal, and as they stand in base64 at each of the three alignments.
 pub fn search(folder: &Path, texts: &[String]) -> Result<Findings> {
-    let needles = needles(texts);
+    look(folder, &needles(&stems(texts)))
+}
+
+/// The same for texts of which one is not as good as another that differs in a number at its end.
+pub fn search_exactly(folder: &Path, texts: &[String]) -> Result<Findings> {
+    look(folder, &needles(texts))
+}
+
+fn look(folder: &Path, needles: &[Needle]) -> Result<Findings> {
     let mut findings = Findings::default();
-    walk(folder, &needles, &mut findings)?;
+    walk(folder, needles, &mut findings)?;
     Ok(findings)
 }
 
@@ -31,20 +39,24 @@ struct Needle {
 }
 
 /// The beginning that a family of texts shares is enough: where it is not, none of them is.
-fn needles(texts: &[String]) -> Vec<Needle> {
+fn stems(texts: &[String]) -> Vec<String> {
     let mut stems: Vec<String> =
         texts.iter().map(|text| text.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()).collect();
     stems.sort_unstable();
     stems.dedup();
+    stems
+}
+
+fn needles(texts: &[String]) -> Vec<Needle> {
     let mut needles = Vec::new();
-    for stem in stems {
+    for stem in texts {
         for alignment in 0..3 {
             needles
                 .push(Needle { bytes: base64_core(stem.as_bytes(), alignment), text: format!("{stem} (in base64)") });
         }
         let hex: Vec<String> = stem.bytes().map(|byte| format!("{byte:02x}")).collect();
         needles.push(Needle { bytes: hex.concat().into_bytes(), text: format!("{stem} (in hexadecimal)") });
-        needles.push(Needle { bytes: stem.clone().into_bytes(), text: stem });
+        needles.push(Needle { bytes: stem.clone().into_bytes(), text: stem.clone() });
     }
     needles
 }

@@ -1,8 +1,10 @@
 //! Where a play takes place: a server, a recorded wire before it, and clients on that wire.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use serde_json::Value;
 
 use super::{Homeserver, Wire};
 use crate::driver::{Driver, Program};
@@ -88,6 +90,14 @@ impl Stage {
         let (user, device) = client.restore().context("after its process was killed")?;
         Ok(Player { client, user, device })
     }
+}
+
+/// The access token of the session in a client's store.
+pub(super) fn token(store: &Path) -> Result<String> {
+    let file = store.join("session.json");
+    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    let session: Value = serde_json::from_str(&text).with_context(|| format!("understanding {}", file.display()))?;
+    Ok(session["access_token"].as_str().context("the session has no token")?.to_owned())
 }
 
 /// Says what is going on, for whoever waits.

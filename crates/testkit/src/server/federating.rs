@@ -52,6 +52,7 @@ static AUTHORITY: LazyLock<CertifiedIssuer<'static, KeyPair>> = LazyLock::new(||
 });
 
 /// Files of a certificate.
+#[derive(Debug)]
 pub struct CertificateFiles {
     /// The certificate.
     pub certificate: PathBuf,

@@ -77,8 +77,8 @@ pub(super) fn database() -> Option<Database> {
     on_postgres.then(|| Database::create().expect("a database of PostgreSQL"))
 }
 
-/// The open database and keystore, in `folder` or in PostgreSQL.
-pub(super) async fn open(folder: &Path, database: Option<&Database>, clock: &ManualClock) -> (Store, Arc<Keystore>) {
+/// Where database and keystore are, in `folder` or in PostgreSQL.
+pub(super) fn places(folder: &Path, database: Option<&Database>) -> (StoreOptions, KeystoreOptions) {
     let (options, place) = match database {
         None => (
             StoreOptions::Sqlite { path: folder.join("domicile.db"), readers: 2 },
@@ -89,9 +89,14 @@ pub(super) async fn open(folder: &Path, database: Option<&Database>, clock: &Man
             KeystorePlace::Postgres { url: database.address() },
         ),
     };
+    (options, KeystoreOptions { place, master: MasterSource::File(folder.join("master.key")), cached: 100 })
+}
+
+/// The open database and keystore.
+pub(super) async fn open(folder: &Path, database: Option<&Database>, clock: &ManualClock) -> (Store, Arc<Keystore>) {
+    let (options, keys) = places(folder, database);
     let store = Store::open(options).await.expect("a database");
-    let options = KeystoreOptions { place, master: MasterSource::File(folder.join("master.key")), cached: 100 };
-    let keystore = Keystore::open(options, Arc::new(OsRng), clock.now_ms()).await.expect("a keystore");
+    let keystore = Keystore::open(keys, Arc::new(OsRng), clock.now_ms()).await.expect("a keystore");
     (store, Arc::new(keystore))
 }
 
@@ -127,7 +132,15 @@ pub(super) async fn wire(
     };
     let wired = Box::pin(wire::wire(settings, store, &surroundings)).await.expect("the wiring");
     tokio::spawn(Arc::clone(&wired.delivery).run(stopping.clone()));
-    let telling = tells.then(|| tokio::spawn(Arc::clone(&wired.outbound).run(stopping.clone())));
+    // As in the binary, a restored server tells nobody anything before it is open.
+    let (fence, outbound, stops) = (Arc::clone(wired.restorer.fence()), Arc::clone(&wired.outbound), stopping.clone());
+    let telling = tells.then(|| {
+        tokio::spawn(async move {
+            if fence.opened(&stops).await {
+                outbound.run(stops).await;
+            }
+        })
+    });
     if let Some(gateway) = wired.gateway.parts() {
         tokio::spawn(Arc::clone(&gateway.spool).run(stopping.clone()));
     }

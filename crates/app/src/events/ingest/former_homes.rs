@@ -85,7 +85,10 @@ impl Ingest {
         let localities = self.users.localities();
         let cells = localities.cells().filter(|_| localities.is_ours(pdu.sender().server_name()))?;
         let home = cells.tickets.home(pdu.sender())?;
-        let is_doubtful = home != cell && signed_by(pdu, &cell, cells.own.document(), localities.server_name());
+        // A cell that was none of their homes signs as a witness, or for whom it lets in: that alone would not have counted.
+        let was_home = cells.tickets.get(pdu.sender()).is_some_and(|history| history.was_home(&cell));
+        let is_doubtful =
+            home != cell && was_home && signed_by(pdu, &cell, cells.own.document(), localities.server_name());
         is_doubtful.then_some(home)
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use domicile_residency::deployment::KeyStanding;
+use domicile_residency::deployment::{KeyStanding, OuterKey};
 use domicile_room::event::receive::{self, PublicKey, Required, Unverified};
 use ruma::{
     MilliSecondsSinceUnixEpoch, OwnedServerName, OwnedUserId, UInt, UserId, room_version_rules::RoomVersionRules,
@@ -20,12 +20,31 @@ pub(super) struct OwnKnown {
     homes: BTreeMap<OwnedUserId, BTreeMap<String, PublicKey>>,
     /// Keys for other servers, by their ids.
     outer: BTreeMap<String, PublicKey>,
+    /// Keys of homes that were revoked since, as `homes` has the others. They count only beside a witness.
+    revoked: BTreeMap<OwnedUserId, BTreeMap<String, PublicKey>>,
+    /// Keys of cells that can be one.
+    witnesses: BTreeMap<String, PublicKey>,
 }
 
 impl OwnKnown {
     pub(super) fn key(&self, user: Option<&UserId>, key_id: &str) -> Option<&PublicKey> {
         let of_home = user.and_then(|user| self.homes.get(user)?.get(key_id));
         of_home.or_else(|| self.outer.get(key_id))
+    }
+
+    /// The same where homes count that were revoked since.
+    pub(super) fn key_of_any_home(&self, user: Option<&UserId>, key_id: &str) -> Option<&PublicKey> {
+        self.key(user, key_id).or_else(|| user.and_then(|user| self.revoked.get(user)?.get(key_id)))
+    }
+
+    /// The key of a cell at work, whoever's home it is.
+    pub(super) fn witness(&self, key_id: &str) -> Option<&PublicKey> {
+        self.witnesses.get(key_id)
+    }
+
+    /// Whether any of the events may need one.
+    pub(super) fn has_revoked(&self) -> bool {
+        !self.revoked.is_empty()
     }
 }
 
@@ -50,9 +69,11 @@ impl Ingest {
             server_name: localities.server_name().to_owned(),
             homes: BTreeMap::new(),
             outer: BTreeMap::new(),
+            revoked: BTreeMap::new(),
+            witnesses: BTreeMap::new(),
         };
         for (key_id, outer) in &document.outer_keys {
-            known.outer.insert(key_id.clone(), ready(outer.key.as_bytes())?);
+            known.outer.insert(key_id.clone(), until(outer)?);
         }
         let own_outer = self.server_keys.own_public();
         known.outer.insert(own_outer.0, PublicKey::from_base64(&own_outer.1, ALWAYS).map_err(Error::internal)?);
@@ -60,10 +81,15 @@ impl Ingest {
             let Some(user) = user else { continue };
             let Some(history) = cells.tickets.get(user) else { continue };
             for (key_id, _) in signatures {
-                // Of a cell that was revoked nothing counts that nobody had before.
-                let found = document.cell_key(key_id).filter(|found| found.standing != KeyStanding::Revoked);
-                if let Some(found) = found.filter(|found| history.was_home(found.cell)) {
-                    let of_user = known.homes.entry(user.clone()).or_default();
+                let Some(found) = document.cell_key(key_id) else { continue };
+                let is_revoked = found.standing == KeyStanding::Revoked;
+                if !is_revoked && !document.revoked.is_empty() {
+                    known.witnesses.insert(key_id.clone(), ready(found.key.as_bytes())?);
+                }
+                if history.was_home(found.cell) {
+                    // Of a cell that was revoked nothing counts that nobody had before.
+                    let of_all = if is_revoked { &mut known.revoked } else { &mut known.homes };
+                    let of_user = of_all.entry(user.clone()).or_default();
                     of_user.insert(key_id.clone(), ready(found.key.as_bytes())?);
                 }
             }
@@ -74,6 +100,13 @@ impl Ingest {
 
 /// The document says until when a cell's key counts: while it stands there.
 const ALWAYS: MilliSecondsSinceUnixEpoch = MilliSecondsSinceUnixEpoch(UInt::MAX);
+
+/// A key for other servers, which counts for events until its use ended, as it does for them.
+fn until(outer: &OuterKey) -> Result<PublicKey> {
+    let end = outer.expired_ts.and_then(|end| UInt::try_from(end).ok());
+    let end = end.map_or(ALWAYS, MilliSecondsSinceUnixEpoch);
+    PublicKey::new(outer.key.as_bytes(), end).map_err(Error::internal)
+}
 
 fn ready(key: &[u8; 32]) -> Result<PublicKey> {
     PublicKey::new(key, ALWAYS).map_err(Error::internal)

@@ -155,7 +155,17 @@ impl Checks {
         if !event.is_of(&self.room_id) {
             return Err((Some(id), format!("the event is not of the room {}", self.room_id)));
         }
-        event.verify(&self.keys).map_err(|refused| (Some(id), refused.to_string()))
+        let refused = match event.check(&self.keys) {
+            Ok(()) => return event.verify(&self.keys).map_err(|refused| (Some(id), refused.to_string())),
+            Err(refused) => refused,
+        };
+        // By a home that was revoked since: then a cell at work has to have had it before, and both have to have signed.
+        let has_revoked = self.keys.own.as_ref().is_some_and(OwnKnown::has_revoked);
+        if has_revoked && event.check(&Half { known: &self.keys, witness: true }).is_ok() {
+            let homes = Half { known: &self.keys, witness: false };
+            return event.verify(&homes).map_err(|refused| (Some(id), refused.to_string()));
+        }
+        Err((Some(id), refused.to_string()))
     }
 }
 
@@ -170,6 +180,22 @@ impl receive::Keys for Known {
         match &self.own {
             Some(own) if server == own.server_name => own.key(user, key_id),
             _ => self.servers.key(server, user, key_id),
+        }
+    }
+}
+
+/// The keys for one half of what an event needs that a revoked cell signed: of homes, or of witnesses.
+struct Half<'k> {
+    known: &'k Known,
+    witness: bool,
+}
+
+impl receive::Keys for Half<'_> {
+    fn key(&self, server: &ServerName, user: Option<&UserId>, key_id: &str) -> Option<&PublicKey> {
+        match &self.known.own {
+            Some(own) if server == own.server_name && self.witness => own.witness(key_id),
+            Some(own) if server == own.server_name => own.key_of_any_home(user, key_id),
+            _ => self.known.servers.key(server, user, key_id),
         }
     }
 }

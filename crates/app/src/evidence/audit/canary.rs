@@ -29,7 +29,10 @@ impl Audits {
     /// Plants a canary, walks its table, and takes it away again.
     pub async fn canary(&self) -> Result<Canary> {
         let _one = self.walking.lock().await;
-        let user = format!("@canary-{}:canary.invalid", rng::name(&*self.parts.rng, NAME).to_lowercase());
+        // Among several cells it is somebody of the deployment whose home is in none that this cell knows of: what must not be here is theirs.
+        let localities = &self.parts.localities;
+        let server = if localities.cells().is_some() { localities.server_name().as_str() } else { "canary.invalid" };
+        let user = format!("@canary-{}:{server}", rng::name(&*self.parts.rng, NAME).to_lowercase());
         let number = self.parts.store.number(Sequence::User).await?;
         let mut batch = Batch::new();
         audits::unplant(&mut batch);

@@ -103,14 +103,35 @@ impl Audits {
         &self.parts.documents
     }
 
+    /// This cell's name; that of the server where it is alone.
+    pub(super) fn own_name(&self) -> String {
+        let localities = &self.parts.localities;
+        let own = localities.cells().map(|cells| cells.own.name().as_str().to_owned());
+        own.unwrap_or_else(|| localities.server_name().to_string())
+    }
+
+    /// Whether another cell can have a report made now: one walk at a time is enough.
+    pub fn check_idle(&self) -> Result<()> {
+        if self.walking.try_lock().is_ok() {
+            return Ok(());
+        }
+        Err(domicile_core::error::MatrixError::limit_exceeded(10_000).into())
+    }
+
     /// Walks everything, and signs a report.
     pub async fn run(&self) -> Result<Signed> {
+        self.run_observed(Vec::new()).await
+    }
+
+    /// The same, with what other cells have seen of this one.
+    pub(super) async fn run_observed(&self, observed: Vec<Value>) -> Result<Signed> {
         let began_ts = self.parts.clock.now_ms();
         let (path, file) = self.parts.documents.attachment(ROOMS_PART)?;
         let measured = self.measure(rooms::List::into_file(file)).await?;
         let rooms_file = format!("rooms-{began_ts}.jsonl");
         std::fs::rename(&path, path.with_file_name(&rooms_file)).map_err(crate::Error::internal)?;
-        let body = self.body(&measured, began_ts, &rooms_file).await?;
+        let mut body = self.body(&measured, began_ts, &rooms_file).await?;
+        body["observed_by_other_cells"]["all"] = Value::Array(observed);
         self.parts.documents.add(KIND, body).await
     }
 

@@ -60,11 +60,16 @@ const LEDGER_DAYS: i64 = 30;
 pub(super) async fn body(parts: &AuditsParts, measured: &Measured, began_ts: i64, rooms_file: &str) -> Result<Value> {
     let not_covered: Vec<Value> = NOT_COVERED.iter().map(|(what, why)| json!({ "what": what, "why": why })).collect();
     let backups = parts.store.read(|snapshot| async move { backups::latest(&snapshot, BACKUPS).await }).await?;
+    let cell = parts.localities.cells().map(|cells| {
+        let own = &cells.own;
+        json!({ "name": own.name().as_str(), "region": own.region().as_str(), "document_serial": own.document().serial })
+    });
     let today = parts.clock.now_ms().div_euclid(DAY_MS);
     let crossings = parts.ledger.between(today - LEDGER_DAYS, today).await?;
     Ok(json!({
         "not_covered": not_covered,
         "passed": measured.foreign() == 0,
+        "cell": cell,
         "began_ts": began_ts,
         "ended_ts": parts.clock.now_ms(),
         "program": { "basis": Basis::Measured, "is": program::running().await? },

@@ -25,11 +25,7 @@ use super::{
     memory::{Memory, Pending},
     passing_edus, receipt_edus, rest,
 };
-use crate::{
-    Error, Result,
-    events::Stored,
-    evidence::ledger::{self, Flow},
-};
+use crate::{Error, Result, events::Stored, evidence::ledger::Flow};
 
 /// What a transaction may take. The other side may have much to do with it.
 const TIME: Duration = Duration::from_secs(90);
@@ -263,19 +259,14 @@ impl Outbound {
             Outcome::TooLarge => "too_large",
             Outcome::Failed { word, .. } => word,
         };
-        if matches!(outcome, Outcome::Taken { .. }) {
-            self.enter(destination, &pending.transaction);
-        }
         self.counts.add(destination, word, pending.transaction.pdus.len(), pending.transaction.edus.len());
     }
 
-    /// Enters into the ledger what crossed a border. What goes to another cell is entered by who knows its region.
-    fn enter(&self, destination: &Destination, transaction: &Transaction) {
-        if let Destination::Server(_) = destination {
-            let size = |all: &[Box<RawValue>]| all.iter().map(|one| one.get().len()).sum::<usize>();
-            let (pdus, edus) = (&transaction.pdus, &transaction.edus);
-            self.parts.ledger.add(ledger::OUTER, Flow::Events, pdus.len(), size(pdus));
-            self.parts.ledger.add(ledger::OUTER, Flow::Ephemeral, edus.len(), size(edus));
+    /// Enters into the ledger what crossed a border, in the write that notes that it was taken.
+    fn enter(&self, batch: &mut Batch, destination: &Destination, transaction: &Transaction) {
+        for (flow, all) in [(Flow::Events, &transaction.pdus), (Flow::Ephemeral, &transaction.edus)] {
+            let bytes = all.iter().map(|one| one.get().len()).sum();
+            self.parts.ledger.enter(batch, destination, flow, (all.len(), bytes));
         }
     }
 
@@ -297,6 +288,7 @@ impl Outbound {
             for (room_num, position) in &pending.skipped {
                 outgoing_events::skip(&mut batch, destination_num, *room_num, *position);
             }
+            self.enter(&mut batch, destination, &pending.transaction);
             self.parts.store.write(batch).await?;
             memory.written = upto;
         }

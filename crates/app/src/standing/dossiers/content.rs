@@ -1,6 +1,8 @@
 //! What papers say. The internal one has everything; the authority's has what its form asks and nothing about users; the public one has what
 //! anybody may know.
 
+use std::collections::BTreeSet;
+
 use domicile_core::{
     calendar::{day, minute},
     error::ErrorKind,
@@ -194,21 +196,18 @@ fn declined(ground: &Ground<'_>) -> Section {
     Section { title: "Declined by design, always".to_owned(), blocks: vec![block] }
 }
 
-/// The roles that forms of this jurisdiction ask for, of duties that apply.
+/// The roles that forms of this jurisdiction ask for, of duties that apply. Where none does, somebody files all the same: then of all of them.
 fn asked_roles(ground: &Ground<'_>) -> Vec<Role> {
     let Some(jurisdiction) = ground.settings.catalogue.jurisdiction(&ground.whole.dossier.code) else {
         return Vec::new();
     };
-    let mut roles = Vec::new();
-    for (line, duty) in ground.section.duties.iter().zip(&jurisdiction.duties) {
-        let is_form = matches!(line.kind, Kind::Registration | Kind::Representative | Kind::Contact);
-        if is_form && !matches!(line.triggered, Triggered::No(_)) {
-            roles.extend(duty.contacts.iter().copied());
-        }
-    }
-    roles.sort_unstable();
-    roles.dedup();
-    roles
+    let forms = ground.section.duties.iter().zip(&jurisdiction.duties);
+    let forms =
+        forms.filter(|(line, _)| matches!(line.kind, Kind::Registration | Kind::Representative | Kind::Contact));
+    let (apply, others): (Vec<_>, Vec<_>) = forms.partition(|(line, _)| !matches!(line.triggered, Triggered::No(_)));
+    let asked = if apply.is_empty() { others } else { apply };
+    let roles: BTreeSet<Role> = asked.into_iter().flat_map(|(_, duty)| duty.contacts.iter().copied()).collect();
+    roles.into_iter().collect()
 }
 
 fn says_where(ground: &Ground<'_>) -> bool {

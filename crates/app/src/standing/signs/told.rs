@@ -25,13 +25,21 @@ pub(super) fn alerts(open: &[Incident], listed: &[Listed], troubles: &[Trouble])
     for trouble in troubles {
         let (register, kind) = (&trouble.register, &trouble.kind);
         let why = if trouble.why.is_empty() { String::new() } else { format!(" ({})", trouble.why) };
+        let what = if kind == "broad" {
+            format!(
+                "The register {register} has an entry so wide that it is about nobody{why}: nothing of ours counts as listed by it. \
+                 See `domicile blocklist alerts`."
+            )
+        } else {
+            format!(
+                "The register {register} is {kind}{why}: what it says of us may be out of date. See `domicile blocklist status`."
+            )
+        };
         alerts.push(NewAlert {
             subject: format!("register:{register}/{kind}"),
             kind: "register",
             code: code(&trouble.jurisdiction),
-            what: cut(&format!(
-                "The register {register} is {kind}{why}: what it says of us may be out of date. See `domicile blocklist status`."
-            )),
+            what: cut(&what),
         });
     }
     alerts.sort();

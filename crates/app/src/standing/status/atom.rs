@@ -29,7 +29,7 @@ pub(super) fn feed(view: &View, language: Language, page: Option<&str>) -> Strin
             @for (incident, update) in entries {
                 entry {
                     id { (id(&format!("/{}/{}/{}", language.code(), incident.number, update.number))) }
-                    title { (view.title(language, incident)) ": " (words.incident_state(&update.state)) }
+                    title { (view.title(language, incident)) (language.colon()) (words.incident_state(&update.state)) }
                     updated { (rfc3339(update.at_ts)) }
                     @if let Some(page) = page {
                         (PreEscaped("<link rel=\"alternate\" href=\"")) (page) "#incident-" (incident.number) (PreEscaped("\"/>"))

@@ -4,6 +4,7 @@
 mod atom;
 mod page;
 mod read;
+mod restoring;
 mod style;
 pub(crate) mod view;
 pub(crate) mod words;

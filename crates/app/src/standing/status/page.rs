@@ -72,7 +72,7 @@ fn head(view: &View, language: Language, links: &Links, is_well: bool) -> Markup
             meta name="viewport" content="width=device-width, initial-scale=1";
             meta name="color-scheme" content="light dark";
             title { (words.title) " · " (view.service) }
-            meta name="description" content=(format!("{}: {verdict}", view.service));
+            meta name="description" content=(format!("{}{}{verdict}", view.service, language.colon()));
             @for other in Language::ALL { link rel="alternate" hreflang=(other.code()) href=((links.page)(other)); }
             link rel="alternate" type="application/atom+xml" title=(words.feed) href=((links.feed)(language));
             style { (PreEscaped(STYLE)) }
@@ -258,10 +258,10 @@ fn footer(view: &View, language: Language, links: &Links) -> Markup {
     let words = language.words();
     html! {
         footer {
-            @if let Some(operator) = &view.operator { p { (words.run_by) " " (operator) } }
+            @if let Some(operator) = &view.operator { p { (words.run_by) (Language::after(words.run_by)) (operator) } }
             p {
-                @if view.made_ts > 0 { (words.as_of) " " (time(view.made_ts)) ". " }
-                (words.times) " "
+                @if view.made_ts > 0 { (words.as_of) " " (time(view.made_ts)) (language.stop()) (language.gap()) }
+                (words.times) (language.gap())
                 a href=((links.feed)(language)) { (words.feed) }
             }
         }

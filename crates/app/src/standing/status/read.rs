@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use domicile_store::{
     Snapshot,
-    table::{dossiers, incidents},
+    table::{dossiers, fence, incidents},
 };
 
 use super::{
     StatusPage,
     page::SHOWN,
+    restoring,
     view::{ShownIncident, ShownUpdate, View},
 };
 use crate::{Error, Result};
@@ -25,7 +26,11 @@ impl StatusPage {
             .parts
             .store
             .read(|snapshot| async move {
-                let incidents = shown(&snapshot).await?;
+                let mut incidents = shown(&snapshot).await?;
+                if let Some(fence) = fence::read(&snapshot).await? {
+                    let state = serde_json::from_str(&fence).map_err(Error::internal)?;
+                    incidents.insert(0, restoring::entry(&state));
+                }
                 Ok::<_, Error>((incidents, dossiers::all(&snapshot).await?, dossiers::contacts(&snapshot).await?))
             })
             .await?;

@@ -125,6 +125,42 @@ impl Language {
         }
     }
 
+    /// What ends a sentence.
+    pub fn stop(self) -> &'static str {
+        if self == Self::Zh { "。" } else { "." }
+    }
+
+    /// What stands between two parts of a sentence, with the space after it that belongs there.
+    pub fn comma(self) -> &'static str {
+        if self == Self::Zh { "，" } else { ", " }
+    }
+
+    /// What announces something, with the space after it that belongs there.
+    pub fn colon(self) -> &'static str {
+        if self == Self::Zh { "：" } else { ": " }
+    }
+
+    /// What stands between two sentences.
+    pub fn gap(self) -> &'static str {
+        if self == Self::Zh { "" } else { " " }
+    }
+
+    /// What stands between `said` and what follows it: the wide marks of Chinese have their space in them.
+    pub fn after(said: &str) -> &'static str {
+        if said.ends_with(['：', '，', '；', '。', '、']) { "" } else { " " }
+    }
+
+    /// Several things as a sentence lists them.
+    pub fn listed<S: AsRef<str>>(self, things: &[S]) -> String {
+        let things: Vec<&str> = things.iter().map(AsRef::as_ref).collect();
+        things.join(if self == Self::Zh { "、" } else { ", " })
+    }
+
+    /// A text in brackets, with the space before it that belongs there.
+    pub fn bracketed(self, text: &str) -> String {
+        if self == Self::Zh { format!("（{text}）") } else { format!(" ({text})") }
+    }
+
     /// Its words.
     pub(crate) fn words(self) -> &'static Words {
         match self {

@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use super::company::Company;
 use crate::interference::{
     Failure,
     measurement::{Control, DnsQuery, Measurement, Sni, TlsHandshake, Transport},
@@ -18,8 +19,8 @@ pub(super) struct Scene<'a> {
     pub(super) measurement: &'a Measurement,
     pub(super) control: &'a Control,
     pub(super) outside: Option<&'a Outside>,
-    /// Addresses that answered in this run, under whatever name.
-    pub(super) reached: &'a BTreeSet<SocketAddr>,
+    /// What the run's targets have shown together.
+    pub(super) company: &'a Company,
 }
 
 /// Whether this place's network works, by what nobody has a reason to block.

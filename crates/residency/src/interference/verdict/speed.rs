@@ -1,10 +1,12 @@
 //! Whether the target is held back. One run cannot decide that: servers and networks have slow hours. It takes this run, a download from elsewhere beside
 //! it, and what both were before.
 
-use super::{Past, scene::Scene};
-use crate::interference::measurement::Download;
+use std::net::SocketAddr;
 
-/// Downloads of each kind that this run must have.
+use super::{Past, scene::Scene};
+use crate::interference::measurement::{Download, Sni};
+
+/// Downloads of each kind that this run must have: from the target or from its address, and from elsewhere.
 const DOWNLOADS: usize = 3;
 /// Earlier runs that there must be.
 const RUNS: usize = 3;
@@ -25,23 +27,14 @@ pub(super) enum Speed {
 }
 
 pub(super) fn throttled(scene: &Scene<'_>, past: &[Past]) -> Speed {
-    let here = rates(&scene.measurement.downloads);
     let control = rates(&scene.control.downloads);
+    let (Some(here), Some(slowest)) = (here(scene), control.first()) else { return Speed::Fine };
+    let fastest = here.fastest;
     // Its fastest against the other's slowest: loss makes single downloads slow, not all of one host and none of the other.
-    let (Some(fastest), Some(slowest)) = (here.last(), control.first()) else { return Speed::Fine };
-    if here.len() < DOWNLOADS
-        || control.len() < DOWNLOADS
-        || *fastest >= FAST
-        || fastest.saturating_mul(SLOWER) > *slowest
-    {
+    if control.len() < DOWNLOADS || fastest >= FAST || fastest.saturating_mul(SLOWER) > *slowest {
         return Speed::Fine;
     }
-    let mut evidence = vec![format!(
-        "the fastest of {} downloads came with {} bytes a second, the slowest of {} from elsewhere with {slowest}",
-        here.len(),
-        fastest,
-        control.len()
-    )];
+    let mut evidence = vec![format!("{}, the slowest of {} from elsewhere with {slowest}", here.told, control.len())];
     if past.len() < RUNS {
         evidence.push(format!(
             "{} earlier runs from here are known, and {RUNS} are needed to say that it was faster before",
@@ -64,6 +57,46 @@ pub(super) fn throttled(scene: &Scene<'_>, past: &[Past]) -> Speed {
         }
         (false, _) => Speed::Slow(evidence),
     }
+}
+
+/// What this run shows of how fast the target is.
+struct Here {
+    /// Its fastest, in bytes a second.
+    fastest: u64,
+    told: String,
+}
+
+/// Three downloads of its own; or those from its address under whatever name, where what came of its own is as slow. Ten names of one host that is held
+/// back to a kilobyte a second cannot fetch anything three times each. None: too little was seen.
+fn here(scene: &Scene<'_>) -> Option<Here> {
+    let own = rates(&scene.measurement.downloads);
+    if let Some(fastest) = own.last().copied().filter(|_| own.len() >= DOWNLOADS) {
+        let told = format!("the fastest of {} downloads came with {fastest} bytes a second", own.len());
+        return Some(Here { fastest, told });
+    }
+    let good = scene.measurement.tls.iter().filter(|handshake| handshake.sni == Sni::Real && handshake.is_good());
+    let address = good.map(|handshake| handshake.address).find(|address| scene.company.rates.contains_key(address))?;
+    let all = scene.company.rates.get(&address).filter(|all| all.len() >= DOWNLOADS)?;
+    let (its, what) = match own.last() {
+        Some(rate) => (*rate, "its own download came"),
+        None => (pace(scene, address)?, "what came in its handshake came"),
+    };
+    let of_all = *all.last()?;
+    let told = format!(
+        "{what} with {its} bytes a second, the fastest of {} downloads from {address} under all its names with {of_all}",
+        all.len()
+    );
+    Some(Here { fastest: its.max(of_all), told })
+}
+
+/// How fast its handshakes with an address were, in bytes a second; none if one of them was quick.
+fn pace(scene: &Scene<'_>, address: SocketAddr) -> Option<u64> {
+    let connects =
+        scene.measurement.tcp.iter().filter(|attempt| attempt.address == address && attempt.failure.is_none());
+    let trip_ms = connects.map(|attempt| attempt.when.took_ms).min()?;
+    let good = scene.handshakes(address, Sni::Real).filter(|handshake| handshake.is_good());
+    let paces = good.map(|handshake| handshake.pace(trip_ms)).collect::<Option<Vec<u64>>>()?;
+    paces.into_iter().max()
 }
 
 /// The rates of those downloads that tell one, slowest first.

@@ -51,6 +51,7 @@ fn tls(address: &str, sni: Sni, failure: Option<Failure>) -> TlsHandshake {
         sni,
         server_name: None,
         answered: failure.is_none(),
+        received: 1_200,
         failure,
         alert: None,
         invalid: None,
@@ -316,6 +317,47 @@ fn speeds() {
     beside.downloads[1] = fetched(100_000);
     seen.downloads[2] = fetched(40_000);
     assert_eq!(judged(&seen, &beside, &fast), Kind::Ok);
+}
+
+/// Runs of several names at one address, of which some have downloads, and each has a handshake that took so long, in milliseconds.
+fn names_at_one_address(names: &[(&[u64], u32)], control_rates: &[u64], earlier: &[Past]) -> Vec<Kind> {
+    let measurements = names.iter().map(|(rates, took_ms)| {
+        let mut seen = well();
+        let when = Span { at_ms: 0, took_ms: *took_ms };
+        seen.tls = vec![TlsHandshake { when, ..tls(TRUE, Sni::Real, None) }];
+        seen.downloads = rates.iter().map(|rate| Download { address: Some(at(TRUE)), ..fetched(*rate) }).collect();
+        seen
+    });
+    let beside = Control { downloads: control_rates.iter().map(|rate| fetched(*rate)).collect(), ..control() };
+    let run = Run { control: beside, measurements: measurements.collect(), ..Run::default() };
+    let report = Report::of(run, &[], |_| earlier.to_vec());
+    report.verdicts.iter().map(|verdict| verdict.kind).collect()
+}
+
+#[test]
+fn many_names_of_one_host_share_what_tells_a_speed() {
+    let earlier = vec![Past { at_ms: 0, rate: 90_000, control_rate: 110_000 }; 3];
+    let fast = [100_000; 3];
+    let one: &[u64] = &[1_000];
+    let held = [(one, 900), (one, 950), (one, 920), (&[][..], 980), (&[][..], 1_400)];
+    assert_eq!(names_at_one_address(&held, &fast, &earlier), [Kind::Throttled; 5]);
+    // A name that is not held back itself, though its neighbours are.
+    let mut some = held;
+    some[3] = (&[][..], 40);
+    some[4] = (&[60_000][..], 40);
+    let kinds = names_at_one_address(&some, &fast, &earlier);
+    assert_eq!(kinds, [Kind::Ok; 5], "its address is not held back: one download was fast");
+    some[4] = (&[][..], 399);
+    let kinds = names_at_one_address(&some, &fast, &earlier);
+    assert_eq!(kinds, [Kind::Throttled, Kind::Throttled, Kind::Throttled, Kind::Ok, Kind::Ok]);
+    // Too few, or what is compared with is as slow, or was.
+    assert_eq!(names_at_one_address(&held[1..], &fast, &earlier)[..2], [Kind::Ok; 2], "two downloads are too few");
+    assert_eq!(names_at_one_address(&held, &[100_000, 5_000, 100_000], &earlier), [Kind::Ok; 5]);
+    assert_eq!(names_at_one_address(&held, &fast, &earlier[..2]), [Kind::Inconclusive; 5]);
+    let slower = vec![Past { at_ms: 0, rate: 90_000, control_rate: 9_000_000 }; 3];
+    assert_eq!(names_at_one_address(&held, &fast, &slower), [Kind::Inconclusive; 5], "all is slower");
+    let always = vec![Past { at_ms: 0, rate: 1_100, control_rate: 110_000 }; 3];
+    assert_eq!(names_at_one_address(&held, &fast, &always), [Kind::Inconclusive; 5], "it was always so");
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn is_torn(handshake: &TlsHandshake) -> bool {
 
 /// What cannot be reached here: another place knows whether it can be reached at all.
 fn elsewhere(scene: &Scene<'_>, address: SocketAddr, seen: String) -> Ways {
-    if scene.reached.contains(&address) {
+    if scene.company.reached.contains(&address) {
         let mut way = unclear(seen);
         way.evidence.push(
             "in the same run it answers another target, so it is not blocked: it is slow, or held back".to_owned(),

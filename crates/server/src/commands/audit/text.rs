@@ -41,13 +41,15 @@ pub(super) fn report(made: &Value) -> anyhow::Result<()> {
         let until = backup["expires_ts"]
             .as_i64()
             .map_or_else(|| "until somebody deletes it".to_owned(), |ts| format!("until {}", date(ts)));
-        say(&format!("    {} {} ({until})", date(number(backup, "created_ts")), text(backup, "data")))?;
+        let place = Some(text(backup, "place")).filter(|place| !place.is_empty()).unwrap_or("place not said");
+        let gone = backup["gone_ts"].as_i64().map(|ts| format!(", deleted on {}", date(ts))).unwrap_or_default();
+        say(&format!("    {} {} ({place}; {until}{gone})", date(number(backup, "created_ts")), text(backup, "data")))?;
     }
     say("  processors:")?;
     for processor in all(&body["processors"]["all"]) {
         say(&format!("    {}", processor.as_str().unwrap_or_default()))?;
     }
-    say("\nObserved by other cells: nothing, this cell was alone.")?;
+    observed(made)?;
     say(&format!(
         "\nSigned report: {}\nSHA-256: {}\nKey: {}",
         text(made, "file"),
@@ -63,6 +65,60 @@ pub(super) fn report(made: &Value) -> anyhow::Result<()> {
         say(&format!("  {} [{}] of {user}", text(row, "table"), text(row, "key")))?;
     }
     Ok(())
+}
+
+/// What other cells saw, and which have countersigned.
+fn observed(made: &Value) -> anyhow::Result<()> {
+    let seen = made["document"]["body"]["observed_by_other_cells"]["all"].as_array().cloned().unwrap_or_default();
+    let witnesses = made["witnesses"].as_array().cloned().unwrap_or_default();
+    if seen.is_empty() && witnesses.is_empty() {
+        return say("\nObserved by other cells: nothing, this cell was alone.");
+    }
+    say("\nObserved by other cells:")?;
+    for one in &seen {
+        let (cell, body) = (text(one, "cell"), &one["observation"]["document"]["body"]);
+        if let Some(why) = one["why"].as_str() {
+            say(&format!("  {cell}: nothing ({why})"))?;
+            continue;
+        }
+        say(&format!(
+            "  {cell}: this cell answers with the key of document {}, its clock is {} ms apart; {} people are known there whose home it is; \
+             {} items ({} bytes) were sent from there into its region in {} days",
+            body["document_serial"],
+            body["clock_apart_ms"],
+            body["people_met_whose_home_it_is"],
+            body["sent_to_its_region"]["items"],
+            body["sent_to_its_region"]["bytes"],
+            body["sent_to_its_region"]["days"],
+        ))?;
+    }
+    for one in &witnesses {
+        let cell = text(one, "cell");
+        match one["why"].as_str() {
+            Some(why) => say(&format!("  not countersigned by {cell}: {why}"))?,
+            None => say(&format!("  countersigned by {cell}"))?,
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn deployment(made: &Value) -> anyhow::Result<()> {
+    let document = &made["document"];
+    say(&format!("Audit of the deployment {}, {}", text(document, "server_name"), date(number(document, "made_ts"))))?;
+    for cell in all(&document["body"]["cells"]) {
+        let name = text(cell, "cell");
+        match (cell["passed"].as_bool(), cell["why"].as_str()) {
+            (Some(true), _) => {
+                say(&format!("  {name:<16} nothing is there that must not be; report {}", cell["number"]))?
+            }
+            (Some(false), _) => say(&format!("  {name:<16} ROWS THAT MUST NOT BE THERE; report {}", cell["number"]))?,
+            (None, why) => say(&format!("  {name:<16} NO REPORT: {}", why.unwrap_or("nobody knows why")))?,
+        }
+        if let Some(file) = cell["file"].as_str() {
+            say(&format!("  {:<16} {file}, SHA-256 {}", "", text(cell, "hash")))?;
+        }
+    }
+    say(&format!("\nSigned: {}\nSHA-256: {}", text(made, "file"), text(made, "sha256")))
 }
 
 fn measured(body: &Value) -> anyhow::Result<()> {
@@ -125,6 +181,17 @@ pub(super) fn verdict(verdict: &Value) -> anyhow::Result<()> {
             _ => "was not found",
         };
         say(&format!("A canary was planted in {} and {told}.", text(&verdict["canary"], "table")))?;
+    }
+    if let Some(people) = verdict["looked_up"].as_u64().filter(|people| *people > 0) {
+        say(&format!(
+            "The directory has {} of those who were drawn at home here.",
+            counted(people, "person", "people")
+        ))?;
+    }
+    let countersigned: Vec<&str> = all(&verdict["countersigned"]).map(|one| text(one, "cell")).collect();
+    match countersigned.as_slice() {
+        [] => say("Countersigned by no other cell.")?,
+        cells => say(&format!("Countersigned by {}.", cells.join(", ")))?,
     }
     for table in all(&verdict["changed"]) {
         say(&format!("  {}: {} rows then, {} now", text(table, "table"), table["reported"], table["now"]))?;

@@ -44,7 +44,7 @@ pub(super) fn run(command: &Sign) -> anyhow::Result<()> {
         return say(&json!({ "serial": found.serial, "root_key": root.public().to_string() }).to_string());
     }
     say(&format!(
-        "{} is signed, with serial {}. Copy it to every cell; a cell reads it when it starts.",
+        "{} is signed, with serial {}. Put it in place of the old one at one cell, which takes it within seconds and tells the others.",
         file.display(),
         found.serial
     ))

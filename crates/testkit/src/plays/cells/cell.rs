@@ -14,8 +14,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use domicile_residency::deployment::SecretKey;
 use serde_json::Value;
 
+use crate::driver::{Driver, Program};
+use crate::link::Foothold;
 use crate::plays::{federation::http, process};
 use crate::postgres::server::Server as Postgres;
+use crate::server::CertificateFiles;
 
 /// How long a cell may take from its start to its first answer, and from being told to stop to its end.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -30,6 +33,10 @@ pub(super) struct Site<'s> {
     pub(super) inner: SocketAddr,
     pub(super) root_key: &'s str,
     pub(super) server_name: &'s str,
+    /// The host that it is on, if it is not this machine.
+    pub(super) foothold: Option<Foothold>,
+    /// Where other servers come in, and what it proves to them that it is, if they do.
+    pub(super) outside: Option<(SocketAddr, &'s CertificateFiles)>,
 }
 
 /// A cell. It is killed when it is dropped.
@@ -42,6 +49,7 @@ pub struct Cell {
     pub clients: SocketAddr,
     database: Option<Postgres>,
     process: Option<Child>,
+    foothold: Option<Foothold>,
 }
 
 impl Cell {
@@ -55,6 +63,7 @@ impl Cell {
             clients: site.clients,
             database,
             process: None,
+            foothold: site.foothold.clone(),
         };
         let file = cell.config_file();
         fs::write(&file, cell.configuration(site)).with_context(|| format!("writing {}", file.display()))?;
@@ -67,11 +76,12 @@ impl Cell {
         let limits = limits.map(|name| format!("{name} = \"off\"\n")).concat();
         let database = self.database.as_ref().map(|database| format!("{} dbname={DATABASE}", database.address()));
         let database = database.map(|url| format!("[database]\nurl = \"{url}\"\n\n")).unwrap_or_default();
+        let outside = site.outside.map(|(servers, files)| outside(servers, files)).unwrap_or_default();
         format!(
             "[server]\nname = \"{}\"\ndata_dir = \"{}\"\n\n{database}\
              [deployment]\nfile = \"{}\"\ncell = \"{}\"\nroot_key = \"{}\"\nkey_file = \"{}\"\n\n\
              [[listeners]]\nbind = \"{}\"\nserve = [\"client\", \"media\", \"health\"]\ntrusted_proxies = [\"127.0.0.1\"]\n\n\
-             [[listeners]]\nbind = \"{}\"\nserve = [\"inner\"]\n\n\
+             [[listeners]]\nbind = \"{}\"\nserve = [\"inner\"]\n\n{outside}\
              [registration]\nmode = \"open\"\nopen_to_everybody = \"yes, I know that anybody can make accounts\"\n\n\
              [passwords]\nmemory = \"64K\"\niterations = 1\n\n[rate_limits]\n{limits}",
             site.server_name,
@@ -133,10 +143,12 @@ impl Cell {
     /// Starts it, and waits until it answers clients and its operator.
     pub fn start(&mut self) -> Result<()> {
         let (began, data) = (Instant::now(), self.data());
-        let process = process::spawn(&mut self.command(&["serve"]), &self.log())?;
+        let process = process::spawn(&mut self.serving(), &self.log())?;
         let process = self.process.insert(process);
         loop {
-            let answer = http::exchange(self.clients, None, "GET", "/_matrix/client/versions", None);
+            let clients = self.clients;
+            let ask = move || http::exchange(clients, None, "GET", "/_matrix/client/versions", None);
+            let answer = inside(self.foothold.as_ref(), ask)?;
             let operator = || UnixStream::connect(data.join("admin.sock"));
             if answer.is_ok_and(|(status, _)| status == 200) && operator().is_ok() {
                 return Ok(());
@@ -179,15 +191,36 @@ impl Cell {
         }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+    /// Does something where its people's clients are.
+    pub(in crate::plays) fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
+        inside(self.foothold.as_ref(), act)
+    }
+
+    /// A client's program that is started where its people are.
+    pub(in crate::plays) fn driver(&self, program: &Program, name: &str, folder: &Path) -> Result<Driver> {
+        match &self.foothold {
+            Some(foothold) => Driver::start_on(foothold, program, name, folder),
+            None => Driver::start(program, name, folder),
+        }
+    }
+
+    /// What serves. Commands of the operator reach it by its files, wherever they run.
+    fn serving(&self) -> Command {
+        let program = match &self.foothold {
+            Some(foothold) => foothold.command(&self.program),
+            None => Command::new(&self.program),
+        };
+        self.complete(program, &["serve"])
+    }
+
+    fn complete(&self, mut command: Command, arguments: &[&str]) -> Command {
         command.arg("--config").arg(self.config_file()).args(arguments).current_dir(&self.folder);
         command
     }
 
     /// Runs a command of the operator beside it; the output, whether it succeeded or not.
     pub fn run(&self, arguments: &[&str]) -> Result<Output> {
-        let output = self.command(arguments).stdin(Stdio::null()).output();
+        let output = self.complete(Command::new(&self.program), arguments).stdin(Stdio::null()).output();
         output.with_context(|| format!("starting {}", self.program.display()))
     }
 
@@ -206,6 +239,24 @@ impl Drop for Cell {
             process.wait().ok();
         }
     }
+}
+
+fn inside<T: Send>(foothold: Option<&Foothold>, act: impl FnOnce() -> T + Send) -> Result<T> {
+    match foothold {
+        Some(foothold) => foothold.inside(act),
+        None => Ok(act()),
+    }
+}
+
+/// What a gateway's configuration has beside a cell's.
+fn outside(servers: SocketAddr, files: &CertificateFiles) -> String {
+    format!(
+        "[[listeners]]\nbind = \"{servers}\"\nserve = [\"federation\"]\ncertificate = \"{}\"\nkey = \"{}\"\n\n\
+         [egress]\nallow_addresses = [\"127.0.0.0/8\"]\nca_files = [\"{}\"]\n\n",
+        files.certificate.display(),
+        files.key.display(),
+        files.authority.display(),
+    )
 }
 
 /// What a command that succeeded said in JSON.

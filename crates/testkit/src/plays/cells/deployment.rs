@@ -1,4 +1,5 @@
-//! A deployment of real processes: founded by the command line, as an operator would, with a border before each cell that can be closed.
+//! A deployment of real processes: founded by the command line, as an operator would, with a border before each cell that can be closed, or with
+//! each cell on a host of its own.
 //!
 //! The operator's machine is a folder of its own: the root key is there and nowhere else.
 
@@ -13,14 +14,22 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::cell::{Cell, Site, understood};
+use crate::link::{Foothold, Host};
 use crate::plays::federation::link::Link;
 use crate::postgres::server::Server as Postgres;
+use crate::server::CertificateFiles;
 
-/// What a deployment is called.
+/// What a deployment is called that other servers do not reach.
 pub const NAME: &str = "example.org";
 
+/// Ports of a cell on a host of its own.
+const CLIENT_PORT: u16 = 8008;
+const INNER_PORT: u16 = 8449;
+/// How a gateway tells of its key that the document does not name yet, and how that goes on.
+const TELLS_KEY: [&str; 3] = ["add [[outer_key]] with id = \"", "\" and key = \"", "\", sign"];
+
 /// What is founded.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Plan<'p> {
     /// The cells, each with its region. The first decides whose a name is.
     pub cells: &'p [(&'p str, &'p str)],
@@ -30,12 +39,57 @@ pub struct Plan<'p> {
     pub regions: &'p [(&'p str, &'p str)],
     /// Whether each cell stores in a PostgreSQL of its own.
     pub postgres: bool,
+    /// The hosts that the cells are on, in the same order; none if all are on this machine.
+    pub hosts: &'p [Host],
+    /// How other people's servers reach it, if they do: by its first cell, which is the gateway of all regions. Everything is shared with them.
+    pub outside: Option<Outside<'p>>,
+}
+
+/// How other people's servers reach a deployment.
+#[derive(Debug, Clone, Copy)]
+pub struct Outside<'p> {
+    /// The name of the deployment, an address and a port, where they find it.
+    pub name: &'p str,
+    /// Where its gateway listens for them.
+    pub servers: SocketAddr,
+    /// What the gateway proves to them.
+    pub files: &'p CertificateFiles,
+}
+
+/// Where a cell is.
+struct Place {
+    clients: SocketAddr,
+    /// Where it listens for other cells, and where these reach it.
+    inner: SocketAddr,
+    reached: SocketAddr,
+    border: Option<Link>,
+    foothold: Option<Foothold>,
+}
+
+impl Place {
+    /// On this machine, behind a border.
+    fn here() -> Result<Self> {
+        let held = [free_port()?, free_port()?];
+        let (clients, inner) = (held[0].local_addr()?, held[1].local_addr()?);
+        let border = Link::to(inner, Duration::ZERO)?;
+        // Only now, so that the border is not given one of them.
+        drop(held);
+        Ok(Self { clients, inner, reached: border.address(), border: Some(border), foothold: None })
+    }
+
+    /// On a host, whose own network is the border.
+    fn on(host: &Host) -> Result<Self> {
+        let inner = SocketAddr::new(host.address()?, INNER_PORT);
+        let clients = SocketAddr::from(([127, 0, 0, 1], CLIENT_PORT));
+        Ok(Self { clients, inner, reached: inner, border: None, foothold: Some(host.foothold()) })
+    }
 }
 
 /// Cells that run, and what the operator has.
 #[derive(Debug)]
 pub struct Deployment {
     program: PathBuf,
+    name: String,
     operator: PathBuf,
     cells: BTreeMap<String, Cell>,
     borders: BTreeMap<String, Link>,
@@ -47,30 +101,60 @@ impl Deployment {
         let program = program.canonicalize().with_context(|| format!("there is no program {}", program.display()))?;
         let operator = folder.join("operator");
         fs::create_dir_all(&operator).with_context(|| format!("making {}", operator.display()))?;
-        let mut deployment = Self { program, operator, cells: BTreeMap::new(), borders: BTreeMap::new() };
-        let mut listening = Vec::new();
-        for (name, region) in plan.cells {
-            let held = [free_port()?, free_port()?];
-            let (clients, inner) = (held[0].local_addr()?, held[1].local_addr()?);
-            let border = Link::to(inner, Duration::ZERO)?;
-            // Only now, so that the border is not given one of them.
-            drop(held);
-            deployment.add(name, region, clients, border.address())?;
-            deployment.borders.insert((*name).to_owned(), border);
-            listening.push((*name, clients, inner));
+        let name = plan.outside.map_or(NAME, |outside| outside.name).to_owned();
+        let mut deployment = Self { program, name, operator, cells: BTreeMap::new(), borders: BTreeMap::new() };
+        ensure!(plan.hosts.is_empty() || plan.hosts.len() >= plan.cells.len(), "there are fewer hosts than cells");
+        let mut places = Vec::new();
+        for (number, (cell, region)) in plan.cells.iter().enumerate() {
+            let place = plan.hosts.get(number).map_or_else(Place::here, Place::on)?;
+            deployment.add(number == 0, (cell, region), (place.clients, place.reached))?;
+            places.push((*cell, place));
         }
         deployment.edit(plan)?;
         let root_key = deployment.sign()?;
-        for (name, clients, inner) in listening {
-            let database = plan.postgres.then(Postgres::start).transpose().context("starting a PostgreSQL")?;
-            let site = Site { name, clients, inner, root_key: &root_key, server_name: NAME };
-            let mut cell = Cell::make(&deployment.program, &folder.join(name), &site, database)?;
-            deployment.hand_out(&cell)?;
-            fs::rename(deployment.key_file(name), cell.key_file()).with_context(|| format!("giving {name} its key"))?;
-            cell.start()?;
-            deployment.cells.insert(name.to_owned(), cell);
+        for (number, (cell, place)) in places.into_iter().enumerate() {
+            let outside = plan.outside.filter(|_| number == 0);
+            deployment.begin(cell, place, &root_key, outside, (folder, plan.postgres))?;
         }
         Ok(deployment)
+    }
+
+    /// Starts a new cell. A gateway tells first which key it has for others, and starts again with a document that names it.
+    fn begin(
+        &mut self,
+        name: &str,
+        place: Place,
+        root_key: &str,
+        outside: Option<Outside<'_>>,
+        (folder, postgres): (&Path, bool),
+    ) -> Result<()> {
+        let database = postgres.then(Postgres::start).transpose().context("starting a PostgreSQL")?;
+        let site = Site {
+            name,
+            clients: place.clients,
+            inner: place.inner,
+            root_key,
+            server_name: &self.name,
+            foothold: place.foothold,
+            outside: outside.map(|outside| (outside.servers, outside.files)),
+        };
+        let mut cell = Cell::make(&self.program, &folder.join(name), &site, database)?;
+        self.hand_out(&cell)?;
+        fs::rename(self.key_file(name), cell.key_file()).with_context(|| format!("giving {name} its key"))?;
+        cell.start()?;
+        if outside.is_some() {
+            let key = outer_key(&cell.log())?;
+            cell.stop()?;
+            let file = self.document_file();
+            let text = raised(&self.document()?)? + &key;
+            fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
+            self.sign()?;
+            self.hand_out(&cell)?;
+            cell.start()?;
+        }
+        self.borders.extend(place.border.map(|border| (name.to_owned(), border)));
+        self.cells.insert(name.to_owned(), cell);
+        Ok(())
     }
 
     /// The command line where the root key is.
@@ -79,14 +163,19 @@ impl Deployment {
         understood(arguments, &output.with_context(|| format!("starting {}", self.program.display()))?)
     }
 
-    fn add(&self, name: &str, region: &str, clients: SocketAddr, inner: SocketAddr) -> Result<()> {
+    fn add(
+        &self,
+        is_first: bool,
+        (name, region): (&str, &str),
+        (clients, inner): (SocketAddr, SocketAddr),
+    ) -> Result<()> {
         let (client_url, inner_url) = (format!("https://{clients}"), format!("https://{inner}"));
         let key_file = format!("{name}.key");
         let about =
             ["--region", region, "--client-url", &client_url, "--inner-url", &inner_url, "--key-file", &key_file];
-        let first = ["deployment", "init", NAME, "--cell", name];
+        let first = ["deployment", "init", &self.name, "--cell", name];
         let further = ["cell", "init", name];
-        let words = if self.borders.is_empty() { &first[..] } else { &further[..] };
+        let words = if is_first { &first[..] } else { &further[..] };
         self.operate(&[words, &about[..]].concat()).map(drop)
     }
 
@@ -101,6 +190,12 @@ impl Deployment {
             let head = format!("code = \"{region}\"\n");
             ensure!(text.contains(&head), "the document has no region {region}");
             text = text.replace(&head, &format!("{head}{lines}\n"));
+        }
+        if plan.outside.is_some() {
+            let all: Vec<String> = regions.iter().map(|region| format!("\"{region}\"")).collect();
+            let carries = format!("directory = true\ngateway_for = [{}]\n", all.join(", "));
+            ensure!(text.contains("directory = true\n"), "the document has no cell that holds the directory");
+            text = text.replacen("directory = true\n", &carries, 1).replace("outer = \"forbid\"", "outer = \"allow\"");
         }
         for (from, to) in regions.iter().flat_map(|from| regions.iter().map(move |to| (from, to))) {
             if from != to {
@@ -138,6 +233,11 @@ impl Deployment {
         fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))
     }
 
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A cell.
     pub fn cell(&self, name: &str) -> Result<&Cell> {
         self.cells.get(name).with_context(|| format!("there is no cell {name}"))
@@ -155,7 +255,7 @@ impl Deployment {
 
     /// Where other cells reach one.
     pub fn inner_url(&self, name: &str) -> Result<String> {
-        let border = self.borders.get(name).with_context(|| format!("there is no cell {name}"))?;
+        let border = self.borders.get(name).with_context(|| format!("there is no cell {name} behind a border"))?;
         Ok(format!("https://{}", border.address()))
     }
 
@@ -181,6 +281,26 @@ impl Deployment {
         }
         Ok(())
     }
+}
+
+/// A document with the next serial.
+fn raised(document: &str) -> Result<String> {
+    let serial =
+        document.lines().find_map(|line| line.strip_prefix("serial = ")).context("the document has no serial")?;
+    let next = serial.trim().parse::<u32>().context("the document's serial")?.saturating_add(1);
+    Ok(document.replacen(&format!("serial = {serial}"), &format!("serial = {next}"), 1))
+}
+
+/// The lines of a document for the key of which a gateway's log tells.
+fn outer_key(log: &Path) -> Result<String> {
+    let text = fs::read_to_string(log).with_context(|| format!("reading {}", log.display()))?;
+    let text = text.replace('\\', "");
+    let [begin, between, end] = TELLS_KEY;
+    let told = text.split_once(begin).and_then(|(_, rest)| rest.split_once(end)).map(|(told, _)| told);
+    let (id, key) = told
+        .and_then(|told| told.split_once(between))
+        .with_context(|| format!("{} tells of no key for other servers", log.display()))?;
+    Ok(format!("\n[[outer_key]]\nid = \"{id}\"\nkey = \"{key}\"\n"))
 }
 
 fn free_port() -> Result<TcpListener> {

@@ -1,9 +1,11 @@
-//! A deployment of several cells, each a real process: the demonstration, and people who move between cells that are killed.
+//! A deployment of several cells, each a real process: the demonstration, people who move between cells that are killed, and people who talk
+//! across links that are slow, lossy and cut.
 
 mod cell;
 pub mod demo;
 mod deployment;
+pub mod links;
 pub mod moving;
 
 pub use cell::Cell;
-pub use deployment::{Deployment, NAME, Plan};
+pub use deployment::{Deployment, NAME, Outside, Plan};

@@ -81,7 +81,7 @@ impl Company {
 
 /// Plays it in a folder; an error at the first broken promise. What happens is told by `tell`.
 pub fn play(moving: &Moving, program: &Path, folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<Outcome> {
-    let plan = Plan { cells: &CELLS, rule: "allow", regions: &[], postgres: false };
+    let plan = Plan { cells: &CELLS, rule: "allow", ..Plan::default() };
     let mut deployment = Deployment::found(program, folder, &plan)?;
     let company = gather(&deployment, moving.people)?;
     tell(&format!("{} people in {} cells, one room", moving.people + company.settlers.len(), CELLS.len()));

@@ -28,7 +28,7 @@ const MS: Duration = Duration::from_millis(1);
 const WRITERS: usize = 2;
 const WRITING: Duration = Duration::from_millis(100);
 /// What the hosts are called.
-const HOSTS: [&str; 3] = ["one", "two", "three"];
+pub(in crate::plays) const HOSTS: [&str; 3] = ["one", "two", "three"];
 
 /// What is played.
 #[derive(Debug)]
@@ -49,8 +49,10 @@ struct Times {
     links: [Like; 3],
 }
 
-#[derive(Clone, Copy)]
-enum Like {
+/// What a link is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::plays) enum Like {
+    /// Nothing is wrong with it.
     Good,
     /// As to another continent.
     Far,
@@ -58,6 +60,7 @@ enum Like {
     Lossy,
     /// 64 kB in a second.
     Narrow,
+    /// Nothing passes.
     Cut,
 }
 
@@ -72,7 +75,8 @@ const TIMES: [Times; 6] = [
     Times { title: "three is alone, one and two are far from each other", links: [Like::Far, Like::Cut, Like::Cut] },
     Times { title: "all links are lossy", links: [Like::Lossy, Like::Lossy, Like::Lossy] },
 ];
-const PAIRS: [(&str, &str); 3] = [("one", "two"), ("one", "three"), ("two", "three")];
+/// Which hosts the three links join.
+pub(in crate::plays) const PAIRS: [(&str, &str); 3] = [("one", "two"), ("one", "three"), ("two", "three")];
 
 impl Like {
     fn quality(self) -> Quality {
@@ -153,7 +157,8 @@ pub fn play(hosts: &Hosts, programs: &Programs, folder: &Path) -> Result<Report>
     Ok(report)
 }
 
-fn arrange(network: &Network, links: [Like; 3]) -> Result<()> {
+/// Gives the three links these properties.
+pub(in crate::plays) fn arrange(network: &Network, links: [Like; 3]) -> Result<()> {
     for ((one, other), like) in PAIRS.iter().zip(links) {
         let link = network.link(one, other)?;
         link.set(like.quality());

@@ -3,6 +3,7 @@
 //! A scene is a room version and a direction: who makes the rooms is `home`, who comes from the other server is `away`.
 //! It is played in small steps, and a step that fails does not end the play: the report tells all of them, one by one.
 
+pub mod disguise;
 mod doors;
 pub mod hosts;
 pub(in crate::plays) mod http;
@@ -10,6 +11,7 @@ pub mod kills;
 pub(in crate::plays) mod link;
 mod outage;
 pub(in crate::plays) mod person;
+mod recorder;
 mod report;
 mod side;
 mod signs;

@@ -50,26 +50,43 @@ impl fmt::Display for Person {
 impl Person {
     /// Makes an account with cross-signing keys, and logs in by hand too.
     pub(super) fn arrive(name: &str, side: &Side<'_>, driver: &Program, folder: &Path) -> Result<Self> {
+        Self::arrive_at(name, (side.clients, &side.name, &side.title()), driver, folder)
+    }
+
+    /// The same where clients connect to an address. The server's name and title come with it.
+    pub(super) fn arrive_at(
+        name: &str,
+        (address, server, title): (SocketAddr, &str, &str),
+        driver: &Program,
+        folder: &Path,
+    ) -> Result<Self> {
         let mut client = Driver::start(driver, name, folder)?;
-        client.open(&format!("http://{}", side.clients), &folder.join("stores").join(name))?;
+        client.open(&format!("http://{address}"), &folder.join("stores").join(name))?;
         let (user, device) = client.register(name, PASSWORD)?;
         client.start_sync(false)?;
         client.bootstrap_cross_signing(PASSWORD)?;
-        let line = Line::log_in(side.clients, &user)?;
-        let title = format!("{name} of {}", side.title());
+        let line = Line::log_in(address, &user)?;
         Ok(Self {
             client,
             line,
             user,
             device,
-            server: side.name.clone(),
-            title,
+            server: server.to_owned(),
+            title: format!("{name} of {title}"),
             name: name.to_owned(),
             program: driver.clone(),
             folder: folder.to_owned(),
-            address: side.clients,
+            address,
             devices: 1,
         })
+    }
+
+    /// Makes an encrypted room for those who are invited.
+    pub(super) fn create_encrypted(&self, version: &str, name: &str) -> Result<String> {
+        let encryption = json!({
+            "type": "m.room.encryption", "state_key": "", "content": { "algorithm": "m.megolm.v1.aes-sha2" },
+        });
+        self.line.create(version, json!({ "preset": "private_chat", "name": name, "initial_state": [encryption] }))
     }
 
     /// Logs in on a further device, which receives from now on.
@@ -113,6 +130,11 @@ impl Line {
             |name: &str| anyhow::Ok(answer[name].as_str().with_context(|| format!("no {name} was given"))?.to_owned());
         let (token, user) = (field("access_token")?, field("user_id")?);
         Ok((Self { address, token, since: None, seen: VecDeque::new() }, user))
+    }
+
+    /// The session that an access token stands for.
+    pub(in crate::plays) fn of(address: SocketAddr, token: String) -> Self {
+        Self { address, token, since: None, seen: VecDeque::new() }
     }
 
     /// The same session once more: who writes and who reads are different threads.
@@ -219,7 +241,7 @@ impl Line {
     }
 
     /// Asks `/sync` once.
-    fn sync(&mut self, timeout: u32) -> Result<()> {
+    pub(super) fn sync(&mut self, timeout: u32) -> Result<()> {
         let since = self.since.as_deref().map(|since| format!("&since={}", escape(since))).unwrap_or_default();
         let answer = self.get(&format!("v3/sync?timeout={timeout}{since}"))?;
         self.since = answer["next_batch"].as_str().map(str::to_owned);
@@ -228,6 +250,11 @@ impl Line {
             self.seen.pop_front();
         }
         Ok(())
+    }
+
+    /// Whether `/sync` brought something since this was last forgotten.
+    pub(super) fn saw(&self, look: impl Fn(&Value) -> bool) -> bool {
+        self.seen.iter().any(look)
     }
 
     /// What comes from now on is what counts.

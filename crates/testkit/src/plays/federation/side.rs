@@ -70,6 +70,8 @@ enum Way<'a> {
     Proxy(Link),
     /// It is on a host of its own, and so are its clients.
     Host(&'a Host),
+    /// Through what somebody else has put before it.
+    Other,
 }
 
 /// What a server is called, and where it listens.
@@ -78,6 +80,8 @@ struct Site<'a> {
     clients: SocketAddr,
     servers: SocketAddr,
     way: Way<'a>,
+    /// What Synapse writes into its log, at least.
+    log_level: &'static str,
 }
 
 impl<'a> Side<'a> {
@@ -95,7 +99,8 @@ impl<'a> Side<'a> {
         let link = Link::to(servers, delay)?;
         // Only now, so that the link is not given one of them.
         drop(held);
-        let site = Site { name: link.address().to_string(), clients, servers, way: Way::Proxy(link) };
+        let site =
+            Site { name: link.address().to_string(), clients, servers, way: Way::Proxy(link), log_level: "INFO" };
         Self::start_at(kind, site, programs, files, &folder.join(place))
     }
 
@@ -109,8 +114,25 @@ impl<'a> Side<'a> {
     ) -> Result<Self> {
         let servers = SocketAddr::new(host.address()?, 8448);
         let clients = SocketAddr::from(([127, 0, 0, 1], 8008));
-        let site = Site { name: servers.to_string(), clients, servers, way: Way::Host(host) };
+        let site = Site { name: servers.to_string(), clients, servers, way: Way::Host(host), log_level: "INFO" };
         Self::start_at(kind, site, programs, files, &folder.join(host.name()))
+    }
+
+    /// Starts a server on this machine that others reach as `listen` says, which is told where it serves them. It writes down all that it does.
+    pub(super) fn start_behind(
+        kind: Kind,
+        place: &str,
+        programs: &Programs,
+        files: &CertificateFiles,
+        folder: &Path,
+        listen: impl FnOnce(SocketAddr) -> Result<SocketAddr>,
+    ) -> Result<Self> {
+        let held = [free_port()?, free_port()?];
+        let (clients, servers) = (held[0].local_addr()?, held[1].local_addr()?);
+        let name = listen(servers)?.to_string();
+        drop(held);
+        let site = Site { name, clients, servers, way: Way::Other, log_level: "DEBUG" };
+        Self::start_at(kind, site, programs, files, &folder.join(place))
     }
 
     fn start_at(
@@ -142,10 +164,10 @@ impl<'a> Side<'a> {
         };
         fs::write(&config, text).with_context(|| format!("writing {}", config.display()))?;
         let authority = files.authority.clone();
-        let Site { name, clients, way, .. } = site;
+        let Site { name, clients, way, log_level, .. } = site;
         let mut side = Self { kind, name, clients, way, folder: folder.to_owned(), command, authority, process: None };
         if kind == Kind::Synapse {
-            fs::write(side.folder.join("log.yaml"), synapse_log(&side.log())).context("writing log.yaml")?;
+            fs::write(side.folder.join("log.yaml"), synapse_log(&side.log(), log_level)).context("writing log.yaml")?;
             let made = process::logged(&mut side.program(), &side.log())?
                 .arg("--generate-keys")
                 .status()
@@ -159,7 +181,7 @@ impl<'a> Side<'a> {
     /// Does something where the server's clients are.
     pub(super) fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
         match &self.way {
-            Way::Proxy(_) => Ok(act()),
+            Way::Proxy(_) | Way::Other => Ok(act()),
             Way::Host(host) => host.inside(act),
         }
     }
@@ -180,7 +202,7 @@ impl<'a> Side<'a> {
 
     fn program(&self) -> Command {
         let mut command = match &self.way {
-            Way::Proxy(_) => Command::new(&self.command[0]),
+            Way::Proxy(_) | Way::Other => Command::new(&self.command[0]),
             Way::Host(host) => host.command(&self.command[0]),
         };
         command.args(&self.command[1..]).current_dir(&self.folder);
@@ -217,6 +239,11 @@ impl<'a> Side<'a> {
     /// What it is and what it is called.
     pub(super) fn title(&self) -> String {
         format!("{} {}", self.kind, self.name)
+    }
+
+    /// The folder with all that it writes.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(super) fn log(&self) -> PathBuf {
@@ -315,11 +342,11 @@ fn synapse(site: &Site<'_>, folder: &Path, files: &CertificateFiles) -> String {
     config
 }
 
-fn synapse_log(log: &Path) -> String {
+fn synapse_log(log: &Path, level: &str) -> String {
     format!(
         "version: 1\nformatters: {{plain: {{format: '%(asctime)s %(levelname)s %(name)s %(message)s'}}}}\n\
          handlers: {{file: {{class: logging.FileHandler, filename: {}, formatter: plain}}}}\n\
-         root: {{level: INFO, handlers: [file]}}\n",
+         root: {{level: {level}, handlers: [file]}}\n",
         log.display()
     )
 }

@@ -55,7 +55,8 @@ impl Scene<'_> {
     fn presence(&mut self) {
         let Self { version, home, away, report } = self;
         report.step(&format!("{away} sees what {home} says about being there"), || {
-            let words = format!("in version {version}");
+            // Told twice, the same is told once.
+            let words = format!("in version {version}, to {}", away.user);
             let path = format!("v3/presence/{}/status", escape(&home.user));
             home.line.put(&path, &json!({ "presence": "online", "status_msg": words }))?;
             let user = &home.user;

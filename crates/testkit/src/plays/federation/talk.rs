@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use serde_json::json;
 
 use super::person::{Person, until};
 use super::{PATIENCE, Scene};
@@ -32,14 +31,7 @@ impl Scene<'_> {
     pub(super) fn meet(&mut self) -> Option<String> {
         let Self { version, home, away, report } = self;
         let room = report.step(&format!("{home} makes an encrypted room of version {version}"), || {
-            let encryption = json!({
-                "type": "m.room.encryption", "state_key": "",
-                "content": { "algorithm": "m.megolm.v1.aes-sha2" },
-            });
-            home.line.create(
-                version,
-                json!({ "preset": "private_chat", "name": "two servers", "initial_state": [encryption] }),
-            )
+            home.create_encrypted(version, "two servers")
         })?;
         report.step(&format!("{home} invites {away}"), || home.client.invite(&room, &away.user))?;
         report.step(&format!("{away} sees the invitation, with the room's name and encryption"), || {

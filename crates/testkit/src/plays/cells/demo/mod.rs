@@ -53,7 +53,7 @@ fn two_cells(program: &Path, folder: &Path, screen: &mut Screen<'_>) -> Result<D
         "{NAME} is a deployment of two cells: eu1 in the region eu, ru1 in the region ru, each a whole server with a database of its own. \
          An operator signs the deployment document with a root key that no server has. In it stands what may cross:"
     ))?;
-    let plan = Plan { cells: &CELLS, rule: RULE, regions: &[], postgres: false };
+    let plan = Plan { cells: &CELLS, rule: RULE, ..Plan::default() };
     let deployment = Deployment::found(program, folder, &plan)?;
     for flow in deployment.document()?.split("[[flow]]").skip(1) {
         let field = |key: &str| flow.lines().find_map(|line| line.strip_prefix(&format!("{key} = ")));

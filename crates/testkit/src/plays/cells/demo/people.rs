@@ -1,17 +1,16 @@
 //! People of the demonstration: each a client of matrix-sdk with keys of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use crate::driver::{Driver, Message, Program};
 use crate::plays::cells::Cell;
 use crate::plays::federation::http::ask;
-use crate::plays::stage::{PASSWORD, Player};
+use crate::plays::stage::{PASSWORD, Player, token};
 use crate::plays::{PATIENCE, once_each};
 
 /// Events of one look at a room's past.
@@ -56,11 +55,7 @@ impl Person {
 
     /// The client's access token.
     pub(super) fn token(&self) -> Result<String> {
-        let file = store(&self.folder, self.name).join("session.json");
-        let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-        let session: Value =
-            serde_json::from_str(&text).with_context(|| format!("understanding {}", file.display()))?;
-        Ok(session["access_token"].as_str().context("the session has no token")?.to_owned())
+        token(&store(&self.folder, self.name))
     }
 
     /// What a cell answers to this person's session.
