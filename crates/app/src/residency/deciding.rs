@@ -49,7 +49,7 @@ impl Followers {
             return self.note_standing(term, 0).await;
         }
         let text = self.store.read(|snapshot| async move { deployment_document::last(&snapshot).await }).await?;
-        let begin = &Begin { document: text.unwrap_or_default() };
+        let begin = &Begin { document: text.map(|(text, _)| text).unwrap_or_default() };
         let answers = asked.iter().map(|cell| async move { (cell, self.ask::<Begun>(cell, BEGIN, begin).await) });
         let (mut told, mut silent) = (BTreeMap::new(), Vec::new());
         for (cell, answer) in join_all(answers).await {

@@ -287,7 +287,7 @@ impl Names {
 
     async fn write_name(&self, cell: &CellName, sigil: char, localpart: &str) -> Result<Option<(Vec<Home>, u64)>> {
         let _appending = self.followers.deciding().await?;
-        let name = self.log.make_key(&*self.rng).await?.hash(sigil, localpart);
+        let name = self.make_key().await?.hash(sigil, localpart);
         for _ in 0..TRIES {
             let (held, tip) = self.log.name(name).await?;
             let (homes, index) = held.map_or_else(Default::default, |held| (held.homes, held.index));
@@ -352,6 +352,11 @@ impl Names {
         let Some(key): Option<HashKey> = self.log.hash_key().await? else { return Ok(None) };
         let name = key.hash(sigil, localpart);
         Ok(self.log.name(name).await?.0.map(|held| (name, held)))
+    }
+
+    /// The key of the hashes, which is made when the first name is taken.
+    pub(super) async fn make_key(&self) -> Result<HashKey> {
+        self.log.make_key(&*self.rng).await
     }
 
     pub(super) fn check_holds(&self) -> Result<()> {
