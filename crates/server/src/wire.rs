@@ -30,7 +30,6 @@ use domicile_app::{
     accounts::{OpenIdTokens, UserDirectory, Users},
     admin::Health,
     calls::Calls,
-    e2ee::{DeviceListCopies, DeviceLists},
     entrance::Entrance,
     ephemeral::{Presence, Receipts, Typing, WaitingReceipts},
     events::{
@@ -83,8 +82,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let outbound_bell = Arc::new(OutboundBell::default());
     let of_cells = (settings.deployment, &settings.inner_proxy);
     let cells = deployment::open(of_cells, &store, &server_name, surroundings).await?;
-    let localities = deployment::localities(cells.as_ref(), &store, &server_name, surroundings).await?;
-    let localities = Arc::new(localities);
+    let localities = Arc::new(deployment::localities(cells.as_ref(), &store, &server_name, surroundings).await?);
     let spans = deployment::spans(cells.as_ref(), &store, surroundings).await?;
     let departures = Arc::new(Departures::new(store.clone(), clock()));
     let (bell, known) = (&outbound_bell, (cells.as_ref(), &localities));
@@ -104,8 +102,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
     let wakers = Arc::new(Wakers::new(clock()));
-    let device_lists =
-        Arc::new(DeviceLists::new(store.clone(), Arc::clone(&users), Arc::clone(&wakers), Arc::clone(&outbound_bell)));
+    let heard = (&users, &wakers, &outbound_bell);
+    let (device_lists, copies) = encryption::lists(&store, heard, &federation, surroundings);
     let People { sessions, devices, accounts, registration_tokens, uia, logins, registration, rate_limits, operators } =
         accounts::wire(
             &store,
@@ -122,12 +120,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         );
     let (told, who) = ((&destinations, &outbound_bell), (&users, &wakers));
     let to_device = encryption::to_device(&store, who, told, surroundings);
-    let copies = Arc::new(DeviceListCopies::new(
-        store.clone(),
-        clock(),
-        Arc::clone(&device_lists),
-        Arc::clone(&federation.peers),
-    ));
 
     let events = Arc::new(Events::new(store.clone(), memory.events.0));
     let keys = Arc::new(StateKeys::new(store.clone()));
@@ -254,8 +246,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         OfDevices { device_lists: &device_lists, copies: &copies, to_device: &to_device, departures: &departures };
     let encryption = encryption::wire(known, lists, &uia, &federation, surroundings);
     let entrance = Arc::new(Entrance::new(settings.discovery.homeserver.clone(), users.localities_shared()));
-    let (people, shown) =
-        ((&users, &accounts, &devices, &moves), (&told.erasures, &evidence.documents, &standing.status));
+    let people = (&users, &accounts, &devices, &moves);
+    let shown = (&told.erasures, &evidence.documents, &standing.status);
     let restorer = restore::restorer(&store, Arc::clone(&fence), people, shown, cells.as_ref(), surroundings);
     let services = Services::new(AllServices {
         entrance: Arc::clone(&entrance),

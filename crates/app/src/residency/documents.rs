@@ -20,7 +20,7 @@ use std::{
 
 use domicile_core::{clock::Clock, error::ErrorKind, locality::CellName};
 use domicile_residency::deployment::{Decider, sign};
-use domicile_store::{Batch, Store, StoreError, table::deployment_document};
+use domicile_store::{Batch, Store, table::deployment_document};
 use futures::{StreamExt as _, stream};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -377,12 +377,10 @@ impl Documents {
 
     /// How the documents stand, here and elsewhere.
     pub async fn status(&self) -> Result<DocumentStatus> {
-        let last = self.store.read(|snapshot| async move { deployment_document::last(&snapshot).await });
-        let last: std::result::Result<_, StoreError> = last.await;
-        let taken_ts = last?.map(|(_, taken_ts)| taken_ts);
+        let last = self.store.read(|snapshot| async move { deployment_document::last(&snapshot).await }).await?;
+        let taken_ts = last.map(|(_, taken_ts)| taken_ts);
         let (document, state) = (self.own.document(), self.state.lock());
-        let others = document.cells.keys().filter(|name| *name != self.own.name());
-        let cells = others.map(|cell| {
+        let cells = document.cells.keys().filter(|name| *name != self.own.name()).map(|cell| {
             let Heard { serial, at_ms: heard_ts, trouble } = state.heard.get(cell).cloned().unwrap_or_default();
             CellStatus { cell: cell.as_str().to_owned(), serial, heard_ts, trouble }
         });
@@ -398,6 +396,5 @@ impl Documents {
 }
 
 fn stamp(file: &std::path::Path) -> Option<Stamp> {
-    let found = std::fs::metadata(file).ok()?;
-    Some((found.modified().ok()?, found.ino(), found.len()))
+    std::fs::metadata(file).ok().and_then(|found| Some((found.modified().ok()?, found.ino(), found.len())))
 }

@@ -34,7 +34,9 @@ async fn join(by: &TestUser, room: &str) {
 /// Lets time pass everywhere, in milliseconds.
 fn pass(cluster: &Cluster, others: &[&TestServer], ms: i64) {
     cluster.pass(ms);
-    others.iter().for_each(|server| server.clock.advance(ms));
+    for server in others {
+        server.clock.advance(ms);
+    }
 }
 
 async fn all_read(by: &TestUser, room: &str, said: &[&String]) {
@@ -63,7 +65,7 @@ async fn others_believe_what_was_signed_before_and_after() {
     join(&bob, &room).await;
     let before = say(&bob, &room, "before").await;
     all_read(&eve, &room, &[&before]).await;
-    let taps = tap.room("11").room_id().to_owned();
+    let taps = tap.room("11").room_id().clone();
     alice.post(&format!("{V3}/join/{taps}?via={}", tap.name()), &json!({})).await.ok();
 
     let keys = std::sync::Arc::clone(&cluster.cell("eu1").services.own_keys);

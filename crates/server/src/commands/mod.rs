@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn the_machine_knows_who_runs_it() {
-        let list = "root:x:0:0::/root:/bin/sh\nbroken\n:x:y\nada:x:1000:1000:Ada,,,:/home/ada:/bin/sh\n";
+        let list = "root:x:0:0::/root:/bin/sh\nbroken\n:x:y\nada:x:1000:1000:Ada,,,:/var/ada:/bin/sh\n";
         assert_eq!(named_in(list, 1_000).as_deref(), Some("ada"));
         assert_eq!(named_in(list, 0).as_deref(), Some("root"));
         assert_eq!(named_in(list, 7), None);

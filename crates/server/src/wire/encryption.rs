@@ -35,6 +35,20 @@ pub(super) struct OfDevices<'a> {
     pub(super) departures: &'a Arc<Departures>,
 }
 
+/// Whose devices are here, and what is known of those elsewhere.
+pub(super) fn lists(
+    store: &Store,
+    (users, wakers, outbound): (&Arc<Users>, &Arc<Wakers>, &Arc<OutboundBell>),
+    federation: &Federation,
+    surroundings: &Surroundings,
+) -> (Arc<DeviceLists>, Arc<DeviceListCopies>) {
+    let (clock, peers) = (Arc::clone(&surroundings.clock), Arc::clone(&federation.peers));
+    let lists = DeviceLists::new(store.clone(), Arc::clone(users), Arc::clone(wakers), Arc::clone(outbound));
+    let lists = Arc::new(lists);
+    let copies = DeviceListCopies::new(store.clone(), clock, Arc::clone(&lists), peers);
+    (lists, Arc::new(copies))
+}
+
 /// Messages to devices, here and elsewhere.
 pub(super) fn to_device(
     store: &Store,

@@ -4,6 +4,7 @@
 //! that fails fails alone. Batches of low priority go only when nobody else waits, one at a time.
 
 mod checkpoint;
+mod pace;
 mod readers;
 mod writer;
 

@@ -109,7 +109,7 @@ pub(super) fn deployment(made: &Value) -> anyhow::Result<()> {
         let name = text(cell, "cell");
         match (cell["passed"].as_bool(), cell["why"].as_str()) {
             (Some(true), _) => {
-                say(&format!("  {name:<16} nothing is there that must not be; report {}", cell["number"]))?
+                say(&format!("  {name:<16} nothing is there that must not be; report {}", cell["number"]))?;
             }
             (Some(false), _) => say(&format!("  {name:<16} ROWS THAT MUST NOT BE THERE; report {}", cell["number"]))?,
             (None, why) => say(&format!("  {name:<16} NO REPORT: {}", why.unwrap_or("nobody knows why")))?,

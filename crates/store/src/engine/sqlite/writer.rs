@@ -5,12 +5,9 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
+    sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -18,6 +15,7 @@ use rusqlite::Connection;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
+use super::pace::Pace;
 use crate::{
     Batch, Committed, StoreError, Value,
     batch::{Expect, Statement},
@@ -26,11 +24,7 @@ use crate::{
 
 /// Batches that share one transaction at most: bounds how long the first of them waits for the last.
 const GROUP: usize = 256;
-/// So many commits in a row must have been of one batch before the next is made where it comes from.
-const ALONE: u32 = 8;
-/// Such a commit may take so long on the average, since it holds up the thread that asks for it: on a slower disk nobody waits but who writes.
-const QUICK: Duration = Duration::from_micros(600);
-/// And it may have so many statements.
+/// Statements of a batch that is written where it comes from.
 const SHORT: usize = 48;
 
 struct Request {
@@ -50,34 +44,8 @@ impl Lanes {
     /// What goes into the next transaction.
     fn next(&mut self) -> (Vec<Batch>, Vec<oneshot::Sender<Result<Committed, StoreError>>>) {
         let waiting = self.high.len().min(GROUP);
-        let next = if waiting == 0 { self.low.pop_front().into_iter().collect() } else { Vec::new() };
-        let next: Vec<Request> = if waiting == 0 { next } else { self.high.drain(..waiting).collect() };
-        next.into_iter().map(|request| (request.batch, request.answer)).unzip()
-    }
-}
-
-/// What the last commits tell of the next one.
-#[derive(Default)]
-struct Pace {
-    /// How many in a row were of one batch, up to [`ALONE`].
-    alone: AtomicU32,
-    /// How long one takes, in nanoseconds: a moving average over some eight.
-    took_ns: AtomicU64,
-}
-
-impl Pace {
-    /// Called by whoever holds the pen, so never twice at once.
-    fn note(&self, batches: usize, took: Duration) {
-        let alone = if batches == 1 { self.alone.load(Ordering::Relaxed).saturating_add(1).min(ALONE) } else { 0 };
-        self.alone.store(alone, Ordering::Relaxed);
-        let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX / 8);
-        let average = (self.took_ns.load(Ordering::Relaxed) / 8).saturating_mul(7).saturating_add(took_ns / 8);
-        self.took_ns.store(average, Ordering::Relaxed);
-    }
-
-    fn is_calm(&self) -> bool {
-        self.alone.load(Ordering::Relaxed) == ALONE
-            && u128::from(self.took_ns.load(Ordering::Relaxed)) < QUICK.as_nanos()
+        let low = if waiting == 0 { self.low.pop_front() } else { None };
+        self.high.drain(..waiting).chain(low).map(|request| (request.batch, request.answer)).unzip()
     }
 }
 
@@ -330,7 +298,9 @@ fn apply(pen: &mut Pen, batch: &Batch, base: i64) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
+    use super::{super::pace::ALONE, *};
     use crate::{migrate, params};
 
     fn big(positions: u32, bytes: usize) -> Batch {
@@ -355,15 +325,14 @@ mod tests {
         for _ in 0..ALONE {
             positions.push(writer.write(big(1, 10)).await.unwrap().last().0);
         }
-        // However slow the disk of the machine that tests.
-        writer.shared.pace.took_ns.store(0, Ordering::Relaxed);
+        writer.shared.pace.calm();
         assert!(writer.shared.pace.is_calm());
         let here = writer.shared.write_here(big(1, 10)).expect("nobody else writes");
         positions.push(here.unwrap().last().0);
         // A guard that fails leaves nothing, and what comes next is written.
         let mut guarded = big(1, 10);
         guarded.guard("none", "UPDATE stream_head SET position = position WHERE id = $1", params![7_i64]);
-        writer.shared.pace.took_ns.store(0, Ordering::Relaxed);
+        writer.shared.pace.calm();
         let refused = writer.shared.write_here(guarded).expect("nobody else writes");
         assert!(matches!(refused, Err(StoreError::Conflict("none"))), "{refused:?}");
         let tasks: Vec<_> = (0..8)
@@ -376,8 +345,7 @@ mod tests {
                             tokio::time::sleep(Duration::from_micros(700)).await;
                         }
                         if task == 0 {
-                            writer.shared.pace.took_ns.store(0, Ordering::Relaxed);
-                            writer.shared.pace.alone.store(ALONE, Ordering::Relaxed);
+                            writer.shared.pace.calm();
                         }
                         positions.push(writer.write(big(1, 10)).await.unwrap().last().0);
                     }
@@ -392,25 +360,6 @@ mod tests {
         assert_eq!(positions, (1..=i64::from(ALONE) + 801).collect::<Vec<_>>());
         writer.close().await;
         assert!(matches!(writer.write(big(1, 1)).await, Err(StoreError::Closed)));
-    }
-
-    #[test]
-    fn a_slow_disk_or_company_ends_the_calm() {
-        let pace = Pace::default();
-        for _ in 1..ALONE {
-            pace.note(1, QUICK / 2);
-            assert!(!pace.is_calm());
-        }
-        pace.note(1, QUICK / 2);
-        assert!(pace.is_calm());
-        pace.note(1, QUICK * 20);
-        assert!(!pace.is_calm());
-        for _ in 0..100 {
-            pace.note(1, QUICK / 2);
-        }
-        assert!(pace.is_calm());
-        pace.note(2, QUICK / 2);
-        assert!(!pace.is_calm());
     }
 
     #[tokio::test]

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose helper fails has failed")]
 
+mod moves;
+mod sign_in;
+
 use axum::{
     body::Body,
     http::{Method, Request, header},
@@ -250,66 +253,6 @@ async fn an_erased_account_is_gone() {
 }
 
 /// A page that needs no session.
-async fn shown(server: &TestServer, path: &str) -> Answered {
-    server.anonymous().request(Request::builder().uri(path).body(Body::empty()).unwrap()).await
-}
-
-#[tokio::test]
-async fn who_was_given_an_account_or_a_token_reads_what_to_type() {
-    let mut settings = Settings::default();
-    "https://matrix.example.org/".clone_into(&mut settings.config.server.public_url);
-    let server = TestServer::with_settings(settings).await;
-    for (language, said) in
-        [("en", "What you type"), ("de", "Was Sie in die App"), ("ru", "Что ввести"), ("zh", "在应用中输入的内容")]
-    {
-        let answer = shown(&server, &format!("/sign-in/{language}?name=alice")).await;
-        let page = text(&answer);
-        for said in [
-            said,
-            "<b class=\"mono\">matrix.example.org</b>",
-            "<b class=\"mono\">alice</b>",
-            "@alice:localhost",
-            "href=\"https://mobile.element.io/element?account_provider=matrix.example.org\"",
-            "href=\"/sign-in/ru?name=alice\"",
-        ] {
-            assert!(
-                page.contains(said) || (language == "ru" && said.contains("/sign-in/ru")),
-                "{language}: {said}: {page}"
-            );
-        }
-        // Who makes the app learns no name, and nobody learns whether there is such an account.
-        assert!(!page.split("href=\"https://").skip(1).any(|link| link.split('"').next().unwrap().contains("alice")));
-        assert!(answer.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
-        assert!(!page.contains("<script") && !page.contains(" style="), "{page}");
-    }
-    let page = text(&shown(&server, "/sign-in/en?token=ab.C-1").await);
-    assert!(page.contains("<b class=\"mono\">ab.C-1</b>") && page.contains("/register/matrix.example.org/"), "{page}");
-    for nonsense in ["name=%3Cb%3E&token=%3Cb%3E", "name=a%20b", "token=", "name=a&name=b", "%ff", "token=x%0d%0ay"] {
-        let answer = shown(&server, &format!("/sign-in/en?{nonsense}")).await;
-        let page = text(&answer);
-        assert!(answer.status.is_success() && !page.contains("<b>") && !page.contains("@a"), "{nonsense}: {page}");
-    }
-    let best = shown(&server, "/sign-in?name=alice").await;
-    assert_eq!(&best.headers["location"], "/sign-in/en?name=alice");
-    let best = shown(&server, "/sign-in?name=a%0d%0aSet-Cookie:%20x=y").await;
-    assert_eq!(&best.headers["location"], "/sign-in/en");
-    let best = shown(&server, "/_matrix/static/client/login/").await;
-    assert_eq!(&best.headers["location"], "/sign-in/en");
-    shown(&server, "/sign-in/xx").await.fails(404, "M_NOT_FOUND");
-}
-
-#[tokio::test]
-async fn a_server_that_says_no_address_names_none() {
-    let mut settings = Settings::default();
-    "0.0.0.0:8008".clone_into(&mut settings.config.listeners[0].bind);
-    let server = TestServer::with_settings(settings).await;
-    let page = text(&shown(&server, "/sign-in/en?name=alice").await);
-    assert!(page.contains("Ask whoever gave you this link") && !page.contains("element.io"), "{page}");
-    // One without TLS is typed as a whole, and no app is linked.
-    let page = text(&shown(&TestServer::start().await, "/sign-in/en").await);
-    assert!(page.contains("http://127.0.0.1:8008") && !page.contains("element.io"), "{page}");
-}
-
 #[tokio::test]
 async fn the_front_leads_to_it() {
     let server = server().await;
@@ -382,128 +325,4 @@ async fn a_clients_link_leads_through_signing_in_to_its_place() {
         let answer = alice.get(&format!("/account/en?{}", nonsense.replace(' ', "%20"))).await;
         assert!(answer.status.is_success() || answer.headers["location"] == "/account/en", "{nonsense}: {answer:?}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_she_names_rules_regions_out_and_she_reads_why() {
-    let laws = |text: &str| {
-        let law = |text: String, code: &str, law: &str| {
-            let bare = format!("code = \"{code}\"\njurisdictions = []");
-            assert!(text.contains(&bare), "{text}");
-            text.replace(&bare, &format!("code = \"{code}\"\njurisdictions = [\"{law}\"]"))
-        };
-        law(law(text.to_owned(), "eu", "EU"), "ru", "RU")
-    };
-    let cluster = Cluster::with_own(&[("eu1", "eu"), ("ru1", "ru")], "encrypted_only", laws, |_, settings| settings);
-    let cluster = cluster.await.with_user("eu1", "alice").await;
-    let (server, user_id) = (cluster.cell("eu1"), cluster.user("eu1", "alice").user_id.unwrap());
-    let mut alice = Browser::of(server, "alice").await;
-    assert!(text(&alice.get("/account/en").await).contains("You have named none."));
-    let order = Order {
-        user_id: user_id.clone(),
-        to: Target::Region("ru".to_owned()),
-        by: "ada".to_owned(),
-        reason: String::new(),
-        notice_days: 1,
-        address_days: 90,
-        forbidden: Forbidden::Refuse,
-    };
-    server.moves.order(order).await.unwrap();
-
-    let refused = alice.act("/account/en", "/account/en/never", &[("codes", "RU <i>x</i>")]).await;
-    assert!(refused.status.as_u16() == 400 && !text(&refused).contains("<i>x"), "{}", text(&refused));
-    let named = alice.act("/account/en", "/account/en/never", &[("codes", " ru,de ")]).await;
-    assert_eq!(&named.headers["location"], "/account/en#never");
-    let noted = server.services.jurisdictions.of(&user_id).await.unwrap();
-    assert_eq!((noted.never_in, noted.jurisdiction), (vec!["DE".to_owned(), "RU".to_owned()], None));
-    for (language, said) in [
-        (
-            "en",
-            [
-                "is not moved into the region <b>ru (RU)</b>, since",
-                "It is the region <b>eu (EU)</b>, since this law holds there: <b>EU</b>.",
-                "It will not take place",
-            ],
-        ),
-        (
-            "de",
-            [
-                "zieht nicht um in die Region <b>ru (RU)</b>, denn",
-                "Es ist die Region <b>eu (EU)</b>, denn",
-                "wird nicht stattfinden",
-            ],
-        ),
-        ("ru", ["не переедет в регион <b>ru (RU)</b>, так как", "Это регион <b>eu (EU)</b>, так как", "не состоится"]),
-        ("zh", ["不会迁移到区域 <b>ru (RU)</b>，因为", "该区域是 <b>eu (EU)</b>，因为", "此次迁移不会进行"]),
-    ] {
-        let page = text(&alice.get(&format!("/account/{language}")).await);
-        for said in said {
-            assert!(page.contains(said), "{language}: {said}: {page}");
-        }
-        assert!(page.contains("value=\"DE RU\""), "{language}: {page}");
-    }
-    server.clock.advance(25 * HOUR_MS);
-    server.moves.run_due().await.unwrap();
-    let mut alice = Browser::of(server, "alice").await;
-    assert!(text(&alice.get("/account/en").await).contains("It ended because you have named a country"));
-
-    assert_eq!(alice.act("/account/de", "/account/de/never", &[("codes", "")]).await.status.as_u16(), 303);
-    let page = text(&alice.get("/account/en").await);
-    assert!(page.contains("You have named none.") && !page.contains("ru (RU)"), "{page}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn she_reads_that_she_is_to_move_and_objects() {
-    let cluster = Cluster::of(&["eu", "ch"]).await.with_user("eu1", "alice").await;
-    let (server, user_id) = (cluster.cell("eu1"), cluster.user("eu1", "alice").user_id.unwrap());
-    let mut alice = Browser::of(server, "alice").await;
-    assert!(text(&alice.get("/account/en").await).contains("No move of your account"));
-    let refused = alice.act("/account/en", "/account/en/object", &[("reason", "I stay.")]).await;
-    assert_eq!(refused.status.as_u16(), 404, "there is nothing to object to");
-
-    let order = Order {
-        user_id: user_id.clone(),
-        to: Target::Region("ch".to_owned()),
-        by: "ada".to_owned(),
-        reason: "the law <b>has</b> changed".to_owned(),
-        notice_days: 14,
-        address_days: 90,
-        forbidden: Forbidden::Refuse,
-    };
-    server.moves.order(order).await.unwrap();
-    for (language, planned) in [
-        ("en", "It is planned to move your account to the region <b>ch"),
-        ("de", "Es ist geplant, Ihr Konto umzuziehen, in die Region <b>ch"),
-        ("ru", "Планируется переезд вашей учётной записи в регион <b>ch"),
-        ("zh", "计划将您的账户迁移到区域 <b>ch"),
-    ] {
-        let page = text(&alice.get(&format!("/account/{language}")).await);
-        for said in [planned, "the law &lt;b&gt;has&lt;/b&gt; changed", "/object\""] {
-            assert!(page.contains(said), "{language}: {said}: {page}");
-        }
-        assert!(!page.contains("ch1"), "by which cells she goes is not told");
-    }
-    server.clock.advance(HOUR_MS);
-    assert_eq!(server.moves.run_due().await.unwrap(), 0, "it is too early");
-
-    let mut alice = Browser::of(server, "alice").await;
-    let objected = alice.act("/account/en", "/account/en/object", &[("reason", " I <i>stay</i>. ")]).await;
-    assert_eq!(&objected.headers["location"], "/account/en#move");
-    let page = text(&alice.get("/account/en").await);
-    assert!(page.contains("I &lt;i&gt;stay&lt;/i&gt;.") && !page.contains("/object\""), "{page}");
-    assert!(page.contains("before those who run the service have decided"), "{page}");
-    server.clock.advance(20 * 24 * HOUR_MS);
-    assert_eq!(server.moves.run_due().await.unwrap(), 0, "nothing is moved before it is decided");
-    server.admin.standing.alerts.look().await.unwrap();
-    let alerts = server.admin.standing.alerts.list().await.unwrap();
-    let alert = alerts.iter().find(|alert| alert.kind == "objection").expect("the operator is told");
-    assert!(!alert.what.contains("alice"), "{}", alert.what);
-
-    server.moves.decide(&user_id, true, "ada".to_owned()).await.unwrap();
-    let mut alice = Browser::of(server, "alice").await;
-    assert!(text(&alice.get("/account/en").await).contains("have decided that it goes on"));
-    server.admin.standing.alerts.look().await.unwrap();
-    assert!(server.admin.standing.alerts.list().await.unwrap().iter().all(|alert| alert.kind != "objection"));
-    server.moves.stop(&user_id, "ada".to_owned()).await.unwrap();
-    assert!(text(&alice.get("/account/en").await).contains("It was stopped on"));
 }
