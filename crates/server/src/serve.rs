@@ -9,12 +9,13 @@ use domicile_app::{
     evidence::Ledger,
     federation::{Gate, OwnKeys},
     jobs::Jobs,
-    residency::Documents,
+    residency::{Documents, Names},
     search::Search,
 };
 use domicile_core::{
     clock::SystemClock,
     config::{Api, Config, Listener},
+    error::ErrorKind,
     rng::OsRng,
 };
 use domicile_egress::federation::SystemDns;
@@ -49,6 +50,9 @@ const USES_PAUSE: Duration = Duration::from_mins(1);
 
 /// How often the export ledger is written, if anything was counted: what a crash may lose.
 const LEDGER_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often names of accounts that were made before there was a deployment are asked for, while they cannot be taken.
+const CLAIM_PAUSE: Duration = Duration::from_secs(10);
 
 /// How often new words go into the index of searches: many at once cost less than each alone. A search does not wait for it.
 const INDEX_TIME: Duration = Duration::from_secs(20);
@@ -160,6 +164,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         tasks.spawn(Arc::clone(&gateway.spool).run(stopping.clone()));
     }
     if let Some(cells) = wired.services.users.localities().cells() {
+        tasks.spawn(Arc::clone(cells.names.followers()).run(stopping.clone()));
+        tasks.spawn(claim_later(Arc::clone(&cells.names), stopping.clone()));
         tasks.spawn(Arc::clone(&cells.documents).run(stopping.clone()));
         let keys = Arc::clone(&wired.admin.own_keys);
         tasks.spawn(follow(cells.documents.serial(), wired.gate.clone(), keys, stopping.clone()));
@@ -219,12 +225,33 @@ async fn claim_names(wired: &Wired) -> anyhow::Result<()> {
             tracing::info!(claimed, "names of accounts that were here before are in the directory now");
             Ok(())
         }
+        // Nobody else gets a name before that is done.
+        Err(domicile_app::Error::Matrix(why)) if why.kind == ErrorKind::Unavailable => {
+            tracing::warn!(%why, "names of accounts here are not in the directory yet; it is tried again");
+            Ok(())
+        }
         Err(error) if cells.own.decides() => {
             Err(error).context("names of accounts here cannot be put into the directory")
         }
         Err(error) => {
-            tracing::warn!(%error, "names of accounts here are not in the directory yet; the next start tries again");
+            tracing::warn!(%error, "names of accounts here are not in the directory yet; it is tried again");
             Ok(())
+        }
+    }
+}
+
+/// Takes the names that could not be taken at the start, when they can be.
+async fn claim_later(names: Arc<Names>, stopping: CancellationToken) {
+    while names.owes_own() {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(CLAIM_PAUSE) => {}
+        }
+        match names.claim_all().await {
+            Ok(claimed) => tracing::info!(claimed, "names of accounts that were here before are in the directory now"),
+            Err(error) => {
+                tracing::warn!(%error, "names of accounts here are not in the directory yet; it is tried again")
+            }
         }
     }
 }

@@ -430,6 +430,12 @@ CREATE TABLE tickets (user_id TEXT NOT NULL, epoch BIGINT NOT NULL, ticket TEXT 
 CREATE TABLE directory_hash_keys (key_num BIGINT PRIMARY KEY, hash_key BLOB NOT NULL);
 CREATE TABLE directory_names (name BLOB NOT NULL PRIMARY KEY, homes TEXT NOT NULL, log_index BIGINT NOT NULL) WITHOUT ROWID;
 CREATE TABLE directory_log (log_index BIGINT PRIMARY KEY, entry TEXT NOT NULL);
+-- One row: the latest term that this cell has promised to go by, and the last entry that another holder of the directory is known to have.
+CREATE TABLE directory_standing (id BIGINT PRIMARY KEY, term BIGINT NOT NULL, committed BIGINT NOT NULL);
+-- What is the matter with another cell that holds the directory: its log is another one (`fork`), or it is not heard from (`away`).
+CREATE TABLE directory_troubles (
+    cell TEXT NOT NULL, kind TEXT NOT NULL, what TEXT NOT NULL, since_ts BIGINT NOT NULL, PRIMARY KEY (cell, kind)
+) WITHOUT ROWID;
 
 -- Gateways --------------------------------------------------------------------------------------------------------
 -- What other servers told a gateway for a cell that it could not reach: sealed so that only that cell opens it, and passed on in this order.

@@ -8,6 +8,7 @@
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a fixture that fails ends its test")]
 
 mod border;
+mod directory;
 mod documents;
 mod forger;
 mod outside;

@@ -10,7 +10,9 @@ use domicile_store::{
 };
 use ruma::{DeviceId, OwnedUserId, UserId};
 
-use super::{Devices, NewSession, OpenedSession, Passwords, Users, devices::Device, user_directory};
+use super::{
+    Devices, NewSession, OpenedSession, Passwords, RegistrationTokens, Users, devices::Device, user_directory,
+};
 use crate::{Error, Result, error::not_found, residency::Place, restore::words};
 
 /// Longest user id in bytes (client-server specification, *User identifiers*).
@@ -104,6 +106,15 @@ impl Accounts {
     /// Where somebody is to make an account in place of here, if a cell of the region is emptier.
     pub(super) async fn elsewhere(&self) -> Option<Place> {
         self.users.localities().elsewhere().await
+    }
+
+    pub(super) fn has_other_cells(&self) -> bool {
+        self.users.localities().cells().is_some()
+    }
+
+    /// Where a registration token of another cell is good.
+    pub(super) async fn address_of_token(&self, tokens: &RegistrationTokens, token: &str) -> Option<String> {
+        tokens.address_of(&self.users, token).await
     }
 
     /// Makes an account, and a first session if one is wanted: both or none.

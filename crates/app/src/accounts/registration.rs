@@ -14,6 +14,8 @@ use super::{
 };
 use crate::{Result, error::forbidden};
 
+/// Bytes of the longest token for which other cells are asked.
+const LONGEST_TOKEN: usize = 64;
 /// Letters of a name for who does not want to choose one.
 const NAME_LENGTH: usize = 12;
 
@@ -98,6 +100,11 @@ impl Registration {
         if begins {
             self.rate_limits.check_address(Limit::Registration, wanted.address)?;
         }
+        if let Some(AuthData::RegistrationToken(given)) = wanted.auth
+            && !self.tokens.is_valid(&given.token).await?
+        {
+            self.check_token_is_of_here(&given.token, wanted.address).await?;
+        }
         let passed = self
             .uia
             .check(Operation {
@@ -140,7 +147,23 @@ impl Registration {
         if self.settings.mode != RegistrationMode::Token {
             return Err(forbidden("This server does not register people by token."));
         }
-        self.tokens.is_valid(token).await
+        if self.tokens.is_valid(token).await? {
+            return Ok(true);
+        }
+        self.check_token_is_of_here(token, address).await?;
+        Ok(false)
+    }
+
+    /// Whoever shows a token of another cell is told where it is good. What nobody knows is nobody's.
+    async fn check_token_is_of_here(&self, token: &str, address: Option<IpAddr>) -> Result<()> {
+        if !self.accounts.has_other_cells() || token.len() > LONGEST_TOKEN {
+            return Ok(());
+        }
+        self.rate_limits.check_address(Limit::TokensElsewhere, address)?;
+        match self.accounts.address_of_token(&self.tokens, token).await {
+            Some(place) => Err(forbidden(format!("This registration token is for {place}: register there."))),
+            None => Ok(()),
+        }
     }
 
     fn check_open(&self) -> Result<()> {

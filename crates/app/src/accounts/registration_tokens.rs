@@ -1,7 +1,8 @@
 //! Registration tokens: the operator's invitations.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use domicile_core::{
     clock::Clock,
     error::ErrorKind,
@@ -10,8 +11,18 @@ use domicile_core::{
 use domicile_store::{Batch, Store, table::registration_tokens};
 
 pub use registration_tokens::RegistrationToken;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use crate::{Result, error::not_found};
+use super::Users;
+use crate::{Result, error::not_found, federation::Bounds, residency::Has};
+
+/// Where another cell is asked whether a token is one of its own.
+pub const WHOSE_TOKEN: &str = "/_domicile/inner/v1/registration/whose";
+/// What that may cost.
+const BOUNDS: Bounds = Bounds { time: Duration::from_secs(3), bytes: 1_024 };
+/// What stands before a token when it is hashed for other cells: they learn nothing by which they could use it.
+const HASHED: &[u8] = b"domicile registration token 1\n";
 
 /// Letters of a token that the server makes: 142 bits.
 const LENGTH: usize = 24;
@@ -27,6 +38,13 @@ pub struct NewToken {
     pub uses_allowed: Option<u32>,
     /// Its life in milliseconds.
     pub life_ms: Option<i64>,
+}
+
+/// A token that somebody showed another cell.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TokenShown {
+    /// Its hash, in Base64.
+    pub hash: String,
 }
 
 /// Knows the registration tokens.
@@ -79,6 +97,28 @@ impl RegistrationTokens {
         }
     }
 
+    /// The address of the cell whose token it is, if it is another one's: there its holder makes an account. A token is the region's and the cell's that
+    /// gave it, wherever its holder shows it.
+    pub async fn address_of(&self, users: &Users, token: &str) -> Option<String> {
+        let cells = users.localities().cells()?;
+        let question = TokenShown { hash: hash(token) };
+        let told = cells.names.ask_others::<Has>(WHOSE_TOKEN, &question, BOUNDS).await;
+        let (home, _) = told.into_iter().find(|(_, has)| has.ours)?;
+        let home = cells.own.document().cells.get(&home)?;
+        Some(home.client_url.as_str().trim_end_matches('/').to_owned())
+    }
+
+    /// Whether a token that another cell was shown is one of this one's, and good.
+    pub async fn is_ours(&self, shown: &TokenShown) -> Result<Has> {
+        let found = self.list().await?.into_iter().find(|token| hash(&token.token) == shown.hash);
+        Ok(Has { ours: found.is_some_and(|token| self.is_good(&token)) })
+    }
+
+    fn is_good(&self, token: &RegistrationToken) -> bool {
+        token.uses_allowed.is_none_or(|allowed| token.uses < allowed)
+            && token.expires_ts.is_none_or(|end| end > self.clock.now_ms())
+    }
+
     /// Whether a token could make an account now.
     pub async fn is_valid(&self, token: &str) -> Result<bool> {
         let wanted = token.to_owned();
@@ -86,12 +126,12 @@ impl RegistrationTokens {
             .store
             .read(move |snapshot| async move { registration_tokens::by_token(&snapshot, &wanted).await })
             .await?;
-        let now_ms = self.clock.now_ms();
-        Ok(found.is_some_and(|token| {
-            token.uses_allowed.is_none_or(|allowed| token.uses < allowed)
-                && token.expires_ts.is_none_or(|end| end > now_ms)
-        }))
+        Ok(found.is_some_and(|token| self.is_good(&token)))
     }
+}
+
+fn hash(token: &str) -> String {
+    BASE64_STANDARD_NO_PAD.encode(Sha256::new().chain_update(HASHED).chain_update(token).finalize())
 }
 
 fn valid(token: String) -> Result<String> {

@@ -1,20 +1,34 @@
 //! Finding people by a word of their name, as far as the searcher may know of them: who shares a room with them, or is in a room that
-//! anybody may join or read.
+//! anybody may join or read. People of other cells who are in rooms that anybody may join or read are found there when somebody searches, and are kept
+//! nowhere else; a region that withholds its people's names tells none.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use domicile_core::{error::ErrorKind, ids::RoomNum, ids::UserNum};
+use domicile_core::{
+    error::ErrorKind,
+    ids::{RoomNum, UserNum},
+    locality::{Destination, Locality},
+};
 use domicile_store::{
     Snapshot, Store,
     table::{memberships, profile_fields, user_words, users as rows},
 };
 use ruma::{OwnedRoomId, OwnedUserId, UserId};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Session, Users};
-use crate::{Error, Result};
+use crate::{Error, Result, federation::Bounds};
+
+/// Where another cell is asked for people of its own.
+pub const FIND_PEOPLE: &str = "/_domicile/inner/v1/people/find";
+/// What that may cost: somebody waits for it who has found people here already.
+const CELL_BOUNDS: Bounds = Bounds { time: Duration::from_secs(2), bytes: 256 * 1024 };
 
 /// People that a search shows at most.
 const LARGEST_LIMIT: usize = 50;
+/// Letters of a term that another cell is told.
+const TERM: usize = 256;
 /// People whose names are looked at for one search.
 const LOOKED_AT: i64 = 2_000;
 /// People whose rooms are looked at together.
@@ -25,7 +39,7 @@ const WORDS: (usize, usize, usize) = (16, 5, 64);
 const ROOMS: i64 = 100;
 
 /// Somebody who was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// The Matrix id.
     pub user_id: OwnedUserId,
@@ -33,6 +47,24 @@ pub struct Found {
     pub display_name: Option<String>,
     /// Their picture.
     pub avatar_url: Option<String>,
+}
+
+/// A question for people of another cell. Who searches is not told.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PeopleQuestion {
+    /// What is searched for.
+    pub term: String,
+    /// People at most.
+    pub limit: u64,
+}
+
+/// Those whom it fits, and whether there are more.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct PeopleFound {
+    /// The people.
+    pub found: Vec<Found>,
+    /// Whether there are more.
+    pub limited: bool,
 }
 
 /// A page of rooms that two people are in.
@@ -58,9 +90,46 @@ impl UserDirectory {
         Self { store, users }
     }
 
-    /// At most `limit` people whom a term fits, and whether there are more.
+    /// At most `limit` people whom a term fits, and whether there are more. Those of other cells come last.
     pub async fn search(&self, by: &Session, term: &str, limit: u64) -> Result<(Vec<Found>, bool)> {
-        let limit = usize::try_from(limit).unwrap_or(LARGEST_LIMIT).clamp(1, LARGEST_LIMIT);
+        let limit = limited_to(limit);
+        let (mut found, mut limited) = self.search_here(by.user_num, term, limit).await?;
+        let Some(cells) = self.users.localities().cells().filter(|_| found.len() < limit) else {
+            return Ok((found, limited));
+        };
+        let question = PeopleQuestion { term: term.chars().take(TERM).collect(), limit: limit as u64 };
+        for (cell, told) in cells.names.ask_others::<PeopleFound>(FIND_PEOPLE, &question, CELL_BOUNDS).await {
+            limited |= told.limited;
+            for somebody in told.found.into_iter().take(limit) {
+                // A cell speaks for its own people alone.
+                let is_theirs = match self.users.localities().of(&somebody.user_id) {
+                    Locality::Unknown => somebody.user_id.server_name() == self.users.server_name(),
+                    Locality::Elsewhere(Destination::Cell(home)) => home == cell,
+                    _ => false,
+                };
+                if is_theirs && !found.iter().any(|known| known.user_id == somebody.user_id) {
+                    found.push(somebody);
+                }
+            }
+        }
+        limited |= found.len() > limit;
+        found.truncate(limit);
+        Ok((found, limited))
+    }
+
+    /// What another cell is told: people whose home is here, and who are in a room that anybody may join or read.
+    pub async fn search_for(&self, question: &PeopleQuestion) -> Result<PeopleFound> {
+        if !self.users.localities().shows_own_people() {
+            return Ok(PeopleFound::default());
+        }
+        let limit = limited_to(question.limit);
+        let term: String = question.term.chars().take(TERM).collect();
+        let (mut found, limited) = self.search_here(UserNum::NOBODY, &term, limit).await?;
+        found.retain(|somebody| self.users.localities().of(&somebody.user_id) == Locality::Here);
+        Ok(PeopleFound { found, limited })
+    }
+
+    async fn search_here(&self, searcher: UserNum, term: &str, limit: usize) -> Result<(Vec<Found>, bool)> {
         let exact = match UserId::parse(term.trim()) {
             Ok(user_id) if !term.contains('\0') => self.users.num(&user_id).await?,
             _ => None,
@@ -70,7 +139,6 @@ impl UserDirectory {
         words.truncate(WORDS.1);
         // The longest word leaves the fewest people.
         words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-        let searcher = by.user_num;
         self.store
             .read(move |snapshot| async move {
                 let mut nums: Vec<UserNum> = exact.into_iter().filter(|exact| *exact != searcher).collect();
@@ -117,6 +185,10 @@ impl UserDirectory {
         let rooms = rows.into_iter().map(|(_, room_id)| OwnedRoomId::try_from(room_id).map_err(Error::internal));
         Ok(MutualRooms { rooms: rooms.collect::<Result<_>>()?, count: u64::try_from(count).unwrap_or(0), next })
     }
+}
+
+fn limited_to(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(LARGEST_LIMIT).clamp(1, LARGEST_LIMIT)
 }
 
 /// People whom all words fit and whom the searcher may know of, at most `wanted`.

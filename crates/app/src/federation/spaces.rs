@@ -14,6 +14,7 @@ use super::Readers;
 use crate::{
     Error, Result,
     error::not_found,
+    residency::Listed,
     rooms::{
         Hierarchies, Summaries,
         hierarchy::HierarchyRoom,
@@ -58,6 +59,7 @@ impl Spaces {
     pub async fn get(self: &Arc<Self>, origin: &ServerName, room_id: &RoomId, suggested_only: bool) -> Result<Space> {
         let destination_num = self.readers.num(origin).await?;
         let visitor = Visitor { name: origin.to_owned(), destination_num };
+        let listed = self.readers.localities().listed_to(origin);
         let (this, room_id) = (Arc::clone(self), room_id.to_owned());
         self.summaries
             .store()
@@ -66,14 +68,18 @@ impl Spaces {
                 let row = rooms::by_id(&snapshot, room_id.as_str()).await?;
                 let row = row.filter(|row| row.has_copy).ok_or_else(missing)?;
                 let summary = this.accessible(&snapshot, &visitor, &row).await?.ok_or_else(missing)?;
-                let (room, named) = this.hierarchies.room(&snapshot, &row, summary, suggested_only).await?;
+                let summary = as_listed(summary, listed);
+                let (mut room, mut named) = this.hierarchies.room(&snapshot, &row, summary, suggested_only).await?;
+                if !listed.children {
+                    (room.children, named) = (Vec::new(), Vec::new());
+                }
                 let (mut children, mut inaccessible) = (Vec::new(), Vec::new());
                 for room_id in named.into_iter().take(CHILDREN) {
                     // Of a room that is not here nothing can be told.
                     let row = rooms::by_id(&snapshot, room_id.as_str()).await?;
                     let Some(row) = row.filter(|row| row.has_copy) else { continue };
                     match this.accessible(&snapshot, &visitor, &row).await? {
-                        Some(summary) => children.push(summary),
+                        Some(summary) => children.push(as_listed(summary, listed)),
                         None => inaccessible.push(room_id),
                     }
                 }
@@ -109,4 +115,12 @@ impl Spaces {
         let Some(acl) = acl else { return Ok(true) };
         Ok(ServerAcl::of(&acl).allows(&by.name))
     }
+}
+
+/// A room in short as somebody may be told of it.
+fn as_listed(summary: Summary, listed: Listed) -> Summary {
+    if listed.names {
+        return summary;
+    }
+    Summary { name: None, topic: None, canonical_alias: None, avatar_url: None, ..summary }
 }

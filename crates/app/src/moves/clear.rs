@@ -92,7 +92,7 @@ impl Leaving {
         self.keep_needed(&mut progress).await?;
         while let Some((room_id, room_num)) = progress.left_rooms.last().cloned() {
             let id = OwnedRoomId::try_from(room_id).map_err(Error::internal)?;
-            match self.copies.drop_unneeded(&id, RoomNum(room_num)).await? {
+            match self.copies.drop_unneeded(&id, RoomNum(room_num), &traveller.to).await? {
                 Dropped::Gone => progress.dropped += 1,
                 Dropped::Needed => {}
                 Dropped::NotYet => {

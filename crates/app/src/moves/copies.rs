@@ -9,10 +9,10 @@ use domicile_core::{
 use domicile_room::event::redact;
 use domicile_store::{
     Batch, Snapshot, catalogue,
-    table::{destinations, events as event_rows, receipts},
+    table::{aliases, destinations, events as event_rows, receipts},
     walk,
 };
-use ruma::{OwnedRoomId, OwnedServerName, OwnedUserId, UserId};
+use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedServerName, OwnedUserId, UserId};
 use serde_json::value::RawValue;
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     Error, Result,
     events::Stored,
-    residency::{Cells, Localities},
+    residency::{AliasAdoption, Cells, Localities},
     rooms::{Graph, Room, Rooms, reader::RoomReaderParts, visibility::Eyes},
 };
 
@@ -105,8 +105,14 @@ impl Copies {
         Ok(Some((RoomPart { about, room_id, version, tickets, state, auth_chain, events }, last)))
     }
 
-    /// Lets the copy of a room go if nobody here needs it any more: whether it is gone. One whose last events are still to be told stays.
-    pub(super) async fn drop_unneeded(&self, room_id: &OwnedRoomId, room_num: RoomNum) -> Result<Dropped> {
+    /// Lets the copy of a room go if nobody here needs it any more: whether it is gone. One whose last events are still to be told stays. The room's
+    /// aliases go to the cell `to`, which has a copy.
+    pub(super) async fn drop_unneeded(
+        &self,
+        room_id: &OwnedRoomId,
+        room_num: RoomNum,
+        to: &CellName,
+    ) -> Result<Dropped> {
         let read = self.parts.store.read(move |snapshot| async move {
             let needed = destinations::is_needed(&snapshot, room_num).await?;
             Ok::<_, Error>((needed, destinations::is_behind(&snapshot, room_num).await?))
@@ -116,6 +122,7 @@ impl Copies {
             (false, true) => return Ok(Dropped::NotYet),
             (false, false) => {}
         }
+        self.hand_aliases(room_id, room_num, to).await?;
         let held = self.rooms.in_memory(room_num);
         let _writer = match &held {
             Some(room) => Some(room.writer().await),
@@ -131,6 +138,18 @@ impl Copies {
         self.rooms.forget(room_id, room_num);
         self.parts.events.forget_room(room_num);
         Ok(Dropped::Gone)
+    }
+
+    async fn hand_aliases(&self, room_id: &OwnedRoomId, room_num: RoomNum, to: &CellName) -> Result<()> {
+        let read =
+            self.parts.store.read(move |snapshot| async move { aliases::with_creators(&snapshot, room_num).await });
+        for (alias, creator) in read.await? {
+            let alias = OwnedRoomAliasId::try_from(alias).map_err(Error::internal)?;
+            let creator = if creator == UserNum::NOBODY { None } else { Some(self.parts.users.id(creator).await?) };
+            let adoption = AliasAdoption { alias, room_id: room_id.clone(), creator };
+            self.cells()?.names.hand_alias(&adoption, to).await?;
+        }
+        Ok(())
     }
 }
 

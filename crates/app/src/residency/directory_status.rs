@@ -1,6 +1,10 @@
 //! How the directory stands, as one cell sees it.
 
+use domicile_store::table::directory_troubles;
 use serde::Serialize;
+
+use super::{FollowerStatus, Names};
+use crate::Result;
 
 /// How the directory stands, for the operator.
 #[derive(Clone, Debug, Serialize)]
@@ -17,6 +21,20 @@ pub struct DirectoryStatus {
     pub term: u32,
     /// Whether that is this cell.
     pub decides_here: bool,
+    /// Whether this cell has the log, as the one that decides or as one that follows.
+    pub holds: bool,
+    /// Whether it decides, and has heard what the others have: names are taken.
+    pub is_deciding: bool,
+    /// Why it does not yet.
+    pub waits: Option<String>,
+    /// Those who follow, at the cell that decides.
+    pub followers: Vec<FollowerStatus>,
+    /// How many entries are missing here by what the decider said last, at a cell that follows.
+    pub behind: Option<u64>,
+    /// When it said that, in milliseconds since the epoch.
+    pub heard_ts: Option<i64>,
+    /// What is the matter between the cells that hold the directory, in sentences.
+    pub troubles: Vec<String>,
     /// People whose homes are known here.
     pub tickets: usize,
     /// Those of them whose home is here.
@@ -27,4 +45,36 @@ pub struct DirectoryStatus {
     pub log_index: Option<u64>,
     /// That entry's hash.
     pub log_hash: Option<String>,
+}
+
+impl Names {
+    /// How the directory stands.
+    pub async fn status(&self) -> Result<DirectoryStatus> {
+        let (holds, decides_here) = (self.followers.holds(), self.own.decides());
+        let tip = self.log.tip().await?;
+        let (tickets, at_home) = self.tickets.counts();
+        let decider = &self.own.document().decider;
+        let troubles = self.store.read(|snapshot| async move { directory_troubles::all(&snapshot).await }).await?;
+        let head = *self.followers.head.lock();
+        Ok(DirectoryStatus {
+            cell: self.own.name().as_str().to_owned(),
+            region: self.own.region().as_str().to_owned(),
+            serial: self.own.document().serial,
+            decider: decider.cell.as_str().to_owned(),
+            term: decider.term,
+            decides_here,
+            holds,
+            is_deciding: self.followers.has_begun(),
+            waits: self.followers.waits().filter(|_| decides_here),
+            followers: if decides_here { self.followers.status(tip.index) } else { Vec::new() },
+            behind: head.filter(|_| holds && !decides_here).map(|(head, _)| head.saturating_sub(tip.index)),
+            heard_ts: head.filter(|_| holds && !decides_here).map(|(_, ts)| ts),
+            troubles: troubles.into_iter().map(|trouble| trouble.what).collect(),
+            tickets,
+            at_home,
+            names: if holds { Some(self.log.count().await?) } else { None },
+            log_index: holds.then_some(tip.index),
+            log_hash: holds.then_some(tip.hash),
+        })
+    }
 }

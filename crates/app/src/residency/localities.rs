@@ -27,6 +27,15 @@ pub struct Withheld {
     pub typing: bool,
 }
 
+/// What another cell is told of rooms in which it may have nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Names, topics, pictures and aliases.
+    pub names: bool,
+    /// Which rooms a space names.
+    pub children: bool,
+}
+
 /// This cell among others.
 pub struct Cells {
     /// This cell.
@@ -138,6 +147,27 @@ impl Localities {
             }
             _ => Withheld { receipts: true, typing: true },
         }
+    }
+
+    /// What of rooms somebody is told who asks for lists of them: another server what it always was, another cell by the rules for what is not encrypted.
+    pub fn listed_to(&self, peer: &ServerName) -> Listed {
+        let all = Listed { names: true, children: true };
+        let Some(cells) = self.cells.as_ref().filter(|_| locality::is_cell(peer)) else { return all };
+        let document = cells.own.document();
+        let rule = flow::to_destination(document, cells.own.region(), &Destination::of_peer(peer)).rule;
+        match (rule, document.regions.get(cells.own.region())) {
+            (Rule::Allow, _) => all,
+            (Rule::EncryptedOnly, Some(policy)) => {
+                Listed { names: policy.crossing.topics, children: policy.crossing.custom_state }
+            }
+            _ => Listed { names: false, children: false },
+        }
+    }
+
+    /// Whether names and pictures of this cell's people are for other cells to find.
+    pub fn shows_own_people(&self) -> bool {
+        let policy = self.cells.as_ref().and_then(|cells| cells.own.document().regions.get(cells.own.region()));
+        policy.is_some_and(|policy| policy.profiles == Profiles::InRooms)
     }
 
     /// Whether somebody's name and picture may stand in events, which are copied to wherever their rooms are.

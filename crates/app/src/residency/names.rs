@@ -1,31 +1,41 @@
 //! The directory at work: names are taken at the decider, and whose home is where is asked there.
 //!
 //! The decider keeps a keyed hash of each name with the homes that it had, and makes the tickets anew for whoever names the user. Two wishes for
-//! one name are two batches of which the database lets one through, whatever runs at once.
+//! one name are two batches of which the database lets one through, whatever runs at once. The cells that follow its log ([`Followers`]) answer
+//! who asks for somebody while the decider cannot.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use domicile_core::{
     clock::{Clock, SECOND_MS},
     error::ErrorKind,
     locality::CellName,
-    rng::{self, Rng},
+    rng::Rng,
 };
 use domicile_residency::{
-    directory::{Authority, Entry, HashKey, Log, Taken, Ticket, Tip},
+    directory::{HashKey, Log, NameHash, Taken, Ticket},
     flow::{self, Rule},
 };
-use domicile_store::{
-    Batch, Store,
-    table::{directory_names, users},
-};
+use domicile_store::{Batch, Store, table::directory_names};
+use futures::future::join_all;
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use ruma::{OwnedUserId, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{DirectoryStatus, InnerLink, OwnCell, Tickets, own_cell::directory_is_away};
-use crate::{Error, Result, federation::PeerError};
+use super::{
+    Followers, InnerLink, OwnCell, Tickets,
+    directory_log::{self, DirectoryLog, Held, Home},
+    own_cell::directory_is_away,
+};
+use crate::{
+    Error, Result,
+    federation::{Bounds, PeerError},
+};
 
 /// Where the decider takes wishes for names.
 pub const TAKE: &str = "/_domicile/inner/v1/names/take";
@@ -44,8 +54,10 @@ const UNTOLD_MS: i64 = 10 * SECOND_MS;
 const UNTOLD: usize = 20_000;
 /// How often a wish is decided again after another was written first.
 pub(super) const TRIES: usize = 20;
-/// Accounts that are looked through at once.
-const PAGE: i64 = 500;
+/// What a look-up may cost at one of several cells.
+const LOOK_UP_BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 4 * 1024 * 1024 };
+/// How long a decider that did not answer is asked after the others.
+const AWAY_MS: i64 = 10 * SECOND_MS;
 
 /// A wish for a name.
 #[derive(Debug, Serialize, Deserialize)]
@@ -68,14 +80,6 @@ pub struct Told {
     pub tickets: Vec<Ticket>,
 }
 
-/// A home that a name had. The first has nobody's word but the decider's.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Home {
-    pub(super) home: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) authority: Option<Authority>,
-}
-
 /// The directory.
 pub struct Names {
     pub(super) store: Store,
@@ -84,6 +88,12 @@ pub struct Names {
     pub(super) own: Arc<OwnCell>,
     pub(super) tickets: Arc<Tickets>,
     link: Arc<InnerLink>,
+    pub(super) log: Arc<DirectoryLog>,
+    pub(super) followers: Arc<Followers>,
+    /// Accounts of here still have to get their names: nobody else gets any before.
+    pub(super) owes_own: AtomicBool,
+    /// When the decider did not answer, in milliseconds since the epoch.
+    away: Mutex<Option<i64>>,
     /// What each cell may ask for yet, and since when.
     asked: Mutex<BTreeMap<CellName, (f64, i64)>>,
     untold: Cache<OwnedUserId, i64>,
@@ -99,45 +109,32 @@ impl Names {
         tickets: Arc<Tickets>,
         link: Arc<InnerLink>,
     ) -> Self {
-        Self { store, clock, rng, own, tickets, link, asked: Mutex::default(), untold: Cache::new(UNTOLD) }
-    }
-
-    /// Takes a name for this cell, wherever it is decided. Whoever repeats it has it still.
-    pub async fn claim(&self, user_id: &UserId) -> Result<()> {
-        if self.tickets.home(user_id).as_ref() == Some(self.own.name()) {
-            return Ok(());
-        }
-        let tickets = if self.own.decides() {
-            self.take(self.own.name(), user_id).await?
-        } else {
-            let wish = Wish { user_id: user_id.to_owned() };
-            let told: Told = self.ask(TAKE, &wish).await?;
-            told.tickets
-        };
-        self.tickets.learn(tickets).await?;
-        match self.tickets.home(user_id) {
-            Some(home) if home == *self.own.name() => Ok(()),
-            Some(_) => Err(in_use()),
-            None => Err(Error::internal("the directory gave a ticket that does not count")),
+        let log = Arc::new(DirectoryLog::new(store.clone(), Arc::clone(&own)));
+        let (one, other) = (Arc::clone(&own), Arc::clone(&link));
+        let followers = Followers::new(store.clone(), Arc::clone(&clock), one, other, Arc::clone(&log));
+        Self {
+            store,
+            clock,
+            rng,
+            own,
+            tickets,
+            link,
+            log,
+            followers: Arc::new(followers),
+            owes_own: AtomicBool::new(false),
+            away: Mutex::default(),
+            asked: Mutex::default(),
+            untold: Cache::new(UNTOLD),
         }
     }
 
-    /// Takes the names of all accounts that were made here before there was a deployment.
-    pub async fn claim_all(&self) -> Result<usize> {
-        let (mut after, mut claimed) = (domicile_core::ids::UserNum::NOBODY, 0);
-        loop {
-            let page =
-                self.store.read(move |snapshot| async move { users::page(&snapshot, after, PAGE).await }).await?;
-            let Some(last) = page.last() else { return Ok(claimed) };
-            after = last.user_num;
-            for user in page {
-                let user_id = OwnedUserId::try_from(user.user_id).map_err(Error::internal)?;
-                if self.tickets.get(&user_id).is_none() {
-                    self.claim(&user_id).await?;
-                    claimed += 1;
-                }
-            }
-        }
+    pub(super) fn link(&self) -> &InnerLink {
+        &self.link
+    }
+
+    /// The cells that hold the directory.
+    pub fn followers(&self) -> &Arc<Followers> {
+        &self.followers
     }
 
     /// Finds out where users are of whom this cell has not heard. Who is still unknown then is nobody, or nobody who may be seen.
@@ -155,12 +152,7 @@ impl Names {
         unknown.sort_unstable();
         unknown.dedup();
         for chunk in unknown.chunks(USERS) {
-            let tickets = if self.own.decides() {
-                self.visible(self.own.name(), chunk).await?
-            } else {
-                let told: Told = self.ask(LOOK_UP, &Question { user_ids: chunk.to_vec() }).await?;
-                told.tickets
-            };
+            let tickets = self.told_of(chunk).await?;
             self.tickets.learn(tickets).await?;
             for user_id in chunk.iter().filter(|user_id| self.tickets.get(user_id).is_none()) {
                 self.untold.insert(user_id.clone(), now_ms);
@@ -171,12 +163,71 @@ impl Names {
 
     /// What the directory says now of somebody's homes.
     pub async fn look_up(&self, user_id: &UserId) -> Result<Vec<Ticket>> {
-        let users = vec![user_id.to_owned()];
+        self.told_of(&[user_id.to_owned()]).await
+    }
+
+    /// What the directory says of people: the decider, or one who follows it while that one cannot be asked.
+    async fn told_of(&self, users: &[OwnedUserId]) -> Result<Vec<Ticket>> {
         if self.own.decides() {
-            return self.visible(self.own.name(), &users).await;
+            return self.visible(self.own.name(), users).await;
         }
-        let told: Told = self.ask(LOOK_UP, &Question { user_ids: users }).await?;
-        Ok(told.tickets)
+        let question = Question { user_ids: users.to_vec() };
+        match self.ask_any::<Told>(LOOK_UP, &question).await {
+            Ok(told) => Ok(told.tickets),
+            // What is here may be a little behind, which is better than nothing.
+            Err(_) if self.followers.holds() => self.visible(self.own.name(), users).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks the decider, or, while it does not answer, the cells that follow it.
+    pub(super) async fn ask_any<A: serde::de::DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A> {
+        let decider = &self.own.document().decider.cell;
+        let others: Vec<CellName> = self.followers.others().into_iter().filter(|cell| cell != decider).collect();
+        if others.is_empty() {
+            return self.ask(path, body).await;
+        }
+        let now_ms = self.clock.now_ms();
+        let is_away = self.away.lock().is_some_and(|since| now_ms.abs_diff(since) < AWAY_MS.unsigned_abs());
+        let mut order: Vec<&CellName> = others.iter().collect();
+        order.insert(if is_away { order.len() } else { 0 }, decider);
+        for cell in order {
+            match self.link.ask_json_within(cell, path, body, LOOK_UP_BOUNDS).await {
+                Ok(answer) => {
+                    if cell == decider {
+                        *self.away.lock() = None;
+                    }
+                    return Ok(answer);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, cell = cell.as_str(), "a cell that holds the directory could not be asked");
+                    if cell == decider && error.is_down() {
+                        *self.away.lock() = Some(now_ms);
+                    }
+                }
+            }
+        }
+        Err(directory_is_away())
+    }
+
+    /// Asks all other cells of which this one may know for something of theirs, at once. Those that do not answer in time are left out.
+    pub async fn ask_others<A: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        bounds: Bounds,
+    ) -> Vec<(CellName, A)> {
+        let document = self.own.document();
+        let others = document.cells.iter().filter(|(name, cell)| {
+            *name != self.own.name() && flow::between(document, self.own.region(), &cell.region).rule != Rule::Forbid
+        });
+        let asked = others.map(|(name, _)| async move {
+            let answer = self.link.ask_json_within(name, path, body, bounds).await;
+            let answer =
+                answer.inspect_err(|error| tracing::info!(%error, cell = name.as_str(), path, "a cell is left out"));
+            Some((name.clone(), answer.ok()?))
+        });
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     pub(super) async fn ask<A: serde::de::DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A> {
@@ -194,12 +245,15 @@ impl Names {
     pub async fn take_for(&self, cell: &CellName, wish: &Wish) -> Result<Told> {
         self.check_decides()?;
         self.check_rate(cell, 1)?;
+        if self.owes_own() {
+            return Err(directory_is_away());
+        }
         Ok(Told { tickets: self.take(cell, &wish.user_id).await? })
     }
 
     /// A question of another cell.
     pub async fn look_up_for(&self, cell: &CellName, question: &Question) -> Result<Told> {
-        self.check_decides()?;
+        self.check_holds()?;
         if question.user_ids.len() > USERS {
             return Err(ErrorKind::TooLarge.with(format!("At most {USERS} people are asked for at once.")).into());
         }
@@ -207,78 +261,49 @@ impl Names {
         Ok(Told { tickets: self.visible(cell, &question.user_ids).await? })
     }
 
-    /// How the directory stands.
-    pub async fn status(&self) -> Result<DirectoryStatus> {
-        let read = self.store.read(|snapshot| async move {
-            let (count, last) =
-                (directory_names::count(&snapshot).await?, directory_names::last_entry(&snapshot).await?);
-            Ok::<_, Error>((count, last))
-        });
-        let (count, last) = read.await?;
-        let tip = tip(last.as_deref())?;
-        let decides_here = self.own.decides();
-        let (tickets, at_home) = self.tickets.counts();
-        let decider = &self.own.document().decider;
-        Ok(DirectoryStatus {
-            cell: self.own.name().as_str().to_owned(),
-            region: self.own.region().as_str().to_owned(),
-            serial: self.own.document().serial,
-            decider: decider.cell.as_str().to_owned(),
-            term: decider.term,
-            decides_here,
-            tickets,
-            at_home,
-            names: decides_here.then_some(count),
-            log_index: decides_here.then_some(tip.index),
-            log_hash: decides_here.then_some(tip.hash),
-        })
-    }
-
     /// Walks the whole log by the document. Gives how many entries there are; an error names the first that is wrong.
     pub async fn check_log(&self) -> Result<u64> {
-        let mut checked = Tip::start();
-        loop {
-            let after = i64::try_from(checked.index).unwrap_or(i64::MAX);
-            let page =
-                self.store.read(move |snapshot| async move { directory_names::entries(&snapshot, after, PAGE).await });
-            let page = page.await?;
-            if page.is_empty() {
-                return Ok(checked.index);
-            }
-            for entry in page {
-                let entry: Entry = serde_json::from_str(&entry).map_err(Error::internal)?;
-                checked.follow(&entry, self.own.document()).map_err(Error::internal)?;
-            }
-        }
+        self.log.check().await
     }
 
-    async fn take(&self, cell: &CellName, user_id: &UserId) -> Result<Vec<Ticket>> {
+    pub(super) async fn take(&self, cell: &CellName, user_id: &UserId) -> Result<Vec<Ticket>> {
         if user_id.server_name() != self.own.document().server_name {
             return Err(ErrorKind::InvalidUsername.with("The name is another server's.").into());
         }
-        let name = self.hash_key().await?.hash('@', user_id.localpart());
+        let homes = self.take_name(cell, ('@', user_id.localpart())).await?;
+        self.issue(user_id, &homes.ok_or_else(in_use)?)
+    }
+
+    /// Takes a name for a cell, and gives its homes when it is in two cells; none if another cell has it.
+    pub(super) async fn take_name(
+        &self,
+        cell: &CellName,
+        (sigil, localpart): (char, &str),
+    ) -> Result<Option<Vec<Home>>> {
+        let Some((homes, index)) = self.write_name(cell, sigil, localpart).await? else { return Ok(None) };
+        self.followers.commit(index).await?;
+        Ok(Some(homes))
+    }
+
+    async fn write_name(&self, cell: &CellName, sigil: char, localpart: &str) -> Result<Option<(Vec<Home>, u64)>> {
+        let _appending = self.followers.deciding().await?;
+        let name = self.make_key().await?.hash(sigil, localpart);
         for _ in 0..TRIES {
-            let wanted = *name.as_bytes();
-            let read = self.store.read(move |snapshot| async move {
-                let homes = directory_names::homes(&snapshot, &wanted).await?;
-                Ok::<_, Error>((homes, directory_names::last_entry(&snapshot).await?))
-            });
-            let (held, last) = read.await?;
-            let homes = homes(held.as_deref())?;
+            let (held, tip) = self.log.name(name).await?;
+            let (homes, index) = held.map_or_else(Default::default, |held| (held.homes, held.index));
             let holder = homes.last().and_then(|home| CellName::parse(&home.home));
-            let mut log = Log::open(tip(last.as_deref())?, self.own.document().decider.term, self.own.key());
+            let mut log = Log::open(tip, self.own.document().decider.term, self.own.key());
             let entry = match log.take(name, cell, holder.as_ref()) {
-                Taken::Already => return self.issue(user_id, &homes),
-                Taken::ByAnother => return Err(in_use()),
+                Taken::Already => return Ok(Some((homes, index))),
+                Taken::ByAnother => return Ok(None),
                 Taken::Now(entry) => entry,
             };
             let homes = vec![Home { home: cell.as_str().to_owned(), authority: None }];
-            let (json, row) = (serde_json::to_string(&entry), serde_json::to_string(&homes));
-            let (json, row) = (json.map_err(Error::internal)?, row.map_err(Error::internal)?);
+            let json = serde_json::to_string(&entry).map_err(Error::internal)?;
             let mut batch = Batch::new();
-            directory_names::take(&mut batch, name.as_bytes(), &row, entry.index, &json);
+            directory_names::take(&mut batch, name.as_bytes(), &directory_log::row(&homes)?, entry.index, &json);
             match self.store.write(batch).await {
-                Ok(_) => return self.issue(user_id, &homes),
+                Ok(_) => return Ok(Some((homes, entry.index))),
                 // Another name, or this one, was written first.
                 Err(error) if error.is_conflict() => {}
                 Err(error) => return Err(error.into()),
@@ -290,20 +315,13 @@ impl Names {
     /// The tickets of those users whom a cell's people may know of.
     async fn visible(&self, cell: &CellName, users: &[OwnedUserId]) -> Result<Vec<Ticket>> {
         let document = self.own.document();
-        let key = self.hash_key().await?;
-        let hashes: Vec<[u8; 32]> =
-            users.iter().map(|user_id| *key.hash('@', user_id.localpart()).as_bytes()).collect();
-        let read = self.store.read(move |snapshot| async move {
-            let mut found = Vec::with_capacity(hashes.len());
-            for hash in &hashes {
-                found.push(directory_names::homes(&snapshot, hash).await?);
-            }
-            Ok::<_, Error>(found)
-        });
         let mut tickets = Vec::new();
+        let Some(key) = self.log.hash_key().await? else { return Ok(tickets) };
+        let hashes = users.iter().map(|user_id| *key.hash('@', user_id.localpart()).as_bytes()).collect();
+        let told_up_to = self.followers.told_up_to().await?;
         let asking = document.region_of(cell);
-        for (user_id, held) in users.iter().zip(read.await?) {
-            let homes = homes(held.as_deref())?;
+        for (user_id, held) in users.iter().zip(self.log.names(hashes).await?) {
+            let homes = told(held, told_up_to);
             let home = homes.last().and_then(|home| CellName::parse(&home.home));
             // Of people whose home was revoked it is still told who they were, as before: what they had said lives on where others had it.
             let home = home.and_then(|home| document.region_once_of(document.heir(&home).unwrap_or(&home)).cloned());
@@ -329,23 +347,23 @@ impl Names {
         Ok(tickets)
     }
 
-    /// The key of the hashes; a new one if there is none yet.
-    pub(super) async fn hash_key(&self) -> Result<HashKey> {
-        loop {
-            let read = self.store.read(|snapshot| async move { directory_names::hash_key(&snapshot).await });
-            if let Some(key) = read.await? {
-                let key: [u8; 32] =
-                    key.as_ref().try_into().map_err(|_| Error::internal("the directory's hash key is damaged"))?;
-                return Ok(HashKey::new(key));
-            }
-            let mut batch = Batch::new();
-            directory_names::insert_hash_key(&mut batch, rng::bytes(&*self.rng));
-            match self.store.write(batch).await {
-                Ok(_) => {}
-                Err(error) if error.is_conflict() => {}
-                Err(error) => return Err(error.into()),
-            }
+    /// What the directory has of a name.
+    pub(super) async fn held(&self, sigil: char, localpart: &str) -> Result<Option<(NameHash, Held)>> {
+        let Some(key): Option<HashKey> = self.log.hash_key().await? else { return Ok(None) };
+        let name = key.hash(sigil, localpart);
+        Ok(self.log.name(name).await?.0.map(|held| (name, held)))
+    }
+
+    /// The key of the hashes, which is made when the first name is taken.
+    pub(super) async fn make_key(&self) -> Result<HashKey> {
+        self.log.make_key(&*self.rng).await
+    }
+
+    pub(super) fn check_holds(&self) -> Result<()> {
+        if self.followers.holds() {
+            return Ok(());
         }
+        Err(ErrorKind::Forbidden.with("This cell does not hold the directory.").into())
     }
 
     pub(super) fn check_decides(&self) -> Result<()> {
@@ -381,16 +399,15 @@ impl Names {
     }
 }
 
-pub(super) fn homes(held: Option<&str>) -> Result<Vec<Home>> {
-    held.map_or_else(|| Ok(Vec::new()), |held| serde_json::from_str(held).map_err(Error::internal))
+/// The homes of a name as far as they are in two cells: the last change may be in one alone, and is nobody's to know then.
+fn told(held: Option<Held>, up_to: u64) -> Vec<Home> {
+    let Some(Held { mut homes, index, .. }) = held else { return Vec::new() };
+    if index > up_to {
+        homes.pop();
+    }
+    homes
 }
 
-pub(super) fn tip(last: Option<&str>) -> Result<Tip> {
-    let Some(last) = last else { return Ok(Tip::start()) };
-    let entry: Entry = serde_json::from_str(last).map_err(Error::internal)?;
-    Ok(Tip { index: entry.index, hash: entry.hash(), term: entry.term })
-}
-
-fn in_use() -> Error {
+pub(super) fn in_use() -> Error {
     ErrorKind::UserInUse.with("The user name is taken: choose another one.").into()
 }

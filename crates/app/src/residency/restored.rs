@@ -9,7 +9,8 @@ use ruma::{OwnedUserId, UserId};
 
 use super::{
     Names, OWN, Question, Told,
-    names::{Home, TRIES, homes, tip},
+    directory_log::{self, Home},
+    names::TRIES,
     own_cell::directory_is_away,
 };
 use crate::{
@@ -51,12 +52,10 @@ impl Names {
     }
 
     async fn tickets_of_own(&self, cell: &CellName, users: &[OwnedUserId]) -> Result<Vec<Ticket>> {
-        let key = self.hash_key().await?;
         let mut tickets = Vec::new();
         for user_id in users {
-            let name = *key.hash('@', user_id.localpart()).as_bytes();
-            let held = self.store.read(move |snapshot| async move { directory_names::homes(&snapshot, &name).await });
-            let homes = homes(held.await?.as_deref())?;
+            let held = self.held('@', user_id.localpart()).await?;
+            let homes = held.map(|(_, held)| held.homes).unwrap_or_default();
             if homes.iter().any(|home| home.home == cell.as_str()) {
                 tickets.extend(self.issue(user_id, &homes)?);
             }
@@ -105,43 +104,49 @@ impl Names {
         Ok(made)
     }
 
+    /// The next entry that is missing, when it is in two cells. What the cells that follow have is here before: nothing is decided until then.
     async fn recover_next(&self, history: &History) -> Result<bool> {
-        let Some(first) = history.tickets().first() else { return Ok(false) };
-        let name = self.hash_key().await?.hash('@', first.user_id.localpart());
+        let Some(index) = self.write_next(history).await? else { return Ok(false) };
+        self.followers().commit(index).await?;
+        Ok(true)
+    }
+
+    async fn write_next(&self, history: &History) -> Result<Option<u64>> {
+        let Some(first) = history.tickets().first() else { return Ok(None) };
+        let _appending = self.followers().deciding().await?;
+        let name = self.make_key().await?.hash('@', first.user_id.localpart());
         for _ in 0..TRIES {
-            let wanted = *name.as_bytes();
-            let read = self.store.read(move |snapshot| async move {
-                let homes = directory_names::homes(&snapshot, &wanted).await?;
-                Ok::<_, Error>((homes, directory_names::last_entry(&snapshot).await?))
-            });
-            let (held, last) = read.await?;
-            let mut known = homes(held.as_deref())?;
-            let Some(next) = history.tickets().get(known.len()) else { return Ok(false) };
+            let (held, tip) = self.log.name(name).await?;
+            let mut known = held.as_ref().map(|held| held.homes.clone()).unwrap_or_default();
+            let Some(next) = history.tickets().get(known.len()) else { return Ok(None) };
             let same = known.iter().zip(history.tickets()).all(|(home, ticket)| home.home == ticket.home);
             if !same {
                 tracing::warn!(
                     "tickets say something else of somebody's homes than the directory does, and are left aside"
                 );
-                return Ok(false);
+                return Ok(None);
             }
-            let mut log = Log::open(tip(last.as_deref())?, self.own.document().decider.term, self.own.key());
+            let mut log = Log::open(tip, self.own.document().decider.term, self.own.key());
             known.push(Home { home: next.home.clone(), authority: next.authority.clone() });
-            let row = serde_json::to_string(&known).map_err(Error::internal)?;
+            let row = directory_log::row(&known)?;
             let mut batch = Batch::new();
-            if let Some(before) = &held {
+            let index = if let Some(before) = &held {
+                let Some(authority) = next.authority.clone() else { return Ok(None) };
                 let (epoch, ticket) = (next.epoch, next.hash());
-                let body = Body::Transfer { name: name.to_string(), home: next.home.clone(), epoch, ticket };
+                let body = Body::Transfer { name: name.to_string(), home: next.home.clone(), epoch, ticket, authority };
                 let entry = log.append(body);
                 let json = serde_json::to_string(&entry).map_err(Error::internal)?;
-                directory_names::transfer(&mut batch, name.as_bytes(), (before, &row), entry.index, &json);
+                directory_names::transfer(&mut batch, name.as_bytes(), (&before.row, &row), entry.index, &json);
+                entry.index
             } else {
                 let cell = CellName::parse(&next.home).ok_or_else(|| Error::internal("a ticket's home is no cell"))?;
-                let Taken::Now(entry) = log.take(name, &cell, None) else { return Ok(false) };
+                let Taken::Now(entry) = log.take(name, &cell, None) else { return Ok(None) };
                 let json = serde_json::to_string(&entry).map_err(Error::internal)?;
                 directory_names::take(&mut batch, name.as_bytes(), &row, entry.index, &json);
-            }
+                entry.index
+            };
             match self.store.write(batch).await {
-                Ok(_) => return Ok(true),
+                Ok(_) => return Ok(Some(index)),
                 Err(error) if error.is_conflict() => {}
                 Err(error) => return Err(error.into()),
             }

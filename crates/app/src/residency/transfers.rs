@@ -7,7 +7,8 @@ use ruma::UserId;
 
 use super::{
     Names, Told,
-    names::{Home, TRIES, homes, tip},
+    directory_log::{self, Held, Home},
+    names::TRIES,
     own_cell::directory_is_away,
 };
 use crate::{Error, Result, error::forbidden};
@@ -36,10 +37,8 @@ impl Names {
             let known = self.tickets.get(user_id);
             return Ok(known.and_then(|history| history.tickets().last().cloned()));
         }
-        let name = *self.hash_key().await?.hash('@', user_id.localpart()).as_bytes();
-        let held = self.store.read(move |snapshot| async move { directory_names::homes(&snapshot, &name).await });
-        let held = held.await?;
-        Ok(self.issue(user_id, &homes(held.as_deref())?)?.pop())
+        let held = self.held('@', user_id.localpart()).await?;
+        Ok(self.issue(user_id, &held.map(|(_, held)| held.homes).unwrap_or_default())?.pop())
     }
 
     /// Hands a transfer to the decider, and gives the user's tickets. Whoever repeats it gets the same.
@@ -61,7 +60,14 @@ impl Names {
         Ok(Told { tickets })
     }
 
+    /// Writes it, and gives the tickets when it is in two cells.
     async fn transfer_here(&self, let_go: &LetGo) -> Result<Vec<Ticket>> {
+        let (tickets, index) = self.write_transfer(let_go).await?;
+        self.followers().commit(index).await?;
+        Ok(tickets)
+    }
+
+    async fn write_transfer(&self, let_go: &LetGo) -> Result<(Vec<Ticket>, u64)> {
         let LetGo { user_id, from, to, authority } = let_go;
         let document = self.own.document();
         let refused = |why: &str| Error::from(ErrorKind::Forbidden.with(format!("{user_id} cannot be moved: {why}.")));
@@ -76,21 +82,16 @@ impl Names {
                 "the cell that would let them go is not at work any more, and what it signs moves nobody",
             ));
         }
-        let name = self.hash_key().await?.hash('@', user_id.localpart());
+        let _appending = self.followers().deciding().await?;
         for _ in 0..TRIES {
-            let wanted = *name.as_bytes();
-            let read = self.store.read(move |snapshot| async move {
-                let homes = directory_names::homes(&snapshot, &wanted).await?;
-                Ok::<_, Error>((homes, directory_names::last_entry(&snapshot).await?))
-            });
-            let (held, last) = read.await?;
-            let Some(before) = held else { return Err(refused("the directory does not know the name")) };
-            let mut homes = homes(Some(&before))?;
+            let held = self.held('@', user_id.localpart()).await?;
+            let Some((name, held)) = held else { return Err(refused("the directory does not know the name")) };
+            let Held { row: before, mut homes, index } = held;
             let home = |back: usize| homes.len().checked_sub(back).and_then(|at| homes.get(at));
             let done =
                 home(1).is_some_and(|home| home.home == to.as_str() && home.authority.as_ref() == Some(authority));
             if done {
-                return self.issue(user_id, &homes);
+                return Ok((self.issue(user_id, &homes)?, index));
             }
             if home(1).is_none_or(|home| home.home != *from) {
                 return Err(refused("their home is another one by now"));
@@ -100,19 +101,19 @@ impl Names {
             // Whether whoever lets them go may do so is what everybody else will ask.
             History::check(tickets.clone(), document, self.own.root()).map_err(|why| refused(&why.to_string()))?;
             let Some(ticket) = tickets.last() else { return Err(Error::internal("a transfer gave no ticket")) };
-            let mut log = Log::open(tip(last.as_deref())?, document.decider.term, self.own.key());
+            let mut log = Log::open(self.log.tip().await?, document.decider.term, self.own.key());
             let entry = log.append(Body::Transfer {
                 name: name.to_string(),
                 home: to.as_str().to_owned(),
                 epoch: ticket.epoch,
                 ticket: ticket.hash(),
+                authority: authority.clone(),
             });
-            let (json, row) = (serde_json::to_string(&entry), serde_json::to_string(&homes));
-            let (json, row) = (json.map_err(Error::internal)?, row.map_err(Error::internal)?);
+            let (json, row) = (serde_json::to_string(&entry).map_err(Error::internal)?, directory_log::row(&homes)?);
             let mut batch = Batch::new();
             directory_names::transfer(&mut batch, name.as_bytes(), (&before, &row), entry.index, &json);
             match self.store.write(batch).await {
-                Ok(_) => return Ok(tickets),
+                Ok(_) => return Ok((tickets, entry.index)),
                 // Another entry was written first.
                 Err(error) if error.is_conflict() => {}
                 Err(error) => return Err(error.into()),

@@ -13,7 +13,7 @@ use futures::StreamExt;
 use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomVersionId, events::TimelineEventType};
 use serde_json::{Map, Value, json};
 
-use super::{Members, Room};
+use super::{Members, Room, directory};
 use crate::{
     Error, Result,
     accounts::{Session, Users},
@@ -157,6 +157,9 @@ impl RoomMaker {
         if let Some(alias) = &alias {
             aliases::insert(&mut staging.batch, alias.as_str(), room_num, by.user_num);
         }
+        if let Some(alias) = &alias {
+            directory::claim(&self.users, alias).await?;
+        }
         staging.view.is_public = request.public;
         rooms::set_public(&mut staging.batch, room_num, request.public);
         match self.sender.commit(None, staging).await {
@@ -165,8 +168,11 @@ impl RoomMaker {
                 Ok(room)
             }
             // Everything in the batch is new but the alias.
-            Err(error) if error.is_conflict() && alias.is_some() => Err(taken(alias.as_ref())),
-            Err(error) => Err(error),
+            Err(error) => match alias {
+                Some(alias) if error.is_conflict() => Err(directory::taken(&alias)),
+                // What was claimed stays this cell's: whoever tries again gets it.
+                _ => Err(error),
+            },
         }
     }
 
@@ -218,11 +224,6 @@ pub const OFFERED: [&str; 10] = ["3", "4", "5", "6", "7", "8", "9", "10", "11", 
 /// Whether new rooms may have a version.
 pub fn is_offered(version: &RoomVersionId) -> bool {
     OFFERED.contains(&version.as_str())
-}
-
-fn taken(alias: Option<&OwnedRoomAliasId>) -> Error {
-    let alias = alias.map(ToString::to_string).unwrap_or_default();
-    ErrorKind::RoomInUse.with(format!("The alias {alias} is taken.")).into()
 }
 
 fn refused(error: &CreateError) -> Error {

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domicile_core::{error::ErrorKind, locality::is_cell};
+use domicile_core::{
+    error::ErrorKind,
+    ids::{RoomNum, UserNum},
+    locality::{CellName, Destination, is_cell},
+};
 use domicile_store::{Batch, Store, table::aliases};
 use ruma::{
     OwnedRoomId, OwnedServerName, RoomAliasId, RoomId, RoomOrAliasId, api::federation::query::get_room_information,
@@ -15,6 +19,7 @@ use crate::{
     accounts::{Session, Users},
     error::{forbidden, not_found},
     federation::{Bounds, Peers, Readers},
+    residency::AliasAdoption,
 };
 
 /// What the answer of another server about an alias may cost.
@@ -27,8 +32,15 @@ const SERVERS: usize = 50;
 pub struct Named {
     /// The room.
     pub room_id: OwnedRoomId,
-    /// Servers that are likely to be in it, this one perhaps among them. None where an id was given.
+    /// Servers that are likely to be in it, this one perhaps among them, and cells by the names that stand for them. None where an id was given.
     pub servers: Vec<OwnedServerName>,
+}
+
+impl Named {
+    /// The servers as anybody may hear of them: the deployment is one.
+    pub fn shown(self) -> Vec<OwnedServerName> {
+        self.servers.into_iter().filter(|server| !is_cell(server)).collect()
+    }
 }
 
 /// Aliases.
@@ -60,7 +72,10 @@ impl Directory {
     pub async fn room_of(&self, alias: &RoomAliasId) -> Result<Named> {
         let server_name = alias.server_name();
         if self.users.localities().is_ours(server_name) {
-            return self.ours(alias).await;
+            return match self.ours(alias).await {
+                Err(Error::Matrix(why)) if why.kind == ErrorKind::NotFound => self.of_other_cells(alias).await,
+                found => found,
+            };
         }
         if is_cell(server_name) {
             return Err(not_found(format!("There is no room with the alias {alias}.")));
@@ -72,7 +87,26 @@ impl Directory {
         Ok(Named { room_id: answer.room_id, servers })
     }
 
-    /// The room of an alias of this server.
+    /// The room of an alias that another cell has: the directory knows which one, and that one the room.
+    async fn of_other_cells(&self, alias: &RoomAliasId) -> Result<Named> {
+        let missing = || not_found(format!("There is no room with the alias {alias}."));
+        let cells = self.users.localities().cells().ok_or_else(missing)?;
+        let home = cells.names.alias_home(alias).await?.filter(|home| home != cells.own.name()).ok_or_else(missing)?;
+        let home = Destination::Cell(home);
+        let request = get_room_information::v1::Request::new(alias.to_owned());
+        let answer = self.peers.ask(home.peer_name(), request, BOUNDS).await;
+        let answer = answer.map_err(|error| error.told(home.peer_name()))?;
+        let others = answer.servers.into_iter().filter(|server| !is_cell(server));
+        let mut servers = vec![home.peer_name().to_owned(), self.users.server_name().to_owned()];
+        for server in others.take(SERVERS) {
+            if !servers.contains(&server) {
+                servers.push(server);
+            }
+        }
+        Ok(Named { room_id: answer.room_id, servers })
+    }
+
+    /// The room of an alias of this cell.
     pub async fn ours(&self, alias: &RoomAliasId) -> Result<Named> {
         let missing = || not_found(format!("There is no room with the alias {alias}."));
         if !self.users.localities().is_ours(alias.server_name()) {
@@ -96,15 +130,40 @@ impl Directory {
         if !room.view().is_joined(by.user_num) {
             return Err(forbidden("You are not in this room."));
         }
+        claim(&self.users, alias).await?;
+        self.insert(alias, room.info.room_num, by.user_num).await
+    }
+
+    async fn insert(&self, alias: &RoomAliasId, room_num: RoomNum, creator: UserNum) -> Result<()> {
         let mut batch = Batch::new();
-        aliases::insert(&mut batch, alias.as_str(), room.info.room_num, by.user_num);
+        aliases::insert(&mut batch, alias.as_str(), room_num, creator);
         match self.store.write(batch).await {
             Ok(_) => Ok(()),
-            Err(error) if error.is_conflict() => {
-                Err(ErrorKind::RoomInUse.with(format!("The alias {alias} is taken.")).into())
-            }
+            Err(error) if error.is_conflict() => Err(taken(alias)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Takes an alias that comes along with a room from another cell, whose alias it is by the directory.
+    pub async fn adopt(&self, from: &CellName, adoption: &AliasAdoption) -> Result<()> {
+        let AliasAdoption { alias, room_id, creator } = adoption;
+        let missing = || not_found("This server is no cell of a deployment.");
+        let cells = self.users.localities().cells().ok_or_else(missing)?;
+        let room = self.rooms.get(room_id).await?;
+        let wanted = alias.to_string();
+        let held = self.store.read(move |snapshot| async move { aliases::by_alias(&snapshot, &wanted).await }).await?;
+        if held.is_some_and(|(room_num, _)| room_num == room.info.room_num) {
+            return Ok(());
+        }
+        if cells.names.alias_home(alias).await?.as_ref() != Some(from) {
+            return Err(forbidden("The alias is another cell's."));
+        }
+        let creator = match creator {
+            Some(creator) => self.users.num(creator).await?,
+            None => None,
+        };
+        let creator = creator.unwrap_or(UserNum::NOBODY);
+        self.insert(alias, room.info.room_num, creator).await
     }
 
     /// Takes an alias away: whoever made it may, and whoever may set the room's canonical alias.
@@ -124,6 +183,7 @@ impl Directory {
         let mut batch = Batch::new();
         aliases::remove(&mut batch, alias.as_str());
         self.store.write(batch).await?;
+        free(&self.users, alias).await;
         Ok(())
     }
 
@@ -144,4 +204,23 @@ impl Directory {
             .read(move |snapshot| async move { aliases::of_room(&snapshot, room_num).await.map_err(Error::from) })
             .await
     }
+}
+
+/// Takes an alias in the whole deployment.
+pub(super) async fn claim(users: &Users, alias: &RoomAliasId) -> Result<()> {
+    let Some(cells) = users.localities().cells() else { return Ok(()) };
+    let refused = cells.names.claim_aliases(vec![alias.to_owned()]).await?;
+    if refused.is_empty() { Ok(()) } else { Err(taken(alias)) }
+}
+
+/// Lets others have an alias that leads nowhere here any more. Where the directory cannot be told, it stays this cell's: it can be taken here again.
+pub(super) async fn free(users: &Users, alias: &RoomAliasId) {
+    let Some(cells) = users.localities().cells() else { return };
+    if let Err(error) = cells.names.change_alias(alias, None).await {
+        tracing::warn!(%error, "an alias that was removed is still this cell's in the directory");
+    }
+}
+
+pub(super) fn taken(alias: &RoomAliasId) -> Error {
+    ErrorKind::RoomInUse.with(format!("The alias {alias} is taken.")).into()
 }

@@ -1,6 +1,6 @@
 //! The public directory: pages of it, and which rooms are in it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use domicile_core::{error::ErrorKind, ids::RoomNum, locality::is_cell};
 use domicile_store::{
@@ -20,13 +20,17 @@ use crate::{
     accounts::{Session, Users},
     error::forbidden,
     events::send::Sender,
-    federation::{Bounds, Peers},
+    federation::{Bounds, PeerError, Peers},
 };
 
 /// Rooms of a page for who names no limit, and at most.
 const PAGE: (usize, usize) = (100, 500);
 /// What a page of another server's directory may cost.
 const BOUNDS: Bounds = Bounds { time: Duration::from_secs(20), bytes: 4 * 1024 * 1024 };
+/// What a page of another cell's may cost.
+const CELL_BOUNDS: Bounds = Bounds { time: Duration::from_secs(4), ..BOUNDS };
+/// Cells that do not answer, for which one page waits.
+const SILENT: usize = 2;
 /// Longest text that is searched for, in bytes.
 const SEARCH_BYTES: usize = 512;
 
@@ -54,8 +58,8 @@ pub struct PublicRoomsPage {
     pub next: Option<String>,
     /// Where the page before it is.
     pub previous: Option<String>,
-    /// How many rooms the directory has.
-    pub total: u64,
+    /// How many rooms the directory has, if that is known: of a deployment of several cells it is not.
+    pub total: Option<u64>,
 }
 
 /// The public directory.
@@ -73,26 +77,104 @@ impl PublicRooms {
         Self { store, users, rooms, sender, peers }
     }
 
-    /// A page of the directory of `server`, which is this one if it is not named.
+    /// A page for somebody who asks here, of the directory of `server`, or of the whole deployment, if that is not named.
     pub async fn page(&self, server: Option<&ServerName>, request: PublicRoomsRequest) -> Result<PublicRoomsPage> {
         let elsewhere = server.filter(|server| !self.users.localities().is_ours(server));
         if elsewhere.is_some_and(is_cell) {
             return Err(ErrorKind::NotFound.with("There is no such server.").into());
         }
         if elsewhere.is_none() && request.network.is_some() {
-            return Ok(PublicRoomsPage { rooms: Vec::new(), next: None, previous: None, total: 0 });
+            return Ok(PublicRoomsPage { rooms: Vec::new(), next: None, previous: None, total: Some(0) });
         }
-        if request.search.as_ref().is_some_and(|search| search.len() > SEARCH_BYTES || search.contains('\0')) {
-            let told = format!("`generic_search_term` has at most {SEARCH_BYTES} bytes.");
-            return Err(ErrorKind::InvalidParam.with(told).into());
+        let limit = check(&request)?;
+        match elsewhere {
+            Some(server) => {
+                self.page_of(server, request, limit, BOUNDS).await.map_err(|error| error.told(server).into())
+            }
+            None => self.of_deployment(request, limit).await,
         }
-        if request.room_types.iter().flatten().any(|kind| kind.contains('\0')) {
-            return Err(ErrorKind::InvalidParam.with("A room type has a NUL character in it.").into());
+    }
+
+    /// A page of this cell's own rooms, for another server or cell. What may not cross to a cell is not in it, and cannot be searched for.
+    pub async fn page_for(&self, peer: &ServerName, request: PublicRoomsRequest) -> Result<PublicRoomsPage> {
+        let limit = check(&request)?;
+        let is_silent = request.search.as_ref().is_some_and(|search| !search.trim().is_empty());
+        let names = self.users.localities().listed_to(peer).names;
+        if request.network.is_some() || (is_silent && !names) {
+            return Ok(PublicRoomsPage { rooms: Vec::new(), next: None, previous: None, total: Some(0) });
         }
-        let limit = request.limit.map_or(PAGE.0, |limit| usize::try_from(limit).unwrap_or(PAGE.1)).clamp(1, PAGE.1);
-        if let Some(server) = elsewhere {
-            return self.page_of(server, request, limit).await;
+        let mut page = self.own(request, limit).await?;
+        if !names {
+            for room in &mut page.rooms {
+                (room.name, room.topic, room.avatar_url, room.canonical_alias) = (None, None, None, None);
+            }
         }
+        Ok(page)
+    }
+
+    /// This cell's rooms, and then those of the other cells, one cell's after another's. One that does not answer is passed over.
+    async fn of_deployment(&self, request: PublicRoomsRequest, limit: usize) -> Result<PublicRoomsPage> {
+        let others = self.users.localities().other_cells();
+        if others.is_empty() {
+            return self.own(request, limit).await;
+        }
+        let (mut place, mut since) = request.since.clone().map_or(Ok((0, None)), cell_place)?;
+        if place == 0 {
+            let mut page = self.own(PublicRoomsRequest { since, ..request.clone() }, limit).await?;
+            page.total = None;
+            if page.next.is_none() {
+                page.next = Some(cell_token(1, ""));
+            }
+            if !page.rooms.is_empty() {
+                return Ok(page);
+            }
+            (place, since) = (1, None);
+        }
+        let mut silent = 0;
+        while let Some(cell) = others.get(place - 1) {
+            let wanted = PublicRoomsRequest { since: since.take(), ..request.clone() };
+            let following = (place < others.len()).then(|| cell_token(place + 1, ""));
+            match self.page_of(cell, wanted, limit, CELL_BOUNDS).await {
+                Ok(mut page) => {
+                    page.rooms = self.unlisted(page.rooms).await?;
+                    (page.total, page.previous) = (None, None);
+                    page.next = page.next.map(|next| cell_token(place, &next)).or(following);
+                    if !page.rooms.is_empty() || page.next.is_none() {
+                        return Ok(page);
+                    }
+                }
+                Err(error) => {
+                    tracing::info!(%error, "a cell's rooms are not in the list");
+                    silent += 1;
+                    // Nobody waits for many cells at once: the next page goes on.
+                    if silent == SILENT && following.is_some() {
+                        return Ok(PublicRoomsPage { rooms: Vec::new(), next: following, previous: None, total: None });
+                    }
+                }
+            }
+            place += 1;
+        }
+        Ok(PublicRoomsPage { rooms: Vec::new(), next: None, previous: None, total: None })
+    }
+
+    /// Those rooms of another cell's list that are not in this one's: they are shown once.
+    async fn unlisted(&self, rooms: Vec<PublicRoomsChunk>) -> Result<Vec<PublicRoomsChunk>> {
+        let ids: Vec<String> = rooms.iter().map(|room| room.room_id.to_string()).collect();
+        let listed = self.store.read(move |snapshot| async move {
+            let mut listed = HashSet::new();
+            for room_id in ids {
+                if public_rooms::has(&snapshot, &room_id).await? {
+                    listed.insert(room_id);
+                }
+            }
+            Ok::<_, Error>(listed)
+        });
+        let listed = listed.await?;
+        Ok(rooms.into_iter().filter(|room| !listed.contains(room.room_id.as_str())).collect())
+    }
+
+    /// A page of this cell's own rooms.
+    async fn own(&self, request: PublicRoomsRequest, limit: usize) -> Result<PublicRoomsPage> {
         let (place, backward) = request.since.as_deref().map_or(Ok((Place::START, false)), parse_token)?;
         let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
         let (mut found, total) = self
@@ -119,11 +201,17 @@ impl PublicRooms {
         let next = found.last().filter(|_| has_next).map(|(_, room)| token('n', room));
         let previous = found.first().filter(|_| has_previous).map(|(_, room)| token('p', room));
         let rooms = found.into_iter().map(|(room_id, room)| chunk(room_id, room)).collect::<Result<_>>()?;
-        Ok(PublicRoomsPage { rooms, next, previous, total: u64::try_from(total).unwrap_or(0) })
+        Ok(PublicRoomsPage { rooms, next, previous, total: u64::try_from(total).ok() })
     }
 
     /// A page of another server's directory.
-    async fn page_of(&self, server: &ServerName, request: PublicRoomsRequest, limit: usize) -> Result<PublicRoomsPage> {
+    async fn page_of(
+        &self,
+        server: &ServerName,
+        request: PublicRoomsRequest,
+        limit: usize,
+        bounds: Bounds,
+    ) -> std::result::Result<PublicRoomsPage, PeerError> {
         let mut wanted = get_public_rooms_filtered::v1::Request::new();
         wanted.limit = u32::try_from(limit).ok().map(Into::into);
         wanted.since = request.since;
@@ -132,11 +220,11 @@ impl PublicRooms {
         if let Some(network) = request.network {
             wanted.room_network = RoomNetwork::ThirdParty(network);
         }
-        let answer = self.peers.ask(server, wanted, BOUNDS).await.map_err(|error| error.told(server))?;
+        let answer = self.peers.ask(server, wanted, bounds).await?;
         let mut rooms = answer.chunk;
         rooms.truncate(PAGE.1);
         let total = answer.total_room_count_estimate.map_or(rooms.len() as u64, Into::into);
-        Ok(PublicRoomsPage { rooms, next: answer.next_batch, previous: answer.prev_batch, total })
+        Ok(PublicRoomsPage { rooms, next: answer.next_batch, previous: answer.prev_batch, total: Some(total) })
     }
 
     /// Whether a room is in the directory.
@@ -159,6 +247,34 @@ impl PublicRooms {
         }
         Ok(())
     }
+}
+
+/// Looks at what is asked; gives how many rooms a page has.
+fn check(request: &PublicRoomsRequest) -> Result<usize> {
+    if request.search.as_ref().is_some_and(|search| search.len() > SEARCH_BYTES || search.contains('\0')) {
+        let told = format!("`generic_search_term` has at most {SEARCH_BYTES} bytes.");
+        return Err(ErrorKind::InvalidParam.with(told).into());
+    }
+    if request.room_types.iter().flatten().any(|kind| kind.contains('\0')) {
+        return Err(ErrorKind::InvalidParam.with("A room type has a NUL character in it.").into());
+    }
+    Ok(request.limit.map_or(PAGE.0, |limit| usize::try_from(limit).unwrap_or(PAGE.1)).clamp(1, PAGE.1))
+}
+
+/// Which of the other cells goes on, from 1, and with which of its tokens; 0 is this one.
+fn cell_place(token: String) -> Result<(usize, Option<String>)> {
+    let Some(rest) = token.strip_prefix('c') else { return Ok((0, Some(token))) };
+    let bad = || Error::from(ErrorKind::InvalidParam.with("`since` is no token of this server."));
+    let (place, since) = rest.split_once('_').ok_or_else(bad)?;
+    let place: usize = place.parse().map_err(|_| bad())?;
+    if place == 0 {
+        return Err(bad());
+    }
+    Ok((place, Some(since.to_owned()).filter(|since| !since.is_empty())))
+}
+
+fn cell_token(place: usize, since: &str) -> String {
+    format!("c{place}_{since}")
 }
 
 fn token(direction: char, room: &PublicRoom) -> String {

@@ -12,7 +12,7 @@ use domicile_store::{
     Batch, Store,
     table::{
         alerts::{self as rows},
-        moves,
+        directory_troubles, moves,
     },
 };
 use parking_lot::Mutex;
@@ -186,6 +186,8 @@ impl Alerts {
         let objected =
             self.parts.store.read(move |snapshot| async move { moves::in_states(&snapshot, &objected).await });
         now.extend(own::objections(objected.await?.len()));
+        let troubles = self.parts.store.read(|snapshot| async move { directory_troubles::all(&snapshot).await });
+        now.extend(troubles.await?.into_iter().map(own::directory));
         self.settle(&own::KINDS, now).await?;
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for alert in self.list().await? {

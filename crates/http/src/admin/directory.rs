@@ -1,5 +1,5 @@
-//! GET /_domicile/admin/v1/directory, …/places and …/emergency/{user}, POST …/rescue and …/present (whose home is where, who decides, how full the region's cells
-//! are, and a new home for people whose cell was revoked)
+//! GET /_domicile/admin/v1/directory, …/places and …/emergency/{user}, POST …/rescue, …/present and …/follow_anew (whose home is where, who decides, how
+//! full the region's cells are, a new home for people whose cell was revoked, and the log fetched again, where it is the wrong one of two)
 
 use std::sync::Arc;
 
@@ -26,13 +26,14 @@ pub(super) fn routes() -> Router<AdminServices> {
         .route("/_domicile/admin/v1/directory/present", post(present))
         .route("/_domicile/admin/v1/directory/emergency/{user}", get(emergency))
         .route("/_domicile/admin/v1/directory/rescue", post(rescue))
+        .route("/_domicile/admin/v1/directory/follow_anew", post(follow_anew))
 }
 
 async fn status(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {
     let names = &cells(&users)?.names;
     let status = names.status().await?;
     // A log that is broken is told, and not only that there is one.
-    let log = if status.decides_here { Some(names.check_log().await.map_err(|error| error.to_string())) } else { None };
+    let log = if status.holds { Some(names.check_log().await.map_err(|error| error.to_string())) } else { None };
     let log = log.map(|checked| match checked {
         Ok(entries) => json!({ "ok": true, "entries": entries }),
         Err(wrong) => json!({ "ok": false, "error": wrong }),
@@ -47,6 +48,12 @@ async fn present(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure
 
 async fn places(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {
     Ok(Json(json!({ "places": cells(&users)?.placement.places().await })))
+}
+
+async fn follow_anew(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {
+    let cells = cells(&users)?;
+    cells.names.followers().follow_anew().await?;
+    Ok(Json(json!({ "decider": cells.own.document().decider.cell.as_str() })))
 }
 
 async fn emergency(

@@ -77,6 +77,7 @@ fn tag(kind: &str) -> Markup {
 /// Where something can be done about an alert.
 fn place(alert: &Alert) -> Option<(String, &'static str)> {
     let page = match alert.kind.as_str() {
+        "directory" => Some(("/console/regions", "regions")),
         "objection" => Some(("/console/moves", "moves")),
         "listed" | "unreachable" | "throttled" | "outage" => Some(("/console/incidents", "incidents")),
         "near" | "register" => Some(("/console/blocklists", "registers")),

@@ -173,6 +173,17 @@ fn directory_of(status: &DirectoryStatus) -> Markup {
             dl {
                 dt { "Decides" } dd { (status.decider) ", term " (status.term) @if status.decides_here { " " (tag("good", "this cell")) } }
                 dt { "Known here" } dd { (number(i128::try_from(status.tickets).unwrap_or_default())) " people's homes, " (number(i128::try_from(status.at_home).unwrap_or_default())) " of them here" }
+                @if let Some(waits) = &status.waits { dt { "Waits" } dd { (waits) } }
+                @for follower in &status.followers {
+                    dt { "Follows" }
+                    dd {
+                        (follower.cell) ", "
+                        @match follower.behind { None => "not heard from yet", Some(0) => "has everything", Some(behind) => { (behind) " behind" } }
+                        @if follower.wrong.is_some() { " " (tag("bad", "does not follow")) }
+                    }
+                }
+                @if let Some(behind) = status.behind { dt { "Follows" } dd { "this cell, " (behind) " behind" } }
+                @for trouble in &status.troubles { dt { "Trouble" } dd { (trouble) } }
                 @if let Some(names) = status.names { dt { "Names taken" } dd { (number(names)) " in the whole deployment" } }
                 @if let Some(index) = status.log_index { dt { "Log" } dd { "entry " (index) @if let Some(hash) = &status.log_hash { ", " span.mono { (hash) } } } }
             }

@@ -10,6 +10,8 @@ mod messages;
 mod moves;
 mod names;
 mod pass;
+mod people;
+mod registration;
 mod restore;
 
 use axum::{Router, extract::Request};
@@ -37,6 +39,8 @@ pub fn routes(services: &Services) -> Router<Services> {
         .merge(messages::routes())
         .merge(moves::routes())
         .merge(pass::routes(services))
+        .merge(people::routes())
+        .merge(registration::routes())
         .merge(restore::routes())
 }
 

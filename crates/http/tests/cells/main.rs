@@ -2,14 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a step of a test that fails ends the test")]
 
+mod aliases;
 mod conversation;
 mod document;
 mod documents;
 mod door;
+mod followers;
 mod gateway;
 mod homes;
 mod keys;
 mod ledger;
+mod lists;
 mod luck;
 mod media;
 mod moves;

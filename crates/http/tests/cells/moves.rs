@@ -35,6 +35,13 @@ pub(crate) async fn finish(cluster: &Cluster, cell: &str, user: &TestUser) -> do
     panic!("the move does not end: {last:#?}");
 }
 
+/// Moves somebody from a cell into a region, to the end.
+pub(crate) async fn into(cluster: &Cluster, cell: &str, user: &TestUser, region: &str) {
+    cluster.cell(cell).moves.order(order(user, region)).await.unwrap();
+    let done = finish(cluster, cell, user).await;
+    assert_eq!(done.state, State::Done.word(), "{done:#?}");
+}
+
 /// The same session at another cell: what a client is that follows its account.
 pub(crate) fn at(cluster: &Cluster, cell: &str, user: &TestUser) -> TestUser {
     cluster.cell(cell).with_token(

@@ -1,9 +1,13 @@
 //! New people of a region go to its emptiest cell, and no number crosses a border.
 
+use domicile_app::accounts::{
+    registration::{RegistrationMode, RegistrationSettings},
+    registration_tokens::NewToken,
+};
 use domicile_core::{clock::MINUTE_MS, locality::CellName};
 use domicile_testkit::{
     cluster::Cluster,
-    server::{Answered, TestUser},
+    server::{Answered, Settings, TestUser},
 };
 use serde_json::json;
 
@@ -59,4 +63,34 @@ async fn how_full_a_cell_is_crosses_no_border() {
     let told = cells.placement.load_for(&CellName::parse("eu1").unwrap());
     assert!(told.is_err(), "{told:?}");
     assert!(cells.placement.load_for(&CellName::parse("ru1").unwrap()).is_ok());
+}
+
+#[tokio::test]
+async fn a_registration_token_leads_to_the_cell_that_gave_it() {
+    let cells = [("eu1", "eu"), ("ru1", "ru")];
+    let by_token = |_: &str, settings: Settings| Settings {
+        registration: RegistrationSettings { mode: RegistrationMode::Token, ..RegistrationSettings::default() },
+        ..settings
+    };
+    let cluster = Cluster::with_own(&cells, "encrypted_only", str::to_owned, by_token).await;
+    let tokens = &cluster.cell("ru1").services.registration_tokens;
+    let token = tokens.add(NewToken { uses_allowed: Some(1), ..NewToken::default() }).await.unwrap().token;
+    let nobody = cluster.cell("eu1").anonymous();
+    let begun = ask(&cluster, "eu1").await;
+    let session = begun.json()["session"].clone();
+    let register = |token: &str| {
+        let auth = json!({ "type": "m.login.registration_token", "token": token, "session": session });
+        json!({ "username": "dora", "password": "correct horse battery staple", "auth": auth })
+    };
+    let told = nobody.post(&format!("{V3}/register"), &register(&token)).await.fails(403, "M_FORBIDDEN");
+    let error = told["error"].as_str().unwrap();
+    assert!(error.contains("https://ru1.example.org") && error.contains("register there"), "{error}");
+    let validity = format!("/_matrix/client/v1/register/m.login.registration_token/validity?token={token}");
+    nobody.get(&validity).await.fails(403, "M_FORBIDDEN");
+    // One that nobody gave is nobody's, and nothing was used up.
+    assert_eq!(nobody.post(&format!("{V3}/register"), &register("nonsense")).await.status, 401);
+    let there = cluster.cell("ru1").anonymous();
+    assert_eq!(there.get(&validity).await.ok()["valid"], true);
+    cluster.cut();
+    assert_eq!(nobody.post(&format!("{V3}/register"), &register(&token)).await.status, 401, "who is away is left out");
 }

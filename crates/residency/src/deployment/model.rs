@@ -187,6 +187,34 @@ impl Deployment {
         }
     }
 
+    /// The keys with which tickets of a term are signed: those of its decider, and those of the cells that hold the directory now, which answer
+    /// while the decider cannot. None if that decider is revoked.
+    pub fn ticket_keys(&self, term: u32) -> Vec<&PublicKey> {
+        let mut keys = self.decider_keys(term);
+        if !keys.is_empty() {
+            let holders = self.cells.values().filter(|cell| cell.directory);
+            keys.extend(holders.flat_map(|cell| std::iter::once(&cell.key).chain(&cell.old_keys)));
+        }
+        keys
+    }
+
+    /// Whether a term was that of a decider that was revoked since.
+    pub fn is_revoked_decider(&self, term: u32) -> bool {
+        let before = self.decider.before.iter().find(|before| before.term == term);
+        before.is_some_and(|before| self.revoked.contains_key(&before.cell))
+    }
+
+    /// The cells that hold the directory: the decider, and those that follow its log.
+    pub fn directory_cells(&self) -> impl Iterator<Item = &CellName> {
+        self.cells.iter().filter(|(_, cell)| cell.directory).map(|(name, _)| name)
+    }
+
+    /// The decider of the term before, if it is at work and is another cell now.
+    pub fn decider_before(&self) -> Option<&CellName> {
+        let before = &self.decider.before.last()?.cell;
+        (*before != self.decider.cell && self.cells.contains_key(before)).then_some(before)
+    }
+
     /// The region of a cell at work.
     pub fn region_of(&self, cell: &CellName) -> Option<&Region> {
         self.cells.get(cell).map(|cell| &cell.region)

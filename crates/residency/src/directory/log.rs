@@ -5,10 +5,14 @@ use domicile_core::locality::CellName;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::NameHash;
+use super::{Authority, NameHash};
 use crate::deployment::{Deployment, SecretKey};
 
 const ENTRY: &str = "directory entry 1";
+
+/// Of so many entries at once each one's signature is looked at. Of more, as when somebody catches up, that of the last: it stands for the chain
+/// before it, and a signature costs as much as a hundred hashes.
+const EACH: usize = 64;
 
 /// What an entry says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +35,15 @@ pub enum Body {
         epoch: u32,
         /// The hash of the ticket.
         ticket: String,
+        /// Who let them go, so that whoever has the log can make the tickets.
+        authority: Authority,
+    },
+    /// An alias goes to another cell, as the one that had it asked.
+    Hand {
+        /// The name.
+        name: String,
+        /// The cell that has it now.
+        home: String,
     },
     /// An alias is free again. A user's name never is.
     Free {
@@ -111,30 +124,64 @@ impl Tip {
 
     /// Checks the next entry, and moves on to it.
     pub fn follow(&mut self, entry: &Entry, deployment: &Deployment) -> Result<(), Broken> {
+        self.chain(entry)?;
+        signed(entry, deployment)?;
+        *self = entry.tip();
+        Ok(())
+    }
+
+    /// Checks the next entries, and moves on to the last of them; nothing is moved if one is wrong. What a decider signed that was revoked
+    /// since counts as far as a later entry, or whoever kept it, stands for it.
+    pub fn follow_all(&mut self, entries: &[Entry], deployment: &Deployment) -> Result<(), Broken> {
+        let mut reached = self.clone();
+        for (at, entry) in entries.iter().enumerate() {
+            reached.chain(entry)?;
+            let ends_a_term = entries.get(at + 1).is_none_or(|next| next.term != entry.term);
+            if (ends_a_term || entries.len() <= EACH) && !deployment.is_revoked_decider(entry.term) {
+                signed(entry, deployment)?;
+            }
+            reached = entry.tip();
+        }
+        *self = reached;
+        Ok(())
+    }
+
+    fn chain(&self, entry: &Entry) -> Result<(), Broken> {
         if Some(entry.index) != self.index.checked_add(1) || entry.previous != self.hash {
             return Err(Broken::Gap(entry.index));
         }
         if entry.term < self.term {
             return Err(Broken::OlderTerm(entry.index));
         }
-        let bytes = entry.bytes();
-        let keys = deployment.decider_keys(entry.term);
-        if !keys.iter().any(|key| key.verify_text(ENTRY, &bytes, &entry.signature)) {
-            return Err(Broken::NotSigned { index: entry.index, term: entry.term });
-        }
-        *self = Self { index: entry.index, hash: entry.hash(), term: entry.term };
         Ok(())
     }
+}
+
+fn signed(entry: &Entry, deployment: &Deployment) -> Result<(), Broken> {
+    let bytes = entry.bytes();
+    let keys = deployment.decider_keys(entry.term);
+    if keys.iter().any(|key| key.verify_text(ENTRY, &bytes, &entry.signature)) {
+        return Ok(());
+    }
+    Err(Broken::NotSigned { index: entry.index, term: entry.term })
 }
 
 impl Entry {
     fn bytes(&self) -> Vec<u8> {
         let body = match &self.body {
             Body::Take { name, home } => format!("take\n{name}\n{home}"),
-            Body::Transfer { name, home, epoch, ticket } => format!("transfer\n{name}\n{home}\n{epoch}\n{ticket}"),
+            Body::Transfer { name, home, epoch, ticket, authority } => {
+                format!("transfer\n{name}\n{home}\n{epoch}\n{ticket}\n{}", authority.said())
+            }
+            Body::Hand { name, home } => format!("hand\n{name}\n{home}"),
             Body::Free { name } => format!("free\n{name}"),
         };
         format!("{}\n{}\n{}\n{body}", self.index, self.previous, self.term).into_bytes()
+    }
+
+    /// The end of a log of which it is the last.
+    pub fn tip(&self) -> Tip {
+        Tip { index: self.index, hash: self.hash(), term: self.term }
     }
 
     /// The hash that the next entry names. The signature is no part of it: Ed25519 allows none to be changed, and what is signed is hashed.
@@ -172,7 +219,7 @@ impl<'k> Log<'k> {
         let mut entry =
             Entry { index, previous: self.tip.hash.clone(), body, term: self.term, signature: String::new() };
         entry.signature = self.key.sign_text(ENTRY, &entry.bytes());
-        self.tip = Tip { index, hash: entry.hash(), term: self.term };
+        self.tip = entry.tip();
         entry
     }
 }

@@ -37,6 +37,11 @@ impl NameHash {
         Self(bytes)
     }
 
+    /// The hash that an entry of the log names.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(Self(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?))
+    }
+
     /// Its bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -162,6 +162,48 @@ fn a_name_is_taken_once() {
     assert_eq!(tip.follow(&fork, &world.deployment), Err(Broken::Gap(1)));
 }
 
+#[test]
+fn another_cell_that_holds_the_directory_signs_tickets_and_decides_nothing() {
+    let followed =
+        two_cells().replace("directory = false", "directory = true").replace("trusted = false", "trusted = true");
+    let world = World { deployment: read(&followed), ..world() };
+    assert_eq!(world.deployment.directory_cells().count(), 2);
+    let by_follower = Ticket::issue(bob(), &cell("ru1"), None, (1, &world.other));
+    assert_eq!(world.check(vec![by_follower.clone()]).unwrap().unwrap().home(), Some(cell("ru1")));
+    let by_decider = world.check(vec![world.first("ru1")]).unwrap().unwrap();
+    assert!(by_decider.merge(world.check(vec![by_follower.clone()]).unwrap().unwrap()).is_ok(), "both say the same");
+    // It cannot move anybody whose home does not let them go, and cannot write the log.
+    let stolen = world.moved(&by_follower, "eu1", Authority::Home, &world.decider);
+    assert!(matches!(world.check(vec![by_follower, stolen]), Err(TicketError::NoAuthority { .. })));
+    let entry = Log::open(Tip::start(), 1, &world.other).append(Body::Free { name: hashed("bob").to_string() });
+    assert!(matches!(Tip::start().follow_all(&[entry], &world.deployment), Err(Broken::NotSigned { .. })));
+}
+
+#[test]
+fn what_a_revoked_decider_wrote_counts_with_what_came_after_it() {
+    let before =
+        two_cells().replace("directory = false", "directory = true").replace("trusted = false", "trusted = true");
+    let handed = before
+        .replace("decider = \"eu1\"\nterm = 1", "decider = \"ru1\"\nterm = 2\nbefore = [{ term = 1, cell = \"eu1\" }]");
+    let handed = handed.replace("serial = 2", "serial = 3");
+    let world = World { deployment: read(&edit::revoke_cell(&handed, &cell("eu1"), None).unwrap()), ..world() };
+    assert!(world.deployment.is_revoked_decider(1) && world.deployment.decider_before().is_none());
+    let mut log = Log::open(Tip::start(), 1, &world.decider);
+    let mut entries: Vec<Entry> = ["a", "b"]
+        .map(|name| log.append(Body::Take { name: hashed(name).to_string(), home: "ru1".to_owned() }))
+        .to_vec();
+    let mut log = Log::open(log.tip().clone(), 2, &world.other);
+    entries.push(log.append(Body::Free { name: hashed("c").to_string() }));
+    let mut tip = Tip::start();
+    tip.follow_all(&entries, &world.deployment).unwrap();
+    assert_eq!(&tip, log.tip());
+    let mut altered = entries.clone();
+    altered[0].body = Body::Free { name: hashed("a").to_string() };
+    let mut tip = Tip::start();
+    assert_eq!(tip.follow_all(&altered, &world.deployment), Err(Broken::Gap(2)));
+    assert_eq!(tip, Tip::start(), "nothing of it is followed");
+}
+
 proptest! {
     #[test]
     fn no_altered_log_is_followed(
@@ -178,6 +220,15 @@ proptest! {
             entries.iter().try_for_each(|entry| tip.follow(entry, &world.deployment)).map(|()| tip)
         };
         prop_assert_eq!(&follow(&entries).unwrap(), log.tip());
+        let many: Vec<Entry> = std::iter::repeat_with(|| log.append(Body::Free { name: hashed("x").to_string() })).take(70).collect();
+        let mut forged = many.clone();
+        forged.last_mut().unwrap().signature = many[0].signature.clone();
+        let mut tip = follow(&entries).unwrap();
+        prop_assert!(tip.follow_all(&forged, &world.deployment).is_err());
+        forged = many.clone();
+        forged[drop.index(69)].body = Body::Free { name: hashed("y").to_string() };
+        prop_assert!(tip.follow_all(&forged, &world.deployment).is_err());
+        prop_assert!(tip.follow_all(&many, &world.deployment).is_ok());
         let at = swap.index(entries.len() - 1);
         let mut swapped = entries.clone();
         swapped.swap(at, at + 1);

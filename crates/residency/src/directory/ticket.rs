@@ -1,7 +1,7 @@
 //! Tickets: who is, and was, whose home.
 //!
-//! A ticket is (user, home, epoch, hash of the one before), signed by the decider of a term. The first epoch is 1 and has none before. A later one
-//! says who let the user go: the losing home by its signature, or the root key. So the decider alone cannot move anybody.
+//! A ticket is (user, home, epoch, hash of the one before), signed by the decider of a term, or by another cell that holds the directory. The first epoch is 1 and has none before. A later one
+//! says who let the user go: the losing home by its signature, or the root key. So the directory alone cannot move anybody.
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use domicile_core::locality::CellName;
@@ -25,6 +25,16 @@ pub enum Authority {
     Home(String),
     /// The root key, in an emergency.
     Root(String),
+}
+
+impl Authority {
+    /// It as what is signed and hashed says it.
+    pub(super) fn said(&self) -> String {
+        match self {
+            Self::Home(signature) => format!("home {signature}"),
+            Self::Root(signature) => format!("root {signature}"),
+        }
+    }
 }
 
 /// What is signed by who lets a user go.
@@ -179,11 +189,7 @@ impl Ticket {
 
     /// What it says, whoever signed it: user, home, epoch, the one before, and by whose word.
     fn said(&self) -> String {
-        let authority = match &self.authority {
-            None => String::new(),
-            Some(Authority::Home(signature)) => format!("home {signature}"),
-            Some(Authority::Root(signature)) => format!("root {signature}"),
-        };
+        let authority = self.authority.as_ref().map(Authority::said).unwrap_or_default();
         let previous = self.previous.as_deref().unwrap_or_default();
         format!("{}\n{}\n{}\n{previous}\n{authority}", self.user_id, self.home, self.epoch)
     }
@@ -207,7 +213,7 @@ impl Ticket {
             return Err(TicketError::OtherServer(self.user_id.clone()));
         }
         let bytes = self.bytes();
-        if !deployment.decider_keys(self.term).iter().any(|key| key.verify_text(TICKET, &bytes, &self.signature)) {
+        if !deployment.ticket_keys(self.term).iter().any(|key| key.verify_text(TICKET, &bytes, &self.signature)) {
             return Err(TicketError::NotSigned { user_id: self.user_id.clone(), term: self.term });
         }
         let home = self.home()?;

@@ -1,4 +1,4 @@
-//! `domicile directory`: status, places, present, transfer.
+//! `domicile directory`: status, places, present, transfer, follow-anew.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ const PATH: &str = "/_domicile/admin/v1/directory";
 /// Whose home is where.
 #[derive(Debug, Subcommand)]
 pub(super) enum DirectoryCommand {
-    /// Which cell decides whose a name is, what this one knows, and whether the log is whole.
+    /// Which cell decides whose a name is, who follows and how far behind each is, what this cell knows, and whether the log is whole.
     Status {
         /// For programs.
         #[arg(long)]
@@ -27,6 +27,13 @@ pub(super) enum DirectoryCommand {
     },
     /// How many homes the cells of this region have, the emptiest first: there new people go.
     Places {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Throw away the log of this cell, which follows, and fetch it anew from the cell that decides: when the directory is forked and this log is
+    /// the wrong one.
+    FollowAnew {
         /// For programs.
         #[arg(long)]
         json: bool,
@@ -55,6 +62,7 @@ pub(super) async fn run(config: &Config, command: DirectoryCommand) -> anyhow::R
     match command {
         DirectoryCommand::Status { json } => status(config, json).await,
         DirectoryCommand::Places { json } => places(config, json).await,
+        DirectoryCommand::FollowAnew { json } => follow_anew(config, json).await,
         DirectoryCommand::Present { json } => {
             let answer = ask(config, Method::POST, &format!("{PATH}/present"), &Value::Null).await?;
             if json {
@@ -103,6 +111,50 @@ async fn places(config: &Config, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn follow_anew(config: &Config, json: bool) -> anyhow::Result<()> {
+    let answer = ask(config, Method::POST, &format!("{PATH}/follow_anew"), &Value::Null).await?;
+    if json {
+        return say(&answer.to_string());
+    }
+    let decider = answer["decider"].as_str().unwrap_or_default();
+    say(&format!(
+        "The log here is gone. {decider} tells it anew within half a minute: `domicile directory status` shows how far."
+    ))
+}
+
+/// How the followers stand, or what this cell lacks if it is one.
+fn say_followers(status: &Value) -> anyhow::Result<()> {
+    if let Some(waits) = status["waits"].as_str() {
+        say(&format!("It does not decide yet. {waits}"))?;
+    }
+    let followers = status["followers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if status["decides_here"] == true && followers.is_empty() {
+        say(
+            "No cell follows: if this one is lost without a backup, so is the directory. Set `directory = true` for another cell of a trusted region.",
+        )?;
+    }
+    for follower in followers {
+        let behind = follower["behind"].as_u64();
+        let behind = behind.map_or("not heard from yet".to_owned(), |behind| match behind {
+            0 => "has everything".to_owned(),
+            behind => format!("{} behind", counted(behind, "entry", "entries")),
+        });
+        let wrong = follower["wrong"].as_str().map(|wrong| format!("  ({wrong})")).unwrap_or_default();
+        say(&format!("Follower {:<16}  {behind}{wrong}", follower["cell"].as_str().unwrap_or_default()))?;
+    }
+    if status["holds"] == true && status["decides_here"] != true {
+        say(&match status["behind"].as_u64() {
+            None => "This cell follows, and has not heard from the decider since it started.".to_owned(),
+            Some(0) => "This cell follows, and has everything that the decider told of.".to_owned(),
+            Some(behind) => format!("This cell follows, and lacks {}.", counted(behind, "entry", "entries")),
+        })?;
+    }
+    for trouble in status["troubles"].as_array().into_iter().flatten() {
+        say(trouble.as_str().unwrap_or_default())?;
+    }
+    Ok(())
+}
+
 async fn status(config: &Config, json: bool) -> anyhow::Result<()> {
     let answer = ask(config, Method::GET, PATH, &Value::Null).await?;
     if json {
@@ -118,6 +170,7 @@ async fn status(config: &Config, json: bool) -> anyhow::Result<()> {
     ))?;
     say(&format!("Names are decided by {} (term {}).", text("decider"), status["term"]))?;
     say(&format!("Homes are known of {} people, {} of them here.", status["tickets"], status["at_home"]))?;
+    say_followers(status)?;
     let log = &answer["log"];
     match log["ok"].as_bool() {
         None => Ok(()),
@@ -127,7 +180,7 @@ async fn status(config: &Config, json: bool) -> anyhow::Result<()> {
         Some(false) => {
             let why = log["error"].as_str().unwrap_or_default();
             anyhow::bail!(
-                "the directory's log is damaged: {why}. Restore a backup of this cell, and change nothing before"
+                "the directory's log is damaged: {why}. If this cell follows, `domicile directory follow-anew` fetches it again; else restore a backup of it, and change nothing before"
             )
         }
     }

@@ -43,7 +43,8 @@ pub(super) fn wire(ground: Ground, surroundings: &Surroundings) -> Reading {
     let readers = Arc::new(Readers::new(users.localities_shared(), destinations, Arc::clone(rooms)));
     let history = History::new(store.clone(), Arc::clone(&readers), Arc::clone(&peers), ingest);
     let history = Arc::new(history);
-    let remote = Arc::new(RemoteSpaces::new(Arc::clone(&peers), Arc::clone(&surroundings.clock)));
+    let remote =
+        Arc::new(RemoteSpaces::new(Arc::clone(&peers), users.localities_shared(), Arc::clone(&surroundings.clock)));
     let summaries = Arc::new(Summaries::new(
         store.clone(),
         Arc::clone(rooms),

@@ -17,6 +17,22 @@ pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<Strin
     rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
 }
 
+/// The aliases of a room, each with who made it.
+pub async fn with_creators(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<(String, UserNum)>, StoreError> {
+    let rows = snapshot
+        .query("SELECT alias, creator_num FROM aliases WHERE room_num = $1 ORDER BY alias", &params![room_num])
+        .await?;
+    rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.num(1)?))).collect()
+}
+
+/// Aliases after one, in their order. Not more than `limit`.
+pub async fn after(snapshot: &Snapshot, alias: &str, limit: i64) -> Result<Vec<String>, StoreError> {
+    let rows = snapshot
+        .query("SELECT alias FROM aliases WHERE alias > $1 ORDER BY alias LIMIT $2", &params![alias, limit])
+        .await?;
+    rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
+}
+
 /// Adds an alias; a conflict if it is taken.
 pub fn insert(batch: &mut Batch, alias: &str, room_num: RoomNum, creator_num: UserNum) {
     batch.push(

@@ -18,10 +18,17 @@ pub fn insert_hash_key(batch: &mut Batch, hash_key: [u8; 32]) {
     batch.push("INSERT INTO directory_hash_keys (key_num, hash_key) VALUES (1, $1)", params![hash_key]);
 }
 
-/// The homes of a name, JSON, if it is taken.
-pub async fn homes(snapshot: &Snapshot, name: &[u8]) -> Result<Option<String>, StoreError> {
+/// The homes of a name, JSON, and the number of the entry that said so last, if it is taken.
+pub async fn homes(snapshot: &Snapshot, name: &[u8]) -> Result<Option<(String, i64)>, StoreError> {
     let name = Bytes::copy_from_slice(name);
-    let row = snapshot.query_opt("SELECT homes FROM directory_names WHERE name = $1", &params![name]).await?;
+    let row =
+        snapshot.query_opt("SELECT homes, log_index FROM directory_names WHERE name = $1", &params![name]).await?;
+    row.map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?))).transpose()
+}
+
+/// The entry of a number, JSON.
+pub async fn entry(snapshot: &Snapshot, log_index: i64) -> Result<Option<String>, StoreError> {
+    let row = snapshot.query_opt("SELECT entry FROM directory_log WHERE log_index = $1", &params![log_index]).await?;
     row.map(|row| Ok(row.text(0)?.to_owned())).transpose()
 }
 
@@ -50,12 +57,7 @@ pub async fn count(snapshot: &Snapshot) -> Result<i64, StoreError> {
 
 /// Takes a name: nothing is written if it is taken, or if the entry's number is.
 pub fn take(batch: &mut Batch, name: &[u8], homes: &str, log_index: u64, entry: &str) {
-    let index = Value::Int(i64::try_from(log_index).unwrap_or(i64::MAX));
-    batch.guard(
-        TAKE_GUARD,
-        "INSERT INTO directory_log (log_index, entry) VALUES ($1, $2) ON CONFLICT (log_index) DO NOTHING",
-        vec![index.clone(), entry.into()],
-    );
+    let index = append(batch, log_index, entry);
     batch.guard(
         TAKE_GUARD,
         "INSERT INTO directory_names (name, homes, log_index) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
@@ -65,15 +67,55 @@ pub fn take(batch: &mut Batch, name: &[u8], homes: &str, log_index: u64, entry: 
 
 /// Gives a name that is taken another home: nothing is written if its homes are not `before` any more, or if the entry's number is taken.
 pub fn transfer(batch: &mut Batch, name: &[u8], (before, after): (&str, &str), log_index: u64, entry: &str) {
+    let index = append(batch, log_index, entry);
+    batch.guard(
+        TAKE_GUARD,
+        "UPDATE directory_names SET homes = $3, log_index = $4 WHERE name = $1 AND homes = $2",
+        vec![Value::Blob(Bytes::copy_from_slice(name)), before.into(), after.into(), index],
+    );
+}
+
+/// Makes a name free again: nothing is written if its homes are not `before` any more, or if the entry's number is taken.
+pub fn free(batch: &mut Batch, name: &[u8], before: &str, log_index: u64, entry: &str) {
+    append(batch, log_index, entry);
+    batch.guard(
+        TAKE_GUARD,
+        "DELETE FROM directory_names WHERE name = $1 AND homes = $2",
+        vec![Value::Blob(Bytes::copy_from_slice(name)), before.into()],
+    );
+}
+
+fn append(batch: &mut Batch, log_index: u64, entry: &str) -> Value {
     let index = Value::Int(i64::try_from(log_index).unwrap_or(i64::MAX));
     batch.guard(
         TAKE_GUARD,
         "INSERT INTO directory_log (log_index, entry) VALUES ($1, $2) ON CONFLICT (log_index) DO NOTHING",
         vec![index.clone(), entry.into()],
     );
-    batch.guard(
-        TAKE_GUARD,
-        "UPDATE directory_names SET homes = $3, log_index = $4 WHERE name = $1 AND homes = $2",
-        vec![Value::Blob(Bytes::copy_from_slice(name)), before.into(), after.into(), index],
+    index
+}
+
+/// The latest term that the cell has promised to go by, and the last entry that another holder of the directory is known to have.
+pub async fn standing(snapshot: &Snapshot) -> Result<(i64, i64), StoreError> {
+    let row = snapshot.query_opt("SELECT term, committed FROM directory_standing WHERE id = 1", &[]).await?;
+    row.map_or(Ok((0, 0)), |row| Ok((row.int(0)?, row.int(1)?)))
+}
+
+/// Notes both; neither goes back.
+pub fn set_standing(batch: &mut Batch, term: i64, committed: i64) {
+    batch.push(
+        "INSERT INTO directory_standing (id, term, committed) VALUES (1, $1, $2)
+         ON CONFLICT (id) DO UPDATE SET
+            term = CASE WHEN excluded.term > directory_standing.term THEN excluded.term ELSE directory_standing.term END,
+            committed = CASE WHEN excluded.committed > directory_standing.committed THEN excluded.committed
+                ELSE directory_standing.committed END",
+        params![term, committed],
     );
+}
+
+/// Forgets the log and the names, so that they are fetched anew: at a cell that does not decide.
+pub fn forget(batch: &mut Batch) {
+    batch.push("DELETE FROM directory_log", Vec::new());
+    batch.push("DELETE FROM directory_names", Vec::new());
+    batch.push("DELETE FROM directory_hash_keys", Vec::new());
 }

@@ -21,6 +21,7 @@ pub mod device_list_copies;
 pub mod device_lists;
 pub mod devices;
 pub mod directory_names;
+pub mod directory_troubles;
 pub mod dossiers;
 pub mod duty_decisions;
 pub mod events;

@@ -137,6 +137,17 @@ pub async fn count(snapshot: &Snapshot) -> Result<i64, StoreError> {
     snapshot.query_one("SELECT COUNT(*) FROM public_rooms WHERE joined > 0", &[]).await?.int(0)
 }
 
+/// Whether a room is in the list, by its Matrix id.
+pub async fn has(snapshot: &Snapshot, room_id: &str) -> Result<bool, StoreError> {
+    let found = snapshot
+        .query_opt(
+            "SELECT 1 FROM public_rooms p JOIN rooms r ON r.room_num = p.room_num WHERE r.room_id = $1 AND p.joined > 0",
+            &params![room_id],
+        )
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Shows a room, or shows it as it is now.
 pub fn put(batch: &mut Batch, room: PublicRoom) {
     batch.push(

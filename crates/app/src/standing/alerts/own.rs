@@ -9,12 +9,13 @@ use domicile_residency::standing::{
     evaluate::Triggered,
     words::{Kind, Status},
 };
+use domicile_store::table::directory_troubles::Trouble;
 
 use super::NewAlert;
 use crate::standing::{demands::Demand, dossiers::Dossier, duties::Table};
 
 /// Kinds of alerts that are made here.
-pub(super) const KINDS: [&str; 5] = ["contacts", "registration", "demand", "deadline", "objection"];
+pub(super) const KINDS: [&str; 6] = ["contacts", "registration", "demand", "deadline", "objection", "directory"];
 /// How long before its end a registration is told of, and a deadline.
 const BEFORE_EXPIRY_MS: i64 = 30 * DAY_MS;
 const BEFORE_DEADLINE_MS: i64 = 3 * DAY_MS;
@@ -48,6 +49,12 @@ pub(super) fn alerts(table: &Table, dossiers: &[Dossier], demands: &[Demand], no
         alerts.push(alert("demand", &demand.demand.to_string(), &demand.code, what));
     }
     alerts
+}
+
+/// Something is the matter between the cells that hold the directory.
+pub(super) fn directory(trouble: Trouble) -> NewAlert {
+    let subject = format!("directory:{}:{}", trouble.kind, trouble.cell);
+    NewAlert { subject, kind: "directory", code: None, what: trouble.what }
 }
 
 /// People who object to being moved, and wait for a decision: how many, not who.

@@ -23,5 +23,5 @@ pub(super) async fn get_alias(
     limits.check_address(Limit::Searches, request.client.address)?;
     let body = request.body;
     let named = directory.room_of(&body.room_alias).await?;
-    Ok(Answer(Response::new(named.room_id, named.servers)))
+    Ok(Answer(Response::new(named.room_id.clone(), named.shown())))
 }

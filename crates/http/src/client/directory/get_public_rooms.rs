@@ -27,6 +27,6 @@ pub(super) async fn get_public_rooms(
     let mut answer = Response::new(page.rooms);
     answer.next_batch = page.next;
     answer.prev_batch = page.previous;
-    answer.total_room_count_estimate = page.total.try_into().ok();
+    answer.total_room_count_estimate = page.total.and_then(|total| total.try_into().ok());
     Ok(Answer(answer))
 }

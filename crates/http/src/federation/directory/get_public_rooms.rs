@@ -23,11 +23,11 @@ pub(super) async fn get_public_rooms(State(rooms): State<Arc<PublicRooms>>, requ
     };
     let limit = limit.map(u64::from).filter(|limit| *limit > 0);
     let wanted = PublicRoomsRequest { limit, since, network, ..PublicRoomsRequest::default() };
-    let page = rooms.page(None, wanted).await?;
+    let page = rooms.page_for(&request.origin, wanted).await?;
     let mut answer = Response::new();
     answer.chunk = page.rooms;
     answer.next_batch = page.next;
     answer.prev_batch = page.previous;
-    answer.total_room_count_estimate = page.total.try_into().ok();
+    answer.total_room_count_estimate = page.total.and_then(|total| total.try_into().ok());
     Ok(Answer(answer))
 }

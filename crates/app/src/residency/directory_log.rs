@@ -1,0 +1,249 @@
+//! The directory's log and names as a cell that holds the directory has them on disk: the decider, and those who follow.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use domicile_core::rng::{self, Rng};
+use domicile_residency::directory::{Authority, Body, Entry, HashKey, NameHash, Tip};
+use domicile_store::{Batch, Store, table::directory_names};
+use serde::{Deserialize, Serialize};
+
+use super::OwnCell;
+use crate::{Error, Result};
+
+/// Entries that are read, sent and followed at once.
+pub(super) const PAGE: i64 = 2_000;
+/// Entries of a page from which on everybody else's writes go first.
+const MANY: usize = 100;
+
+/// A home that a name had. The first has nobody's word but the decider's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Home {
+    pub(super) home: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) authority: Option<Authority>,
+}
+
+/// A name that is taken, as it was read.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    /// The row, by which it is changed only if it is still so.
+    pub(super) row: String,
+    /// Its homes, the first one first.
+    pub(super) homes: Vec<Home>,
+    /// The entry that said so last.
+    pub(super) index: u64,
+}
+
+/// The log of this cell.
+pub(super) struct DirectoryLog {
+    store: Store,
+    own: Arc<OwnCell>,
+}
+
+impl DirectoryLog {
+    pub(super) fn new(store: Store, own: Arc<OwnCell>) -> Self {
+        Self { store, own }
+    }
+
+    /// A name, and the end of the log, in one snapshot.
+    pub(super) async fn name(&self, name: NameHash) -> Result<(Option<Held>, Tip)> {
+        let wanted = *name.as_bytes();
+        let read = self.store.read(move |snapshot| async move {
+            let held = directory_names::homes(&snapshot, &wanted).await?;
+            Ok::<_, Error>((held, directory_names::last_entry(&snapshot).await?))
+        });
+        let (held, last) = read.await?;
+        Ok((held.map(self::held).transpose()?, tip_of(last.as_deref())?))
+    }
+
+    /// Several names.
+    pub(super) async fn names(&self, names: Vec<[u8; 32]>) -> Result<Vec<Option<Held>>> {
+        let read = self.store.read(move |snapshot| async move {
+            let mut found = Vec::with_capacity(names.len());
+            for name in &names {
+                found.push(directory_names::homes(&snapshot, name).await?);
+            }
+            Ok::<_, Error>(found)
+        });
+        read.await?.into_iter().map(|row| row.map(held).transpose()).collect()
+    }
+
+    /// How many names are taken.
+    pub(super) async fn count(&self) -> Result<i64> {
+        Ok(self.store.read(|snapshot| async move { directory_names::count(&snapshot).await }).await?)
+    }
+
+    /// The end.
+    pub(super) async fn tip(&self) -> Result<Tip> {
+        let last = self.store.read(|snapshot| async move { directory_names::last_entry(&snapshot).await }).await?;
+        tip_of(last.as_deref())
+    }
+
+    /// The hash of the entry of a number; none if the log is shorter.
+    pub(super) async fn hash_at(&self, index: u64) -> Result<Option<String>> {
+        if index == 0 {
+            return Ok(Some(Tip::start().hash));
+        }
+        let index = number(index);
+        let entry = self.store.read(move |snapshot| async move { directory_names::entry(&snapshot, index).await });
+        entry.await?.map(|entry| Ok(read(&entry)?.hash())).transpose()
+    }
+
+    /// Entries after a number, a page at most.
+    pub(super) async fn page(&self, after: u64) -> Result<Vec<Entry>> {
+        let after = number(after);
+        let page =
+            self.store.read(move |snapshot| async move { directory_names::entries(&snapshot, after, PAGE).await });
+        page.await?.iter().map(|entry| read(entry)).collect()
+    }
+
+    /// Walks the whole log by the document. Gives how many entries there are; an error names the first that is wrong.
+    pub(super) async fn check(&self) -> Result<u64> {
+        let mut checked = Tip::start();
+        loop {
+            let page = self.page(checked.index).await?;
+            if page.is_empty() {
+                return Ok(checked.index);
+            }
+            checked.follow_all(&page, self.own.document()).map_err(Error::internal)?;
+        }
+    }
+
+    /// Takes entries that follow `tip`, the end of the log, and what they say of names. All of them, or none.
+    pub(super) async fn follow(&self, tip: &Tip, entries: &[Entry]) -> Result<Tip> {
+        let mut reached = tip.clone();
+        reached.follow_all(entries, self.own.document()).map_err(Error::internal)?;
+        let mut rows = self.rows_before(entries).await?;
+        let mut batch = Batch::new();
+        if entries.len() > MANY {
+            batch.low_priority();
+        }
+        for entry in entries {
+            let json = serde_json::to_string(entry).map_err(Error::internal)?;
+            let name = name_of(&entry.body)?;
+            let unknown = || {
+                Error::internal(format!("entry {} of the directory's log is about a name that is free", entry.index))
+            };
+            match &entry.body {
+                Body::Take { home, .. } => {
+                    let row = row(&[Home { home: home.clone(), authority: None }])?;
+                    directory_names::take(&mut batch, &name, &row, entry.index, &json);
+                    rows.insert(name, row);
+                }
+                Body::Transfer { home, authority, .. } => {
+                    let before = rows.get(&name).ok_or_else(unknown)?;
+                    let mut homes = homes(before)?;
+                    homes.push(Home { home: home.clone(), authority: Some(authority.clone()) });
+                    let after = row(&homes)?;
+                    directory_names::transfer(&mut batch, &name, (before, &after), entry.index, &json);
+                    rows.insert(name, after);
+                }
+                Body::Hand { home, .. } => {
+                    let before = rows.get(&name).ok_or_else(unknown)?;
+                    let after = row(&[Home { home: home.clone(), authority: None }])?;
+                    directory_names::transfer(&mut batch, &name, (before, &after), entry.index, &json);
+                    rows.insert(name, after);
+                }
+                Body::Free { .. } => {
+                    let before = rows.remove(&name).ok_or_else(unknown)?;
+                    directory_names::free(&mut batch, &name, &before, entry.index, &json);
+                }
+            }
+        }
+        self.store.write(batch).await?;
+        Ok(reached)
+    }
+
+    /// What is known of those names of which entries say something more.
+    async fn rows_before(&self, entries: &[Entry]) -> Result<BTreeMap<[u8; 32], String>> {
+        let changed = entries.iter().filter(|entry| !matches!(entry.body, Body::Take { .. }));
+        let names: Vec<[u8; 32]> = changed.map(|entry| name_of(&entry.body)).collect::<Result<_>>()?;
+        let held = self.names(names.clone()).await?;
+        Ok(names.into_iter().zip(held).filter_map(|(name, held)| Some((name, held?.row))).collect())
+    }
+
+    /// The key of the hashes, if there is one.
+    pub(super) async fn hash_key(&self) -> Result<Option<HashKey>> {
+        Ok(self.key_bytes().await?.map(HashKey::new))
+    }
+
+    /// The same as the cells that hold the directory tell it to each other.
+    pub(super) async fn key_text(&self) -> Result<Option<String>> {
+        Ok(self.key_bytes().await?.map(|key| BASE64_URL_SAFE_NO_PAD.encode(key)))
+    }
+
+    async fn key_bytes(&self) -> Result<Option<[u8; 32]>> {
+        let key = self.store.read(|snapshot| async move { directory_names::hash_key(&snapshot).await }).await?;
+        let damaged = || Error::internal("the directory's hash key is damaged");
+        key.map(|key| key.as_ref().try_into().map_err(|_| damaged())).transpose()
+    }
+
+    /// Makes the key of the hashes, if there is none.
+    pub(super) async fn make_key(&self, rng: &dyn Rng) -> Result<HashKey> {
+        if let Some(key) = self.hash_key().await? {
+            return Ok(key);
+        }
+        self.put_key(rng::bytes(rng)).await?;
+        self.hash_key().await?.ok_or_else(|| Error::internal("the directory's hash key was not written"))
+    }
+
+    /// Takes the key that another holder tells, if this cell has nothing that is hashed with another one. Gives whether both have the same now.
+    pub(super) async fn take_key(&self, told: &str) -> Result<bool> {
+        let told: Option<[u8; 32]> = BASE64_URL_SAFE_NO_PAD.decode(told).ok().and_then(|key| key.try_into().ok());
+        let Some(told) = told else { return Ok(false) };
+        match self.key_bytes().await? {
+            Some(key) if key == told => return Ok(true),
+            Some(_) if self.tip().await?.index > 0 => return Ok(false),
+            Some(_) => {
+                let mut batch = Batch::new();
+                directory_names::forget(&mut batch);
+                self.store.write(batch).await?;
+            }
+            None => {}
+        }
+        self.put_key(told).await?;
+        Ok(self.key_bytes().await? == Some(told))
+    }
+
+    async fn put_key(&self, key: [u8; 32]) -> Result<()> {
+        let mut batch = Batch::new();
+        directory_names::insert_hash_key(&mut batch, key);
+        match self.store.write(batch).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_conflict() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn name_of(body: &Body) -> Result<[u8; 32]> {
+    let (Body::Take { name, .. } | Body::Transfer { name, .. } | Body::Hand { name, .. } | Body::Free { name }) = body;
+    let hash = NameHash::parse(name).ok_or_else(|| Error::internal("an entry of the directory's log names no name"))?;
+    Ok(*hash.as_bytes())
+}
+
+fn held((row, index): (String, i64)) -> Result<Held> {
+    Ok(Held { homes: homes(&row)?, row, index: u64::try_from(index).unwrap_or_default() })
+}
+
+fn homes(row: &str) -> Result<Vec<Home>> {
+    serde_json::from_str(row).map_err(Error::internal)
+}
+
+/// Homes as a row has them.
+pub(super) fn row(homes: &[Home]) -> Result<String> {
+    serde_json::to_string(homes).map_err(Error::internal)
+}
+
+fn read(entry: &str) -> Result<Entry> {
+    serde_json::from_str(entry).map_err(Error::internal)
+}
+
+fn tip_of(last: Option<&str>) -> Result<Tip> {
+    last.map_or_else(|| Ok(Tip::start()), |last| Ok(read(last)?.tip()))
+}
+
+fn number(index: u64) -> i64 {
+    i64::try_from(index).unwrap_or(i64::MAX)
+}

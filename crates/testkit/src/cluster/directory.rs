@@ -1,0 +1,81 @@
+//! What a test does to the directory of a cell behind its back: parts of its log are lost, or others are written.
+
+#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a fixture that fails ends its test")]
+
+use domicile_residency::{
+    deployment::sign,
+    directory::{Body, Entry, HashKey, Log, Tip},
+};
+use domicile_store::{
+    Batch, params,
+    table::{aliases, directory_names},
+};
+use serde_json::{Value, json};
+
+use super::Cluster;
+
+/// Names that are written at once.
+const AT_ONCE: usize = 5_000;
+
+impl Cluster {
+    /// Everything of a cell's log after a number is lost, as after a restore of a backup that was made then; with all of it, what the cell knew of others.
+    pub async fn lose_log(&self, cell: &str, after: u32) {
+        let mut batch = Batch::new();
+        batch.push("DELETE FROM directory_log WHERE log_index > $1", params![i64::from(after)]);
+        batch.push("DELETE FROM directory_names WHERE log_index > $1", params![i64::from(after)]);
+        if after == 0 {
+            directory_names::forget(&mut batch);
+            batch.push("DELETE FROM directory_standing", Vec::new());
+        }
+        self.cell(cell).store.write(batch).await.expect("a write");
+    }
+
+    /// Writes names into a cell's log past everything else, signed by the cell as the decider of the first term. They are nobody's.
+    pub async fn write_names(&self, cell: &str, count: usize) {
+        let server = self.cell(cell);
+        let read = server.store.read(|snapshot| async move {
+            let last = directory_names::last_entry(&snapshot).await?;
+            Ok::<_, domicile_store::StoreError>((last, directory_names::hash_key(&snapshot).await?))
+        });
+        let (last, key) = read.await.expect("a read");
+        let tip = last.map_or_else(Tip::start, |last| serde_json::from_str::<Entry>(&last).expect("an entry").tip());
+        if key.is_none() {
+            let mut batch = Batch::new();
+            directory_names::insert_hash_key(&mut batch, [9; 32]);
+            server.store.write(batch).await.expect("a write");
+        }
+        let mut log = Log::open(tip, 1, self.key(cell));
+        let (key, mut left) = (HashKey::new([9; 32]), count);
+        while left > 0 {
+            let mut batch = Batch::new();
+            for _ in 0..left.min(AT_ONCE) {
+                let name = key.hash('@', &format!("n{}", log.tip().index));
+                let entry = log.append(Body::Take { name: name.to_string(), home: cell.to_owned() });
+                let (json, homes) =
+                    (serde_json::to_string(&entry).expect("JSON"), json!([{ "home": cell }]).to_string());
+                directory_names::take(&mut batch, name.as_bytes(), &homes, entry.index, &json);
+                left -= 1;
+            }
+            server.store.write(batch).await.expect("a write");
+        }
+    }
+
+    /// What a cell that decides nothing would tell a follower whose log ends with the first entry.
+    pub fn forged_push(&self, by: &str, hash: &str) -> Value {
+        let after = Tip { index: 1, hash: hash.to_owned(), term: 1 };
+        let name = HashKey::new([0; 32]).hash('@', "alice").to_string();
+        let forged = Log::open(after.clone(), 1, self.key(by)).append(Body::Free { name });
+        json!({ "after": after, "entries": [forged], "head": 2, "hash_key": null })
+    }
+
+    /// A document with the root key's signature, or with that of a cell.
+    pub fn signed(&self, document: &str, by: Option<&str>) -> String {
+        sign::sign(document, by.map_or(self.root(), |cell| self.key(cell)))
+    }
+
+    /// The aliases of rooms that a cell has.
+    pub async fn aliases(&self, cell: &str) -> Vec<String> {
+        let read = self.cell(cell).store.read(|snapshot| async move { aliases::after(&snapshot, "", 1_000).await });
+        read.await.expect("a read")
+    }
+}
