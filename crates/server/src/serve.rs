@@ -250,7 +250,7 @@ async fn claim_later(names: Arc<Names>, stopping: CancellationToken) {
         match names.claim_all().await {
             Ok(claimed) => tracing::info!(claimed, "names of accounts that were here before are in the directory now"),
             Err(error) => {
-                tracing::warn!(%error, "names of accounts here are not in the directory yet; it is tried again")
+                tracing::warn!(%error, "names of accounts here are not in the directory yet; it is tried again");
             }
         }
     }

@@ -137,7 +137,7 @@ pub struct Followers {
     /// Why it does not decide yet.
     pub(super) waits: Mutex<Option<String>>,
     pub(super) committed: watch::Sender<u64>,
-    pub(super) followers: Mutex<BTreeMap<CellName, Follower>>,
+    pub(super) known: Mutex<BTreeMap<CellName, Follower>>,
     /// Who appends to the log reads it; who promises to go by a later term, or follows, writes it.
     pub(super) appending: RwLock<()>,
     /// To whom a later term was promised, of whom our document may not know yet.
@@ -164,7 +164,7 @@ impl Followers {
             beginning: tokio::sync::Mutex::default(),
             waits: Mutex::default(),
             committed: watch::Sender::new(0),
-            followers: Mutex::default(),
+            known: Mutex::default(),
             appending: RwLock::default(),
             promised: Mutex::default(),
             head: Mutex::default(),
@@ -241,7 +241,7 @@ impl Followers {
     async fn ready(self: &Arc<Self>) -> Result<()> {
         let others = self.others();
         let is_there = |this: &Self| {
-            let (now_ms, followers) = (this.clock.now_ms(), this.followers.lock());
+            let (now_ms, followers) = (this.clock.now_ms(), this.known.lock());
             let heard = |follower: &Follower| {
                 follower.wrong.is_none() && follower.heard_ts.is_some_and(|ts| now_ms.saturating_sub(ts) < FRESH_MS)
             };
@@ -274,11 +274,11 @@ impl Followers {
 
     /// Tells a follower what it lacks.
     async fn tell(&self, cell: &CellName) -> Result<()> {
-        let telling = Arc::clone(&self.followers.lock().entry(cell.clone()).or_default().telling);
+        let telling = Arc::clone(&self.known.lock().entry(cell.clone()).or_default().telling);
         let _one = telling.lock().await;
         let told = self.tell_pages(cell).await;
         let now_ms = self.clock.now_ms();
-        let mut followers = self.followers.lock();
+        let mut followers = self.known.lock();
         let follower = followers.entry(cell.clone()).or_default();
         match &told {
             Ok(()) => (follower.wrong, follower.heard_ts) = (None, Some(now_ms)),
@@ -294,7 +294,7 @@ impl Followers {
         let mut is_asked = false;
         loop {
             let head = self.log.tip().await?;
-            let known = self.followers.lock().get(cell).and_then(|follower| follower.tip.clone());
+            let known = self.known.lock().get(cell).and_then(|follower| follower.tip.clone());
             let (after, entries) = match known {
                 Some(tip) if tip == head && is_asked => return Ok(()),
                 Some(tip) if tip.index < head.index => {
@@ -327,7 +327,7 @@ impl Followers {
             return Err(Error::internal("its log of the directory is another one"));
         }
         self.clear(cell, "fork").await?;
-        if let Some(follower) = self.followers.lock().get_mut(cell) {
+        if let Some(follower) = self.known.lock().get_mut(cell) {
             follower.tip = Some(reached.tip.clone());
         }
         self.committed.send_if_modified(|committed| {

@@ -30,7 +30,7 @@ impl Followers {
 
     /// How the followers stand, at the decider.
     pub(super) fn status(&self, head: u64) -> Vec<FollowerStatus> {
-        let followers = self.followers.lock();
+        let followers = self.known.lock();
         let others = self.others().into_iter();
         let status = others.map(|cell| {
             let known = followers.get(&cell);
@@ -60,7 +60,7 @@ impl Followers {
         }
         let now_ms = self.clock.now_ms();
         for cell in self.others() {
-            let wrong = self.followers.lock().get(&cell).and_then(|follower| follower.wrong.clone());
+            let wrong = self.known.lock().get(&cell).and_then(|follower| follower.wrong.clone());
             match wrong {
                 None => self.clear(&cell, "away").await?,
                 Some((since, why)) if now_ms.saturating_sub(since) >= AWAY_MS => {

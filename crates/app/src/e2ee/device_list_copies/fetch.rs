@@ -43,7 +43,7 @@ impl DeviceListCopies {
         let bounds = Bounds { time: timeout, bytes: ANSWER_BYTES };
         let asks = wanted.into_iter().map(|(server_name, users)| async move {
             let request = Request::new(users.iter().map(|user_id| (user_id.clone(), Vec::new())).collect());
-            let answer = within(timeout, &server_name, self.peers.ask(&server_name, request, bounds)).await;
+            let answer = within(timeout, &server_name, Box::pin(self.peers.ask(&server_name, request, bounds))).await;
             (server_name, users, answer)
         });
         let answers: Vec<_> = stream::iter(asks).buffer_unordered(AT_ONCE).collect().await;

@@ -46,7 +46,7 @@ impl OneTimeKeys {
         let wait = timeout(wait);
         let bounds = Bounds { time: wait, bytes: ANSWER_BYTES };
         let asks = by_server.into_iter().map(|(server_name, wanted)| async move {
-            let asking = self.peers.ask(&server_name, Request::new(wanted.clone()), bounds);
+            let asking = Box::pin(self.peers.ask(&server_name, Request::new(wanted.clone()), bounds));
             let answer = within(wait, &server_name, asking).await;
             (server_name, wanted, answer)
         });
