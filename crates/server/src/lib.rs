@@ -3,6 +3,7 @@
 pub mod admin_socket;
 pub mod commands;
 pub mod first_start;
+mod own_names;
 pub mod serve;
 pub mod telemetry;
 pub mod wire;

@@ -9,13 +9,12 @@ use domicile_app::{
     evidence::Ledger,
     federation::{Gate, OwnKeys},
     jobs::Jobs,
-    residency::{Documents, Names},
+    residency::Documents,
     search::Search,
 };
 use domicile_core::{
     clock::SystemClock,
     config::{Api, Config, Listener},
-    error::ErrorKind,
     rng::OsRng,
 };
 use domicile_egress::federation::SystemDns;
@@ -38,7 +37,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin_socket, first_start,
+    admin_socket, first_start, own_names,
     wire::{self, Surroundings, Wired},
 };
 
@@ -50,9 +49,6 @@ const USES_PAUSE: Duration = Duration::from_mins(1);
 
 /// How often the export ledger is written, if anything was counted: what a crash may lose.
 const LEDGER_PAUSE: Duration = Duration::from_secs(1);
-
-/// How often names of accounts that were made before there was a deployment are asked for, while they cannot be taken.
-const CLAIM_PAUSE: Duration = Duration::from_secs(10);
 
 /// How often new words go into the index of searches: many at once cost less than each alone. A search does not wait for it.
 const INDEX_TIME: Duration = Duration::from_secs(20);
@@ -156,7 +152,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     }
     tasks.spawn(Arc::clone(&wired.restorer).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.keeper).run(stopping.clone()));
-    claim_names(&wired).await?;
+    own_names::claim(&wired).await?;
     wired.jobs.begin().await?;
     tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.delivery).run(stopping.clone())));
     tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.outbound).run(stopping.clone())));
@@ -165,7 +161,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     }
     if let Some(cells) = wired.services.users.localities().cells() {
         tasks.spawn(Arc::clone(cells.names.followers()).run(stopping.clone()));
-        tasks.spawn(claim_later(Arc::clone(&cells.names), stopping.clone()));
+        tasks.spawn(own_names::claim_later(Arc::clone(&cells.names), stopping.clone()));
         tasks.spawn(Arc::clone(&cells.documents).run(stopping.clone()));
         let keys = Arc::clone(&wired.admin.own_keys);
         tasks.spawn(follow(cells.documents.serial(), wired.gate.clone(), keys, stopping.clone()));
@@ -211,47 +207,6 @@ fn behind(
     async move {
         if fence.opened(&stopping).await {
             task.await;
-        }
-    }
-}
-
-/// Takes the names of accounts that were made before there was a deployment. The cell that decides must have done so before anybody else can
-/// take them.
-async fn claim_names(wired: &Wired) -> anyhow::Result<()> {
-    let Some(cells) = wired.services.users.localities().cells() else { return Ok(()) };
-    match cells.names.claim_all().await {
-        Ok(0) => Ok(()),
-        Ok(claimed) => {
-            tracing::info!(claimed, "names of accounts that were here before are in the directory now");
-            Ok(())
-        }
-        // Nobody else gets a name before that is done.
-        Err(domicile_app::Error::Matrix(why)) if why.kind == ErrorKind::Unavailable => {
-            tracing::warn!(%why, "names of accounts here are not in the directory yet; it is tried again");
-            Ok(())
-        }
-        Err(error) if cells.own.decides() => {
-            Err(error).context("names of accounts here cannot be put into the directory")
-        }
-        Err(error) => {
-            tracing::warn!(%error, "names of accounts here are not in the directory yet; it is tried again");
-            Ok(())
-        }
-    }
-}
-
-/// Takes the names that could not be taken at the start, when they can be.
-async fn claim_later(names: Arc<Names>, stopping: CancellationToken) {
-    while names.owes_own() {
-        tokio::select! {
-            () = stopping.cancelled() => return,
-            () = tokio::time::sleep(CLAIM_PAUSE) => {}
-        }
-        match names.claim_all().await {
-            Ok(claimed) => tracing::info!(claimed, "names of accounts that were here before are in the directory now"),
-            Err(error) => {
-                tracing::warn!(%error, "names of accounts here are not in the directory yet; it is tried again");
-            }
         }
     }
 }

@@ -9,6 +9,7 @@
 //! `restored` is what the directory does for, and as, a restored cell.
 
 mod alias_names;
+mod asking;
 mod claims;
 mod deciding;
 mod directory_log;

@@ -214,9 +214,9 @@ async fn only_the_decider_is_followed_and_only_holders_are_given_the_log() {
     let cluster = followed().await;
     take(&cluster, "eu1", "alice").await.unwrap();
     let push = cluster.forged_push("ru1", &status(&cluster, "eu1").await.log_hash.unwrap());
-    let root = cluster.signed(cluster.document(), None);
+    let root = cluster.signed_by(cluster.document(), None);
     let handed = handed_over(cluster.document()).replace("\"eu2\"\nterm", "\"ru1\"\nterm");
-    let own = cluster.signed(&handed, Some("ru1"));
+    let own = cluster.signed_by(&handed, Some("ru1"));
     for to in ["eu1", "eu2"] {
         let forger = cluster.forger(Some("ru1"), to);
         for (path, body) in [

@@ -69,7 +69,7 @@ impl Cluster {
     }
 
     /// A document with the root key's signature, or with that of a cell.
-    pub fn signed(&self, document: &str, by: Option<&str>) -> String {
+    pub fn signed_by(&self, document: &str, by: Option<&str>) -> String {
         sign::sign(document, by.map_or(self.root(), |cell| self.key(cell)))
     }
 
