@@ -2,9 +2,9 @@
 //!
 //! Nothing is followed: an answer that points elsewhere is an answer. Time and size of an answer are bounded by the caller.
 
-use std::{collections::VecDeque, io, time::Duration};
+use std::{io, path::Path, time::Duration};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header::USER_AGENT};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -15,6 +15,7 @@ use hyper_util::{
 
 use crate::{
     connect::{ConnectError, Connector, Locate, SystemHosts},
+    spool::{Spool, Spooling},
     trust::Trust,
 };
 
@@ -115,57 +116,33 @@ impl<L: Locate> Client<L> {
         tokio::time::timeout(bounds.time, asking).await.map_err(|_| ClientError::Slow)?
     }
 
-    /// Asks, and gives the whole answer in the pieces in which it came, so that a large one is never in memory twice.
-    pub async fn ask_in_pieces(
+    /// Asks, and gives the whole answer, which lies in a file in `folder` if it is large.
+    pub async fn ask_large(
         &self,
         request: Request<Full<Bytes>>,
         bounds: Bounds,
-    ) -> Result<Response<Pieces>, ClientError> {
+        folder: &Path,
+    ) -> Result<Response<Spool>, ClientError> {
         let asking = async {
             let response = self.begin(request).await?;
             let (parts, body) = response.into_parts();
             let mut body = Limited::new(body, bounds.bytes);
-            let mut pieces = VecDeque::new();
+            let mut spooling = Spooling::default();
             while let Some(frame) = body.frame().await {
                 if let Ok(piece) = frame.map_err(|error| unread(&*error, bounds))?.into_data() {
-                    pieces.push_back(piece);
+                    spooling.push(&piece, folder).await.map_err(|error| unkept(&error, folder))?;
                 }
             }
-            Ok(Response::from_parts(parts, Pieces(pieces)))
+            let spool = spooling.end(folder).await.map_err(|error| unkept(&error, folder))?;
+            Ok(Response::from_parts(parts, spool))
         };
         tokio::time::timeout(bounds.time, asking).await.map_err(|_| ClientError::Slow)?
     }
 }
 
-/// The body of an answer in pieces. Each is let go when it has been read.
-#[derive(Debug, Default)]
-pub struct Pieces(VecDeque<Bytes>);
-
-impl Pieces {
-    /// All of it.
-    pub fn whole(self) -> Bytes {
-        let mut whole = BytesMut::with_capacity(self.0.iter().map(Bytes::len).sum());
-        self.0.iter().for_each(|piece| whole.extend_from_slice(piece));
-        whole.freeze()
-    }
-}
-
-impl From<Bytes> for Pieces {
-    fn from(whole: Bytes) -> Self {
-        Self(VecDeque::from([whole]))
-    }
-}
-
-impl io::Read for Pieces {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.0.front().is_some_and(Bytes::is_empty) {
-            self.0.pop_front();
-        }
-        let Some(piece) = self.0.front_mut() else { return Ok(0) };
-        let count = piece.len().min(into.len());
-        piece.copy_to_slice(&mut into[..count]);
-        Ok(count)
-    }
+/// An answer came, and there is no room for it here.
+fn unkept(error: &io::Error, folder: &Path) -> ClientError {
+    ClientError::Broken(format!("the answer could not be kept in {}: {error}", folder.display()))
 }
 
 /// Why an answer could not be read to its end.

@@ -11,6 +11,7 @@ pub mod mail;
 pub mod probe;
 pub mod proxy;
 pub mod push_gateway;
+pub mod spool;
 mod trust;
 pub mod unix;
 pub mod webhook;

@@ -133,7 +133,13 @@ impl Stage {
     fn client_with(&self, guard: Guard) -> FederationClient {
         let settings = ClientSettings { guard, ca_files: vec![self.files("x.example").authority] };
         let trust = Trust::new(settings).expect("certificates");
-        FederationClient::new(&trust, Arc::clone(&self.script) as _, Arc::clone(&self.clock) as _, Arc::new(OsRng))
+        FederationClient::new(
+            &trust,
+            Arc::clone(&self.script) as _,
+            Arc::clone(&self.clock) as _,
+            Arc::new(OsRng),
+            &std::env::temp_dir(),
+        )
     }
 
     fn client(&self) -> FederationClient {

@@ -85,7 +85,7 @@ impl Stage {
         let hosts = HashMap::from([("a.example:8448".to_owned(), vec![self.address])]);
         let script = Arc::new(Script { hosts, asked: Mutex::default() });
         let clock = Arc::new(ManualClock::at(1_780_000_000_000));
-        (FederationClient::new(&trust, Arc::clone(&script) as _, clock, Arc::new(OsRng)), script)
+        (FederationClient::new(&trust, Arc::clone(&script) as _, clock, Arc::new(OsRng), &std::env::temp_dir()), script)
     }
 }
 

@@ -7,6 +7,7 @@ mod destinations;
 pub mod history;
 pub mod inbound;
 mod kept;
+mod large_answer;
 mod one_at_a_time;
 pub mod outbound;
 pub mod own_keys;
@@ -37,6 +38,7 @@ pub use inbound::{
     edus::{Edus, EdusParts},
 };
 pub use kept::Kept;
+pub(crate) use large_answer::{LargeAnswer, Listed};
 pub use one_at_a_time::OneAtATime;
 pub use outbound::Outbound;
 pub use own_keys::{OuterSide, OwnKeys, Rotation};

@@ -1,6 +1,6 @@
 //! Asking other servers.
 
-use std::{collections::BTreeMap, io::BufReader, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use domicile_core::{
@@ -8,7 +8,7 @@ use domicile_core::{
     locality::{CellName, Destination, is_cell},
 };
 pub use domicile_egress::client::Bounds;
-use domicile_egress::{ClientError, FederationClient, client::Pieces};
+use domicile_egress::{ClientError, FederationClient, spool::Spool};
 use parking_lot::Mutex;
 use ruma::{
     OwnedServerName, RoomId, ServerName,
@@ -20,10 +20,9 @@ use ruma::{
         path_builder::PathBuilder,
     },
 };
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{OwnKeys, Policy};
+use super::{LargeAnswer, OwnKeys, Policy};
 use crate::{gateway::Outward, residency::InnerLink};
 
 /// What an ordinary answer may cost.
@@ -31,8 +30,6 @@ pub const ORDINARY: Bounds = Bounds { time: Duration::from_secs(30), bytes: 4 * 
 /// What an answer with a room's state or history may cost.
 pub const LARGE: Bounds = Bounds { time: Duration::from_mins(5), bytes: 256 * 1024 * 1024 };
 
-/// Bytes of a large answer that are read at once.
-const BUFFER: usize = 64 * 1024;
 /// Bytes of another server's text that are passed on.
 const TEXT: usize = 500;
 
@@ -227,25 +224,29 @@ impl Peers {
         answer
     }
 
-    /// Asks a server with our signature for something large, and reads the answer piece by piece, as `A`.
-    pub async fn ask_large<R, A>(&self, to: &ServerName, request: R) -> Result<A, PeerError>
+    /// Asks a server with our signature for something large, whose members `lists` are large lists.
+    pub(crate) async fn ask_large<R>(
+        &self,
+        to: &ServerName,
+        request: R,
+        lists: &'static [&'static str],
+    ) -> Result<LargeAnswer, PeerError>
     where
         R: OutgoingRequest<Authentication = ServerSignatures>,
         for<'a> R::PathBuilder: PathBuilder<Input<'a> = ()>,
-        A: DeserializeOwned + Send + 'static,
     {
         let signer = self.own.outer();
         let input = XMatrixSigningInput::new(self.own.server_name().to_owned(), to.to_owned(), signer.key_pair());
         let request = made(to, request, input);
         let asking = async {
-            let answer = self.send_for_pieces(to, request?, LARGE).await?;
+            let answer = self.send_for_large(to, request?, LARGE).await?;
             if answer.status().as_u16() >= 300 {
-                return Err(refusal(&answer.map(Pieces::whole)));
+                let (parts, body) = answer.into_parts();
+                let body = body.whole().map_err(|error| PeerError::Request(error.to_string()))?;
+                return Err(refusal(&http::Response::from_parts(parts, body)));
             }
-            let reader = BufReader::with_capacity(BUFFER, answer.into_body());
-            let read = tokio::task::spawn_blocking(move || serde_json::from_reader(reader)).await;
-            let read = read.map_err(|error| PeerError::Request(error.to_string()))?;
-            read.map_err(|error| PeerError::Nonsense(error.to_string()))
+            let found = tokio::task::spawn_blocking(move || LargeAnswer::find(answer.into_body(), lists)).await;
+            found.map_err(|error| PeerError::Request(error.to_string()))?
         };
         let answer = asking.await;
         let word = answer.as_ref().err().map_or("answered", PeerError::word);
@@ -285,17 +286,17 @@ impl Peers {
         }
     }
 
-    /// The same piece by piece, where the answer comes straight from a server.
-    async fn send_for_pieces(
+    /// The same for an answer that may be large.
+    async fn send_for_large(
         &self,
         to: &ServerName,
         request: http::Request<Bytes>,
         bounds: Bounds,
-    ) -> Result<http::Response<Pieces>, PeerError> {
+    ) -> Result<http::Response<Spool>, PeerError> {
         match self.way_to(to)? {
-            Way::Cell(link, cell) => Ok(link.ask(&cell, request, bounds).await?.map(Pieces::from)),
-            Way::Gateway(outward) => Ok(outward.ask(to, request, bounds).await?.map(Pieces::from)),
-            Way::Straight => Ok(self.client.ask_in_pieces(to, request, bounds).await?),
+            Way::Cell(link, cell) => Ok(link.ask(&cell, request, bounds).await?.map(Spool::from)),
+            Way::Gateway(outward) => Ok(outward.ask(to, request, bounds).await?.map(Spool::from)),
+            Way::Straight => Ok(self.client.ask_large(to, request, bounds).await?),
         }
     }
 

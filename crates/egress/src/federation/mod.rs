@@ -10,7 +10,7 @@ mod examine;
 mod kept;
 mod locate;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use domicile_core::{clock::Clock, rng::Rng};
@@ -24,8 +24,9 @@ pub use examine::{Examination, Secured};
 pub use locate::{Locator, PORT, Place, Step};
 
 use crate::{
-    client::{Bounds, Client, ClientError, Pieces},
+    client::{Bounds, Client, ClientError},
     connect::ConnectError,
+    spool::Spool,
     trust::Trust,
 };
 use dns::LeftToTheProxy;
@@ -38,12 +39,15 @@ pub struct FederationClient {
     delegations: Arc<Delegations>,
     locator: Arc<Locator>,
     trust: Trust,
+    /// Where large answers lie while they are read.
+    folder: Arc<Path>,
 }
 
 impl FederationClient {
     /// Nothing is known yet, and nobody is connected to. Where `trust` leads through a proxy that looks names up, `dns` is not asked: a server that
     /// is found by an SRV record alone is not found then.
-    pub fn new(trust: &Trust, dns: Arc<dyn Dns>, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
+    /// Large answers lie in `folder` while they are read, in files without names.
+    pub fn new(trust: &Trust, dns: Arc<dyn Dns>, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>, folder: &Path) -> Self {
         let dns = match &trust.proxy {
             Some(proxy) if proxy.resolves() => Arc::new(LeftToTheProxy) as Arc<dyn Dns>,
             _ => dns,
@@ -55,6 +59,7 @@ impl FederationClient {
             delegations: Arc::new(Delegations::new(ordinary, clock)),
             locator,
             trust: trust.clone(),
+            folder: Arc::from(folder),
         }
     }
 
@@ -69,14 +74,14 @@ impl FederationClient {
         self.pool.ask(self.addressed(to, request).await?, bounds).await
     }
 
-    /// The same with the answer in [pieces](Client::ask_in_pieces).
-    pub async fn ask_in_pieces(
+    /// The same where the answer may be [large](Client::ask_large).
+    pub async fn ask_large(
         &self,
         to: &ServerName,
         request: Request<Bytes>,
         bounds: Bounds,
-    ) -> Result<Response<Pieces>, ClientError> {
-        self.pool.ask_in_pieces(self.addressed(to, request).await?, bounds).await
+    ) -> Result<Response<Spool>, ClientError> {
+        self.pool.ask_large(self.addressed(to, request).await?, bounds, &self.folder).await
     }
 
     async fn addressed(

@@ -1,6 +1,6 @@
 //! What talks to other servers.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use domicile_app::{
@@ -27,6 +27,8 @@ pub struct FederationSettings {
     pub at_once: usize,
     /// By what they are reached, if not directly.
     pub proxy: Option<Proxy>,
+    /// Where large answers lie while they are read, in files without names.
+    pub folder: PathBuf,
 }
 
 pub(super) struct Federation {
@@ -65,7 +67,7 @@ pub(super) async fn wire(
         Some(gate) => settings.policy.of_cell(gate.clone()),
         None => settings.policy,
     });
-    let client = FederationClient::new(trust, Arc::clone(&surroundings.dns), clock(), rng());
+    let client = FederationClient::new(trust, Arc::clone(&surroundings.dns), clock(), rng(), &settings.folder);
     let check = Check::new(client.clone(), Arc::clone(&own_keys), Arc::clone(&policy), clock());
     let gateway = cells
         .map(|cells| gateway::wire(store, surroundings, (cells, localities), (client.clone(), &own_keys, &policy)));

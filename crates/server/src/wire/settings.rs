@@ -172,6 +172,7 @@ fn federation(whole: &Config) -> anyhow::Result<FederationSettings> {
         key_validity_ms: config.key_validity.0,
         at_once: usize::try_from(config.requests_at_once).unwrap_or(usize::MAX),
         proxy: proxy::open(config.proxy(), config.proxy_resolves)?,
+        folder: whole.server.data_dir.clone().into(),
     })
 }
 

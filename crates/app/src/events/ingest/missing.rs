@@ -20,13 +20,15 @@ use ruma::{
         event::{get_event, get_missing_events, get_room_state, get_room_state_ids},
     },
 };
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Ingest, Outcome, Way, outliers, told::Listed, verify::Verified};
+use super::{Ingest, Outcome, Way, outliers, verify::Verified};
 use crate::{
     Result,
-    federation::peers::{LARGE, ORDINARY, PeerError},
+    federation::{
+        Listed,
+        peers::{LARGE, ORDINARY, PeerError},
+    },
     rooms::Room,
 };
 
@@ -48,13 +50,8 @@ const SINGLY: usize = 60;
 /// Requests for single events at once.
 const AT_ONCE: usize = 8;
 
-/// The answer to a question for a whole state.
-#[derive(Deserialize)]
-struct StateAnswer {
-    #[serde(default)]
-    auth_chain: Listed,
-    pdus: Listed,
-}
+/// Lists in the answer to a question for a whole state.
+const LISTS: &[&str] = &["auth_chain", "pdus"];
 
 /// A state as another server told it.
 pub(super) struct StateBefore {
@@ -302,11 +299,11 @@ impl Ingest {
         wanted.retain(|id| !known.contains(id));
         drop(known);
         let wanted = Arc::new(wanted);
-        let (mut chain, mut state) = (Vec::new(), Vec::new());
+        let (mut chain, mut state) = (Listed::default(), Listed::default());
         if wanted.len() > SINGLY {
             let request = get_room_state::v1::Request::new(event_id.clone(), room_id.clone());
-            let answer: StateAnswer = self.peers.ask_large(server, request).await?;
-            (chain, state) = (answer.auth_chain.0, answer.pdus.0);
+            let mut answer = self.peers.ask_large(server, request, LISTS).await?;
+            (chain, state) = (answer.list("auth_chain").unwrap_or_default(), answer.needed_list("pdus")?);
             if !is_known {
                 chain.extend(self.fetch_events(std::slice::from_ref(event_id), server).await);
             }

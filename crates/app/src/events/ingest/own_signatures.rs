@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 
 use domicile_residency::deployment::{KeyStanding, OuterKey};
-use domicile_room::event::receive::{self, PublicKey, Required, Unverified};
+use domicile_room::event::receive::{self, PublicKey, Required};
 use ruma::{
     MilliSecondsSinceUnixEpoch, OwnedServerName, OwnedUserId, UInt, UserId, room_version_rules::RoomVersionRules,
 };
-use serde_json::value::RawValue;
 
 use super::Ingest;
-use crate::{Error, Result};
+use crate::{Error, Result, federation::Listed};
 
 /// The keys that count, for some events.
 pub(super) struct OwnKnown {
@@ -50,19 +49,16 @@ impl OwnKnown {
 
 impl Ingest {
     /// The keys with which the deployment may have signed these events; nothing if it has one cell, whose keys are those of a server.
-    pub(super) async fn own_keys_of(
-        &self,
-        pieces: &[Vec<Box<RawValue>>],
-        rules: &RoomVersionRules,
-    ) -> Result<Option<OwnKnown>> {
+    pub(super) async fn own_keys_of(&self, pieces: &[Listed], rules: &RoomVersionRules) -> Result<Option<OwnKnown>> {
         let localities = self.users.localities();
         let Some(cells) = localities.cells() else { return Ok(None) };
-        // What is no event is refused when it is read again.
-        let read = |json: &RawValue| receive::read(json.get().as_bytes(), rules).ok();
-        let events: Vec<Unverified> = pieces.iter().flatten().filter_map(|json| read(json)).collect();
-        let required = || events.iter().flat_map(Unverified::required);
-        let ours = || required().filter(|required| localities.is_ours(&required.server));
-        let users: Vec<&UserId> = ours().filter_map(|required| required.user.as_deref()).collect();
+        let mut ours: Vec<Required> = Vec::new();
+        for json in pieces.iter().flat_map(Listed::events) {
+            // What is no event is refused when it is read again.
+            let Ok(event) = receive::read(json?.get().as_bytes(), rules) else { continue };
+            ours.extend(event.required().iter().filter(|required| localities.is_ours(&required.server)).cloned());
+        }
+        let users: Vec<&UserId> = ours.iter().filter_map(|required| required.user.as_deref()).collect();
         localities.meet(&users).await?;
         let document = cells.own.document();
         let mut known = OwnKnown {
@@ -77,7 +73,7 @@ impl Ingest {
         }
         let own_outer = self.server_keys.own_public();
         known.outer.insert(own_outer.0, PublicKey::from_base64(&own_outer.1, ALWAYS).map_err(Error::internal)?);
-        for Required { user, signatures, .. } in ours() {
+        for Required { user, signatures, .. } in &ours {
             let Some(user) = user else { continue };
             let Some(history) = cells.tickets.get(user) else { continue };
             for (key_id, _) in signatures {

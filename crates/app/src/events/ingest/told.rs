@@ -3,7 +3,7 @@
 //!
 //! What allows other events comes first, all at once; then members, then the rest. What lacks something that comes later is put off to the end.
 
-use std::{borrow::Cow, collections::HashSet, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use domicile_core::ids::{EventNum, KeyNum};
 use domicile_room::{
@@ -12,55 +12,21 @@ use domicile_room::{
 };
 use domicile_store::table::events::Status;
 use ruma::{OwnedEventId, OwnedUserId, RoomVersionId, events::StateEventType};
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, SeqAccess, Visitor},
-};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 
 use super::{
     Ingest,
     outliers::Kept,
-    verify::{Piece, pieces_of, threads},
+    verify::{pieces_of, threads},
 };
 use crate::{
-    Result,
+    Error, Result,
+    federation::Listed,
     rooms::{Membership, RoomInfo},
 };
 
-/// Events that a list of another server may have. Text as small as can be is many times as large in memory.
-const MOST: usize = 1_000_000;
 /// Pieces that each thread checks before what they hold is written.
 const PIECES: usize = 2;
-
-/// A list of events as it came, read one by one.
-#[derive(Debug, Default)]
-pub(crate) struct Listed(pub(crate) Vec<Box<RawValue>>);
-
-impl<'de> Deserialize<'de> for Listed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Visit;
-        impl<'de> Visitor<'de> for Visit {
-            type Value = Listed;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(formatter, "a list of at most {MOST} events")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut events: A) -> std::result::Result<Listed, A::Error> {
-                let mut listed = Vec::new();
-                while let Some(event) = events.next_element()? {
-                    if listed.len() == MOST {
-                        return Err(de::Error::invalid_length(MOST + 1, &self));
-                    }
-                    listed.push(event);
-                }
-                Ok(Listed(listed))
-            }
-        }
-        deserializer.deserialize_seq(Visit)
-    }
-}
 
 /// A state that another server told, when all of it is on disk.
 #[derive(Debug, Default)]
@@ -90,14 +56,15 @@ impl Ingest {
     pub(crate) async fn keep_told(
         &self,
         info: &RoomInfo,
-        chain: Vec<Box<RawValue>>,
-        state: Vec<Box<RawValue>>,
+        chain: Listed,
+        state: Listed,
         wanted: Option<Arc<HashSet<OwnedEventId>>>,
     ) -> Result<Told> {
         let lacking = wanted.as_deref().cloned().unwrap_or_default();
         let told = Told { lacking, ..Told::default() };
         let mut keeping = Keeping { ingest: self, info, wanted, told, put_off: Vec::new() };
-        let Groups { allowing, members, others } = Groups::of(state);
+        let [allowing, members, others] =
+            tokio::task::spawn_blocking(|| by_use(state)).await.map_err(Error::internal)??;
         keeping.at_once(chain, allowing).await?;
         keeping.in_parts(members).await?;
         keeping.in_parts(others).await?;
@@ -160,9 +127,9 @@ impl Ingest {
 
 impl Keeping<'_> {
     /// What allows events, as a whole: some of it allows the rest.
-    async fn at_once(&mut self, chain: Vec<Box<RawValue>>, allowing: Vec<Box<RawValue>>) -> Result<()> {
+    async fn at_once(&mut self, chain: Listed, allowing: Listed) -> Result<()> {
         let mut pieces = pieces_of(chain);
-        let of_chain: usize = pieces.iter().map(Vec::len).sum();
+        let of_chain: usize = pieces.iter().map(Listed::len).sum();
         pieces.extend(pieces_of(allowing));
         let (checker, pieces) = self.checker(pieces).await?;
         let mut right = Vec::new();
@@ -176,14 +143,14 @@ impl Keeping<'_> {
     }
 
     /// Other events, a part after the other.
-    async fn in_parts(&mut self, events: Vec<Box<RawValue>>) -> Result<()> {
+    async fn in_parts(&mut self, events: Listed) -> Result<()> {
         if events.is_empty() || self.has_all() {
             return Ok(());
         }
         let (checker, pieces) = self.checker(pieces_of(events)).await?;
         let mut pieces = pieces.into_iter();
         loop {
-            let part: Vec<Piece> = pieces.by_ref().take(PIECES * threads()).collect();
+            let part: Vec<Listed> = pieces.by_ref().take(PIECES * threads()).collect();
             if part.is_empty() {
                 return Ok(());
             }
@@ -198,7 +165,7 @@ impl Keeping<'_> {
         }
     }
 
-    async fn checker(&self, pieces: Vec<Piece>) -> Result<(super::verify::Checker, Vec<Piece>)> {
+    async fn checker(&self, pieces: Vec<Listed>) -> Result<(super::verify::Checker, Vec<Listed>)> {
         let Keeping { ingest, info, wanted, .. } = self;
         ingest.checker(&info.rules, &info.room_id, pieces, wanted.clone()).await
     }
@@ -262,33 +229,17 @@ impl Keeping<'_> {
     }
 }
 
-/// The events of a state by what they are for.
-#[derive(Default)]
-struct Groups {
-    allowing: Vec<Box<RawValue>>,
-    members: Vec<Box<RawValue>>,
-    others: Vec<Box<RawValue>>,
-}
-
-impl Groups {
-    fn of(state: Vec<Box<RawValue>>) -> Self {
-        #[derive(Deserialize)]
-        struct Kind<'a> {
-            #[serde(borrow, rename = "type")]
-            kind: Cow<'a, str>,
-        }
-        let mut groups = Self::default();
-        for event in state {
-            let group = match serde_json::from_str::<Kind<'_>>(event.get()).as_ref().map(|event| &*event.kind) {
-                Ok("m.room.create" | "m.room.power_levels" | "m.room.join_rules" | "m.room.third_party_invite") => {
-                    &mut groups.allowing
-                }
-                Ok("m.room.member") => &mut groups.members,
-                // What cannot be read is told of where it is checked.
-                _ => &mut groups.others,
-            };
-            group.push(event);
-        }
-        groups
+/// The events of a state by what they are for: what allows others, members, and the rest, with what cannot be read, of which it is told where it is
+/// checked.
+fn by_use(state: Listed) -> Result<[Listed; 3]> {
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Cow<'a, str>,
     }
+    state.sorted(|event| match serde_json::from_str::<Kind<'_>>(event.get()).as_ref().map(|event| &*event.kind) {
+        Ok("m.room.create" | "m.room.power_levels" | "m.room.join_rules" | "m.room.third_party_invite") => 0,
+        Ok("m.room.member") => 1,
+        _ => 2,
+    })
 }

@@ -16,7 +16,10 @@ use ruma::{
 use serde_json::value::RawValue;
 
 use super::{Ingest, own_signatures::OwnKnown};
-use crate::{Error, Result, federation::KeyUse};
+use crate::{
+    Error, Result,
+    federation::{KeyUse, Listed},
+};
 
 /// Events that one thread checks in a row, at most and at least.
 const CHUNK: usize = 500;
@@ -30,9 +33,6 @@ const ASKING_TIME: Duration = Duration::from_mins(1);
 /// An event that is right so far, or its id, as far as it has one, and what is wrong with it.
 pub type Verified = std::result::Result<Received, (Option<OwnedEventId>, String)>;
 
-/// Events that one thread checks in a row.
-pub(super) type Piece = Vec<Box<RawValue>>;
-
 /// What a server's key is needed for: the ids with which it signed, by server, and the latest time of an event.
 type Wanted = BTreeMap<OwnedServerName, (BTreeSet<String>, i64)>;
 
@@ -44,7 +44,7 @@ impl Ingest {
         room_id: &RoomId,
         raw: Vec<Box<RawValue>>,
     ) -> Result<Vec<Verified>> {
-        let (checker, pieces) = self.checker(rules, room_id, pieces_of(raw), None).await?;
+        let (checker, pieces) = self.checker(rules, room_id, pieces_of(raw.into()), None).await?;
         checker.check(pieces).await
     }
 
@@ -54,11 +54,11 @@ impl Ingest {
         &self,
         rules: &RoomVersionRules,
         room_id: &RoomId,
-        pieces: Vec<Piece>,
+        pieces: Vec<Listed>,
         wanted: Option<Arc<HashSet<OwnedEventId>>>,
-    ) -> Result<(Checker, Vec<Piece>)> {
+    ) -> Result<(Checker, Vec<Listed>)> {
         let (mut signers, mut same) = (Wanted::new(), Vec::with_capacity(pieces.len()));
-        for (of_piece, piece) in in_parallel(pieces, |piece| (wanted_by(&piece), piece)).await? {
+        for (of_piece, piece) in in_parallel(pieces, |piece| Ok((wanted_by(&piece)?, piece))).await? {
             same.push(piece);
             for (server, (ids, latest)) in of_piece {
                 let (all, newest) = signers.entry(server).or_insert_with(|| (BTreeSet::new(), i64::MIN));
@@ -135,11 +135,11 @@ struct Checks {
 
 impl Checker {
     /// Checks pieces on several threads, in their order.
-    pub(super) async fn check(&self, pieces: Vec<Piece>) -> Result<Vec<Verified>> {
+    pub(super) async fn check(&self, pieces: Vec<Listed>) -> Result<Vec<Verified>> {
         let checks = Arc::clone(&self.0);
         let checked = in_parallel(pieces, move |piece| {
             let checks = Arc::clone(&checks);
-            piece.into_iter().map(move |json| checks.one(&json)).collect::<Vec<_>>()
+            piece.events().map(|json| Ok(checks.one(&json?))).collect::<Result<Vec<_>>>()
         });
         Ok(checked.await?.into_iter().flatten().collect())
     }
@@ -201,16 +201,17 @@ impl receive::Keys for Half<'_> {
 }
 
 /// The keys that are needed for events.
-fn wanted_by(events: &[Box<RawValue>]) -> Wanted {
+fn wanted_by(events: &Listed) -> Result<Wanted> {
     let mut wanted = Wanted::new();
-    for Signers { sent_ts, servers } in events.iter().filter_map(|json| receive::signers(json.get().as_bytes())) {
+    for json in events.events() {
+        let Some(Signers { sent_ts, servers }) = receive::signers(json?.get().as_bytes()) else { continue };
         for (server, ids) in servers {
             let (all, latest) = wanted.entry(server).or_insert_with(|| (BTreeSet::new(), i64::MIN));
             all.extend(ids);
             *latest = sent_ts.max(*latest);
         }
     }
-    wanted
+    Ok(wanted)
 }
 
 /// How many threads work at once: as many as there are processors and no more, since each keeps memory of its own.
@@ -219,33 +220,24 @@ pub(super) fn threads() -> usize {
 }
 
 /// Pieces for several threads, in their order.
-pub(super) fn pieces_of<T>(things: Vec<T>) -> Vec<Vec<T>> {
-    let size = things.len().div_ceil(threads()).clamp(LEAST, CHUNK);
-    let mut pieces = Vec::with_capacity(things.len().div_ceil(size));
-    let mut things = things.into_iter().peekable();
-    while things.peek().is_some() {
-        pieces.push(things.by_ref().take(size).collect());
-    }
-    pieces
+pub(super) fn pieces_of(events: Listed) -> Vec<Listed> {
+    let size = events.len().div_ceil(threads()).clamp(LEAST, CHUNK);
+    events.pieces(size)
 }
 
 /// Does the same with pieces on the threads for work that takes long, in their order.
-async fn in_parallel<T, R>(
-    mut pieces: Vec<Vec<T>>,
-    work: impl Fn(Vec<T>) -> R + Clone + Send + 'static,
-) -> Result<Vec<R>>
-where
-    T: Send + 'static,
-    R: Send + 'static,
-{
+async fn in_parallel<R: Send + 'static>(
+    mut pieces: Vec<Listed>,
+    work: impl Fn(Listed) -> Result<R> + Clone + Send + 'static,
+) -> Result<Vec<R>> {
     if let [few] = pieces.as_mut_slice()
         && few.len() <= FEW
     {
-        return Ok(vec![work(std::mem::take(few))]);
+        return Ok(vec![work(std::mem::take(few))?]);
     }
     let working = stream::iter(pieces).map(|piece| {
         let work = work.clone();
-        tokio::task::spawn_blocking(move || work(piece))
+        async move { tokio::task::spawn_blocking(move || work(piece)).await.map_err(Error::internal)? }
     });
-    working.buffered(threads()).try_collect().await.map_err(Error::internal)
+    working.buffered(threads()).try_collect().await
 }

@@ -52,7 +52,10 @@ impl Sender {
         // An event that cannot be asked about notifies nobody.
         let judged = if pdu.is_dummy() { None } else { self.judge(staging, &classes, pdu).await? };
         let Some((outcomes, own)) = judged else {
-            return Ok(Counted { thread_totals: in_thread.encode(), ..Counted::default() });
+            // What was unread before it still is.
+            let totals = staging.view.totals.encode();
+            let totals = (!totals.is_empty()).then_some(totals);
+            return Ok(Counted { totals, thread_totals: in_thread.encode(), ..Counted::default() });
         };
         for (class_num, outcome) in outcomes.iter().filter(|(_, outcome)| outcome.notify) {
             staging.view.totals.add(*class_num, outcome.highlight, thread_num.is_some());

@@ -10,15 +10,13 @@ use ruma::{
     api::federation::membership::{create_join_event, prepare_join_event},
     events::room::member::MembershipState,
 };
-use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{Failures, RemoteRooms, TIME, copy::Joining, rules_of, supported};
 use crate::{
     Result,
     accounts::Session,
-    events::ingest::told::Listed,
-    federation::{PeerError, peers::ORDINARY},
+    federation::{LargeAnswer, Listed, PeerError, peers::ORDINARY},
     rooms::Room,
 };
 
@@ -27,15 +25,28 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Servers that may be said to be in a room.
 const MOST_SERVERS: usize = 10_000;
 
-/// What a server answers that let a join in (server-server, `PUT /_matrix/federation/v2/send_join/{roomId}/{eventId}`).
-#[derive(Deserialize)]
+/// Lists in what a server answers that let a join in (server-server, `PUT /_matrix/federation/v2/send_join/{roomId}/{eventId}`).
+const LISTS: &[&str] = &["state", "auth_chain"];
+
+/// What it answers.
 struct Answer {
     state: Listed,
     auth_chain: Listed,
     event: Option<Box<RawValue>>,
-    #[serde(default)]
     members_omitted: bool,
     servers_in_room: Option<Vec<String>>,
+}
+
+impl Answer {
+    fn read(mut answer: LargeAnswer) -> std::result::Result<Self, PeerError> {
+        Ok(Self {
+            state: answer.needed_list("state")?,
+            auth_chain: answer.needed_list("auth_chain")?,
+            event: answer.member("event")?,
+            members_omitted: answer.member("members_omitted")?.unwrap_or_default(),
+            servers_in_room: answer.member("servers_in_room")?,
+        })
+    }
 }
 
 /// A join that a server has let in, with what it tells of the room.
@@ -101,7 +112,7 @@ impl RemoteRooms {
         // What may be said depends on the regions of the members where there are several cells: they must be known first.
         let omit_members = self.users.localities().cells().is_none();
         request.omit_members = omit_members;
-        let answer: Answer = self.peers.ask_large(server, request).await?;
+        let answer = Answer::read(self.peers.ask_large(server, request, LISTS).await?)?;
         if answer.members_omitted && !omit_members {
             return Err(PeerError::Nonsense("it leaves out the members, which nobody asked it to".to_owned()));
         }
@@ -129,7 +140,7 @@ impl RemoteRooms {
         };
         let event = Arc::new(event);
         let partial = answer.members_omitted.then(|| servers_of(server, answer.servers_in_room.unwrap_or_default()));
-        let told = self.ingest.keep_told(&info, answer.auth_chain.0, answer.state.0, None).await?;
+        let told = self.ingest.keep_told(&info, answer.auth_chain, answer.state, None).await?;
         if told.wrong > 0 {
             tracing::info!(%server, %room_id, wrong = told.wrong, "a room's state has events that are wrong");
         }
