@@ -156,7 +156,7 @@ impl Names {
     }
 
     async fn write_change(&self, cell: &CellName, alias: &RoomAliasId, to: Option<&CellName>) -> Result<u64> {
-        let _appending = self.followers().deciding().await?;
+        let deciding = self.followers().deciding().await?;
         for _ in 0..TRIES {
             let held = self.held('#', alias.alias()).await?;
             let Some((name, held)) = held else {
@@ -168,7 +168,7 @@ impl Names {
             if !is_of(&held, cell) {
                 return Err(forbidden("The alias is another cell's."));
             }
-            let mut log = Log::open(self.log.tip().await?, self.own.document().decider.term, self.own.key());
+            let mut log = Log::open(self.log.tip().await?, deciding.term, self.own.key());
             let name_text = name.to_string();
             let entry = log.append(match to {
                 None => Body::Free { name: name_text },

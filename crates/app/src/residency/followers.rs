@@ -114,6 +114,13 @@ pub struct FollowerStatus {
     pub wrong: Option<String>,
 }
 
+/// While it is held, its holder may append to the log.
+pub(super) struct Deciding<'f> {
+    /// The term of what is appended.
+    pub(super) term: u32,
+    _appending: RwLockReadGuard<'f, ()>,
+}
+
 /// What the decider knows of a follower.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Follower {
@@ -208,17 +215,22 @@ impl Followers {
     }
 
     /// Lets this cell append as long as what is given is held: if it decides, has heard what the others have, and one of them is there.
-    pub(super) async fn deciding(self: &Arc<Self>) -> Result<RwLockReadGuard<'_, ()>> {
+    pub(super) async fn deciding(self: &Arc<Self>) -> Result<Deciding<'_>> {
         self.decide().await?;
         self.ready().await?;
         let appending = self.appending.read().await;
+        // A newer document may have come meanwhile: what is written from here on is of the term that was begun.
+        let term = self.begun.load(Ordering::Acquire);
+        if !self.has_begun() {
+            return Err(ErrorKind::Unavailable.with("Names cannot be taken at the moment: try again later.").into());
+        }
         let (promised, _) = self.standing().await?;
-        if promised > self.own.document().decider.term {
+        if promised > term {
             return Err(ErrorKind::Unavailable
                 .with("Another cell decides whose a name is by now, and this one has not its newest deployment document: try again later.")
                 .into());
         }
-        Ok(appending)
+        Ok(Deciding { term, _appending: appending })
     }
 
     /// Waits until another holder has an entry, and everything before it.

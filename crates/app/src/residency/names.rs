@@ -216,13 +216,13 @@ impl Names {
     }
 
     async fn write_name(&self, cell: &CellName, sigil: char, localpart: &str) -> Result<Option<(Vec<Home>, u64)>> {
-        let _appending = self.followers.deciding().await?;
+        let deciding = self.followers.deciding().await?;
         let name = self.make_key().await?.hash(sigil, localpart);
         for _ in 0..TRIES {
             let (held, tip) = self.log.name(name).await?;
             let (homes, index) = held.map_or_else(Default::default, |held| (held.homes, held.index));
             let holder = homes.last().and_then(|home| CellName::parse(&home.home));
-            let mut log = Log::open(tip, self.own.document().decider.term, self.own.key());
+            let mut log = Log::open(tip, deciding.term, self.own.key());
             let entry = match log.take(name, cell, holder.as_ref()) {
                 Taken::Already => return Ok(Some((homes, index))),
                 Taken::ByAnother => return Ok(None),

@@ -113,7 +113,7 @@ impl Names {
 
     async fn write_next(&self, history: &History) -> Result<Option<u64>> {
         let Some(first) = history.tickets().first() else { return Ok(None) };
-        let _appending = self.followers().deciding().await?;
+        let deciding = self.followers().deciding().await?;
         let name = self.make_key().await?.hash('@', first.user_id.localpart());
         for _ in 0..TRIES {
             let (held, tip) = self.log.name(name).await?;
@@ -126,7 +126,7 @@ impl Names {
                 );
                 return Ok(None);
             }
-            let mut log = Log::open(tip, self.own.document().decider.term, self.own.key());
+            let mut log = Log::open(tip, deciding.term, self.own.key());
             known.push(Home { home: next.home.clone(), authority: next.authority.clone() });
             let row = directory_log::row(&known)?;
             let mut batch = Batch::new();

@@ -82,7 +82,7 @@ impl Names {
                 "the cell that would let them go is not at work any more, and what it signs moves nobody",
             ));
         }
-        let _appending = self.followers().deciding().await?;
+        let deciding = self.followers().deciding().await?;
         for _ in 0..TRIES {
             let held = self.held('@', user_id.localpart()).await?;
             let Some((name, held)) = held else { return Err(refused("the directory does not know the name")) };
@@ -101,7 +101,7 @@ impl Names {
             // Whether whoever lets them go may do so is what everybody else will ask.
             History::check(tickets.clone(), document, self.own.root()).map_err(|why| refused(&why.to_string()))?;
             let Some(ticket) = tickets.last() else { return Err(Error::internal("a transfer gave no ticket")) };
-            let mut log = Log::open(self.log.tip().await?, document.decider.term, self.own.key());
+            let mut log = Log::open(self.log.tip().await?, deciding.term, self.own.key());
             let entry = log.append(Body::Transfer {
                 name: name.to_string(),
                 home: to.as_str().to_owned(),

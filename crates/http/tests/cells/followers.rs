@@ -152,9 +152,7 @@ async fn a_decider_that_lost_its_log_asks_before_it_decides() {
 fn handed_over(document: &str) -> String {
     let term = "decider = \"eu1\"\nterm = 1\n";
     assert!(document.contains(term), "{document}");
-    let handed = document.replace(term, "decider = \"eu2\"\nterm = 2\nbefore = [{ term = 1, cell = \"eu1\" }]\n");
-    let serial: u32 = document.lines().find_map(|line| line.strip_prefix("serial = ")).unwrap().parse().unwrap();
-    handed.replacen(&format!("serial = {serial}"), &format!("serial = {}", serial + 1), 1)
+    Cluster::raised(&document.replace(term, "decider = \"eu2\"\nterm = 2\nbefore = [{ term = 1, cell = \"eu1\" }]\n"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,7 +160,7 @@ async fn the_decision_is_handed_over_by_a_new_document() {
     let mut cluster = followed().await;
     take(&cluster, "eu1", "alice").await.unwrap();
     take(&cluster, "ru1", "bob").await.unwrap();
-    cluster.draft(handed_over);
+    cluster.next(handed_over);
     cluster.renew("eu2").await;
     look_after(&cluster, "eu2").await.unwrap();
     assert!(status(&cluster, "eu2").await.is_deciding);
@@ -183,6 +181,50 @@ async fn the_decision_is_handed_over_by_a_new_document() {
         assert_eq!(names(cluster.cell(cell)).check_log().await.unwrap(), 5);
     }
     assert_eq!((status(&cluster, "eu1").await.decides_here, status(&cluster, "eu2").await.term), (false, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_is_handed_over_while_all_cells_run_loses_no_name_and_gives_none_twice() {
+    let mut cluster = followed().await;
+    take(&cluster, "eu1", "alice").await.unwrap();
+    cluster.next(handed_over);
+    cluster.hand_to("eu2");
+    let documents = |cell: &str| Arc::clone(&cluster.cell(cell).services.users.localities().cells().unwrap().documents);
+    // Names are taken at all three cells while the document goes round.
+    let race = async {
+        let mut taken = Vec::new();
+        for index in 0..12 {
+            let name = format!("race{index}");
+            let (one, two, three) =
+                tokio::join!(take(&cluster, "eu1", &name), take(&cluster, "eu2", &name), take(&cluster, "ru1", &name));
+            let winners = [one, two, three].into_iter().filter(Result::is_ok).count();
+            assert!(winners <= 1, "{name} was given {winners} times");
+            taken.push((name, winners == 1));
+        }
+        taken
+    };
+    let round = async {
+        documents("eu2").reload().await.unwrap();
+        documents("eu2").exchange_all().await;
+        look_after(&cluster, "eu2").await
+    };
+    let (taken, _) = tokio::join!(race, round);
+    for cell in ["eu1", "eu2", "ru1"] {
+        assert_eq!(status(&cluster, cell).await.term, 2, "{cell}");
+    }
+    look_after(&cluster, "eu2").await.unwrap();
+    take(&cluster, "ru1", "last").await.unwrap();
+    for (name, _) in taken.iter().filter(|(_, is_taken)| *is_taken) {
+        let mut refused = 0;
+        for cell in ["eu1", "eu2", "ru1"] {
+            refused += usize::from(take(&cluster, cell, name).await.is_err());
+        }
+        assert_eq!(refused, 3, "{name} is somebody's already");
+    }
+    let (one, two) = (status(&cluster, "eu1").await, status(&cluster, "eu2").await);
+    assert_eq!((one.log_index, one.log_hash, one.decides_here), (two.log_index, two.log_hash, false));
+    assert!(two.is_deciding);
+    names(cluster.cell("eu1")).check_log().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,9 +256,9 @@ async fn only_the_decider_is_followed_and_only_holders_are_given_the_log() {
     let cluster = followed().await;
     take(&cluster, "eu1", "alice").await.unwrap();
     let push = cluster.forged_push("ru1", &status(&cluster, "eu1").await.log_hash.unwrap());
-    let root = cluster.signed_by(cluster.document(), None);
+    let root = cluster.signed();
     let handed = handed_over(cluster.document()).replace("\"eu2\"\nterm", "\"ru1\"\nterm");
-    let own = cluster.signed_by(&handed, Some("ru1"));
+    let own = cluster.signed_by("ru1", &handed);
     for to in ["eu1", "eu2"] {
         let forger = cluster.forger(Some("ru1"), to);
         for (path, body) in [

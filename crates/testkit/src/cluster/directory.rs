@@ -68,9 +68,9 @@ impl Cluster {
         json!({ "after": after, "entries": [forged], "head": 2, "hash_key": null })
     }
 
-    /// A document with the root key's signature, or with that of a cell.
-    pub fn signed_by(&self, document: &str, by: Option<&str>) -> String {
-        sign::sign(document, by.map_or(self.root(), |cell| self.key(cell)))
+    /// A document that a cell has signed as if its key were the root key.
+    pub fn signed_by(&self, cell: &str, document: &str) -> String {
+        sign::sign(document, self.key(cell))
     }
 
     /// The aliases of rooms that a cell has.

@@ -7,11 +7,6 @@ use domicile_residency::deployment::{PublicKey, SecretKey, edit, sign};
 use super::{Cluster, serial};
 
 impl Cluster {
-    /// Changes the document without giving it to a cell. Each works by it from when [`Self::renew`] starts it again.
-    pub fn draft(&mut self, change: impl FnOnce(&str) -> String) {
-        self.document = change(&self.document);
-    }
-
     /// Names a cell's key for other servers in the document; all cells start again with that.
     pub async fn name_outer_key(&mut self, cell: &str) {
         let signer = self.cells[cell].services.own_keys.outer();
