@@ -176,11 +176,12 @@ impl Names {
             });
             let json = serde_json::to_string(&entry).map_err(Error::internal)?;
             let mut batch = Batch::new();
+            directory_names::append(&mut batch, entry.index, &json);
             match to {
-                None => directory_names::free(&mut batch, name.as_bytes(), &held.row, entry.index, &json),
+                None => directory_names::free(&mut batch, name.as_bytes(), &held.row),
                 Some(to) => {
                     let row = directory_log::row(&[Home { home: to.as_str().to_owned(), authority: None }])?;
-                    directory_names::transfer(&mut batch, name.as_bytes(), (&held.row, &row), entry.index, &json);
+                    directory_names::transfer(&mut batch, name.as_bytes(), (&held.row, &row), entry.index);
                 }
             }
             match self.store.write(batch).await {

@@ -4,8 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use domicile_core::rng::{self, Rng};
-use domicile_residency::directory::{Authority, Body, Entry, HashKey, NameHash, Tip};
-use domicile_store::{Batch, Store, table::directory_names};
+use domicile_residency::directory::{Authority, Body, Entry, HashKey, NameHash, Pack, Tip};
+use domicile_store::{
+    Batch, Snapshot, Store,
+    table::directory_names::{self, Packed},
+};
 use serde::{Deserialize, Serialize};
 
 use super::OwnCell;
@@ -13,6 +16,10 @@ use crate::{Error, Result};
 
 /// Entries that are read, sent and followed at once.
 pub(super) const PAGE: i64 = 2_000;
+/// Entries that are kept one by one before the older of them are packed.
+const LOOSE: i64 = 3_000;
+/// Entries of a pack: as many as a page has.
+const PACK: usize = 2_000;
 /// Entries of a page from which on everybody else's writes go first.
 const MANY: usize = 100;
 
@@ -51,14 +58,14 @@ impl DirectoryLog {
         let wanted = *name.as_bytes();
         let read = self.store.read(move |snapshot| async move {
             let held = directory_names::homes(&snapshot, &wanted).await?;
-            Ok::<_, Error>((held, directory_names::last_entry(&snapshot).await?))
+            Ok::<_, Error>((held, end(&snapshot).await?))
         });
-        let (held, last) = read.await?;
-        Ok((held.map(self::held).transpose()?, tip_of(last.as_deref())?))
+        let (held, tip) = read.await?;
+        Ok((held.map(self::held).transpose()?, tip))
     }
 
     /// Several names.
-    pub(super) async fn names(&self, names: Vec<[u8; 32]>) -> Result<Vec<Option<Held>>> {
+    pub(super) async fn names(&self, names: Vec<[u8; 16]>) -> Result<Vec<Option<Held>>> {
         let read = self.store.read(move |snapshot| async move {
             let mut found = Vec::with_capacity(names.len());
             for name in &names {
@@ -76,8 +83,7 @@ impl DirectoryLog {
 
     /// The end.
     pub(super) async fn tip(&self) -> Result<Tip> {
-        let last = self.store.read(|snapshot| async move { directory_names::last_entry(&snapshot).await }).await?;
-        tip_of(last.as_deref())
+        self.store.read(|snapshot| async move { end(&snapshot).await }).await
     }
 
     /// The hash of the entry of a number; none if the log is shorter.
@@ -85,17 +91,55 @@ impl DirectoryLog {
         if index == 0 {
             return Ok(Some(Tip::start().hash));
         }
-        let index = number(index);
-        let entry = self.store.read(move |snapshot| async move { directory_names::entry(&snapshot, index).await });
-        entry.await?.map(|entry| Ok(read(&entry)?.hash())).transpose()
+        let at = number(index);
+        let read = self.store.read(move |snapshot| async move {
+            let entry = directory_names::entry(&snapshot, at).await?;
+            let packed = if entry.is_none() { directory_names::pack_after(&snapshot, at - 1).await? } else { None };
+            Ok::<_, Error>((entry, packed))
+        });
+        match read.await? {
+            (Some(entry), _) => Ok(Some(read_entry(&entry)?.hash())),
+            (None, Some(packed)) if packed.last_index == at => Ok(Some(packed.hash)),
+            (None, Some(packed)) => {
+                let entries = Pack::entries(&packed.pack).map_err(Error::internal)?;
+                Ok(entries.iter().find(|entry| entry.index == index).map(Entry::hash))
+            }
+            (None, None) => Ok(None),
+        }
     }
 
-    /// Entries after a number, a page at most.
+    /// Entries after a number: a page at most, or what is left of a pack.
     pub(super) async fn page(&self, after: u64) -> Result<Vec<Entry>> {
-        let after = number(after);
-        let page =
-            self.store.read(move |snapshot| async move { directory_names::entries(&snapshot, after, PAGE).await });
-        page.await?.iter().map(|entry| read(entry)).collect()
+        let from = number(after);
+        let read = self.store.read(move |snapshot| async move {
+            Ok::<_, Error>(match directory_names::pack_after(&snapshot, from).await? {
+                Some(packed) => (Some(packed), Vec::new()),
+                None => (None, directory_names::entries(&snapshot, from, PAGE).await?),
+            })
+        });
+        let (packed, loose) = read.await?;
+        let Some(packed) = packed else { return loose.iter().map(|entry| read_entry(entry)).collect() };
+        let mut entries = Pack::entries(&packed.pack).map_err(Error::internal)?;
+        entries.retain(|entry| entry.index > after);
+        Ok(entries)
+    }
+
+    /// Packs what is kept one by one, if that has become much. Nothing may be appended meanwhile.
+    pub(super) async fn pack(&self) -> Result<()> {
+        while self.store.read(|snapshot| async move { directory_names::loose(&snapshot).await }).await? >= LOOSE {
+            let entries = self.loose(PAGE).await?;
+            let mut batch = Batch::new();
+            batch.low_priority();
+            put_packs(&mut batch, &entries)?;
+            self.store.write(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// The first entries that are kept one by one.
+    async fn loose(&self, most: i64) -> Result<Vec<Entry>> {
+        let loose = self.store.read(move |snapshot| async move { directory_names::entries(&snapshot, 0, most).await });
+        loose.await?.iter().map(|entry| read_entry(entry)).collect()
     }
 
     /// Walks the whole log by the document. Gives how many entries there are; an error names the first that is wrong.
@@ -119,8 +163,18 @@ impl DirectoryLog {
         if entries.len() > MANY {
             batch.low_priority();
         }
+        // Where many come, or some without a signature of their own, they are packed, and what is here before them.
+        let is_packed = entries.len() >= PACK || entries.iter().any(|entry| entry.signature.is_empty());
+        if is_packed {
+            let mut all = self.loose(i64::MAX).await?;
+            all.extend_from_slice(entries);
+            put_packs(&mut batch, &all)?;
+        }
         for entry in entries {
-            let json = serde_json::to_string(entry).map_err(Error::internal)?;
+            if !is_packed {
+                let json = serde_json::to_string(entry).map_err(Error::internal)?;
+                directory_names::append(&mut batch, entry.index, &json);
+            }
             let name = name_of(&entry.body)?;
             let unknown = || {
                 Error::internal(format!("entry {} of the directory's log is about a name that is free", entry.index))
@@ -128,7 +182,7 @@ impl DirectoryLog {
             match &entry.body {
                 Body::Take { home, .. } => {
                     let row = row(&[Home { home: home.clone(), authority: None }])?;
-                    directory_names::take(&mut batch, &name, &row, entry.index, &json);
+                    directory_names::take(&mut batch, &name, &row, entry.index);
                     rows.insert(name, row);
                 }
                 Body::Transfer { home, authority, .. } => {
@@ -136,18 +190,18 @@ impl DirectoryLog {
                     let mut homes = homes(before)?;
                     homes.push(Home { home: home.clone(), authority: Some(authority.clone()) });
                     let after = row(&homes)?;
-                    directory_names::transfer(&mut batch, &name, (before, &after), entry.index, &json);
+                    directory_names::transfer(&mut batch, &name, (before, &after), entry.index);
                     rows.insert(name, after);
                 }
                 Body::Hand { home, .. } => {
                     let before = rows.get(&name).ok_or_else(unknown)?;
                     let after = row(&[Home { home: home.clone(), authority: None }])?;
-                    directory_names::transfer(&mut batch, &name, (before, &after), entry.index, &json);
+                    directory_names::transfer(&mut batch, &name, (before, &after), entry.index);
                     rows.insert(name, after);
                 }
                 Body::Free { .. } => {
                     let before = rows.remove(&name).ok_or_else(unknown)?;
-                    directory_names::free(&mut batch, &name, &before, entry.index, &json);
+                    directory_names::free(&mut batch, &name, &before);
                 }
             }
         }
@@ -156,9 +210,9 @@ impl DirectoryLog {
     }
 
     /// What is known of those names of which entries say something more.
-    async fn rows_before(&self, entries: &[Entry]) -> Result<BTreeMap<[u8; 32], String>> {
+    async fn rows_before(&self, entries: &[Entry]) -> Result<BTreeMap<[u8; 16], String>> {
         let changed = entries.iter().filter(|entry| !matches!(entry.body, Body::Take { .. }));
-        let names: Vec<[u8; 32]> = changed.map(|entry| name_of(&entry.body)).collect::<Result<_>>()?;
+        let names: Vec<[u8; 16]> = changed.map(|entry| name_of(&entry.body)).collect::<Result<_>>()?;
         let held = self.names(names.clone()).await?;
         Ok(names.into_iter().zip(held).filter_map(|(name, held)| Some((name, held?.row))).collect())
     }
@@ -217,7 +271,7 @@ impl DirectoryLog {
     }
 }
 
-fn name_of(body: &Body) -> Result<[u8; 32]> {
+fn name_of(body: &Body) -> Result<[u8; 16]> {
     let (Body::Take { name, .. } | Body::Transfer { name, .. } | Body::Hand { name, .. } | Body::Free { name }) = body;
     let hash = NameHash::parse(name).ok_or_else(|| Error::internal("an entry of the directory's log names no name"))?;
     Ok(*hash.as_bytes())
@@ -228,20 +282,44 @@ fn held((row, index): (String, i64)) -> Result<Held> {
 }
 
 fn homes(row: &str) -> Result<Vec<Home>> {
-    serde_json::from_str(row).map_err(Error::internal)
+    if row.starts_with('[') {
+        return serde_json::from_str(row).map_err(Error::internal);
+    }
+    Ok(vec![Home { home: row.to_owned(), authority: None }])
 }
 
-/// Homes as a row has them.
+/// Homes as a row has them: of most names the first home alone, of the others JSON.
 pub(super) fn row(homes: &[Home]) -> Result<String> {
-    serde_json::to_string(homes).map_err(Error::internal)
+    match homes {
+        [Home { home, authority: None }] if !home.starts_with('[') => Ok(home.clone()),
+        homes => serde_json::to_string(homes).map_err(Error::internal),
+    }
 }
 
-fn read(entry: &str) -> Result<Entry> {
+fn read_entry(entry: &str) -> Result<Entry> {
     serde_json::from_str(entry).map_err(Error::internal)
 }
 
-fn tip_of(last: Option<&str>) -> Result<Tip> {
-    last.map_or_else(|| Ok(Tip::start()), |last| Ok(read(last)?.tip()))
+/// The end of the log: what is packed comes before what is kept one by one.
+async fn end(snapshot: &Snapshot) -> Result<Tip> {
+    if let Some(entry) = directory_names::last_entry(snapshot).await? {
+        return Ok(read_entry(&entry)?.tip());
+    }
+    let Some((index, hash, term)) = directory_names::last_packed(snapshot).await? else { return Ok(Tip::start()) };
+    let number = |_| Error::internal("the directory's log has a number that is none");
+    Ok(Tip { index: u64::try_from(index).map_err(number)?, hash, term: u32::try_from(term).map_err(number)? })
+}
+
+/// Writes packs in place of what is kept one by one up to their end.
+fn put_packs(batch: &mut Batch, entries: &[Entry]) -> Result<()> {
+    let unsigned = || Error::internal("the directory's log ends with an entry that is not signed");
+    for Pack { tip, bytes } in Pack::all(entries, PACK).ok_or_else(unsigned)? {
+        let last_index = number(tip.index);
+        directory_names::remove_loose(batch, last_index);
+        let packed = Packed { last_index, hash: tip.hash, term: i64::from(tip.term), pack: bytes.into() };
+        directory_names::insert_pack(batch, packed);
+    }
+    Ok(())
 }
 
 fn number(index: u64) -> i64 {

@@ -231,7 +231,8 @@ impl Names {
             let homes = vec![Home { home: cell.as_str().to_owned(), authority: None }];
             let json = serde_json::to_string(&entry).map_err(Error::internal)?;
             let mut batch = Batch::new();
-            directory_names::take(&mut batch, name.as_bytes(), &directory_log::row(&homes)?, entry.index, &json);
+            directory_names::append(&mut batch, entry.index, &json);
+            directory_names::take(&mut batch, name.as_bytes(), &directory_log::row(&homes)?, entry.index);
             match self.store.write(batch).await {
                 Ok(_) => return Ok(Some((homes, entry.index))),
                 // Another name, or this one, was written first.

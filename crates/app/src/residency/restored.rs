@@ -136,13 +136,15 @@ impl Names {
                 let body = Body::Transfer { name: name.to_string(), home: next.home.clone(), epoch, ticket, authority };
                 let entry = log.append(body);
                 let json = serde_json::to_string(&entry).map_err(Error::internal)?;
-                directory_names::transfer(&mut batch, name.as_bytes(), (&before.row, &row), entry.index, &json);
+                directory_names::append(&mut batch, entry.index, &json);
+                directory_names::transfer(&mut batch, name.as_bytes(), (&before.row, &row), entry.index);
                 entry.index
             } else {
                 let cell = CellName::parse(&next.home).ok_or_else(|| Error::internal("a ticket's home is no cell"))?;
                 let Taken::Now(entry) = log.take(name, &cell, None) else { return Ok(None) };
                 let json = serde_json::to_string(&entry).map_err(Error::internal)?;
-                directory_names::take(&mut batch, name.as_bytes(), &row, entry.index, &json);
+                directory_names::append(&mut batch, entry.index, &json);
+                directory_names::take(&mut batch, name.as_bytes(), &row, entry.index);
                 entry.index
             };
             match self.store.write(batch).await {

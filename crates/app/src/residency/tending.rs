@@ -46,8 +46,12 @@ impl Followers {
         status.collect()
     }
 
-    /// Looks after the followers once: begins if this cell decides and has not, tells them what they lack, and the operator who is away.
+    /// Looks after the log and the followers once: packs what is older, begins if this cell decides and has not, tells them what they lack, and the operator who is away.
     pub async fn look_after(self: &Arc<Self>) -> Result<()> {
+        if self.holds() || self.own.decides() {
+            let _alone = self.appending.write().await;
+            self.log.pack().await?;
+        }
         if !self.own.decides() {
             return Ok(());
         }

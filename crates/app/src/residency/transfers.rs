@@ -111,7 +111,8 @@ impl Names {
             });
             let (json, row) = (serde_json::to_string(&entry).map_err(Error::internal)?, directory_log::row(&homes)?);
             let mut batch = Batch::new();
-            directory_names::transfer(&mut batch, name.as_bytes(), (&before, &row), entry.index, &json);
+            directory_names::append(&mut batch, entry.index, &json);
+            directory_names::transfer(&mut batch, name.as_bytes(), (&before, &row), entry.index);
             match self.store.write(batch).await {
                 Ok(_) => return Ok((tickets, entry.index)),
                 // Another entry was written first.

@@ -63,7 +63,8 @@ pub struct Entry {
     pub body: Body,
     /// The decider's term.
     pub term: u32,
-    /// The decider's signature.
+    /// The decider's signature; empty where that of a later entry of the same term stands for it, as in a [`super::Pack`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub signature: String,
 }
 
@@ -137,7 +138,8 @@ impl Tip {
         for (at, entry) in entries.iter().enumerate() {
             reached.chain(entry)?;
             let ends_a_term = entries.get(at + 1).is_none_or(|next| next.term != entry.term);
-            if (ends_a_term || entries.len() <= EACH) && !deployment.is_revoked_decider(entry.term) {
+            let is_looked_at = ends_a_term || (entries.len() <= EACH && !entry.signature.is_empty());
+            if is_looked_at && !deployment.is_revoked_decider(entry.term) {
                 signed(entry, deployment)?;
             }
             reached = entry.tip();

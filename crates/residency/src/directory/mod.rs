@@ -6,11 +6,13 @@
 mod emergency;
 mod log;
 mod name;
+mod pack;
 mod ticket;
 
 pub use emergency::{Emergency, NoEmergency, at_work};
 pub use log::{Body, Broken, Entry, Log, Taken, Tip};
 pub use name::{HashKey, NameHash};
+pub use pack::{Damaged, Pack};
 pub use ticket::{Authority, History, LetGo, Ticket, TicketError, Transfer};
 
 #[cfg(test)]

@@ -7,13 +7,16 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+/// Bytes of a hash: half of what HMAC-SHA-256 gives, which RFC 2104 holds to be enough; whoever wants two names with one hash needs the key first.
+const LENGTH: usize = 16;
+
 /// The key of the hashes, which directory cells alone have.
 #[derive(Clone)]
 pub struct HashKey(Zeroizing<[u8; 32]>);
 
 /// A keyed hash of a localpart or an alias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NameHash([u8; 32]);
+pub struct NameHash([u8; LENGTH]);
 
 impl HashKey {
     /// The key of 32 random bytes.
@@ -24,16 +27,18 @@ impl HashKey {
     /// A user's localpart, or a room alias's.
     pub fn hash(&self, sigil: char, localpart: &str) -> NameHash {
         // HMAC takes keys of any length.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&*self.0) else { return NameHash([0; 32]) };
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&*self.0) else { return NameHash([0; LENGTH]) };
         mac.update(sigil.to_string().as_bytes());
         mac.update(localpart.as_bytes());
-        NameHash(mac.finalize().into_bytes().into())
+        let (mut hash, whole) = ([0; LENGTH], mac.finalize().into_bytes());
+        hash.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
+        NameHash(hash)
     }
 }
 
 impl NameHash {
-    /// The hash of 32 bytes.
-    pub fn new(bytes: [u8; 32]) -> Self {
+    /// The hash of 16 bytes.
+    pub fn new(bytes: [u8; LENGTH]) -> Self {
         Self(bytes)
     }
 
@@ -43,7 +48,7 @@ impl NameHash {
     }
 
     /// Its bytes.
-    pub fn as_bytes(&self) -> &[u8; 32] {
+    pub fn as_bytes(&self) -> &[u8; LENGTH] {
         &self.0
     }
 }

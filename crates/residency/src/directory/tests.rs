@@ -204,7 +204,63 @@ fn what_a_revoked_decider_wrote_counts_with_what_came_after_it() {
     assert_eq!(tip, Tip::start(), "nothing of it is followed");
 }
 
+#[test]
+fn a_pack_has_what_was_packed_and_one_signature_stands_for_it() {
+    let world = world();
+    let mut log = Log::open(Tip::start(), 1, &world.decider);
+    let mut entries: Vec<Entry> = (0..50)
+        .map(|at| log.append(Body::Take { name: hashed(&format!("n{at}")).to_string(), home: "ru1".to_owned() }))
+        .collect();
+    entries.push(log.append(Body::Hand { name: hashed("n1").to_string(), home: "eu1".to_owned() }));
+    entries.push(log.append(Body::Take { name: "no hash".to_owned(), home: "ru1".to_owned() }));
+    entries.push(log.append(Body::Free { name: hashed("n2").to_string() }));
+    let packs = Pack::all(&entries, 20).unwrap();
+    assert_eq!(packs.iter().map(|pack| pack.tip.index).collect::<Vec<_>>(), [20, 40, 53]);
+    assert_eq!(&packs[2].tip, log.tip());
+    assert!(packs[0].bytes.len() < 20 * 22 + 220, "{} bytes", packs[0].bytes.len());
+    let unpacked: Vec<Entry> = packs.iter().flat_map(|pack| Pack::entries(&pack.bytes).unwrap()).collect();
+    for (was, is) in entries.iter().zip(&unpacked) {
+        let signature = if [20, 40, 53].contains(&is.index) { was.signature.clone() } else { String::new() };
+        assert_eq!(is, &Entry { signature, ..was.clone() });
+    }
+    let mut tip = Tip::start();
+    tip.follow_all(&unpacked, &world.deployment).unwrap();
+    assert_eq!(&tip, log.tip());
+    // What was packed is packed again where a signature lets it be cut, and has the same entries.
+    let again = Pack::all(&unpacked, 30).unwrap();
+    assert_eq!(again.iter().map(|pack| pack.tip.index).collect::<Vec<_>>(), [20, 40, 53]);
+    // Without the signature at the end, nothing stands for what comes before it.
+    let mut tip = Tip::start();
+    assert_eq!(tip.follow_all(&unpacked[..19], &world.deployment), Err(Broken::NotSigned { index: 19, term: 1 }));
+    assert_eq!(Pack::all(&unpacked[..19], 20), None);
+    // Another term begins another pack.
+    let mut later = Log::open(log.tip().clone(), 2, &world.other);
+    entries.push(later.append(Body::Free { name: hashed("n3").to_string() }));
+    let ends: Vec<u64> = Pack::all(&entries, 100).unwrap().iter().map(|pack| pack.tip.index).collect();
+    assert_eq!(ends, [53, 54]);
+}
+
 proptest! {
+    #[test]
+    fn a_damaged_pack_is_an_error_or_another_log(at in any::<prop::sample::Index>(), to in any::<u8>(), cut in any::<prop::sample::Index>()) {
+        let world = world();
+        let mut log = Log::open(Tip::start(), 1, &world.decider);
+        let mut entries: Vec<Entry> = ["a", "b", "c"]
+            .map(|name| log.append(Body::Take { name: hashed(name).to_string(), home: "ru1".to_owned() }))
+            .to_vec();
+        entries.push(log.append(Body::Free { name: hashed("a").to_string() }));
+        let pack = Pack::all(&entries, 10).unwrap().remove(0).bytes;
+        let believed = |bytes: &[u8]| Pack::entries(bytes).is_ok_and(|entries| {
+            Tip::start().follow_all(&entries, &world.deployment).is_ok()
+        });
+        prop_assert!(believed(&pack));
+        prop_assert!(!believed(&pack[..cut.index(pack.len())]));
+        let mut changed = pack.clone();
+        changed[at.index(pack.len())] = to;
+        let same = Pack::entries(&changed).ok() == Pack::entries(&pack).ok();
+        prop_assert!(same || !believed(&changed));
+    }
+
     #[test]
     fn no_altered_log_is_followed(
         names in prop::collection::vec("[a-z]{1,8}", 2..12), swap in any::<prop::sample::Index>(), drop in any::<prop::sample::Index>(),

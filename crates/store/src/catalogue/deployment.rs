@@ -75,6 +75,22 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "directory_packs",
+        about: "The same of earlier, many entries together, the last of them signed",
+        class: Class::Directory,
+        owner: Owner::Cell,
+        second: None,
+        key: &["last_index"],
+        merge: Merge::StaysHere,
+        order: 0,
+        columns: &[
+            column("last_index", Class::Directory, Holds::OwnNum),
+            column("hash", Class::Directory, Holds::Value),
+            column("term", Class::Directory, Holds::Value),
+            column("pack", Class::Directory, Holds::Value),
+        ],
+    },
+    Table {
         name: "directory_standing",
         about: "Which term of the directory the cell goes by, and how much of the log another cell has, too",
         class: Class::Operational,

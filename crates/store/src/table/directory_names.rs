@@ -1,4 +1,4 @@
-//! `directory_names`, `directory_log` and `directory_hash_keys`: the directory, at the cells that hold it.
+//! `directory_names`, `directory_log`, `directory_packs` and `directory_hash_keys`: the directory, at the cells that hold it.
 
 use bytes::Bytes;
 
@@ -18,7 +18,7 @@ pub fn insert_hash_key(batch: &mut Batch, hash_key: [u8; 32]) {
     batch.push("INSERT INTO directory_hash_keys (key_num, hash_key) VALUES (1, $1)", params![hash_key]);
 }
 
-/// The homes of a name, JSON, and the number of the entry that said so last, if it is taken.
+/// The homes of a name, and the number of the entry that said so last, if it is taken.
 pub async fn homes(snapshot: &Snapshot, name: &[u8]) -> Result<Option<(String, i64)>, StoreError> {
     let name = Bytes::copy_from_slice(name);
     let row =
@@ -49,35 +49,92 @@ pub async fn entries(snapshot: &Snapshot, after: i64, limit: i64) -> Result<Vec<
     rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
 }
 
+/// How many entries are kept one by one.
+pub async fn loose(snapshot: &Snapshot) -> Result<i64, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT COALESCE((SELECT MAX(log_index) FROM directory_log) - (SELECT MIN(log_index) FROM directory_log) + 1, 0)",
+            &[],
+        )
+        .await?;
+    row.map_or(Ok(0), |row| row.int(0))
+}
+
+/// Many entries of the log together.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    /// The number of the last of them.
+    pub last_index: i64,
+    /// Its hash.
+    pub hash: String,
+    /// Its term.
+    pub term: i64,
+    /// All of them.
+    pub pack: Bytes,
+}
+
+/// The last entry that is packed: its number, hash and term.
+pub async fn last_packed(snapshot: &Snapshot) -> Result<Option<(i64, String, i64)>, StoreError> {
+    let row = snapshot
+        .query_opt("SELECT last_index, hash, term FROM directory_packs ORDER BY last_index DESC LIMIT 1", &[])
+        .await?;
+    row.map(|row| Ok((row.int(0)?, row.text(1)?.to_owned(), row.int(2)?))).transpose()
+}
+
+/// The pack with the entry after a number, if that is packed.
+pub async fn pack_after(snapshot: &Snapshot, after: i64) -> Result<Option<Packed>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT last_index, hash, term, pack FROM directory_packs WHERE last_index > $1 ORDER BY last_index LIMIT 1",
+            &params![after],
+        )
+        .await?;
+    row.map(|row| {
+        Ok(Packed { last_index: row.int(0)?, hash: row.text(1)?.to_owned(), term: row.int(2)?, pack: row.blob(3)? })
+    })
+    .transpose()
+}
+
+/// Writes a pack; nothing is written if there is one with the same end.
+pub fn insert_pack(batch: &mut Batch, packed: Packed) {
+    batch.guard(
+        TAKE_GUARD,
+        "INSERT INTO directory_packs (last_index, hash, term, pack) VALUES ($1, $2, $3, $4) ON CONFLICT (last_index) DO NOTHING",
+        params![packed.last_index, packed.hash, packed.term, packed.pack],
+    );
+}
+
+/// Removes the entries that are kept one by one up to a number: they are in a pack.
+pub fn remove_loose(batch: &mut Batch, up_to: i64) {
+    batch.push("DELETE FROM directory_log WHERE log_index <= $1", params![up_to]);
+}
+
 /// How many names are taken.
 pub async fn count(snapshot: &Snapshot) -> Result<i64, StoreError> {
     let row = snapshot.query_opt("SELECT COUNT(*) FROM directory_names", &[]).await?;
     row.map_or(Ok(0), |row| row.int(0))
 }
 
-/// Takes a name: nothing is written if it is taken, or if the entry's number is.
-pub fn take(batch: &mut Batch, name: &[u8], homes: &str, log_index: u64, entry: &str) {
-    let index = append(batch, log_index, entry);
+/// Takes a name by the entry of a number: nothing is written if it is taken.
+pub fn take(batch: &mut Batch, name: &[u8], homes: &str, log_index: u64) {
     batch.guard(
         TAKE_GUARD,
         "INSERT INTO directory_names (name, homes, log_index) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
-        vec![Value::Blob(Bytes::copy_from_slice(name)), homes.into(), index],
+        vec![Value::Blob(Bytes::copy_from_slice(name)), homes.into(), number(log_index)],
     );
 }
 
-/// Gives a name that is taken another home: nothing is written if its homes are not `before` any more, or if the entry's number is taken.
-pub fn transfer(batch: &mut Batch, name: &[u8], (before, after): (&str, &str), log_index: u64, entry: &str) {
-    let index = append(batch, log_index, entry);
+/// Gives a name that is taken another home: nothing is written if its homes are not `before` any more.
+pub fn transfer(batch: &mut Batch, name: &[u8], (before, after): (&str, &str), log_index: u64) {
     batch.guard(
         TAKE_GUARD,
         "UPDATE directory_names SET homes = $3, log_index = $4 WHERE name = $1 AND homes = $2",
-        vec![Value::Blob(Bytes::copy_from_slice(name)), before.into(), after.into(), index],
+        vec![Value::Blob(Bytes::copy_from_slice(name)), before.into(), after.into(), number(log_index)],
     );
 }
 
-/// Makes a name free again: nothing is written if its homes are not `before` any more, or if the entry's number is taken.
-pub fn free(batch: &mut Batch, name: &[u8], before: &str, log_index: u64, entry: &str) {
-    append(batch, log_index, entry);
+/// Makes a name free again: nothing is written if its homes are not `before` any more.
+pub fn free(batch: &mut Batch, name: &[u8], before: &str) {
     batch.guard(
         TAKE_GUARD,
         "DELETE FROM directory_names WHERE name = $1 AND homes = $2",
@@ -85,14 +142,17 @@ pub fn free(batch: &mut Batch, name: &[u8], before: &str, log_index: u64, entry:
     );
 }
 
-fn append(batch: &mut Batch, log_index: u64, entry: &str) -> Value {
-    let index = Value::Int(i64::try_from(log_index).unwrap_or(i64::MAX));
+/// Writes an entry, JSON: nothing is written if its number is taken.
+pub fn append(batch: &mut Batch, log_index: u64, entry: &str) {
     batch.guard(
         TAKE_GUARD,
         "INSERT INTO directory_log (log_index, entry) VALUES ($1, $2) ON CONFLICT (log_index) DO NOTHING",
-        vec![index.clone(), entry.into()],
+        vec![number(log_index), entry.into()],
     );
-    index
+}
+
+fn number(log_index: u64) -> Value {
+    Value::Int(i64::try_from(log_index).unwrap_or(i64::MAX))
 }
 
 /// The latest term that the cell has promised to go by, and the last entry that another holder of the directory is known to have.
@@ -116,6 +176,7 @@ pub fn set_standing(batch: &mut Batch, term: i64, committed: i64) {
 /// Forgets the log and the names, so that they are fetched anew: at a cell that does not decide.
 pub fn forget(batch: &mut Batch) {
     batch.push("DELETE FROM directory_log", Vec::new());
+    batch.push("DELETE FROM directory_packs", Vec::new());
     batch.push("DELETE FROM directory_names", Vec::new());
     batch.push("DELETE FROM directory_hash_keys", Vec::new());
 }

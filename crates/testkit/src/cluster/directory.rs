@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a fixture that fails ends its test")]
 
+use std::time::{Duration, Instant};
+
 use domicile_residency::{
     deployment::sign,
     directory::{Body, Entry, HashKey, Log, Tip},
@@ -13,6 +15,7 @@ use domicile_store::{
 use serde_json::{Value, json};
 
 use super::Cluster;
+use crate::postgres;
 
 /// Names that are written at once.
 const AT_ONCE: usize = 5_000;
@@ -51,13 +54,38 @@ impl Cluster {
             for _ in 0..left.min(AT_ONCE) {
                 let name = key.hash('@', &format!("n{}", log.tip().index));
                 let entry = log.append(Body::Take { name: name.to_string(), home: cell.to_owned() });
-                let (json, homes) =
-                    (serde_json::to_string(&entry).expect("JSON"), json!([{ "home": cell }]).to_string());
-                directory_names::take(&mut batch, name.as_bytes(), &homes, entry.index, &json);
+                let json = serde_json::to_string(&entry).expect("JSON");
+                directory_names::append(&mut batch, entry.index, &json);
+                directory_names::take(&mut batch, name.as_bytes(), cell, entry.index);
                 left -= 1;
             }
             server.store.write(batch).await.expect("a write");
         }
+    }
+
+    /// How many bytes the directory takes on a cell's disk, with all that belongs to its tables.
+    pub async fn directory_bytes(&self, cell: &str) -> i64 {
+        let sizes = if std::env::var_os(postgres::ADDRESS_VARIABLE).is_some() {
+            "SELECT pg_total_relation_size('directory_names') + pg_total_relation_size('directory_log') + pg_total_relation_size('directory_packs')"
+        } else {
+            "SELECT SUM(pgsize) FROM dbstat WHERE name IN ('directory_names', 'directory_log', 'directory_packs')"
+        };
+        let read = self.cell(cell).store.read(move |snapshot| async move { snapshot.query_opt(sizes, &[]).await });
+        read.await.expect("a read").expect("a row").int(0).expect("a number")
+    }
+
+    /// How long it takes a cell to find names of [`Self::write_names`] in its directory, each in a read of its own.
+    pub async fn find_names(&self, cell: &str, names: impl IntoIterator<Item = usize>) -> Duration {
+        let (key, store, mut found) = (HashKey::new([9; 32]), &self.cell(cell).store, 0_u32);
+        let begin = Instant::now();
+        for name in names {
+            let name = key.hash('@', &format!("n{name}"));
+            let read =
+                store.read(move |snapshot| async move { directory_names::homes(&snapshot, name.as_bytes()).await });
+            assert!(read.await.expect("a read").is_some(), "it was written");
+            found += 1;
+        }
+        begin.elapsed() / found
     }
 
     /// What a cell that decides nothing would tell a follower whose log ends with the first entry.
