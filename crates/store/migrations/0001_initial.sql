@@ -432,6 +432,8 @@ CREATE TABLE directory_names (name BLOB NOT NULL PRIMARY KEY, homes TEXT NOT NUL
 CREATE TABLE directory_log (log_index BIGINT PRIMARY KEY, entry TEXT NOT NULL);
 -- What was in directory_log before: many entries together, which end with one that is signed.
 CREATE TABLE directory_packs (last_index BIGINT PRIMARY KEY, hash TEXT NOT NULL, term BIGINT NOT NULL, pack BLOB NOT NULL);
+-- Names that this cell has taken in the directory ahead, for newcomers who name none.
+CREATE TABLE reserved_names (localpart TEXT NOT NULL PRIMARY KEY, reserved_ts BIGINT NOT NULL) WITHOUT ROWID;
 -- One row: the latest term that this cell has promised to go by, and the last entry that another holder of the directory is known to have.
 CREATE TABLE directory_standing (id BIGINT PRIMARY KEY, term BIGINT NOT NULL, committed BIGINT NOT NULL);
 -- What is the matter with another cell that holds the directory: its log is another one (`fork`), or it is not heard from (`away`).

@@ -60,6 +60,7 @@ pub use graph::Graphs;
 pub use probed::Probed;
 pub use restored::{Backup, drawer};
 pub use wire::Settings;
+pub(crate) use wire::is_on_postgres;
 
 /// What the clock of a test server shows first: a day in 2026.
 pub const START_MS: i64 = 1_780_000_000_000;

@@ -78,6 +78,11 @@ impl Accounts {
         Self { store, clock, users, passwords, devices, keystore }
     }
 
+    /// A name that is this cell's already, for whoever names none.
+    pub(super) async fn reserved_name(&self) -> Result<Option<String>> {
+        self.users.localities().reserved_name().await
+    }
+
     /// The Matrix id that a name would have, if it can be a name here.
     pub fn user_id(&self, localpart: &str) -> Result<OwnedUserId> {
         let localpart = localpart.to_lowercase();

@@ -122,7 +122,10 @@ impl Registration {
         if wanted.password.is_none() && wanted.session.is_none() {
             return Err(ErrorKind::MissingParam.with("`password` is missing: nobody could ever log in.").into());
         }
-        let localpart = wanted.username.unwrap_or_else(|| rng::name(&*self.rng, NAME_LENGTH).to_ascii_lowercase());
+        let localpart = match wanted.username {
+            Some(username) => username,
+            None => self.free_name().await?,
+        };
         self.accounts
             .create_user(NewAccount {
                 localpart,
@@ -131,6 +134,12 @@ impl Registration {
                 session: wanted.session,
             })
             .await
+    }
+
+    /// A name for whoever names none.
+    async fn free_name(&self) -> Result<String> {
+        let reserved = self.accounts.reserved_name().await?;
+        Ok(reserved.unwrap_or_else(|| rng::name(&*self.rng, NAME_LENGTH).to_ascii_lowercase()))
     }
 
     /// Whether a name is free.

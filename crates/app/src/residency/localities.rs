@@ -197,6 +197,14 @@ impl Localities {
         self.cells.as_ref()?.placement.elsewhere().await
     }
 
+    /// A name for a newcomer who names none, if this cell has one that the directory has given to it already.
+    pub async fn reserved_name(&self) -> Result<Option<String>> {
+        match &self.cells {
+            Some(cells) => cells.names.reserved().await,
+            None => Ok(None),
+        }
+    }
+
     /// Takes a name for an account that is to be made here.
     pub async fn claim(&self, user_id: &UserId) -> Result<()> {
         match &self.cells {

@@ -119,6 +119,10 @@ impl Names {
         }
     }
 
+    pub(super) fn rng(&self) -> &dyn Rng {
+        &*self.rng
+    }
+
     pub(super) fn link(&self) -> &InnerLink {
         &self.link
     }

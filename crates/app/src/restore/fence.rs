@@ -9,7 +9,10 @@ use domicile_core::{
     clock::SECOND_MS,
     error::{ErrorKind, MatrixError},
 };
-use domicile_store::{Batch, Store, table::fence};
+use domicile_store::{
+    Batch, Store,
+    table::{fence, reserved_names},
+};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -65,6 +68,7 @@ impl Fence {
     pub(super) async fn lift(&self) -> Result<()> {
         let mut batch = Batch::new();
         fence::remove(&mut batch);
+        reserved_names::forget(&mut batch);
         self.store.write(batch).await?;
         self.is_up.store(false, Ordering::SeqCst);
         self.changed.notify_waiters();

@@ -4,6 +4,7 @@ use domicile_app::accounts::{
     registration::{RegistrationMode, RegistrationSettings},
     registration_tokens::NewToken,
 };
+use domicile_app::residency::BLOCK;
 use domicile_core::{clock::MINUTE_MS, locality::CellName};
 use domicile_testkit::{
     cluster::Cluster,
@@ -93,4 +94,55 @@ async fn a_registration_token_leads_to_the_cell_that_gave_it() {
     assert_eq!(there.get(&validity).await.ok()["valid"], true);
     cluster.cut();
     assert_eq!(nobody.post(&format!("{V3}/register"), &register(&token)).await.status, 401, "who is away is left out");
+}
+
+#[tokio::test]
+async fn newcomers_who_name_no_name_are_registered_while_the_directory_is_away() {
+    let cells = [("eu1", "eu"), ("ru1", "ru")];
+    let open = |_: &str, settings: Settings| Settings {
+        registration: RegistrationSettings { mode: RegistrationMode::Open, ..RegistrationSettings::default() },
+        ..settings
+    };
+    let mut cluster = Cluster::with_own(&cells, "encrypted_only", str::to_owned, open).await;
+    let names = |cluster: &Cluster, cell: &str| {
+        std::sync::Arc::clone(&cluster.cell(cell).services.users.localities().cells().unwrap().names)
+    };
+    let block = usize::try_from(BLOCK).unwrap();
+    assert_eq!(names(&cluster, "ru1").reserve().await.unwrap(), block);
+    assert_eq!(names(&cluster, "ru1").reserve().await.unwrap(), 0);
+    // What is reserved is on disk, and the directory is not asked again.
+    cluster.restart("ru1").await;
+    cluster.cut();
+    let nobody = cluster.cell("ru1").anonymous();
+    let register = async |name: Option<&str>| {
+        let mut wish = json!({ "password": "correct horse battery staple" });
+        if let Some(name) = name {
+            wish["username"] = name.into();
+        }
+        let begun = nobody.post(&format!("{V3}/register"), &wish).await;
+        wish["auth"] = json!({ "type": "m.login.dummy", "session": begun.json()["session"] });
+        nobody.post(&format!("{V3}/register"), &wish).await
+    };
+    let mut given = Vec::new();
+    for _ in 0..3 {
+        let made = register(None).await.ok();
+        given.push(made["user_id"].as_str().unwrap().to_owned());
+    }
+    given.sort_unstable();
+    given.dedup();
+    assert_eq!(given.len(), 3, "each has a name of their own: {given:?}");
+    let wished = register(Some("dora")).await;
+    assert_eq!(wished.status, 503, "whether it is free is not known here: {}", wished.json());
+
+    cluster.heal();
+    assert_eq!(names(&cluster, "ru1").reserve().await.unwrap(), 3, "the block is filled again");
+    for user_id in given {
+        let tickets = names(&cluster, "eu1").look_up(user_id.as_str().try_into().unwrap()).await.unwrap();
+        assert_eq!(tickets.last().unwrap().home, "ru1");
+    }
+    assert_eq!(names(&cluster, "eu1").check_log().await.unwrap(), block as u64 + 3);
+    // Without a block, a name waits for the directory like any other.
+    while names(&cluster, "ru1").reserved().await.unwrap().is_some() {}
+    cluster.cut();
+    assert_eq!(register(None).await.status, 503);
 }

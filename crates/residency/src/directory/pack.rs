@@ -70,17 +70,14 @@ impl Pack {
         let mut bytes = Vec::new();
         put(&mut bytes, &serde_json::to_vec(&head).ok()?)?;
         for entry in entries {
-            match taken(&entry.body) {
-                Some((name, home, length)) => {
-                    bytes.push(TAKE);
-                    bytes.extend_from_slice(name.as_bytes());
-                    bytes.push(length);
-                    bytes.extend_from_slice(home.as_bytes());
-                }
-                None => {
-                    bytes.push(OTHER);
-                    put(&mut bytes, &serde_json::to_vec(&entry.body).ok()?)?;
-                }
+            if let Some((name, home, length)) = taken(&entry.body) {
+                bytes.push(TAKE);
+                bytes.extend_from_slice(name.as_bytes());
+                bytes.push(length);
+                bytes.extend_from_slice(home.as_bytes());
+            } else {
+                bytes.push(OTHER);
+                put(&mut bytes, &serde_json::to_vec(&entry.body).ok()?)?;
             }
         }
         Some(Self { tip: last.tip(), bytes })

@@ -91,6 +91,20 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "reserved_names",
+        about: "Random names that the cell has taken in the directory ahead, for newcomers who name none; they are nobody's yet",
+        class: Class::Operational,
+        owner: Owner::Cell,
+        second: None,
+        key: &["localpart"],
+        merge: Merge::StaysHere,
+        order: 0,
+        columns: &[
+            column("localpart", Class::Operational, Holds::Value),
+            column("reserved_ts", Class::Operational, Holds::Value),
+        ],
+    },
+    Table {
         name: "directory_standing",
         about: "Which term of the directory the cell goes by, and how much of the log another cell has, too",
         class: Class::Operational,

@@ -61,6 +61,7 @@ pub mod relations;
 pub mod remote_keys;
 pub mod remote_media;
 pub mod reports;
+pub mod reserved_names;
 pub mod restore_words;
 pub mod room_cells;
 pub mod rooms;

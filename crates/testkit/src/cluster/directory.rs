@@ -15,7 +15,7 @@ use domicile_store::{
 use serde_json::{Value, json};
 
 use super::Cluster;
-use crate::postgres;
+use crate::server::is_on_postgres;
 
 /// Names that are written at once.
 const AT_ONCE: usize = 5_000;
@@ -65,7 +65,7 @@ impl Cluster {
 
     /// How many bytes the directory takes on a cell's disk, with all that belongs to its tables.
     pub async fn directory_bytes(&self, cell: &str) -> i64 {
-        let sizes = if std::env::var_os(postgres::ADDRESS_VARIABLE).is_some() {
+        let sizes = if is_on_postgres() {
             "SELECT pg_total_relation_size('directory_names') + pg_total_relation_size('directory_log') + pg_total_relation_size('directory_packs')"
         } else {
             "SELECT SUM(pgsize) FROM dbstat WHERE name IN ('directory_names', 'directory_log', 'directory_packs')"

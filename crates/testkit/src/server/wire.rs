@@ -73,7 +73,7 @@ impl Default for Settings {
 
 /// A database of PostgreSQL, if that is the engine.
 pub(super) fn database() -> Option<Database> {
-    let on_postgres = std::env::var(ENGINE_VARIABLE).is_ok_and(|engine| engine == "postgres");
+    let on_postgres = is_on_postgres();
     on_postgres.then(|| Database::create().expect("a database of PostgreSQL"))
 }
 
@@ -148,4 +148,9 @@ pub(super) async fn wire(
     tokio::spawn(Arc::clone(&wired.ingest).run(stopping.clone()));
     tokio::spawn(Arc::clone(&wired.completion).run(stopping.clone()));
     (wired, stopping.drop_guard(), telling)
+}
+
+/// Whether the servers of tests store in `PostgreSQL`.
+pub(crate) fn is_on_postgres() -> bool {
+    std::env::var(ENGINE_VARIABLE).is_ok_and(|engine| engine == "postgres")
 }
