@@ -15,7 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -29,6 +29,7 @@ use hyper::{client::conn::http1, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
 use parking_lot::{Mutex, RwLock};
 use rustls::ClientConfig;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_util::io::InspectWriter;
 
