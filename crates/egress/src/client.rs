@@ -24,6 +24,9 @@ const IDLE_CONNECTIONS: usize = 8;
 const IDLE_TIME: Duration = Duration::from_mins(1);
 /// How long it may take to connect: name, address and encryption together.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// How long a line over which something is asked may be silent before it is tried, and how long it may take to show that it is there.
+const SILENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// What an answer may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -81,15 +84,18 @@ impl Client {
 impl<L: Locate> Client<L> {
     /// A client that finds hosts in a way of its own.
     pub(crate) fn over(trust: &Trust, hosts: L) -> Self {
-        let pool = Pool::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
+        let mut pool = Pool::builder(TokioExecutor::new());
+        pool.timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .http1_max_headers(100)
-            .http2_max_header_list_size(64 * 1024)
-            .build(Connector::new(trust, hosts, CONNECT_TIME));
-        Self { pool }
+            .http2_max_header_list_size(64 * 1024);
+        if trust.detour.is_some() {
+            // A line that is blocked falls silent. It must be given up for another one to be looked for.
+            pool.http2_keep_alive_interval(SILENCE).http2_keep_alive_timeout(PATIENCE);
+        }
+        Self { pool: pool.build(Connector::new(trust, hosts, CONNECT_TIME)) }
     }
 
     /// Asks for what is at an address, and gives the whole answer.

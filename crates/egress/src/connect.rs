@@ -19,8 +19,10 @@ use hyper_util::{
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_util::either::Either;
 
 use crate::{
+    detour::{Detour, Relayed},
     guard::Guard,
     proxy::{Proxy, ProxyError, Target},
     trust::Trust,
@@ -56,6 +58,14 @@ pub enum ConnectError {
     /// The encryption failed: a certificate of another name or of nobody whom we trust, for instance.
     #[error("no encrypted connection: {0}")]
     Tls(io::Error),
+    /// Another cell does not lead there.
+    #[error("the cell {relay} is no way there: {why}")]
+    Relay {
+        /// The cell.
+        relay: String,
+        /// Why not.
+        why: String,
+    },
     /// It took too long.
     #[error("connecting took too long")]
     Slow,
@@ -74,6 +84,7 @@ impl ConnectError {
             Self::Nobody(error) => Self::Nobody(io(error)),
             Self::Proxy(error) => Self::Proxy(error.clone()),
             Self::Tls(error) => Self::Tls(io(error)),
+            Self::Relay { relay, why } => Self::Relay { relay: relay.clone(), why: why.clone() },
             Self::Slow => Self::Slow,
         }
     }
@@ -144,12 +155,14 @@ pub(crate) struct Connector<L> {
     tls: TlsConnector,
     time: Duration,
     proxy: Option<Proxy>,
+    detour: Option<Detour>,
 }
 
 impl<L: Locate> Connector<L> {
     pub(crate) fn new(trust: &Trust, hosts: L, time: Duration) -> Self {
         let tls = TlsConnector::from(Arc::clone(&trust.tls));
-        Self { hosts, guard: Arc::clone(&trust.guard), tls, time, proxy: trust.proxy.clone() }
+        let (guard, proxy, detour) = (Arc::clone(&trust.guard), trust.proxy.clone(), trust.detour.clone());
+        Self { hosts, guard, tls, time, proxy, detour }
     }
 
     async fn connect(self, uri: Uri) -> Result<Wire, ConnectError> {
@@ -157,30 +170,66 @@ impl<L: Locate> Connector<L> {
             return Err(ConnectError::NotHttps);
         }
         let connecting = async {
-            let (name, stream) = self.open(&uri).await?;
-            // Requests are small and complete: waiting to fill a packet only delays them.
-            let _ = stream.set_nodelay(true);
-            let stream = self.tls.connect(name, stream).await.map_err(ConnectError::Tls)?;
+            let stream = match &self.detour {
+                None => self.directly(&uri).await?,
+                Some(detour) => {
+                    Box::pin(detour.connect(|| self.directly(&uri), |line| self.relayed(&uri, line))).await?
+                }
+            };
             Ok(Wire(TokioIo::new(stream)))
         };
         tokio::time::timeout(self.time, connecting).await.map_err(|_| ConnectError::Slow)?
     }
 
-    /// A connection that is not encrypted yet, and the name for which the certificate must be.
-    async fn open(&self, uri: &Uri) -> Result<(ServerName<'static>, TcpStream), ConnectError> {
-        if let Some(proxy) = self.proxy.as_ref().filter(|proxy| proxy.resolves()) {
-            let Named { name, hosts } = self.hosts.name(uri).await?;
-            return Ok((name, proxy.first_that_opens(&nameable(&self.guard, &hosts)?).await?));
-        }
-        let Located { name, addresses } = self.hosts.locate(uri).await?;
+    /// An encrypted connection without a detour.
+    pub(crate) async fn directly(&self, uri: &Uri) -> Result<Encrypted, ConnectError> {
+        let (name, stream) = open(&self.hosts, &self.guard, self.proxy.as_ref(), uri).await?;
+        self.encrypted(name, Either::Left(stream)).await
+    }
+
+    /// An encrypted connection over a line through a relay.
+    async fn relayed(&self, uri: &Uri, line: Relayed) -> Result<Encrypted, ConnectError> {
+        self.encrypted(tls_name(host_and_port(uri)?.0)?, Either::Right(line)).await
+    }
+
+    async fn encrypted(&self, name: ServerName<'static>, line: Line) -> Result<Encrypted, ConnectError> {
+        self.tls.connect(name, line).await.map_err(ConnectError::Tls)
+    }
+}
+
+/// A line of its own, or one through a relay.
+type Line = Either<TcpStream, Relayed>;
+
+/// The same, encrypted.
+type Encrypted = TlsStream<Line>;
+
+/// A connection that is not encrypted yet, and the name for which the certificate must be.
+pub(crate) async fn open(
+    hosts: &impl Locate,
+    guard: &Guard,
+    proxy: Option<&Proxy>,
+    uri: &Uri,
+) -> Result<(ServerName<'static>, TcpStream), ConnectError> {
+    let (name, stream) = if let Some(proxy) = proxy.filter(|proxy| proxy.resolves()) {
+        let Named { name, hosts } = hosts.name(uri).await?;
+        (name, proxy.first_that_opens(&nameable(guard, &hosts)?).await?)
+    } else {
+        let Located { name, addresses } = hosts.locate(uri).await?;
         if addresses.is_empty() {
             return Err(ConnectError::Unknown(io::Error::other("it has no address")));
         }
-        let allowed = allowed(&self.guard, addresses)?;
-        let Some(proxy) = &self.proxy else { return Ok((name, first_that_answers(&allowed).await?)) };
-        let targets: Vec<Target> = allowed.into_iter().map(Target::Address).collect();
-        Ok((name, proxy.first_that_opens(&targets).await?))
-    }
+        let allowed = allowed(guard, addresses)?;
+        match proxy {
+            None => (name, first_that_answers(&allowed).await?),
+            Some(proxy) => {
+                let targets: Vec<Target> = allowed.into_iter().map(Target::Address).collect();
+                (name, proxy.first_that_opens(&targets).await?)
+            }
+        }
+    };
+    // Requests are small and complete: waiting to fill a packet only delays them.
+    let _ = stream.set_nodelay(true);
+    Ok((name, stream))
 }
 
 /// Those hosts for which a proxy that looks names up may be asked, and is.
@@ -234,7 +283,7 @@ impl<L: Locate> tower::Service<Uri> for Connector<L> {
 }
 
 /// An encrypted connection.
-pub(crate) struct Wire(TokioIo<TlsStream<TcpStream>>);
+pub(crate) struct Wire(TokioIo<Encrypted>);
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {

@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use http::{Request, Response, Uri, uri::PathAndQuery};
 use http_body_util::Full;
+use parking_lot::RwLock;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
     client::{
@@ -26,10 +27,12 @@ use rustls::{
 };
 
 pub use rustls::ServerConfig;
+use tokio::net::TcpStream;
 
 use crate::{
     client::{Bounds, Client, ClientError},
-    connect::ConnectError,
+    connect::{ConnectError, Connector, SystemHosts, open},
+    detour::{DIRECT_TIME, Detour, Hop, Hops, Passport, Relays},
     guard::Guard,
     proxy::Proxy,
     trust::Trust,
@@ -53,6 +56,8 @@ pub struct InnerPlace {
     pub spki: Vec<u8>,
     /// By what it is reached, if not directly.
     pub proxy: Option<Proxy>,
+    /// The cells that may be the way there where the direct line is blocked.
+    pub relays: Vec<String>,
 }
 
 /// A key or an address that cannot be used between cells.
@@ -63,29 +68,54 @@ pub struct InnerError(String);
 /// Asks other cells.
 pub struct InnerClient {
     cells: BTreeMap<String, Place>,
+    /// The cells that may be the way to each.
+    ways: BTreeMap<String, Vec<String>>,
+    /// Lets everything pass: where cells are is said by the document, which the root key has signed.
+    guard: Arc<Guard>,
+    relays: Arc<Relays>,
 }
 
 /// Another cell, and the connections to it.
 #[derive(Clone)]
 struct Place {
-    client: Client,
+    /// Another one when the way changes: connections over the old one are not used for anything new then.
+    client: Arc<RwLock<Client>>,
     uri: Uri,
     spki: Arc<[u8]>,
+    trust: Trust,
+    detour: Detour,
+    hop: Hop,
+}
+
+impl Place {
+    /// Goes the direct way from now on.
+    fn go_directly(&self) {
+        self.detour.is_open();
+        *self.client.write() = Client::new(&self.trust);
+    }
 }
 
 impl InnerClient {
-    /// Asks these cells in the name of this one.
-    pub fn new(identity: &Identity, cells: Vec<InnerPlace>) -> Result<Self, InnerError> {
-        Self { cells: BTreeMap::new() }.with_places(identity, cells)
+    /// Asks these cells in the name of this one. `passport` is for those that are the way to others; without one, no cell is.
+    pub fn new(
+        identity: &Identity,
+        cells: Vec<InnerPlace>,
+        passport: Option<Arc<dyn Passport>>,
+    ) -> Result<Self, InnerError> {
+        let guard = Arc::new(Guard::anywhere());
+        let relays = Arc::new(Relays::new(Arc::clone(&guard), passport));
+        let none = Self { cells: BTreeMap::new(), ways: BTreeMap::new(), guard, relays };
+        let client = none.with_places(identity, cells)?;
+        client.settle();
+        Ok(client)
     }
 
-    /// The same for other cells. Connections to those that are as they were stay.
+    /// The same for other cells. Connections to those that are as they were stay. It holds when it is [settled](Self::settle).
     pub fn with_places(&self, identity: &Identity, cells: Vec<InnerPlace>) -> Result<Self, InnerError> {
         let own = certified(identity)?;
-        // Where cells are is said by the document, which the root key has signed.
-        let guard = Arc::new(Guard::anywhere());
-        let mut pools = BTreeMap::new();
-        for InnerPlace { name, url, spki, proxy } in cells {
+        let (mut pools, mut ways) = (BTreeMap::new(), BTreeMap::new());
+        for InnerPlace { name, url, spki, proxy, relays } in cells {
+            ways.insert(name.clone(), relays);
             let uri: Uri = url.parse().map_err(|_| InnerError(format!("{url} is no address")))?;
             if let Some(same) = self.cells.get(&name).filter(|place| place.uri == uri && *place.spki == *spki) {
                 pools.insert(name, same.clone());
@@ -100,12 +130,60 @@ impl InnerClient {
                 .dangerous()
                 .with_custom_certificate_verifier(verifier)
                 .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::clone(&own))));
+            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+            let hop = Hop { uri: uri.clone(), tls: Arc::new(tls.clone()), proxy: proxy.clone() };
             tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-            let roots = Arc::new(RootCertStore::empty());
-            let trust = Trust { guard: Arc::clone(&guard), tls: Arc::new(tls), roots, own: Arc::from([]), proxy };
-            pools.insert(name, Place { client: Client::new(&trust), uri, spki: key });
+            let detour = Detour::new(name.clone(), Arc::clone(&self.relays));
+            let trust = Trust {
+                guard: Arc::clone(&self.guard),
+                tls: Arc::new(tls),
+                roots: Arc::new(RootCertStore::empty()),
+                own: Arc::from([]),
+                proxy,
+                detour: Some(detour.clone()),
+            };
+            let client = Arc::new(RwLock::new(Client::new(&trust)));
+            pools.insert(name, Place { client, uri, spki: key, trust, detour, hop });
         }
-        Ok(Self { cells: pools })
+        Ok(Self { cells: pools, ways, guard: Arc::clone(&self.guard), relays: Arc::clone(&self.relays) })
+    }
+
+    /// The cells of this one are those that are the way to others from now on. Who is reached by way of one that may not be it any more is reached directly.
+    pub fn settle(&self) {
+        let cells = self.cells.iter().map(|(name, place)| (name.clone(), place.hop.clone())).collect();
+        self.relays.set(Hops { cells, ways: self.ways.clone() });
+        for (name, place) in &self.cells {
+            if place.detour.relay().is_some_and(|relay| !self.relays.lead(&relay, name)) {
+                place.go_directly();
+            }
+        }
+    }
+
+    /// The cell by way of which another is reached, if it is not reached directly.
+    pub fn relay_to(&self, cell: &str) -> Option<String> {
+        self.cells.get(cell)?.detour.relay()
+    }
+
+    /// Tries the direct line to each cell that is reached by way of another. What is asked from then on goes over it, if it is open.
+    pub async fn try_direct(&self) {
+        let tried =
+            self.cells.iter().filter(|(_, place)| place.detour.relay().is_some()).map(|(name, place)| async move {
+                let connector = Connector::new(&place.trust, SystemHosts, DIRECT_TIME);
+                let line = tokio::time::timeout(DIRECT_TIME, connector.directly(&place.uri)).await;
+                if matches!(line, Ok(Ok(_))) {
+                    place.go_directly();
+                    tracing::info!(cell = name, "a cell is reached directly again");
+                }
+            });
+        futures::future::join_all(tried).await;
+    }
+
+    /// A line to a cell for another one's bytes. This cell's proxy leads there, too, and no third cell. Nothing if there is no such cell.
+    pub async fn dial(&self, cell: &str) -> Option<Result<TcpStream, ConnectError>> {
+        let place = self.cells.get(cell)?;
+        let dialling = open(&SystemHosts, &self.guard, place.hop.proxy.as_ref(), &place.uri);
+        let dialled = tokio::time::timeout(DIRECT_TIME, dialling).await.unwrap_or(Err(ConnectError::Slow));
+        Some(dialled.map(|(_, stream)| stream))
     }
 
     /// The key of a cell, as a `SubjectPublicKeyInfo` in DER.
@@ -128,6 +206,7 @@ impl InnerClient {
             Ok(uri) => *request.uri_mut() = uri,
             Err(_) => return Some(Err(ClientError::Connect(ConnectError::NoHost))),
         }
+        let client = client.read().clone();
         Some(client.ask(request.map(Full::new), bounds).await)
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod client;
 mod connect;
+pub mod detour;
 pub mod download;
 pub mod federation;
 pub mod file;

@@ -10,7 +10,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use crate::{guard::Guard, proxy::Proxy};
+use crate::{detour::Detour, guard::Guard, proxy::Proxy};
 
 /// Where systems keep the certificates of those whom everybody trusts, as one file.
 const SYSTEM_ROOTS: [&str; 5] = [
@@ -48,6 +48,8 @@ pub struct Trust {
     pub(crate) own: Arc<[CertificateDer<'static>]>,
     /// By what connections are made, if not directly.
     pub(crate) proxy: Option<Proxy>,
+    /// Other ways than that, if there are any.
+    pub(crate) detour: Option<Detour>,
 }
 
 impl Trust {
@@ -79,7 +81,8 @@ impl Trust {
             .with_root_certificates(Arc::clone(&roots))
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { guard: Arc::new(settings.guard), tls: Arc::new(tls), roots, own: own.into(), proxy: None })
+        let (guard, tls) = (Arc::new(settings.guard), Arc::new(tls));
+        Ok(Self { guard, tls, roots, own: own.into(), proxy: None, detour: None })
     }
 
     /// The same by way of a proxy, or directly.

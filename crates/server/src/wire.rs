@@ -80,7 +80,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let rng = || Arc::clone(&surroundings.rng);
     let trust = Trust::new(settings.egress).context("egress.ca_files")?;
     let outbound_bell = Arc::new(OutboundBell::default());
-    let of_cells = (settings.deployment, &settings.inner_proxy);
+    let of_cells = (settings.deployment, &settings.inner_ways);
     let cells = deployment::open(of_cells, &store, &server_name, surroundings).await?;
     let localities = Arc::new(deployment::localities(cells.as_ref(), &store, &server_name, surroundings).await?);
     let spans = deployment::spans(cells.as_ref(), &store, surroundings).await?;

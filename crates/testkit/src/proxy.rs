@@ -54,6 +54,7 @@ struct Inner {
     credentials: Option<(String, String)>,
     manner: watch::Sender<Manner>,
     names: Mutex<HashMap<String, SocketAddr>>,
+    blocked: Mutex<Vec<SocketAddr>>,
     asked: Mutex<Vec<String>>,
     connections: Mutex<usize>,
 }
@@ -79,6 +80,7 @@ impl TestProxy {
             credentials: credentials.map(|(name, password)| (name.to_owned(), password.to_owned())),
             manner: watch::Sender::new(Manner::Leads),
             names: Mutex::default(),
+            blocked: Mutex::default(),
             asked: Mutex::default(),
             connections: Mutex::default(),
         });
@@ -117,6 +119,12 @@ impl TestProxy {
     /// Where a name and a port, `a.example:8448`, lead.
     pub fn lead(&self, name: &str, to: SocketAddr) {
         self.inner.names.lock().insert(name.to_owned(), to);
+    }
+
+    /// Leads nobody to these addresses from now on, and says nothing about it: a border that lets some through and others not. Ways that were open end.
+    pub fn block(&self, addresses: &[SocketAddr]) {
+        *self.inner.blocked.lock() = addresses.to_vec();
+        self.inner.manner.send_modify(|_| {});
     }
 
     /// Where it was asked to lead, by those with the right credentials.
@@ -161,6 +169,9 @@ impl Inner {
         self.asked.lock().push(asked.clone());
         let known = self.names.lock().get(&asked).copied();
         let target = known.or_else(|| asked.parse().ok()).filter(|_| now == Manner::Leads);
+        if target.is_some_and(|target| self.blocked.lock().contains(&target)) {
+            return Ok(());
+        }
         let there = match target {
             Some(target) => TcpStream::connect(target).await.ok(),
             None => None,

@@ -112,6 +112,8 @@ pub struct CellStatus {
     pub heard_ts: Option<i64>,
     /// Why it did not take ours, or why it cannot be asked.
     pub trouble: Option<String>,
+    /// The cell by way of which it is reached, if it is not reached directly.
+    pub by_way_of: Option<String>,
 }
 
 /// What was heard of another cell's document.
@@ -190,6 +192,7 @@ impl Documents {
     pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
         let exchanging = async {
             loop {
+                self.link.try_direct().await;
                 self.exchange_all().await;
                 tokio::time::sleep(EXCHANGE_SOONEST).await;
                 tokio::select! {
@@ -381,7 +384,8 @@ impl Documents {
         let (document, state) = (self.own.document(), self.state.lock());
         let cells = document.cells.keys().filter(|name| *name != self.own.name()).map(|cell| {
             let Heard { serial, at_ms: heard_ts, trouble } = state.heard.get(cell).cloned().unwrap_or_default();
-            CellStatus { cell: cell.as_str().to_owned(), serial, heard_ts, trouble }
+            let by_way_of = self.link.relay_to(cell);
+            CellStatus { cell: cell.as_str().to_owned(), serial, heard_ts, trouble, by_way_of }
         });
         Ok(DocumentStatus {
             cell: self.own.name().as_str().to_owned(),

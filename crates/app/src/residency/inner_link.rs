@@ -17,7 +17,7 @@ use domicile_core::{
     rng::{self, Rng},
 };
 use domicile_egress::{
-    Proxy,
+    ClientError, Proxy, detour,
     inner::{Admission, Identity, InnerClient, InnerError, InnerPlace},
 };
 use domicile_residency::{
@@ -28,24 +28,29 @@ use domicile_residency::{
 use http::{HeaderValue, Method, Request, Response, header::AUTHORIZATION, uri::PathAndQuery};
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::{Notify, watch};
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, watch},
+};
 
-use super::{OwnCell, documents};
+use super::{OwnCell, documents, relay::Passages};
 use crate::{
     evidence::ledger::{Flow, Tally},
     federation::{Bounds, PeerError, peers},
 };
 
-/// By what other cells are reached, and which of them.
+/// By what other cells are reached.
 #[derive(Clone, Debug, Default)]
-pub struct InnerProxy {
+pub struct InnerWays {
     /// The proxy; without one all are reached directly.
     pub proxy: Option<Proxy>,
     /// Those who are reached by it. None: all.
     pub cells: BTreeSet<CellName>,
+    /// Whether other cells are the way where the direct line is blocked, and this one for others.
+    pub relays: bool,
 }
 
-impl InnerProxy {
+impl InnerWays {
     /// By what a cell is reached.
     fn to(&self, cell: &CellName) -> Option<Proxy> {
         self.proxy.clone().filter(|_| self.cells.is_empty() || self.cells.contains(cell))
@@ -56,39 +61,91 @@ impl InnerProxy {
 pub struct InnerLink {
     own: Arc<OwnCell>,
     client: ArcSwap<InnerClient>,
-    proxy: InnerProxy,
+    ways: InnerWays,
     /// Who gets through to this cell, and to whom it speaks.
     admission: watch::Sender<Arc<Admission>>,
     /// The documents that others have, as their requests say.
     serials: Mutex<BTreeMap<CellName, u32>>,
     /// Told when one of these is another one than ours, for the first time.
     differs: Notify,
+    numbers: Arc<Numbers>,
+    pub(super) passages: Passages,
+    once: Mutex<BTreeMap<CellName, Once>>,
+    tally: Arc<Tally>,
+}
+
+/// Numbers requests, each of which counts once.
+struct Numbers {
     began_ms: u64,
     process: u64,
     next: AtomicU64,
-    once: Mutex<BTreeMap<CellName, Once>>,
-    tally: Tally,
+}
+
+impl Numbers {
+    fn new(clock: &dyn Clock, rng: &dyn Rng) -> Self {
+        Self {
+            began_ms: u64::try_from(clock.now_ms()).unwrap_or_default(),
+            process: u64::from_le_bytes(rng::bytes(rng)),
+            next: AtomicU64::new(0),
+        }
+    }
+
+    /// The header of a request to a cell.
+    fn header(&self, own: &OwnCell, to: &CellName, said: Said<'_>) -> Result<HeaderValue, PeerError> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let id = RequestId { began_ms: self.began_ms, process: self.process, number };
+        let header = Header::sign((own.name(), own.key()), to, own.document().serial, id, said).to_string();
+        HeaderValue::try_from(header).map_err(|error| PeerError::Request(error.to_string()))
+    }
+}
+
+/// What this cell shows to others that are to be the way, and counts of what goes through them.
+struct Passport {
+    own: Arc<OwnCell>,
+    numbers: Arc<Numbers>,
+    tally: Arc<Tally>,
+}
+
+impl detour::Passport for Passport {
+    fn sign(&self, relay: &str, method: &str, path: &str) -> Option<HeaderValue> {
+        self.numbers.header(&self.own, &CellName::parse(relay)?, Said { method, path, body: &[] }).ok()
+    }
+
+    fn opened(&self, relay: &str) {
+        if let Some(relay) = CellName::parse(relay) {
+            self.tally.add(&relay, Flow::Relayed, 0);
+        }
+    }
+
+    fn sent(&self, relay: &str, bytes: usize) {
+        if let Some(relay) = CellName::parse(relay) {
+            self.tally.add_bytes(&relay, Flow::Relayed, bytes);
+        }
+    }
 }
 
 impl InnerLink {
     /// Speaks with the cells of the document.
-    pub fn new(own: Arc<OwnCell>, proxy: InnerProxy, clock: &dyn Clock, rng: &dyn Rng) -> Result<Self, InnerError> {
-        for name in proxy.cells.iter().filter(|name| !own.document().cells.contains_key(*name)) {
+    pub fn new(own: Arc<OwnCell>, ways: InnerWays, clock: &dyn Clock, rng: &dyn Rng) -> Result<Self, InnerError> {
+        for name in ways.cells.iter().filter(|name| !own.document().cells.contains_key(*name)) {
             tracing::warn!(cell = name.as_str(), "deployment.proxy_cells names a cell that is not in the document");
         }
-        let client = InnerClient::new(&identity(&own), places(&own, own.document(), &proxy))?;
+        let (numbers, tally) = (Arc::new(Numbers::new(clock, rng)), Arc::new(Tally::default()));
+        let passport = Passport { own: Arc::clone(&own), numbers: Arc::clone(&numbers), tally: Arc::clone(&tally) };
+        let passport = Arc::new(passport) as Arc<dyn detour::Passport>;
+        let client =
+            InnerClient::new(&identity(&own), places(&own, own.document(), &ways), ways.relays.then_some(passport))?;
         let admission = Admission::new(&identity(&own), keys(&own, own.document()))?;
         Ok(Self {
             client: ArcSwap::from_pointee(client),
-            proxy,
+            ways,
             admission: watch::Sender::new(Arc::new(admission)),
             serials: Mutex::default(),
             differs: Notify::new(),
-            began_ms: u64::try_from(clock.now_ms()).unwrap_or_default(),
-            process: u64::from_le_bytes(rng::bytes(rng)),
-            next: AtomicU64::new(0),
+            numbers,
+            passages: Passages::default(),
             once: Mutex::default(),
-            tally: Tally::default(),
+            tally,
             own,
         })
     }
@@ -101,7 +158,7 @@ impl InnerLink {
     /// What a document makes of the link: nothing changes before it is [put in place](Self::turn_to), and then nothing can fail.
     pub(super) fn prepare(&self, document: &Deployment) -> Result<Prepared, InnerError> {
         let identity = identity(&self.own);
-        let client = self.client.load().with_places(&identity, places(&self.own, document, &self.proxy))?;
+        let client = self.client.load().with_places(&identity, places(&self.own, document, &self.ways))?;
         let admission = Admission::new(&identity, keys(&self.own, document))?;
         Ok(Prepared { client, admission })
     }
@@ -109,9 +166,42 @@ impl InnerLink {
     /// Speaks with the cells of another document from now on. Connections with others end, and what is asked over them.
     pub(super) fn turn_to(&self, prepared: Prepared) {
         let Prepared { client, admission } = prepared;
+        client.settle();
         self.client.store(Arc::new(client));
         self.serials.lock().retain(|cell, _| self.own.document().cells.contains_key(cell));
         self.admission.send_replace(Arc::new(admission));
+    }
+
+    /// The cell by way of which another is reached, if it is not reached directly.
+    pub fn relay_to(&self, cell: &CellName) -> Option<String> {
+        self.client.load().relay_to(cell.as_str())
+    }
+
+    /// Tries the direct line to each cell that is reached by way of another.
+    pub async fn try_direct(&self) {
+        self.client.load_full().try_direct().await;
+    }
+
+    /// Whether this cell may be the way between two others.
+    pub fn may_relay(&self, ends: [&CellName; 2]) -> Result<(), MatrixError> {
+        if !self.ways.relays {
+            let text = "This cell is not the way to others: its operator has set `deployment.relay` to false.";
+            return Err(ErrorKind::Forbidden.with(text));
+        }
+        flow::may_relay(self.own.document(), self.own.name(), ends)
+            .map_err(|decision| ErrorKind::Forbidden.with(decision.reason))
+    }
+
+    /// A line to a cell for another one's bytes.
+    pub(super) async fn dial(&self, cell: &CellName) -> Result<TcpStream, PeerError> {
+        let line = self.client.load_full().dial(cell.as_str()).await;
+        let line = line.ok_or_else(|| PeerError::NoCell(cell.as_str().to_owned()))?;
+        line.map_err(|error| ClientError::Connect(error).into())
+    }
+
+    /// The key of a cell of the document, as connections show it.
+    pub(super) fn key_of(&self, cell: &CellName) -> Option<Vec<u8>> {
+        self.own.document().cells.get(cell).map(|cell| cell.key.to_spki())
     }
 
     /// Waits until a cell shows that it has another document than this one has.
@@ -136,11 +226,7 @@ impl InnerLink {
     ) -> Result<Response<Bytes>, PeerError> {
         let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str).to_owned();
         let said = Said { method: request.method().as_str(), path: &path, body: request.body() };
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let id = RequestId { began_ms: self.began_ms, process: self.process, number };
-        let signer = (self.own.name(), self.own.key());
-        let header = Header::sign(signer, cell, self.own.document().serial, id, said).to_string();
-        let header = HeaderValue::try_from(header).map_err(|error| PeerError::Request(error.to_string()))?;
+        let header = self.numbers.header(&self.own, cell, said)?;
         request.headers_mut().insert(AUTHORIZATION, header);
         let carried = request.body().len();
         let client = self.client.load_full();
@@ -274,12 +360,17 @@ fn others<'d>(own: &OwnCell, document: &'d Deployment) -> impl Iterator<Item = (
     document.cells.iter().filter(move |(name, _)| *name != own.name())
 }
 
-fn places(own: &OwnCell, document: &Deployment, proxy: &InnerProxy) -> Vec<InnerPlace> {
+fn places(own: &OwnCell, document: &Deployment, ways: &InnerWays) -> Vec<InnerPlace> {
+    let relays = |to: &CellName| {
+        let may = |relay: &&CellName| flow::may_relay(document, relay, [own.name(), to]).is_ok();
+        others(own, document).map(|(relay, _)| relay).filter(may).map(|relay| relay.as_str().to_owned()).collect()
+    };
     let place = |(name, cell): (&CellName, &Cell)| InnerPlace {
         name: name.as_str().to_owned(),
         url: cell.inner_url.to_string(),
         spki: cell.key.to_spki(),
-        proxy: proxy.to(name),
+        proxy: ways.to(name),
+        relays: if ways.relays { relays(name) } else { Vec::new() },
     };
     others(own, document).map(place).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! `own_cell` is this cell and the document by which it works, `documents` takes newer ones, `tickets` says whose home is where, `names` is the directory, `claims` takes names for
 //! people and rooms of here, `alias_names` is what the directory has of aliases, `directory_log` what it has on disk; `followers`, `following`,
-//! `deciding`, `tending` and `directory_troubles` keep it in several cells. `inner_link` is the way to the other cells, `layout` the deployment as people look at
+//! `deciding`, `tending` and `directory_troubles` keep it in several cells. `inner_link` is the way to the other cells, `relay` this cell as the way between two others, `layout` the deployment as people look at
 //! it, `serving` what they are served of events, `placement` where new people go, and `localities` what all others ask.
 //! `homes` says whether people's homes are where the rules have them, `transfers` are changes of home in the directory, `spans` are the places in
 //! streams that are this cell's own, `whose` finds the cell that has something, `witness` lets live on what a cell had signed that was revoked, and
@@ -25,6 +25,7 @@ mod localities;
 mod names;
 mod own_cell;
 mod placement;
+mod relay;
 mod reserved_names;
 mod restored;
 mod serving;
@@ -44,12 +45,13 @@ pub use documents::{CellStatus, DocumentStatus, Documents, EXCHANGE, Exchange, S
 pub use domicile_egress::inner::Admission;
 pub use followers::{BEGIN, Begin, Begun, ENTRIES, Entries, FOLLOW, FollowerStatus, Followers, Push, Reached, Wanted};
 pub use homes::{Home, Homes, Misplaced, PlanPage};
-pub use inner_link::{InnerLink, InnerProxy};
+pub use inner_link::{InnerLink, InnerWays};
 pub use layout::{CellLayout, FlowLayout, Layout, RegionLayout};
 pub use localities::{Cells, Listed, Localities, Withheld};
 pub use names::{LOOK_UP, Names, OWN, Question, TAKE, Told, Wish};
 pub use own_cell::{DeploymentError, OwnCell, OwnCellSettings};
 pub use placement::{LOAD, Load, LoadQuestion, Place, Placement};
+pub use relay::{Passage, RELAY, RELAY_PROTOCOL};
 pub use reserved_names::BLOCK;
 pub use spans::Spans;
 pub use tickets::Tickets;

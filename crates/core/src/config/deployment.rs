@@ -22,6 +22,9 @@ section! {
         proxy_password_file: String = String::new();
         /// The cells that are reached by it, such as `ru1`; the others directly. None: all.
         proxy_cells: Vec<String> = Vec::new();
+        /// Whether another cell is the way to one that is not reached directly, and this cell the way for others. What passes is encrypted from end to
+        /// end, and goes through no region to which the flows forbid everything. Set it to false where not even that may pass.
+        relay: bool = true;
     }
 }
 

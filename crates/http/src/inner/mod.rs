@@ -12,6 +12,7 @@ mod names;
 mod pass;
 mod people;
 mod registration;
+mod relay;
 mod restore;
 
 use axum::{Router, extract::Request};
@@ -41,6 +42,7 @@ pub fn routes(services: &Services) -> Router<Services> {
         .merge(pass::routes(services))
         .merge(people::routes())
         .merge(registration::routes())
+        .merge(relay::routes())
         .merge(restore::routes())
 }
 

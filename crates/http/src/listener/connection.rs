@@ -123,14 +123,27 @@ impl Connection {
     }
 
     /// HTTP/1.
-    pub(super) async fn http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, stream: S) {
+    pub(super) async fn http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.patience.headers).max_buf_size(HEADER_BYTES);
         let body_time = BodyTime(self.patience.body);
+        let is_cell = self.cell.is_some();
         let answers = Answers { router: self.router, peer: self.peer, body_time, cell: self.cell };
         let connection = builder.serve_connection(TokioIo::new(stream), answers);
         // How a connection ends is its client's matter.
-        let _ended = self.watcher.watch(connection).await;
+        if is_cell {
+            // It may become a line to another cell. The watcher is held until it ends, so that the server waits for it when it stops.
+            let _watcher = self.watcher;
+            let mut connection = std::pin::pin!(connection.with_upgrades());
+            tokio::select! {
+                _ended = connection.as_mut() => return,
+                () = self.stopping.cancelled() => {}
+            }
+            connection.as_mut().graceful_shutdown();
+            let _ended = connection.await;
+        } else {
+            let _ended = self.watcher.watch(connection).await;
+        }
     }
 
     /// HTTP/2.

@@ -20,6 +20,7 @@ mod names;
 mod outer_keys;
 mod placement;
 mod proxies;
+mod relay;
 mod rescue;
 mod restore;
 mod retire;

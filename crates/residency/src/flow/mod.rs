@@ -6,12 +6,14 @@
 mod crossing;
 mod file;
 mod outer;
+mod relay;
 mod room;
 mod rule;
 
 pub use crossing::{Crosses, CrossingSettings, EventShape, crosses};
 pub use file::{SAMPLE, looks_encrypted};
 pub use outer::{Outer, may_share, to_destination, to_server};
+pub use relay::may_relay;
 pub use room::{FENCE, Fence, Joining, may_join};
 pub use rule::{Decision, Flow, Rule, between, one_way};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domicile_core::region::Region;
+use domicile_core::{locality::CellName, region::Region};
 use proptest::prelude::*;
 use ruma::{canonical_json::CanonicalJsonObject, server_name};
 use serde_json::json;
@@ -39,6 +39,36 @@ fn the_stricter_way_holds_and_a_missing_pair_is_forbidden() {
     assert!(missing.detail.contains("there is no [[flow]]"), "{}", missing.detail);
     let half = with_flows(&[("eu", "ru", Rule::Allow)]);
     assert_eq!(between(&half, &eu, &ru).rule, Rule::Forbid, "the way back is missing");
+}
+
+#[test]
+fn a_cell_is_the_way_only_where_no_border_is_closed() {
+    let text = two_cells();
+    let deployment = read(&text);
+    let cell = |name: &str| CellName::parse(name).unwrap();
+    let names: Vec<CellName> = deployment.cells.keys().cloned().collect();
+    let [one, other] = [&names[0], &names[1]];
+    assert!(may_relay(&deployment, &cell("none"), [one, other]).unwrap_err().detail.contains("no cell none at work"));
+    let circles = [(one, [one, other]), (one, [other, one]), (one, [other, other])];
+    for (relay, ends) in circles {
+        assert!(may_relay(&deployment, relay, ends).unwrap_err().detail.contains("from or to itself"));
+    }
+    // A third cell, in the region of the first.
+    let mut deployment = deployment;
+    deployment.cells.insert(cell("third"), deployment.cells[one].clone());
+    assert_eq!(may_relay(&deployment, &cell("third"), [one, other]), Ok(()));
+    let (_, flow) = deployment.flows.iter_mut().next().unwrap();
+    flow.rule = Rule::Forbid;
+    for ends in [[one, other], [other, one]] {
+        let refused = may_relay(&deployment, &cell("third"), ends).unwrap_err();
+        assert!(refused.detail.contains("forbid"), "{}", refused.detail);
+    }
+    deployment.cells.insert(cell("fourth"), deployment.cells[one].clone());
+    assert_eq!(
+        may_relay(&deployment, &cell("third"), [one, &cell("fourth")]),
+        Ok(()),
+        "within a region nothing is closed"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use domicile_app::{
     accounts::{RateLimits, Users},
     front_door::{FrontDoor, FrontDoorParts},
     residency::{
-        Cells, Documents, InnerLink, InnerProxy, Localities, Names, OwnCell, OwnCellSettings, Placement, Spans, Tickets,
+        Cells, Documents, InnerLink, InnerWays, Localities, Names, OwnCell, OwnCellSettings, Placement, Spans, Tickets,
     },
 };
 use domicile_core::{config, locality::CellName};
@@ -46,7 +46,7 @@ pub(super) fn settings(config: &config::Deployment) -> anyhow::Result<Option<Own
 }
 
 pub(super) async fn open(
-    (settings, proxy): (Option<OwnCellSettings>, &InnerProxy),
+    (settings, proxy): (Option<OwnCellSettings>, &InnerWays),
     store: &Store,
     server_name: &ServerName,
     surroundings: &Surroundings,

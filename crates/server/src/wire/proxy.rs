@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt as _, path::Path};
 
 use anyhow::{Context, bail};
-use domicile_app::residency::InnerProxy;
+use domicile_app::residency::InnerWays;
 use domicile_core::{
     config::{self, PROXY_SECRET_BYTES, ProxyKeys, ProxyKind},
     locality::CellName,
@@ -28,13 +28,13 @@ pub(super) fn open(keys: ProxyKeys<'_>, resolves: bool) -> anyhow::Result<Option
     Ok(Some(Proxy::new(ProxySettings { kind, host: place.host, port: place.port, credentials, resolves })))
 }
 
-/// The proxy to other cells, and to which.
-pub(super) fn inner(config: &config::Deployment) -> anyhow::Result<InnerProxy> {
+/// By what other cells are reached.
+pub(super) fn inner(config: &config::Deployment) -> anyhow::Result<InnerWays> {
     let cells = config.proxy_cells.iter().map(|name| {
         CellName::parse(name).with_context(|| format!("deployment.proxy_cells: `{name}` cannot be the name of a cell"))
     });
     let cells = cells.collect::<anyhow::Result<BTreeSet<_>>>()?;
-    Ok(InnerProxy { proxy: open(config.proxy(), true)?, cells })
+    Ok(InnerWays { proxy: open(config.proxy(), true)?, cells, relays: config.relay })
 }
 
 /// The password that a section names by its file; none where it names no file.

@@ -12,7 +12,7 @@ use domicile_app::{
     discovery::{Contact, Discovery},
     evidence::Declared,
     federation::{Policy as FederationPolicy, outbound::OutboundSettings},
-    residency::{InnerProxy, OwnCellSettings},
+    residency::{InnerWays, OwnCellSettings},
     rooms::{CreationSettings, EncryptByDefault},
 };
 use domicile_core::config::{self, Api, Config, Rate};
@@ -57,7 +57,7 @@ pub struct Settings {
     /// The deployment, if it has more than this cell.
     pub deployment: Option<OwnCellSettings>,
     /// By what other cells are reached.
-    pub inner_proxy: InnerProxy,
+    pub inner_ways: InnerWays,
     /// Connections to others.
     pub egress: ClientSettings,
     /// Registers of what is blocked.
@@ -95,7 +95,7 @@ impl Settings {
             },
             federation: federation(config)?,
             deployment: super::deployment::settings(&config.deployment)?,
-            inner_proxy: proxy::inner(&config.deployment)?,
+            inner_ways: proxy::inner(&config.deployment)?,
             blocklists: BlocklistSettings::new(config)?,
             egress: Self::egress(&config.egress)?,
             probe: probe::Choices::new(config)?,

@@ -55,8 +55,14 @@ impl Forger {
     /// Somebody with a key who asks the cell `to` at `url`, which has the key `of`.
     pub fn new(name: &ServerName, key: SecretKey, to: &str, url: &str, of: &PublicKey) -> Self {
         let identity = Identity { pkcs8: key.to_pkcs8().to_vec(), spki: key.public().to_spki() };
-        let place = InnerPlace { name: to.to_owned(), url: url.to_owned(), spki: of.to_spki(), proxy: None };
-        let client = InnerClient::new(&identity, vec![place]).expect("a client");
+        let place = InnerPlace {
+            name: to.to_owned(),
+            url: url.to_owned(),
+            spki: of.to_spki(),
+            proxy: None,
+            relays: Vec::new(),
+        };
+        let client = InnerClient::new(&identity, vec![place], None).expect("a client");
         Self {
             name: name.to_owned(),
             key,

@@ -35,6 +35,8 @@ pub enum Flow {
     Sealed,
     /// Reports, and what cells say as each other's witnesses.
     Evidence,
+    /// What passes through a cell that is the way between two others, unreadable to it.
+    Relayed,
 }
 
 /// The paths of requests between cells, by how they begin. What is not named here carries nothing of people: it asks.
@@ -74,13 +76,16 @@ impl Flow {
             Self::Gateway => "gateway",
             Self::Sealed => "sealed",
             Self::Evidence => "evidence",
+            Self::Relayed => "relayed",
         }
     }
 
     /// The class of data that it carries.
     pub fn class(self) -> Class {
         match self {
-            Self::Events | Self::History | Self::MovedRooms | Self::Passed | Self::Gateway => Class::Content,
+            Self::Events | Self::History | Self::MovedRooms | Self::Passed | Self::Gateway | Self::Relayed => {
+                Class::Content
+            }
             Self::Ephemeral => Class::Activity,
             Self::Membership => Class::Room,
             Self::Profiles => Class::Profile,

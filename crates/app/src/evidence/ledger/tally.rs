@@ -21,6 +21,12 @@ impl Tally {
         add(self.0.lock().entry((cell.clone(), flow)).or_default(), (1, bytes));
     }
 
+    /// Counts more bytes of something that was counted already.
+    pub fn add_bytes(&self, cell: &CellName, flow: Flow, bytes: usize) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        add(self.0.lock().entry((cell.clone(), flow)).or_default(), (0, bytes));
+    }
+
     /// Takes what was counted since the last time.
     pub(super) fn take(&self) -> Sums {
         std::mem::take(&mut *self.0.lock())

@@ -51,7 +51,8 @@ pub(super) async fn status(config: &Config, status: &Status) -> anyhow::Result<(
             _ => "has not said which document it has".to_owned(),
         };
         let trouble = cell["trouble"].as_str().map(|why| format!("; {why}")).unwrap_or_default();
-        say(&format!("{:<16}  {serial}{trouble}", text(&cell["cell"])))?;
+        let way = cell["by_way_of"].as_str().map(|relay| format!("; reached by way of {relay}")).unwrap_or_default();
+        say(&format!("{:<16}  {serial}{way}{trouble}", text(&cell["cell"])))?;
     }
     Ok(())
 }
