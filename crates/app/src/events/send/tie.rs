@@ -15,7 +15,7 @@ use super::Sender;
 use crate::{Error, Result, rooms::Room};
 
 /// Ends that a graph may have before they are tied together.
-pub const MANY: usize = 10;
+pub(in crate::events) const MANY: usize = 10;
 /// People of this server in whose name it is tried.
 const PEOPLE: i64 = 20;
 
