@@ -36,8 +36,7 @@ impl Ingest {
         let mut on_disk = Vec::with_capacity(others.len());
         for (event_num, id) in others {
             match round.after(id) {
-                Some(Some(state)) => states.push(state),
-                Some(None) => return Ok(None),
+                Some(state) => states.push(state),
                 None => on_disk.push(*event_num),
             }
         }

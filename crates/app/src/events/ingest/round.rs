@@ -37,7 +37,7 @@ pub(super) struct Round<'a> {
     pub(super) state_moves: bool,
     known: HashMap<OwnedEventId, (EventNum, Status)>,
     /// The state after each event on the copy, by its predecessors; of messages only.
-    after: HashMap<OwnedEventId, Option<NodeNum>>,
+    after: HashMap<OwnedEventId, NodeNum>,
 }
 
 impl<'a> Round<'a> {
@@ -88,16 +88,19 @@ impl<'a> Round<'a> {
         self.wrote && (self.state_moves || self.staging.view.extremities.len() > MANY)
     }
 
-    /// The state after an event that is on the copy; the inner none where it is known when the event is on disk.
-    pub(super) fn after(&self, id: &EventId) -> Option<Option<NodeNum>> {
+    /// The state after an event that is on the copy, by its predecessors. Ask [`Self::is_written_first`] before: of state it is not known.
+    pub(super) fn after(&self, id: &EventId) -> Option<NodeNum> {
         self.after.get(id).copied()
     }
 
     /// Notes an event that is on the copy, with the state before it.
     pub(super) fn added(&mut self, pdu: &Pdu, event_num: EventNum, status: Status, before: NodeNum) {
         self.known.insert(pdu.event_id().to_owned(), (event_num, status));
-        self.after.insert(pdu.event_id().to_owned(), (!pdu.is_state()).then_some(before));
-        self.state_moves |= pdu.is_state();
+        if pdu.is_state() {
+            self.state_moves = true;
+        } else {
+            self.after.insert(pdu.event_id().to_owned(), before);
+        }
         self.wrote = true;
     }
 }

@@ -38,8 +38,7 @@ impl Ingest {
         for id in prevs {
             match (round.known(id), way.states.get(id)) {
                 (Some((event_num, status)), _) if !status.has(Status::OUTLIER) => {
-                    if let Some(after) = round.after(id) {
-                        let Some(state) = after else { return Ok(None) };
+                    if let Some(state) = round.after(id) {
                         states.push(state);
                         continue;
                     }
