@@ -1,22 +1,17 @@
 //! `loadgen cells`: how much CPU a message takes in rooms that lie in 1, 2, 4 and 8 cells of one deployment. It starts the cells itself, since these
 //! are servers of Domicile's and of nobody else's: each a process with a folder of its own, on loopback.
 
-use std::{
-    fs,
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::{
     account::{self, Account, V3, encode},
     client::Client,
+    deployment::{Cell, Regions, start},
     simulate::measured::{Measured, Run},
     usage,
 };
@@ -25,8 +20,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How long cells are left alone before it is read what they have used.
 const SETTLE: Duration = Duration::from_secs(2);
-const REGION: &str = "here";
-const NAME: &str = "cells.test";
 
 /// What to measure.
 #[derive(Debug, Clone, clap::Args)]
@@ -57,20 +50,6 @@ pub(crate) struct Args {
     write: Option<PathBuf>,
 }
 
-/// A cell that runs. It ends when it is dropped.
-struct Cell {
-    process: Child,
-    url: String,
-    data: PathBuf,
-}
-
-impl Drop for Cell {
-    fn drop(&mut self) {
-        let _ended_or_not = self.process.kill();
-        let _reaped_or_not = self.process.wait();
-    }
-}
-
 /// Measures all runs.
 pub(crate) async fn run(args: &Args) -> Result<()> {
     let (mut runs, mut name_bytes) = (Vec::new(), 0.0);
@@ -79,7 +58,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         let mut rounds = Vec::new();
         for round in 0..args.rounds.max(1) {
             let folder = tempfile::tempdir().context("making a folder")?;
-            let cells = start(&args.program, folder.path(), count).await?;
+            let cells = start(&args.program, folder.path(), count, Regions::One).await?;
             let measured = measure(&cells, args.messages).await.with_context(|| format!("{count} cells"))?;
             eprintln!("{count} cells: {measured:?}");
             rounds.push(measured);
@@ -103,88 +82,6 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         return fs::write(file, text).with_context(|| format!("writing {}", file.display()));
     }
     print!("{text}");
-    Ok(())
-}
-
-/// Runs a command of the program that answers in JSON.
-fn asked(program: &Path, folder: &Path, arguments: &[&str]) -> Result<Value> {
-    let output = Command::new(program).args(arguments).current_dir(folder).stdin(Stdio::null()).output();
-    let output = output.with_context(|| format!("starting {}", program.display()))?;
-    ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).with_context(|| format!("{arguments:?} does not answer in JSON"))
-}
-
-/// A free port. It may be taken by somebody else before it is used, which the start of the cell would tell.
-fn port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0").context("a port")?.local_addr()?.port())
-}
-
-/// A deployment of so many cells of one region, which run.
-async fn start(program: &Path, folder: &Path, count: usize) -> Result<Vec<Cell>> {
-    let mut ports = Vec::new();
-    let mut root = String::new();
-    for number in 0..count {
-        let (client, inner, metrics) = (port()?, port()?, port()?);
-        let (name, key) = (format!("c{number}"), format!("c{number}.key"));
-        let (client_url, inner_url) = (format!("https://{name}.cells.test"), format!("https://127.0.0.1:{inner}"));
-        let both = ["--region", REGION, "--client-url", &client_url, "--inner-url", &inner_url, "--key-file", &key];
-        if number == 0 {
-            let begin = ["deployment", "init", NAME, "--cell", &name, "--json"];
-            let made = asked(program, folder, &[&begin[..], &both].concat())?;
-            made["root_key"].as_str().context("no root key")?.clone_into(&mut root);
-        } else {
-            let more = ["cell", "init", &name, "--root-key", "root.key", "--json"];
-            asked(program, folder, &[&more[..], &both].concat())?;
-        }
-        ports.push((name, client, inner, metrics));
-    }
-    let mut cells = Vec::new();
-    for (name, client, inner, metrics) in ports {
-        let data = folder.join(&name);
-        let config = folder.join(format!("{name}.toml"));
-        fs::write(&config, configuration(&name, &root, (client, inner, metrics), &data))
-            .context("writing a configuration")?;
-        let log = fs::File::create(folder.join(format!("{name}.log"))).context("making a log")?;
-        let process = Command::new(program)
-            .arg("--config")
-            .arg(&config)
-            .arg("serve")
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("starting {}", program.display()))?;
-        let mut cell = Cell { process, url: format!("http://127.0.0.1:{client}"), data };
-        // The first one decides on names: the others ask it when they start.
-        ready(&mut cell, &folder.join(format!("{name}.log"))).await?;
-        cells.push(cell);
-    }
-    Ok(cells)
-}
-
-fn configuration(name: &str, root: &str, (client, inner, metrics): (u16, u16, u16), data: &Path) -> String {
-    format!(
-        "[server]\nname = \"{NAME}\"\ndata_dir = {:?}\n\n[deployment]\nfile = \"deployment.toml\"\ncell = \"{name}\"\nroot_key = \"{root}\"\n\
-         key_file = \"{name}.key\"\n\n[[listeners]]\nbind = \"127.0.0.1:{client}\"\nserve = [\"client\", \"health\"]\n\n\
-         [[listeners]]\nbind = \"127.0.0.1:{inner}\"\nserve = [\"inner\"]\n\n[[listeners]]\nbind = \"127.0.0.1:{metrics}\"\nserve = [\"metrics\"]\n\n\
-         [registration]\nmode = \"open\"\nopen_to_everybody = \"yes, I know that anybody can make accounts\"\n\n\
-         [passwords]\nmemory = \"64K\"\niterations = 1\n\n[rate_limits]\nlogin_address = \"off\"\nlogin_account = \"off\"\nregistration = \"off\"\n\
-         messages = \"off\"\ninvites = \"off\"\njoins = \"off\"\n\n[egress]\nallow_addresses = [\"127.0.0.0/8\"]\n\n[logging]\nlevel = \"warn\"\n",
-        data.display().to_string()
-    )
-}
-
-async fn ready(cell: &mut Cell, log: &Path) -> Result<()> {
-    let begun = Instant::now();
-    let mut client = Client::new(&cell.url)?;
-    while client.send("GET", "/_matrix/client/versions", None, None).await.is_err() {
-        if let Some(status) = cell.process.try_wait()? {
-            bail!("a cell ended while it started ({status}): {}", fs::read_to_string(log).unwrap_or_default());
-        }
-        ensure!(begun.elapsed() < PATIENCE, "a cell does not answer");
-        sleep(Duration::from_millis(50)).await;
-    }
     Ok(())
 }
 

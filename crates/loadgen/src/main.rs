@@ -1,16 +1,20 @@
 //! Load driver and side-by-side benchmarks for any Matrix server, by its URL.
 //!
-//! It speaks the Client-Server API, plays other servers where that is measured, and knows no server by name; `cells` alone starts servers of
-//! Domicile's. It shares the machine with the server it measures, so its client does no
+//! It speaks the Client-Server API, plays other servers where that is measured, and knows no server by name; `cells`, `moves` and `border`
+//! alone start servers of Domicile's. It shares the machine with the server it measures, so its client does no
 //! more than it must: one connection a sender, requests written by hand, answers parsed only where they are needed.
 
 #![expect(clippy::print_stdout, reason = "what it measures is what it prints")]
 
 mod account;
+mod border;
 mod cells;
 mod certificates;
 mod client;
+mod deployment;
+mod figures;
 mod ledger;
+mod moving;
 mod origin;
 mod scenario;
 mod simulate;
@@ -79,6 +83,10 @@ enum Command {
     Simulate(simulate::Args),
     /// Start deployments of 1, 2, 4 and 8 cells of Domicile, and measure the CPU time of a message
     Cells(cells::Args),
+    /// Start two cells of Domicile, move people from one to the other, and measure how fast that is and how long each of them waits
+    Moves(moving::Args),
+    /// Start two cells of Domicile, and measure how long a message takes to the other cell beside within one, and what it costs
+    Border(border::Args),
     /// Run one scenario and print what it measured as JSON
     Run(scenario::Args),
 }
@@ -94,6 +102,8 @@ async fn main() -> Result<()> {
         }
         Command::Simulate(args) => simulate::run(&args),
         Command::Cells(args) => cells::run(&args).await,
+        Command::Moves(args) => moving::run(&args).await,
+        Command::Border(args) => border::run(&args).await,
         Command::Run(args) => scenario::run(&args).await,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domicile_core::error::ErrorKind;
+use domicile_core::{error::ErrorKind, locality::is_cell};
 use domicile_room::event::{Pdu, receive};
 use domicile_store::{
     Batch, Store,
@@ -27,8 +27,10 @@ use crate::{
 /// Events and other messages of one transaction (server-server, `PUT /send/{txnId}`).
 const PDUS: usize = 50;
 const EDUS: usize = 100;
+/// Events of a cell's transaction. Each has some writes to disk of its own, one after the other: of fifty, a busy cell has too many.
+pub(super) const PDUS_OF_CELL: usize = 200;
 /// Rooms of one transaction that are worked on at once.
-const ROOMS_AT_ONCE: usize = 4;
+const ROOMS_AT_ONCE: usize = 16;
 
 /// Where cells ask which messages for devices were taken.
 pub const TAKEN: &str = "/_domicile/inner/v1/messages/taken";
@@ -84,8 +86,9 @@ impl Transactions {
         pdus: Vec<Box<RawValue>>,
         edus: Vec<Raw<Edu>>,
     ) -> Result<Answers> {
-        if pdus.len() > PDUS || edus.len() > EDUS {
-            let text = format!("A transaction has at most {PDUS} events and {EDUS} other messages.");
+        let most = if is_cell(origin) { PDUS_OF_CELL } else { PDUS };
+        if pdus.len() > most || edus.len() > EDUS {
+            let text = format!("A transaction has at most {most} events and {EDUS} other messages.");
             return Err(ErrorKind::TooLarge.with(text).into());
         }
         let turn = self.working.get_or_insert_with(origin, || Ok::<_, Error>(Arc::default()))?;

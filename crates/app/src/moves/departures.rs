@@ -13,7 +13,7 @@ use std::{
 };
 
 use domicile_core::{
-    clock::Clock,
+    clock::{Clock, DAY_MS},
     error::{ErrorKind, MatrixError},
     ids::UserNum,
     locality::CellName,
@@ -29,6 +29,8 @@ use crate::{Result, accounts::sessions::TokenHash};
 const PAGE: i64 = 5_000;
 /// How long a request waits for somebody's handover.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long after the end of an old address a client that still asks there is told to sign in again and to keep its keys.
+const KNOWN_MS: i64 = 30 * DAY_MS;
 
 /// The hash of a token's hash: with it nobody can sign in, whoever reads it.
 pub type Mark = [u8; 32];
@@ -190,16 +192,30 @@ impl Departures {
         }
     }
 
-    /// Forgets those whose old address has come to its end.
+    /// Whether a token is somebody's who has left, whether or not their old address has ended.
+    pub fn has_left(&self, token_hash: &TokenHash) -> bool {
+        self.count.load(Ordering::SeqCst) > 0 && self.known.read().left.contains_key(&mark(token_hash))
+    }
+
+    /// Forgets those whose old address ended some time ago.
     pub async fn forget(&self) -> Result<()> {
-        let now_ms = self.clock.now_ms();
+        let before_ms = self.clock.now_ms() - KNOWN_MS;
+        if !self.known.read().left.values().any(|(_, until_ts)| *until_ts <= before_ms) {
+            return Ok(());
+        }
         let mut batch = Batch::new();
-        departed_tokens::remove_before(&mut batch, now_ms);
+        departed_tokens::remove_before(&mut batch, before_ms);
         self.store.write(batch).await?;
-        self.known.write().left.retain(|_, (_, until_ts)| *until_ts > now_ms);
+        self.known.write().left.retain(|_, (_, until_ts)| *until_ts > before_ms);
         self.recount();
         Ok(())
     }
+}
+
+/// What a client is told at an old address that has ended. It keeps what it has.
+pub(crate) fn address_ended() -> MatrixError {
+    let text = "Your account has moved to another part of the service, and this address is none of its any more: log in at the new one, nothing of yours is lost.";
+    ErrorKind::ForgottenToken.with(text)
 }
 
 /// What somebody is told whose handover takes longer than it should.

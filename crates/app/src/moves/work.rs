@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use domicile_core::clock::HOUR_MS;
 use domicile_store::{
     Batch,
     table::moves::{self as rows, Move},
@@ -27,10 +28,16 @@ impl Moves {
         if self.leaving.is_none() {
             return;
         }
-        let mut working = JoinSet::new();
+        let (mut working, mut forgotten_ms) = (JoinSet::new(), 0);
         loop {
             if let Err(error) = self.catch_up().await {
                 tracing::warn!(%error, "what others tell of people who have moved could not be followed");
+            }
+            if forgotten_ms + HOUR_MS <= self.clock.now_ms() {
+                forgotten_ms = self.clock.now_ms();
+                if let Err(error) = self.departures.forget().await {
+                    tracing::warn!(%error, "those whose old address has ended could not be forgotten");
+                }
             }
             match self.due().await {
                 Ok(due) => {
@@ -54,6 +61,7 @@ impl Moves {
     /// Does all that is due now, and what follows from it, in this task. For tests and for a command without a server.
     pub async fn run_due(&self) -> Result<usize> {
         self.catch_up().await?;
+        self.departures.forget().await?;
         let due = self.due().await?;
         let count = due.len();
         for row in due {

@@ -36,6 +36,9 @@ pub struct Room {
     pub info: Arc<RoomInfo>,
     view: ArcSwap<RoomView>,
     writer: Mutex<()>,
+    /// Who waits for it: those who write here, and what others tell. One of each waits at its door, so neither queue stands before the other.
+    own_queue: Mutex<()>,
+    told_queue: Mutex<()>,
 }
 
 /// Somebody's membership and the event that says so.
@@ -140,7 +143,13 @@ pub fn is_open(join_rules: Option<&Pdu>, history_visibility: Option<&Pdu>) -> bo
 impl Room {
     /// A room with its view as read.
     pub fn new(info: Arc<RoomInfo>, view: RoomView) -> Self {
-        Self { info, view: ArcSwap::from_pointee(view), writer: Mutex::new(()) }
+        Self {
+            info,
+            view: ArcSwap::from_pointee(view),
+            writer: Mutex::default(),
+            own_queue: Mutex::default(),
+            told_queue: Mutex::default(),
+        }
     }
 
     /// The room now.
@@ -150,6 +159,14 @@ impl Room {
 
     /// The right to make the room's next event on this node. Correctness does not rest on it, the database's guard does.
     pub async fn writer(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        let _first = self.own_queue.lock().await;
+        self.writer.lock().await
+    }
+
+    /// The same for what others tell. It takes turns with those who write here, however many these are: what comes from elsewhere comes in few
+    /// writes of many events, and would wait for everybody here before each of them.
+    pub async fn writer_for_told(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        let _first = self.told_queue.lock().await;
         self.writer.lock().await
     }
 

@@ -165,6 +165,61 @@ async fn many_ends_are_tied_together_and_nobody_sees_it() {
     assert!(!page.to_string().contains("org.matrix.dummy_event"));
 }
 
+#[tokio::test]
+async fn what_others_tell_beside_what_is_said_here_is_one_write() {
+    let (tap, server) = (Tap::start().await, TestServer::start_federating().await.with_user("alice").await);
+    let room = tap.room("11");
+    let (alice, room_id) = (server.user("alice"), room.room_id());
+    alice.post(&format!("{V3}/join/{room_id}?via={}", tap.name()), &json!({})).await.ok();
+    let first = room.message("eve", "first");
+    let mut named = room.id_of(&first);
+    tap.send(&server, "t0", &[first], &[]).await.ok();
+    // She writes while they do, and neither has heard of the other.
+    let path = format!("{V3}/rooms/{room_id}/send/m.room.message/t1");
+    alice.put(&path, &json!({ "msgtype": "m.text", "body": "meanwhile" })).await.ok();
+    let mut events = Vec::new();
+    for number in 0..50 {
+        let event = room.placed("eve", &format!("there {number}"), |place| place.prev_events = vec![named.clone()]);
+        named = room.id_of(&event);
+        events.push(event);
+    }
+    let before = server.graphs().await;
+    let answer = tap.send(&server, "t1", &events, &[]).await.ok();
+    assert!(answer["pdus"].as_object().unwrap().values().all(|answer| answer == &json!({})), "{answer}");
+    let after = server.graphs().await;
+    assert_eq!((after.messages - before.messages, after.writes - before.writes), (50, 1));
+    assert_eq!(after.ends, 2, "hers and the last of theirs");
+}
+
+#[tokio::test]
+async fn what_others_tell_takes_turns_with_what_is_said_here() {
+    let (tap, server) = (Tap::start().await, TestServer::start_federating().await.with_user("alice").await);
+    let room = tap.room("11");
+    let (alice, room_id) = (server.user("alice"), room.room_id());
+    alice.post(&format!("{V3}/join/{room_id}?via={}", tap.name()), &json!({})).await.ok();
+    let known = server.services.sender.rooms().get(&room_id).await.unwrap();
+    // A hundred here stand in line before the first of the others comes.
+    let (order, held) = (Arc::new(Mutex::new(Vec::new())), known.writer().await);
+    let mut all = Vec::new();
+    for number in 0..110 {
+        let (order, known) = (Arc::clone(&order), Arc::clone(&known));
+        all.push(tokio::spawn(async move {
+            let is_told = number >= 100;
+            let _writer = if is_told { known.writer_for_told().await } else { known.writer().await };
+            order.lock().push(is_told);
+            tokio::task::yield_now().await;
+        }));
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    for one in all {
+        one.await.unwrap();
+    }
+    let order = order.lock();
+    let last = order.iter().rposition(|is_told| *is_told).unwrap();
+    assert!(last < 25, "the last of ten was number {last}: {order:?}");
+}
+
 /// All pages of a room's past from its newest end, and how many they were.
 async fn pages(by: &TestUser, room_id: &str, limit: usize) -> (Vec<String>, usize) {
     let (mut from, mut bodies, mut count) = (String::new(), Vec::new(), 0);

@@ -71,7 +71,7 @@ pub(super) async fn run(args: &Args) -> Result<Measured> {
 }
 
 /// Waits in `/sync` for ever and tells of every numbered message.
-async fn receive(
+pub(crate) async fn receive(
     url: &str,
     token: &str,
     room: &str,

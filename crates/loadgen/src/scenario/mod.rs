@@ -1,7 +1,7 @@
 //! Scenarios: what is measured.
 
 mod federation;
-mod latency;
+pub(crate) mod latency;
 mod parked;
 mod send;
 mod sync;

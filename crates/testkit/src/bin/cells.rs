@@ -1,5 +1,6 @@
 //! `cells demo` shows a deployment of two cells to whoever watches; `cells moves` kills cells while people move between them; `cells links` has people
-//! of three cells talk across bad links. `cargo xtask demo`, `cargo xtask crash --moves` and `cargo xtask e2e --cells` are their users.
+//! of three cells talk across bad links; `cells farewell` tells what clients do when an old address ends. `cargo xtask demo`, `crash --moves` and
+//! `e2e --cells` are users of the first three.
 #![expect(clippy::print_stdout, reason = "a tool for people talks on standard output")]
 #![expect(clippy::disallowed_methods, reason = "a play goes on in real time")]
 
@@ -13,6 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use domicile_testkit::driver::Program;
 use domicile_testkit::plays::cells::demo::{self, Screen};
+use domicile_testkit::plays::cells::farewell::{self, Client, Row};
 use domicile_testkit::plays::cells::links::{self, Links};
 use domicile_testkit::plays::cells::moving::{self, Moving};
 
@@ -47,6 +49,17 @@ enum Play {
         #[command(flatten)]
         common: Common,
     },
+    /// What clients do when the old address of somebody who moved ends
+    Farewell {
+        /// The driver of matrix-sdk
+        #[arg(long)]
+        matrix_sdk_driver: PathBuf,
+        /// The script of the driver of matrix-js-sdk, which runs in `node`
+        #[arg(long)]
+        matrix_js_sdk_driver: Option<PathBuf>,
+        #[command(flatten)]
+        common: Common,
+    },
     /// People move between two cells that are killed
     Moves {
         /// How often a cell is killed
@@ -77,6 +90,9 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().play {
         Play::Demo { matrix_sdk_driver, common } => show(&matrix_sdk_driver, &common),
         Play::Links { matrix_sdk_driver, minutes, seed, common } => talk(&matrix_sdk_driver, (minutes, seed), &common),
+        Play::Farewell { matrix_sdk_driver, matrix_js_sdk_driver, common } => {
+            farewell(matrix_sdk_driver, matrix_js_sdk_driver, &common)
+        }
         Play::Moves { rounds, people, seed, common } => moves(&Moving { people, rounds, seed }, &common),
     };
     match done {
@@ -125,6 +141,22 @@ fn talk(driver: &Path, (minutes, seed): (f32, u64), common: &Common) -> Result<(
         outcome.readers,
         began.elapsed().as_secs_f64()
     );
+    Ok(())
+}
+
+fn farewell(matrix_sdk: PathBuf, matrix_js_sdk: Option<PathBuf>, common: &Common) -> Result<()> {
+    let rust = Program { program: matrix_sdk, script: None };
+    let js = matrix_js_sdk.map(|script| Program { program: "node".into(), script: Some(script) });
+    let client = |title, program, sliding, restores| Client { title, program, sliding, restores };
+    let mut clients = vec![
+        client("matrix-sdk by /v3/sync", &rust, false, true),
+        client("matrix-sdk by sliding sync", &rust, true, true),
+    ];
+    clients.extend(js.as_ref().map(|js| client("matrix-js-sdk by /v3/sync", js, false, false)));
+    let rows = inside(common, |folder| farewell::play(&common.server_binary, &clients, &rust, folder))?;
+    for Row { title, sends, receives, goes_on } in rows {
+        println!("{title}:\n  sends: {sends}\n  receives: {receives}\n  at the new address: {goes_on}");
+    }
     Ok(())
 }
 

@@ -23,6 +23,8 @@ pub struct Graphs {
     pub messages: i64,
     /// Ends of all graphs.
     pub ends: i64,
+    /// Writes to all rooms.
+    pub writes: i64,
 }
 
 impl TestServer {
@@ -50,7 +52,8 @@ impl TestServer {
             let ends =
                 "SELECT (SELECT COUNT(*) FROM rooms WHERE has_copy = 1) + (SELECT COUNT(*) FROM forward_extremities)";
             let ends = snapshot.query_one(ends, &[]).await?.int(0)?;
-            Ok::<_, StoreError>(Graphs { noted, missing, waiting, messages, ends })
+            let writes = snapshot.query_one("SELECT CAST(SUM(revision) AS BIGINT) FROM rooms", &[]).await?.int(0)?;
+            Ok::<_, StoreError>(Graphs { noted, missing, waiting, messages, ends, writes })
         });
         read.await.expect("a database")
     }

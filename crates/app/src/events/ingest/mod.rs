@@ -182,7 +182,7 @@ impl Ingest {
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(events.len());
         let mut tries = 0;
         while outcomes.len() < events.len() {
-            let writer = room.writer().await;
+            let writer = room.writer_for_told().await;
             let from = outcomes.len();
             match self.take_some(room, &events[from..], way).await {
                 Ok(more) => {
@@ -275,6 +275,7 @@ impl Ingest {
             return Ok(Step::WriteFirst);
         };
         let comes_next = state_before::comes_next(&round.staging.view, pdu);
+        round.state_moves |= resolved.as_ref().is_some_and(|resolved| resolved.root != round.staging.view.state_root);
         let accepted = Accepted {
             pdu: Arc::clone(pdu),
             known,
@@ -284,7 +285,7 @@ impl Ingest {
             tell: way.tell,
         };
         let event_num = self.sender.accept(&mut round.staging, accepted).await?;
-        round.added(pdu.event_id(), event_num, Status::ACCEPTED);
+        round.added(pdu, event_num, Status::ACCEPTED, before);
         if !comes_next {
             Self::note_what_is_missing(round, pdu, event_num);
         }
@@ -306,7 +307,7 @@ impl Ingest {
     ) -> Result<()> {
         let refused = Refused { pdu: Arc::clone(pdu), known, graph_state, auths, status };
         let event_num = self.sender.refuse(&mut round.staging, refused).await?;
-        round.added(pdu.event_id(), event_num, status);
+        round.added(pdu, event_num, status, graph_state);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use domicile_store::{
     event_id,
     table::{events::Status, graph, timeline_gaps},
 };
+use ruma::OwnedEventId;
 
 use super::{Ingest, Round};
 use crate::{Result, events::send::Resolved};
@@ -23,20 +24,23 @@ impl Ingest {
         before: NodeNum,
     ) -> Result<Option<Option<Resolved>>> {
         let view = &round.staging.view;
-        let others: Vec<EventNum> = view
-            .extremities
-            .iter()
-            .filter(|(_, id)| !pdu.prev_events().contains(id))
-            .map(|(event_num, _)| *event_num)
-            .collect();
+        let others: Vec<&(EventNum, OwnedEventId)> =
+            view.extremities.iter().filter(|(_, id)| !pdu.prev_events().contains(id)).collect();
         if before == view.state_root && others.is_empty() {
             return Ok(Some(None));
         }
-        if round.wrote {
+        if round.is_written_first() {
             return Ok(None);
         }
         let mut states = Vec::with_capacity(others.len() + 1);
-        for event in self.events.get_many(others).await? {
+        let mut on_disk = Vec::with_capacity(others.len());
+        for (event_num, id) in others {
+            match round.after(id) {
+                Some(state) => states.push(state),
+                None => on_disk.push(*event_num),
+            }
+        }
+        for event in self.events.get_many(on_disk).await? {
             states.push(self.resolution.state_after(&event).await?);
         }
         // A message on top of what everybody agrees on changes nothing.

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use domicile_core::ids::EventNum;
+use domicile_core::ids::{EventNum, NodeNum};
 use domicile_room::event::Pdu;
 use domicile_store::{
     event_id,
@@ -17,7 +17,11 @@ use domicile_store::{
 use ruma::{EventId, OwnedEventId};
 
 use super::Ingest;
-use crate::{Result, events::send::Staging, rooms::Room};
+use crate::{
+    Result,
+    events::send::{MANY, Staging},
+    rooms::Room,
+};
 
 /// A round.
 pub(super) struct Round<'a> {
@@ -29,7 +33,11 @@ pub(super) struct Round<'a> {
     pub(super) reload: bool,
     /// Redactions that came before the event that they redact.
     pub(super) early: HashMap<OwnedEventId, Vec<EventNum>>,
+    /// Whether an event on the copy is state or changes the room's state: trees of which not all is on disk are not read.
+    pub(super) state_moves: bool,
     known: HashMap<OwnedEventId, (EventNum, Status)>,
+    /// The state after each event on the copy, by its predecessors; of messages only.
+    after: HashMap<OwnedEventId, NodeNum>,
 }
 
 impl<'a> Round<'a> {
@@ -64,7 +72,9 @@ impl<'a> Round<'a> {
         for (id, nums) in redactions {
             early.insert(event_id::from_bytes(&id)?, nums);
         }
-        Ok(Self { room, staging: ingest.sender.begin(room), wrote: false, reload: false, early, known })
+        let staging = ingest.sender.begin(room);
+        let after = HashMap::new();
+        Ok(Self { room, staging, wrote: false, reload: false, early, state_moves: false, known, after })
     }
 
     /// An event that is here, as far as it was asked for.
@@ -72,9 +82,25 @@ impl<'a> Round<'a> {
         self.known.get(id).copied()
     }
 
-    /// Notes an event that is on the copy.
-    pub(super) fn added(&mut self, id: &EventId, event_num: EventNum, status: Status) {
-        self.known.insert(id.to_owned(), (event_num, status));
+    /// Whether what is on the copy has to be written before an event is taken that stands beside others: the state moves, or the ends of the graph are
+    /// so many that they are tied together first.
+    pub(super) fn is_written_first(&self) -> bool {
+        self.wrote && (self.state_moves || self.staging.view.extremities.len() > MANY)
+    }
+
+    /// The state after an event that is on the copy, by its predecessors. Ask [`Self::is_written_first`] before: of state it is not known.
+    pub(super) fn after(&self, id: &EventId) -> Option<NodeNum> {
+        self.after.get(id).copied()
+    }
+
+    /// Notes an event that is on the copy, with the state before it.
+    pub(super) fn added(&mut self, pdu: &Pdu, event_num: EventNum, status: Status, before: NodeNum) {
+        self.known.insert(pdu.event_id().to_owned(), (event_num, status));
+        if pdu.is_state() {
+            self.state_moves = true;
+        } else {
+            self.after.insert(pdu.event_id().to_owned(), before);
+        }
         self.wrote = true;
     }
 }

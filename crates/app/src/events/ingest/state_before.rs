@@ -30,7 +30,7 @@ impl Ingest {
         if comes_next(view, pdu) {
             return Ok(Some(Ok(view.state_root)));
         }
-        if round.wrote {
+        if round.is_written_first() {
             return Ok(None);
         }
         let mut missing = Vec::new();
@@ -38,6 +38,10 @@ impl Ingest {
         for id in prevs {
             match (round.known(id), way.states.get(id)) {
                 (Some((event_num, status)), _) if !status.has(Status::OUTLIER) => {
+                    if let Some(state) = round.after(id) {
+                        states.push(state);
+                        continue;
+                    }
                     let event = self.events.get(event_num).await?;
                     states.push(self.resolution.state_after(&event).await?);
                 }

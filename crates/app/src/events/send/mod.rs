@@ -49,6 +49,7 @@ pub use message::Transaction;
 pub use policy::PolicySigner;
 pub use redaction::takes_effect;
 use relate::Related;
+pub(super) use tie::MANY;
 
 /// Makes the next events of rooms.
 pub struct Sender {

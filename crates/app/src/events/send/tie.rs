@@ -15,7 +15,7 @@ use super::Sender;
 use crate::{Error, Result, rooms::Room};
 
 /// Ends that a graph may have before they are tied together.
-const MANY: usize = 10;
+pub(in crate::events) const MANY: usize = 10;
 /// People of this server in whose name it is tried.
 const PEOPLE: i64 = 20;
 
@@ -29,7 +29,7 @@ impl Sender {
         let people =
             self.store.read(move |snapshot| async move { memberships::some_here(&snapshot, room_num, PEOPLE).await });
         let people = people.await?;
-        let _writer = room.writer().await;
+        let _writer = room.writer_for_told().await;
         let view = room.view();
         if view.extremities.len() <= MANY {
             return Ok(false);

@@ -19,6 +19,7 @@ use super::receipt_edus;
 use crate::{
     Result,
     events::{Events, Stored},
+    federation::transactions::PDUS_OF_CELL,
 };
 
 /// Events in a transaction, and what else (server-server specification, *Transactions*).
@@ -50,6 +51,8 @@ pub(super) struct Start {
     pub(super) position: Position,
     /// Up to where it is told the newest of each room only, if it was absent for long.
     pub(super) newest_upto: Option<Position>,
+    /// How many events waited for it when they were last counted, and where the stream ended then.
+    pub(super) counted: Option<(i64, Position)>,
     /// How often the size is halved, because the destination finds transactions too large.
     pub(super) halved: u32,
     /// Whether it is a cell.
@@ -73,6 +76,8 @@ pub(super) struct Draft {
     pub(super) skipped: Vec<(RoomNum, Position)>,
     /// Up to where the destination is told the newest of each room only, from now on.
     pub(super) newest_upto: Option<Position>,
+    /// As it was, or as it is counted now.
+    pub(super) counted: Option<(i64, Position)>,
 }
 
 impl Draft {
@@ -91,7 +96,7 @@ impl Draft {
 pub(super) async fn draft(snapshot: &Snapshot, events: &Events, start: Start) -> Result<Draft> {
     // What was acknowledged to a client before an event is in this snapshot if the event is.
     let head = snapshot.head().await?;
-    let mut draft = Draft { upto: head, newest_upto: start.newest_upto, ..Draft::default() };
+    let mut draft = Draft { upto: head, newest_upto: start.newest_upto, counted: start.counted, ..Draft::default() };
     messages(snapshot, start, &mut draft).await?;
     let behind = behind(snapshot, start, head, &mut draft).await?;
     if !behind.is_empty() {
@@ -127,7 +132,7 @@ async fn messages(snapshot: &Snapshot, start: Start, draft: &mut Draft) -> Resul
 
 /// The next events, as many as fit.
 async fn next_events(snapshot: &Snapshot, events: &Events, start: Start, draft: &mut Draft) -> Result<()> {
-    let most = PDUS >> start.halved.min(5);
+    let most = if start.is_cell { PDUS_OF_CELL } else { PDUS } >> start.halved.min(5);
     let found =
         outgoing_events::of_destination(snapshot, start.destination_num, start.position, draft.upto, limit(most + 1));
     let found = found.await?;
@@ -146,7 +151,7 @@ async fn next_events(snapshot: &Snapshot, events: &Events, start: Start, draft: 
 async fn behind(snapshot: &Snapshot, start: Start, head: Position, draft: &mut Draft) -> Result<Vec<RoomBehind>> {
     let upto = match start.newest_upto {
         Some(upto) if upto > start.position => upto,
-        _ if is_absent(snapshot, start, head).await? => head,
+        _ if is_absent(snapshot, start, head, draft).await? => head,
         _ => {
             draft.newest_upto = None;
             return Ok(Vec::new());
@@ -175,7 +180,7 @@ async fn newest(snapshot: &Snapshot, events: &Events, behind: &[RoomBehind], dra
 }
 
 /// Whether so much waits for a destination that it is not told one by one, or not all is known any more that it was to be told.
-async fn is_absent(snapshot: &Snapshot, start: Start, head: Position) -> Result<bool> {
+async fn is_absent(snapshot: &Snapshot, start: Start, head: Position, draft: &mut Draft) -> Result<bool> {
     if outgoing_events::purged(snapshot).await? > start.position {
         return Ok(true);
     }
@@ -183,7 +188,12 @@ async fn is_absent(snapshot: &Snapshot, start: Start, head: Position) -> Result<
     if head.0 - start.position.0 <= most {
         return Ok(false);
     }
+    // No more wait than waited then and have come since: all are not counted again for each transaction.
+    if start.counted.is_some_and(|(waiting, upto)| waiting + (head.0 - upto.0) <= most) {
+        return Ok(false);
+    }
     let waiting = outgoing_events::count(snapshot, start.destination_num, start.position, most + 1).await?;
+    draft.counted = Some((waiting, head));
     Ok(waiting > most)
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Memory {
     pub(super) written: Position,
     /// Up to where it is told the newest of each room only.
     pub(super) newest_upto: Option<Position>,
+    /// How many events waited for it when they were last counted, and where the stream ended then.
+    pub(super) counted: Option<(i64, Position)>,
     /// The transaction that it has not taken yet.
     pub(super) pending: Option<Arc<Pending>>,
     /// How often in a row it was not reached.
@@ -45,6 +47,7 @@ impl Memory {
             position: row.position,
             written: row.position,
             newest_upto: None,
+            counted: None,
             pending: None,
             failures: row.failures,
             halved: 0,

@@ -151,6 +151,7 @@ impl Outbound {
             destination_num,
             position: memory.position,
             newest_upto: memory.newest_upto,
+            counted: memory.counted,
             halved: memory.halved,
             is_cell: matches!(destination, Destination::Cell(_)),
         };
@@ -178,6 +179,7 @@ impl Outbound {
             return Ok(Next::Redirect(misdirected));
         }
         memory.newest_upto = draft.newest_upto;
+        memory.counted = draft.counted;
         if draft.is_empty() && rest.is_empty() {
             self.moved(destination_num, memory, draft.upto).await?;
             return Ok(Next::Nothing);

@@ -22,6 +22,7 @@ use crate::chance::Chance;
 use crate::driver::Program;
 use crate::link::Network;
 use crate::plays::federation::hosts::{HOSTS, Like, PAIRS, arrange};
+pub(super) use people::accept;
 use people::{Device, Resident, Said, Wanderer};
 
 /// The cells, which are on the hosts of the same number, and their regions.

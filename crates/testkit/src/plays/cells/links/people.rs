@@ -65,7 +65,7 @@ fn store(folder: &Path, name: &str) -> PathBuf {
 }
 
 /// Joins as soon as the invite is there.
-pub(super) fn accept(client: &mut Driver, room: &str) -> Result<()> {
+pub(in crate::plays::cells) fn accept(client: &mut Driver, room: &str) -> Result<()> {
     let began = Instant::now();
     while !client.rooms()?.invited.iter().any(|invited| invited == room) {
         ensure!(began.elapsed() < PATIENCE, "the invitation did not come");
