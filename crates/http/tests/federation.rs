@@ -16,6 +16,8 @@ mod graph;
 mod joining;
 #[path = "federation/keys.rs"]
 mod keys;
+#[path = "federation/large.rs"]
+mod large;
 #[path = "federation/ledger.rs"]
 mod ledger;
 #[path = "federation/notary.rs"]

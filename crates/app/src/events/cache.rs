@@ -154,8 +154,24 @@ impl Events {
         self.store.read(move |snapshot| async move { this.load(&snapshot, &nums).await }).await
     }
 
+    /// The same for who goes through very many events once; see [`Self::load_passing`].
+    pub async fn get_passing(self: &Arc<Self>, nums: Vec<EventNum>) -> Result<Vec<Arc<Stored>>> {
+        let this = Arc::clone(self);
+        self.store.read(move |snapshot| async move { this.load_passing(&snapshot, &nums).await }).await
+    }
+
     /// The same within a read.
     pub async fn load(&self, snapshot: &Snapshot, nums: &[EventNum]) -> Result<Vec<Arc<Stored>>> {
+        self.load_as(snapshot, nums, true).await
+    }
+
+    /// The same for who goes through very many events once, a part after the other: those that are not in memory do not stay there, so that they
+    /// neither take room nor drive out what others ask for again and again.
+    pub async fn load_passing(&self, snapshot: &Snapshot, nums: &[EventNum]) -> Result<Vec<Arc<Stored>>> {
+        self.load_as(snapshot, nums, false).await
+    }
+
+    async fn load_as(&self, snapshot: &Snapshot, nums: &[EventNum], is_kept: bool) -> Result<Vec<Arc<Stored>>> {
         let mut found: HashMap<EventNum, Arc<Stored>> = HashMap::with_capacity(nums.len());
         let mut missing = Vec::new();
         for num in nums {
@@ -166,7 +182,7 @@ impl Events {
         }
         if !missing.is_empty() {
             for row in events::by_nums(snapshot, missing).await? {
-                let event = self.stored(snapshot, row).await?;
+                let event = if is_kept { self.stored(snapshot, row).await? } else { self.made(snapshot, row).await? };
                 found.insert(event.event_num, event);
             }
         }
@@ -209,10 +225,17 @@ impl Events {
         if let Some(event) = self.cached(row.event_num) {
             return Ok(event);
         }
+        let event = self.made(snapshot, row).await?;
+        self.remember(&event);
+        Ok(event)
+    }
+
+    /// A row as an event that nobody has yet.
+    async fn made(&self, snapshot: &Snapshot, row: events::Event) -> Result<Arc<Stored>> {
         let room = self.room_info(snapshot, row.room_num).await?;
         let id = event_id::from_bytes(&row.event_id)?;
         let pdu = Pdu::parse(id, row.json, &room.rules).map_err(Error::internal)?;
-        let event = Arc::new(Stored {
+        Ok(Arc::new(Stored {
             event_num: row.event_num,
             client: ClientEvent::new(&pdu),
             room,
@@ -225,8 +248,6 @@ impl Events {
             redacted_by: row.redacted_by,
             totals: row.totals,
             pdu: Arc::new(pdu),
-        });
-        self.remember(&event);
-        Ok(event)
+        }))
     }
 }

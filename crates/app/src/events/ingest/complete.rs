@@ -121,7 +121,7 @@ impl Ingest {
     /// Those of some state events that say somebody's membership: whose, which, and the event. And whether there are others among them.
     async fn members_among(&self, nums: Vec<EventNum>) -> Result<(Vec<(UserNum, Membership, EventNum)>, bool)> {
         let (mut ids, mut said, mut others) = (Vec::new(), Vec::new(), false);
-        for event in self.events.get_many(nums).await? {
+        for event in self.events.get_passing(nums).await? {
             let user_id = event.pdu.state_key().and_then(|key| OwnedUserId::try_from(key).ok());
             if let (Some(word), Some(user_id)) = (event.pdu.membership(), user_id) {
                 ids.push(user_id);

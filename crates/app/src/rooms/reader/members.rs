@@ -2,7 +2,7 @@
 
 use ruma::OwnedUserId;
 
-use super::RoomReaderParts;
+use super::{PART, RoomReaderParts};
 use crate::{
     Result,
     accounts::Session,
@@ -31,13 +31,20 @@ impl RoomReaderParts {
         let mut nums: Vec<_> = nums.map(|member| member.event_num).collect();
         nums.sort_unstable();
         let mut members = Vec::with_capacity(nums.len());
-        for event in self.events.get_many(nums).await? {
-            let Some(user_id) = event.pdu.state_key().and_then(|key| OwnedUserId::try_from(key).ok()) else {
-                continue;
+        for part in nums.chunks(PART) {
+            let found = if nums.len() > PART {
+                self.events.get_passing(part.to_vec()).await?
+            } else {
+                self.events.get_many(part.to_vec()).await?
             };
-            let content = event.pdu.content_as::<Content>();
-            let (name, avatar) = content.map_or((None, None), |content| (content.displayname, content.avatar_url));
-            members.push((user_id, name, avatar));
+            for event in found {
+                let Some(user_id) = event.pdu.state_key().and_then(|key| OwnedUserId::try_from(key).ok()) else {
+                    continue;
+                };
+                let content = event.pdu.content_as::<Content>();
+                let (name, avatar) = content.map_or((None, None), |content| (content.displayname, content.avatar_url));
+                members.push((user_id, name, avatar));
+            }
         }
         Ok(members)
     }

@@ -10,16 +10,19 @@ mod relations;
 mod threads;
 mod timestamp;
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use domicile_core::{
     clock::Clock,
     error::ErrorKind,
-    ids::{NodeNum, Position},
+    ids::{EventNum, KeyNum, NodeNum, Position},
     limits,
 };
 use domicile_room::event::ClientEvent;
-use domicile_store::{Snapshot, Store, table::sync as sync_rows};
+use domicile_store::{
+    Snapshot, Store,
+    table::{state as state_rows, sync as sync_rows},
+};
 use ruma::{EventId, RoomId, UserId, api::Direction};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +48,9 @@ use crate::{
     federation::History,
     residency::Spans,
 };
+
+/// State events that are read at once where there may be very many.
+const PART: usize = 500;
 
 /// What a reader is made of.
 pub struct RoomReaderParts {
@@ -184,7 +190,7 @@ impl RoomReader {
 
     /// All state.
     pub async fn state(&self, session: &Session, room_id: &RoomId) -> Result<Vec<Box<RawValue>>> {
-        self.state_where(session, room_id, None, |_| true).await
+        self.state_where(session, room_id, None, None, |_| true).await
     }
 
     /// Member events that `wanted` picks, now or at a place in the timeline.
@@ -195,17 +201,20 @@ impl RoomReader {
         at: Option<Position>,
         wanted: impl Fn(Membership) -> bool + Send + 'static,
     ) -> Result<Vec<Box<RawValue>>> {
-        self.state_where(session, room_id, at, move |event| {
+        self.state_where(session, room_id, at, Some("m.room.member"), move |event| {
             event.pdu.membership().is_some_and(|word| wanted(Membership::parse(&word)))
         })
         .await
     }
 
+    /// State events that `wanted` picks; if there is a `kind`, of that type only. A part of them is parsed at a time: a large room has tens of
+    /// thousands.
     async fn state_where(
         &self,
         session: &Session,
         room_id: &RoomId,
         at: Option<Position>,
+        kind: Option<&'static str>,
         wanted: impl Fn(&Stored) -> bool + Send + 'static,
     ) -> Result<Vec<Box<RawValue>>> {
         let room = self.room(room_id).await?;
@@ -222,13 +231,18 @@ impl RoomReader {
                     root = next.unwrap_or(root);
                 }
                 let all = parts.trees.all(&snapshot, root).await?;
-                let mut nums: Vec<_> = all.into_iter().map(|(_, event_num)| event_num).collect();
+                let mut nums = match kind {
+                    Some(kind) => of_kind(&snapshot, kind, &all).await?,
+                    None => all.into_iter().map(|(_, event_num)| event_num).collect(),
+                };
                 nums.sort_unstable();
                 let reader = parts.reader(&session);
                 let mut ready = Vec::with_capacity(nums.len());
-                for event in parts.events.load(&snapshot, &nums).await? {
-                    if wanted(&event) {
-                        ready.push(parts.presenter.with_room(&snapshot, &event, reader).await?);
+                for part in nums.chunks(PART) {
+                    for event in parts.load_part(&snapshot, part, nums.len()).await? {
+                        if wanted(&event) {
+                            ready.push(parts.presenter.with_room(&snapshot, &event, reader).await?);
+                        }
                     }
                 }
                 Ok(ready)
@@ -278,10 +292,30 @@ impl RoomReaderParts {
         if eyes.sees(&self.sight(), snapshot, &event).await? { Ok(event) } else { Err(missing()) }
     }
 
+    /// A part of `count` events. Those of a small room stay in memory, since they are asked for again.
+    async fn load_part(&self, snapshot: &Snapshot, part: &[EventNum], count: usize) -> Result<Vec<Arc<Stored>>> {
+        if count > PART {
+            self.events.load_passing(snapshot, part).await
+        } else {
+            self.events.load(snapshot, part).await
+        }
+    }
+
     /// A reader's eyes.
     pub async fn eyes(&self, snapshot: &Snapshot, room: &Room, session: &Session) -> Result<Eyes> {
         Eyes::new(&self.sight(), snapshot, &room.view(), session.user_num, session.user_id.clone()).await
     }
+}
+
+/// The events of a state that are of one type.
+async fn of_kind(snapshot: &Snapshot, kind: &str, state: &[(KeyNum, EventNum)]) -> Result<Vec<EventNum>> {
+    let mut nums = Vec::new();
+    for part in state.chunks(PART) {
+        let keys = state_rows::keys_of_kind(snapshot, kind, part.iter().map(|(key_num, _)| *key_num)).await?;
+        let keys: HashSet<KeyNum> = keys.into_iter().map(|(key_num, _)| key_num).collect();
+        nums.extend(part.iter().filter(|(key_num, _)| keys.contains(key_num)).map(|(_, event_num)| *event_num));
+    }
+    Ok(nums)
 }
 
 fn no_such_event(event_id: &EventId) -> Error {
