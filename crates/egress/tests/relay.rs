@@ -1,5 +1,7 @@
 //! A cell that is the way to another one, and is not to be trusted.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{
     net::SocketAddr,
     sync::{

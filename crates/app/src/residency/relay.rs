@@ -96,7 +96,9 @@ impl Passage {
         let ends = [&self.open.from, &self.to];
         let keys: Vec<Vec<u8>> = ends.into_iter().filter_map(|cell| self.link.key_of(cell)).collect();
         let tally = self.link.tally();
-        ends.into_iter().for_each(|cell| tally.add(cell, Flow::Relayed, 0));
+        for cell in ends {
+            tally.add(cell, Flow::Relayed, 0);
+        }
         let [for_from, for_to] = ends.map(|cell| move |bytes: &[u8]| tally.add_bytes(cell, Flow::Relayed, bytes.len()));
         let (from_here, to_here) = split(other);
         let (from_there, to_there) = self.line.split();
