@@ -61,6 +61,33 @@ pub(crate) fn rows(audit: &Value) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_old_address_that_has_ended_opens_nothing_and_says_why() {
+    let cluster = Cluster::of(&["eu", "ch"]).await.with_user("eu1", "alice").await;
+    let (alice, whoami) = (cluster.user("eu1", "alice"), format!("{V3}/account/whoami"));
+    alice.get(&whoami).await.ok();
+    let at_once = Order { address_days: 0, ..order(&alice, "ch") };
+    cluster.cell("eu1").moves.order(at_once).await.unwrap();
+    // While the move goes on, what is hers stands there still.
+    for _ in 0..20 {
+        if cluster.cell("eu1").moves.step_of(alice.user_id.as_ref().unwrap()).await.unwrap().state == State::Left.word()
+        {
+            break;
+        }
+    }
+    let told = alice.get(&whoami).await.fails(401, "M_UNKNOWN_TOKEN");
+    assert_eq!(told["soft_logout"], true, "{told}");
+    assert!(told["error"].as_str().unwrap().contains("has moved"), "{told}");
+    assert_eq!(finish(&cluster, "eu1", &alice).await.state, State::Done.word());
+    assert_eq!(alice.get(&whoami).await.fails(401, "M_UNKNOWN_TOKEN")["soft_logout"], true);
+    at(&cluster, "ch1", &alice).get(&whoami).await.ok();
+    // A month later nobody is known by it.
+    cluster.pass(31 * 24 * 3_600_000);
+    cluster.cell("eu1").moves.run_due().await.unwrap();
+    let told = alice.get(&whoami).await.fails(401, "M_UNKNOWN_TOKEN");
+    assert!(told.get("soft_logout").is_none() || told["soft_logout"] == false, "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn somebody_moves_and_their_client_goes_on() {
     let cluster = Cluster::of(&["eu", "ch"]).await.with_user("eu1", "alice").await.with_user("ch1", "bob").await;
     let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ch1", "bob"));

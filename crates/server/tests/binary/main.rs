@@ -9,6 +9,7 @@ mod command_line;
 mod deployment;
 mod elsewhere;
 mod evidence;
+mod full_disk;
 mod probes;
 mod secrets;
 mod standing;
