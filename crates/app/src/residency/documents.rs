@@ -305,10 +305,7 @@ impl Documents {
         let mut state = self.state.lock();
         if state.refused.as_ref() != Some(&refused) {
             let serial = self.own.document().serial;
-            tracing::error!(
-                serial,
-                "a deployment document is not taken, and the one before goes on to hold: {refused}"
-            );
+            tracing::error!(serial, "a deployment document is not taken, and the one before stays in force: {refused}");
             state.refused = Some(refused);
         }
         error
@@ -380,9 +377,8 @@ impl Documents {
     /// How the documents stand, here and elsewhere.
     pub async fn status(&self) -> Result<DocumentStatus> {
         let last = self.store.read(|snapshot| async move { deployment_document::last(&snapshot).await }).await?;
-        let taken_ts = last.map(|(_, taken_ts)| taken_ts);
         let (document, state) = (self.own.document(), self.state.lock());
-        let cells = document.cells.keys().filter(|name| *name != self.own.name()).map(|cell| {
+        let cells = self.own.others().map(|cell| {
             let Heard { serial, at_ms: heard_ts, trouble } = state.heard.get(cell).cloned().unwrap_or_default();
             let by_way_of = self.link.relay_to(cell);
             CellStatus { cell: cell.as_str().to_owned(), serial, heard_ts, trouble, by_way_of }
@@ -390,7 +386,7 @@ impl Documents {
         Ok(DocumentStatus {
             cell: self.own.name().as_str().to_owned(),
             serial: document.serial,
-            taken_ts,
+            taken_ts: last.map(|(_, taken_ts)| taken_ts),
             from: state.from.as_ref().map(Source::shown),
             refused: state.refused.clone(),
             cells: cells.collect(),

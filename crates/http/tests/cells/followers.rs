@@ -197,7 +197,7 @@ async fn a_decision_that_is_handed_over_while_all_cells_run_loses_no_name_and_gi
             let name = format!("race{index}");
             let (one, two, three) =
                 tokio::join!(take(&cluster, "eu1", &name), take(&cluster, "eu2", &name), take(&cluster, "ru1", &name));
-            let winners = [one, two, three].into_iter().filter(Result::is_ok).count();
+            let winners = [one, two, three].into_iter().flatten().count();
             assert!(winners <= 1, "{name} was given {winners} times");
             taken.push((name, winners == 1));
         }

@@ -149,7 +149,9 @@ async fn stays_blocked(cluster: &Cluster, proxies: &[TestProxy; 2]) {
         Request { origin: "eu1", serial: serial(cluster), number: None, method: Method::POST, path, body: None };
     let (status, told) = forger.ask(request).await.unwrap();
     assert_eq!(status, 403, "{told}");
-    proxies.iter().for_each(|proxy| proxy.block(&[]));
+    for proxy in proxies {
+        proxy.block(&[]);
+    }
     cluster.pass(600_000);
     until("it comes directly", || async { read(&bob, &room).await.contains(&said) }).await;
 }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a fixture that fails ends its test")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domicile_residency::{
     deployment::sign,
@@ -77,7 +77,7 @@ impl Cluster {
     /// How long it takes a cell to find names of [`Self::write_names`] in its directory, each in a read of its own.
     pub async fn find_names(&self, cell: &str, names: impl IntoIterator<Item = usize>) -> Duration {
         let (key, store, mut found) = (HashKey::new([9; 32]), &self.cell(cell).store, 0_u32);
-        let begin = Instant::now();
+        let begin = tokio::time::Instant::now();
         for name in names {
             let name = key.hash('@', &format!("n{name}"));
             let read =
