@@ -23,7 +23,9 @@ async fn people_of_two_cells_talk_in_one_room() {
     for by in [&alice, &bob] {
         let sync = by.get(&format!("{V3}/sync")).await;
         let text = String::from_utf8_lossy(&sync.bytes).into_owned();
-        assert!(!text.contains("eu1") && !text.contains("ru1") && !text.contains("cell.invalid"), "{text}");
+        // Words, since three letters in a row may stand in any random id.
+        let mut words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && !"-_".contains(letter));
+        assert!(!words.any(|word| word == "eu1" || word == "ru1") && !text.contains("cell.invalid"), "{text}");
     }
     // Profiles, receipts and typing cross.
     alice.put(&format!("{V3}/profile/{}/displayname", alice.id()), &json!({ "displayname": "Alice" })).await.ok();

@@ -119,7 +119,8 @@ pub(super) async fn wire(
         carrier: settings.carrier.clone().map(|courier| Arc::new(courier) as Arc<dyn Carrier>),
         dns: settings.dns.unwrap_or_else(|| Arc::new(SystemDns::new())),
     };
-    let defaults = wire::Settings::new(&settings.config).expect("a configuration");
+    let mut defaults = wire::Settings::new(&settings.config).expect("a configuration");
+    folder.clone_into(&mut defaults.federation.folder);
     let settings = wire::Settings {
         server_name: settings.server_name,
         registration: settings.registration,
