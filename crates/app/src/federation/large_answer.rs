@@ -3,6 +3,8 @@
 
 mod spans;
 
+use std::{borrow::Cow, io};
+
 use domicile_egress::spool::Spool;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -13,6 +15,10 @@ use spans::{Found, Span};
 
 /// Bytes of an element beyond which it is no event: several times what one may have, since it may be spaced out.
 const ELEMENT: u32 = 512 * 1024;
+/// What stands for an element that is no event.
+const NOTHING: &str = "null";
+/// Bytes that are read at once.
+const WINDOW: usize = 64 * 1024;
 /// Bytes of a member that is no list.
 const MEMBER: u32 = 4 * 1024 * 1024;
 
@@ -90,22 +96,18 @@ impl Listed {
         self.items.extend(events.into_iter().map(Item::Here));
     }
 
-    /// The events. What is no JSON, or too long for an event, is given as null, which nobody takes for one.
-    pub(crate) fn events(&self) -> impl Iterator<Item = Result<Box<RawValue>>> {
-        self.items.iter().map(|item| match item {
-            Item::Here(event) => Ok(event.clone()),
-            Item::Lies(span) => self.event(*span),
+    /// The events as they are written. What is no text, or too long for an event, is given as `null`, which nobody takes for one.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = Result<Cow<'_, str>>> {
+        let mut window = Window::default();
+        self.items.iter().map(move |item| match item {
+            Item::Here(event) => Ok(Cow::Borrowed(event.get())),
+            Item::Lies(span) if span.length > ELEMENT => Ok(Cow::Borrowed(NOTHING)),
+            Item::Lies(span) => {
+                let spool = self.spool.as_ref().ok_or_else(|| Error::internal("an event lies nowhere"))?;
+                let text = window.part(spool, *span).map_err(Error::internal)?;
+                Ok(String::from_utf8(text).map_or(Cow::Borrowed(NOTHING), Cow::Owned))
+            }
         })
-    }
-
-    fn event(&self, span: Span) -> Result<Box<RawValue>> {
-        let spool = self.spool.as_ref().ok_or_else(|| Error::internal("an event lies nowhere"))?;
-        if span.length > ELEMENT {
-            return Ok(RawValue::NULL.to_owned());
-        }
-        let text = spool.part(span.from, span.length as usize).map_err(Error::internal)?;
-        let text = String::from_utf8(text).ok().and_then(|text| RawValue::from_string(text).ok());
-        Ok(text.unwrap_or_else(|| RawValue::NULL.to_owned()))
     }
 
     /// Pieces of `size` events, in their order.
@@ -120,15 +122,39 @@ impl Listed {
     }
 
     /// The same events in several lists, each in the one that `of` says; what it says nothing of goes into the last.
-    pub(crate) fn sorted<const N: usize>(self, of: impl Fn(&RawValue) -> usize) -> Result<[Self; N]> {
+    pub(crate) fn sorted<const N: usize>(self, of: impl Fn(&str) -> usize) -> Result<[Self; N]> {
         let mut sorted = std::array::from_fn(|_| Self { spool: self.spool.clone(), items: Vec::new() });
-        let places: Vec<usize> = self.events().map(|event| Ok(of(&event?))).collect::<Result<_>>()?;
+        let places: Vec<usize> = self.texts().map(|text| Ok(of(&text?))).collect::<Result<_>>()?;
         for (item, place) in self.items.into_iter().zip(places) {
             if let Some(list) = sorted.get_mut(place.min(N.saturating_sub(1))) {
                 list.items.push(item);
             }
         }
         Ok(sorted)
+    }
+}
+
+/// What lies around the last event that was read: the next one most likely lies there, too.
+#[derive(Default)]
+struct Window {
+    from: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    fn part(&mut self, spool: &Spool, span: Span) -> io::Result<Vec<u8>> {
+        let wanted = span.length as usize;
+        if let Some(found) = self.find(span.from, wanted) {
+            return Ok(found);
+        }
+        let left = usize::try_from(spool.length().saturating_sub(span.from)).unwrap_or(usize::MAX);
+        *self = Self { from: span.from, bytes: spool.part(span.from, wanted.max(WINDOW.min(left)))? };
+        self.find(span.from, wanted).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    fn find(&self, from: u64, length: usize) -> Option<Vec<u8>> {
+        let at = usize::try_from(from.checked_sub(self.from)?).ok()?;
+        Some(self.bytes.get(at..at.checked_add(length)?)?.to_vec())
     }
 }
 
@@ -152,13 +178,13 @@ mod tests {
         assert!(answer.needed_list("auth_chain").is_err());
         let mut state = answer.list("state").unwrap();
         state.extend([to_raw_value("here").unwrap()]);
-        let read = |listed: &Listed| listed.events().map(|event| event.unwrap().get().to_owned()).collect::<Vec<_>>();
-        let all = [r#"{"type":"a"}"#, "17", r#"{"type":"b"}"#, "null", r#""x""#, r#""here""#];
+        let read = |listed: &Listed| listed.texts().map(|text| text.unwrap().into_owned()).collect::<Vec<_>>();
+        let all = [r#"{"type":"a"}"#, "17", r#"{"type":"b"}"#, r#"{"type":}"#, r#""x""#, r#""here""#];
         assert_eq!(read(&state), all);
-        let [objects, others] = state.sorted::<2>(|event| usize::from(!event.get().starts_with('{'))).unwrap();
-        assert_eq!(read(&objects), [all[0], all[2]]);
-        let pieces = others.pieces(3);
-        assert_eq!(pieces.iter().map(Listed::len).collect::<Vec<_>>(), [3, 1]);
-        assert_eq!(pieces.iter().flat_map(read).collect::<Vec<_>>(), [all[1], all[3], all[4], all[5]]);
+        let [objects, others] = state.sorted::<2>(|event| usize::from(!event.starts_with('{'))).unwrap();
+        assert_eq!(read(&objects), [all[0], all[2], all[3]]);
+        let pieces = others.pieces(2);
+        assert_eq!(pieces.iter().map(Listed::len).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(pieces.iter().flat_map(read).collect::<Vec<_>>(), [all[1], all[4], all[5]]);
     }
 }

@@ -53,9 +53,9 @@ impl Ingest {
         let localities = self.users.localities();
         let Some(cells) = localities.cells() else { return Ok(None) };
         let mut ours: Vec<Required> = Vec::new();
-        for json in pieces.iter().flat_map(Listed::events) {
+        for json in pieces.iter().flat_map(Listed::texts) {
             // What is no event is refused when it is read again.
-            let Ok(event) = receive::read(json?.get().as_bytes(), rules) else { continue };
+            let Ok(event) = receive::read(json?.as_bytes(), rules) else { continue };
             ours.extend(event.required().iter().filter(|required| localities.is_ours(&required.server)).cloned());
         }
         let users: Vec<&UserId> = ours.iter().filter_map(|required| required.user.as_deref()).collect();

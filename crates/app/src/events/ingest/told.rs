@@ -237,7 +237,7 @@ fn by_use(state: Listed) -> Result<[Listed; 3]> {
         #[serde(borrow, rename = "type")]
         kind: Cow<'a, str>,
     }
-    state.sorted(|event| match serde_json::from_str::<Kind<'_>>(event.get()).as_ref().map(|event| &*event.kind) {
+    state.sorted(|event| match serde_json::from_str::<Kind<'_>>(event).as_ref().map(|event| &*event.kind) {
         Ok("m.room.create" | "m.room.power_levels" | "m.room.join_rules" | "m.room.third_party_invite") => 0,
         Ok("m.room.member") => 1,
         _ => 2,

@@ -139,15 +139,15 @@ impl Checker {
         let checks = Arc::clone(&self.0);
         let checked = in_parallel(pieces, move |piece| {
             let checks = Arc::clone(&checks);
-            piece.events().map(|json| Ok(checks.one(&json?))).collect::<Result<Vec<_>>>()
+            piece.texts().map(|json| Ok(checks.one(&json?))).collect::<Result<Vec<_>>>()
         });
         Ok(checked.await?.into_iter().flatten().collect())
     }
 }
 
 impl Checks {
-    fn one(&self, json: &RawValue) -> Verified {
-        let event = receive::read(json.get().as_bytes(), &self.form).map_err(|refused| (None, refused.to_string()))?;
+    fn one(&self, json: &str) -> Verified {
+        let event = receive::read(json.as_bytes(), &self.form).map_err(|refused| (None, refused.to_string()))?;
         let id = event.event_id().to_owned();
         if self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(&id)) {
             return Err((Some(id), "nobody asked for it".to_owned()));
@@ -203,8 +203,8 @@ impl receive::Keys for Half<'_> {
 /// The keys that are needed for events.
 fn wanted_by(events: &Listed) -> Result<Wanted> {
     let mut wanted = Wanted::new();
-    for json in events.events() {
-        let Some(Signers { sent_ts, servers }) = receive::signers(json?.get().as_bytes()) else { continue };
+    for json in events.texts() {
+        let Some(Signers { sent_ts, servers }) = receive::signers(json?.as_bytes()) else { continue };
         for (server, ids) in servers {
             let (all, latest) = wanted.entry(server).or_insert_with(|| (BTreeSet::new(), i64::MIN));
             all.extend(ids);
