@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use domicile_core::{clock::SECOND_MS, error::ErrorKind, locality::CellName};
-use domicile_residency::flow::{self, Rule};
 use futures::future::join_all;
 use serde::Serialize;
 
@@ -56,11 +55,8 @@ impl Names {
         body: &impl Serialize,
         bounds: Bounds,
     ) -> Vec<(CellName, A)> {
-        let document = self.own.document();
-        let others = document.cells.iter().filter(|(name, cell)| {
-            *name != self.own.name() && flow::between(document, self.own.region(), &cell.region).rule != Rule::Forbid
-        });
-        let asked = others.map(|(name, _)| async move {
+        let others = self.own.others().filter(|cell| self.link().may_ask(cell).is_ok());
+        let asked = others.map(|name| async move {
             let answer = self.link().ask_json_within(name, path, body, bounds).await;
             let answer =
                 answer.inspect_err(|error| tracing::info!(%error, cell = name.as_str(), path, "a cell is left out"));

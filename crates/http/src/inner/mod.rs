@@ -52,6 +52,13 @@ async fn asked<T: DeserializeOwned>(request: Request, inbound: &Inbound) -> Resu
     Ok((cell, question(&raw)?))
 }
 
+/// What a cell asks that may be told of people and rooms here.
+async fn asked_of_people<T: DeserializeOwned>(request: Request, inbound: &Inbound) -> Result<T, Failure> {
+    let (cell, question) = asked(request, inbound).await?;
+    inbound.may_ask(Destination::Cell(cell).peer_name())?;
+    Ok(question)
+}
+
 /// A request of a cell, its body as it came.
 async fn from_cell(request: Request, inbound: &Inbound) -> Result<(Parts, Bytes, CellName), Failure> {
     let (parts, raw, origin) = extract::inner(request, inbound).await?;

@@ -14,9 +14,8 @@ use domicile_app::{
     },
     federation::Inbound,
 };
-use domicile_core::locality::Destination;
 
-use super::asked;
+use super::asked_of_people;
 use crate::{error::Failure, state::Services};
 
 pub(super) fn routes() -> Router<Services> {
@@ -28,7 +27,6 @@ async fn find(
     State(directory): State<Arc<UserDirectory>>,
     request: Request,
 ) -> Result<Json<PeopleFound>, Failure> {
-    let (cell, question) = asked::<PeopleQuestion>(request, &inbound).await?;
-    inbound.may_ask(Destination::Cell(cell).peer_name())?;
+    let question = asked_of_people::<PeopleQuestion>(request, &inbound).await?;
     Ok(Json(directory.search_for(&question).await?))
 }

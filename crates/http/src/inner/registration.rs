@@ -15,9 +15,8 @@ use domicile_app::{
     federation::Inbound,
     residency::Has,
 };
-use domicile_core::locality::Destination;
 
-use super::asked;
+use super::asked_of_people;
 use crate::{error::Failure, state::Services};
 
 pub(super) fn routes() -> Router<Services> {
@@ -29,7 +28,6 @@ async fn whose(
     State(tokens): State<Arc<RegistrationTokens>>,
     request: Request,
 ) -> Result<Json<Has>, Failure> {
-    let (cell, shown) = asked::<TokenShown>(request, &inbound).await?;
-    inbound.may_ask(Destination::Cell(cell).peer_name())?;
+    let shown = asked_of_people::<TokenShown>(request, &inbound).await?;
     Ok(Json(tokens.is_ours(&shown).await?))
 }
