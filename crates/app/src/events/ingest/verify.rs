@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use domicile_room::event::receive::{self, KeyMap, PublicKey, Received, Signers};
+use domicile_room::event::receive::{self, KeyMap, PublicKey, Received, Signers, Unverified};
 use futures::{StreamExt, TryStreamExt, stream};
 use ruma::{
     MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedServerName, RoomId, ServerName, UInt, UserId,
@@ -139,26 +139,40 @@ impl Checker {
         let checks = Arc::clone(&self.0);
         let checked = in_parallel(pieces, move |piece| {
             let checks = Arc::clone(&checks);
-            piece.texts().map(|json| Ok(checks.one(&json?))).collect::<Result<Vec<_>>>()
+            let read: Vec<Read> = piece.texts().map(|json| Ok(checks.read(&json?))).collect::<Result<_>>()?;
+            Ok(checks.all(read))
         });
         Ok(checked.await?.into_iter().flatten().collect())
     }
 }
 
+/// An event whose signatures nobody has looked at, or what is wrong with it.
+type Read = std::result::Result<Unverified, (Option<OwnedEventId>, String)>;
+
 impl Checks {
-    fn one(&self, json: &str) -> Verified {
+    /// The event, if it has the form of one that was asked for.
+    fn read(&self, json: &str) -> Read {
         let event = receive::read(json.as_bytes(), &self.form).map_err(|refused| (None, refused.to_string()))?;
-        let id = event.event_id().to_owned();
-        if self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(&id)) {
-            return Err((Some(id), "nobody asked for it".to_owned()));
+        let id = || Some(event.event_id().to_owned());
+        if self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(event.event_id())) {
+            return Err((id(), "nobody asked for it".to_owned()));
         }
         if !event.is_of(&self.room_id) {
-            return Err((Some(id), format!("the event is not of the room {}", self.room_id)));
+            return Err((id(), format!("the event is not of the room {}", self.room_id)));
         }
-        let refused = match event.check(&self.keys) {
-            Ok(()) => return event.verify(&self.keys).map_err(|refused| (Some(id), refused.to_string())),
-            Err(refused) => refused,
-        };
+        Ok(event)
+    }
+
+    /// The signatures of all of them: together, and where that does not say that all are right, one by one.
+    fn all(&self, read: Vec<Read>) -> Vec<Verified> {
+        let together = receive::all_signed(read.iter().filter_map(|event| event.as_ref().ok()), &self.keys);
+        let one = |event: Unverified| if together { Ok(event.checked()) } else { self.one(event) };
+        read.into_iter().map(|event| event.and_then(one)).collect()
+    }
+
+    fn one(&self, event: Unverified) -> Verified {
+        let Err(refused) = event.check(&self.keys) else { return Ok(event.checked()) };
+        let id = event.event_id().to_owned();
         // By a home that was revoked since: then a cell at work has to have had it before, and both have to have signed.
         let has_revoked = self.keys.own.as_ref().is_some_and(OwnKnown::has_revoked);
         if has_revoked && event.check(&Half { known: &self.keys, witness: true }).is_ok() {

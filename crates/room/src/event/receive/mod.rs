@@ -7,6 +7,7 @@
 //!
 //! What is refused here is dropped: it was never part of a room. Whether an event is allowed is for [`crate::auth`] to say.
 
+mod batch;
 mod format;
 mod hashes;
 mod many;
@@ -16,7 +17,7 @@ mod size;
 
 use bytes::Bytes;
 use ruma::{
-    EventId, OwnedEventId, OwnedRoomId, OwnedServerName, RoomId,
+    EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedServerName, RoomId,
     events::TimelineEventType,
     room_version_rules::{EventIdFormatVersion, RoomVersionRules},
 };
@@ -28,6 +29,7 @@ use super::{
     redact,
 };
 
+pub use batch::all_signed;
 pub use hashes::reference_hash;
 pub use many::{Many, read_many};
 pub use signatures::{KeyMap, Keys, PublicKey, PublicKeyError, Required};
@@ -162,14 +164,24 @@ impl Unverified {
 
     /// Whether all who must have signed it did.
     pub fn check(&self, keys: &impl Keys) -> Result<(), Refused> {
-        let sent_ts = self.enforce_validity.then(|| self.pdu.origin_server_ts());
+        let sent_ts = self.sent_ts();
         self.required.iter().try_for_each(|required| signatures::verify(required, keys, sent_ts, &self.signed))
+    }
+
+    /// When it was sent, if keys must have been valid then.
+    fn sent_ts(&self) -> Option<MilliSecondsSinceUnixEpoch> {
+        self.enforce_validity.then(|| self.pdu.origin_server_ts())
     }
 
     /// The event, if all who must have signed it did.
     pub fn verify(self, keys: &impl Keys) -> Result<Received, Refused> {
         self.check(keys)?;
-        Ok(Received { pdu: self.pdu, redacted: self.redacted })
+        Ok(self.checked())
+    }
+
+    /// The event, after [`Self::check`] or [`all_signed`] has said that all who must have signed it did.
+    pub fn checked(self) -> Received {
+        Received { pdu: self.pdu, redacted: self.redacted }
     }
 }
 

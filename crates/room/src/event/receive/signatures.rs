@@ -29,7 +29,7 @@ pub struct Required {
 /// A server's public key, ready for use.
 #[derive(Clone, Debug)]
 pub struct PublicKey {
-    key: VerifyingKey,
+    pub(super) key: VerifyingKey,
     valid_until: MilliSecondsSinceUnixEpoch,
 }
 
@@ -135,7 +135,20 @@ fn signatures_of(event: &Object<'_>, server: OwnedServerName, user: Option<Owned
     if signatures.is_empty() { Err(Refused::NotSigned(server)) } else { Ok(Required { server, user, signatures }) }
 }
 
-/// Whether one of a server's signatures is right. `sent_ts` is given where keys must have been valid when the event was sent.
+/// The keys with which a server's signatures are looked at, each with its signature. `sent_ts` is given where keys must have been valid when
+/// the event was sent.
+pub(super) fn known<'e, 'k>(
+    required: &'e Required,
+    keys: &'k impl Keys,
+    sent_ts: Option<MilliSecondsSinceUnixEpoch>,
+) -> impl Iterator<Item = (&'k PublicKey, &'e [u8])> {
+    required.signatures.iter().filter_map(move |(key_id, signature)| {
+        let key = keys.key(&required.server, required.user.as_deref(), key_id)?;
+        sent_ts.is_none_or(|sent_ts| key.valid_until >= sent_ts).then_some((key, signature.as_slice()))
+    })
+}
+
+/// Whether one of a server's signatures is right. `sent_ts` is as in [`known`].
 pub(super) fn verify(
     required: &Required,
     keys: &impl Keys,
@@ -143,11 +156,7 @@ pub(super) fn verify(
     signed: &[u8],
 ) -> Result<(), Refused> {
     let mut any_key = false;
-    for (key_id, signature) in &required.signatures {
-        let Some(key) = keys.key(&required.server, required.user.as_deref(), key_id) else { continue };
-        if sent_ts.is_some_and(|sent_ts| key.valid_until < sent_ts) {
-            continue;
-        }
+    for (key, signature) in known(required, keys, sent_ts) {
         any_key = true;
         if key.verify(signed, signature) {
             return Ok(());
