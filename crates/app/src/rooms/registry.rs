@@ -8,7 +8,7 @@ use std::{
 
 use domicile_core::{
     error::ErrorKind,
-    ids::{Position, RoomNum},
+    ids::{Position, RoomNum, UserNum},
 };
 use domicile_room::auth;
 use domicile_store::{
@@ -26,6 +26,8 @@ use crate::{Error, Result, error::not_found, events::Events, push::Totals};
 
 /// How long somebody waits at most for a room's members to become known.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Members that are read in one go.
+const MEMBERS_AT_ONCE: i64 = 1_000;
 /// Ids whose numbers are kept.
 const IDS_CACHED: usize = 100_000;
 
@@ -220,7 +222,7 @@ async fn load(
     let row = rooms::by_num(snapshot, room_num).await?;
     let row = row.ok_or_else(|| StoreError::Corrupt(format!("room number {room_num} is no room")))?;
     let info = events.room_info(snapshot, room_num).await?;
-    let state: imbl::HashMap<_, _> = trees.all(snapshot, row.state_root).await?.into_iter().collect();
+    let state: imbl::OrdMap<_, _> = trees.all(snapshot, row.state_root).await?.into_iter().collect();
     let facts = facts(snapshot, events, &info, &state).await?;
     let mut extremities = Vec::new();
     for (event_num, id) in rooms::forward_extremities(snapshot, room_num).await? {
@@ -238,7 +240,7 @@ async fn load(
         depth: row.depth,
         extremities,
         state,
-        members: imbl::HashMap::new(),
+        members: imbl::OrdMap::new(),
         joined: 0,
         here: 0,
         invited: 0,
@@ -253,13 +255,16 @@ async fn load(
         partial: partial(snapshot, events, room_num).await?,
     };
     let is_partial = view.is_partial();
-    for row in memberships::of_room(snapshot, room_num).await? {
+    let (mut word, mut user_num) = (String::new(), UserNum(0));
+    loop {
+        let part = memberships::part_of_room(snapshot, room_num, (&word, user_num), MEMBERS_AT_ONCE).await?;
+        let Some(last) = part.last() else { break };
+        (word, user_num) = (last.membership.clone(), last.user_num);
         // What is being fetched counts when all of it is here.
-        if is_partial && row.position < Position::START {
-            continue;
+        for row in part.into_iter().filter(|row| !is_partial || row.position >= Position::START) {
+            let member = Member { membership: Membership::parse(&row.membership), event_num: row.event_num };
+            view.set_member(row.user_num, member);
         }
-        let member = Member { membership: Membership::parse(&row.membership), event_num: row.event_num };
-        view.set_member(row.user_num, member);
     }
     view.here = if is_partial {
         memberships::joined_here(snapshot, room_num).await?
@@ -283,7 +288,7 @@ async fn facts(
     snapshot: &Snapshot,
     events: &Events,
     info: &RoomInfo,
-    current: &imbl::HashMap<domicile_core::ids::KeyNum, domicile_core::ids::EventNum>,
+    current: &imbl::OrdMap<domicile_core::ids::KeyNum, domicile_core::ids::EventNum>,
 ) -> Result<Facts> {
     let find = async |kind: &str| -> Result<_> {
         let Some(key_num) = state::key(snapshot, kind, "").await? else { return Ok(None) };

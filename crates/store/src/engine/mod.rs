@@ -80,7 +80,8 @@ impl Store {
     {
         match &self.inner.engine {
             Engine::Sqlite(sqlite) => sqlite.read(reader).await,
-            Engine::Postgres(postgres) => postgres.read(reader).await,
+            // In a box: whoever waits for SQLite would hold the room for everything that is read as well.
+            Engine::Postgres(postgres) => Box::pin(postgres.read(reader)).await,
         }
     }
 

@@ -104,6 +104,23 @@ pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<Membe
     rows.iter().map(membership).collect()
 }
 
+/// The same a part after the other, at most `most` rows: those after a membership's word and a user, which begin with an empty word.
+pub async fn part_of_room(
+    snapshot: &Snapshot,
+    room_num: RoomNum,
+    after: (&str, UserNum),
+    most: i64,
+) -> Result<Vec<Membership>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT user_num, room_num, membership, event_num, position, forgotten FROM memberships
+             WHERE room_num = $1 AND (membership, user_num) > ($2, $3) ORDER BY membership, user_num LIMIT $4",
+            &params![room_num, after.0, after.1, most],
+        )
+        .await?;
+    rows.iter().map(membership).collect()
+}
+
 /// Whether anybody of another server is invited to a room.
 pub async fn any_invited_of(snapshot: &Snapshot, room_num: RoomNum, server_name: &str) -> Result<bool, StoreError> {
     let row = snapshot

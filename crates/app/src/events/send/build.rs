@@ -11,7 +11,7 @@ use domicile_room::{
     event::{self, BuildError, EventDraft, Pdu, Place, ReferenceHashes},
 };
 use domicile_store::{Batch, numbers::Sequence};
-use imbl::{HashMap, Vector};
+use imbl::{HashMap, OrdMap, Vector};
 use ruma::{
     OwnedEventId, OwnedRoomId, RoomVersionId,
     room_version_rules::{EventIdFormatVersion, RoomIdFormatVersion},
@@ -130,8 +130,8 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         last_position: Position::START,
         depth: 0,
         extremities: Vec::new(),
-        state: HashMap::new(),
-        members: HashMap::new(),
+        state: OrdMap::new(),
+        members: OrdMap::new(),
         joined: 0,
         here: 0,
         invited: 0,
