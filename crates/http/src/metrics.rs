@@ -14,7 +14,7 @@ use domicile_app::{
     blocklists::{Blocklists, Gauge},
     federation::{Outbound, Peers, outbound::Count},
     push::Gateways,
-    standing::Alerts,
+    standing::{Alerts, KeyNotices},
 };
 use parking_lot::Mutex;
 
@@ -183,6 +183,14 @@ fn alerts(out: &mut String, alerts: &Alerts) {
     }
 }
 
+/// What was noticed of the keys and joins of other cells' people, by kind, in Prometheus's text format.
+fn keys(out: &mut String, notices: &KeyNotices) {
+    out.push_str("# HELP domicile_key_incidents Incidents with keys, devices and joins of other cells' people in the last 90 days, by kind.\n# TYPE domicile_key_incidents gauge\n");
+    for (kind, count) in notices.incidents().counts() {
+        let _ = writeln!(out, "domicile_key_incidents{{kind=\"{kind}\"}} {count}");
+    }
+}
+
 /// Where the numbers come from.
 #[derive(Clone)]
 pub struct Sources {
@@ -198,6 +206,8 @@ pub struct Sources {
     pub blocklists: Arc<Blocklists>,
     /// What the operator is to know.
     pub alerts: Arc<Alerts>,
+    /// What was noticed of the keys of others.
+    pub key_notices: Arc<KeyNotices>,
 }
 
 /// The route.
@@ -211,6 +221,7 @@ pub fn routes(sources: Sources) -> Router {
             told(&mut text, &sources.outbound);
             blocked(&mut text, &sources.blocklists);
             alerts(&mut text, &sources.alerts);
+            keys(&mut text, &sources.key_notices);
             ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
         }),
     )

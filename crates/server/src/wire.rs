@@ -244,7 +244,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let standing = standing::begin(settings.standing, known, &settings.discovery, &federation.own_keys, surroundings);
     let lists =
         OfDevices { device_lists: &device_lists, copies: &copies, to_device: &to_device, departures: &departures };
-    let encryption = encryption::wire(known, lists, &uia, &federation, surroundings);
+    let key_incidents = encryption::key_incidents(known, surroundings);
+    let encryption = encryption::wire(known, lists, &uia, (&federation, settings.withholds_unsigned), surroundings);
     let entrance = Arc::new(Entrance::new(settings.discovery.homeserver.clone(), users.localities_shared()));
     let people = (&users, &accounts, &devices, &moves);
     let shown = (&told.erasures, &evidence.documents, &standing.status);
@@ -350,7 +351,13 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         uia,
         rate_limits,
     });
-    let outward = standing::Outward { client: &webhooks, trust: &trust, blocklists: &blocklists, probes: &probes };
+    let outward = standing::Outward {
+        client: &webhooks,
+        trust: &trust,
+        blocklists: &blocklists,
+        probes: &probes,
+        key_incidents: &key_incidents,
+    };
     let standing = standing.finish(&services, &evidence.kept(surroundings), &surroundings.keystore, outward)?;
     Ok(Wired {
         services,

@@ -356,6 +356,23 @@ CREATE TABLE device_list_copies (
     attempts BIGINT NOT NULL, retry_ts BIGINT NOT NULL
 );
 CREATE INDEX device_list_copies_stale ON device_list_copies (retry_ts) WHERE is_stale = 1;
+-- The master keys of other cells' people, pinned for as long as they share a room with somebody here; `home` is the cell that was theirs then.
+CREATE TABLE pinned_keys (
+    user_num BIGINT PRIMARY KEY, master_key TEXT NOT NULL, home TEXT NOT NULL, since_ts BIGINT NOT NULL
+);
+-- Devices of such people that these have not signed. `due_ts` is when one that is new is to be signed, null once that was decided.
+CREATE TABLE unsigned_devices (
+    user_num BIGINT NOT NULL, device_id TEXT NOT NULL, since_ts BIGINT NOT NULL, due_ts BIGINT, PRIMARY KEY (user_num, device_id)
+) WITHOUT ROWID;
+CREATE INDEX unsigned_devices_due ON unsigned_devices (due_ts) WHERE due_ts IS NOT NULL;
+-- What was noticed of such people. `subject` is the key, the device or the room; `due_ts` is when people are to be told, null if there is nothing
+-- to tell; `told_upto` is who was told last in a round that is not over.
+CREATE TABLE key_incidents (
+    user_num BIGINT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, home TEXT NOT NULL, first_ts BIGINT NOT NULL, last_ts BIGINT NOT NULL,
+    times BIGINT NOT NULL, due_ts BIGINT, told_ts BIGINT, told_upto BIGINT NOT NULL DEFAULT 0, told BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (user_num, kind, subject)
+) WITHOUT ROWID;
+CREATE INDEX key_incidents_due ON key_incidents (due_ts) WHERE due_ts IS NOT NULL;
 -- `origin` is the server that brought the message, null for one of this server's own people; `size` are its bytes.
 CREATE TABLE to_device_messages (
     device_num BIGINT NOT NULL, position BIGINT NOT NULL, part BIGINT NOT NULL, content TEXT NOT NULL, origin TEXT,

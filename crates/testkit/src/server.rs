@@ -47,6 +47,7 @@ mod federating;
 mod graph;
 mod heard;
 mod outgoing;
+mod pinned;
 mod probed;
 mod relay;
 mod restored;

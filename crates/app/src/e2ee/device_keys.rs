@@ -18,7 +18,7 @@ pub(crate) use query::keys_for_others;
 pub use query::{DeviceList, Found, Wanted};
 
 use super::{
-    ATTEMPTS, DeviceListCopies, DeviceLists,
+    ATTEMPTS, DeviceListCopies, DeviceLists, UnsignedDevices,
     one_time_keys::{Uploaded, fresh, fresh_fallback, insert, one_time_key_counts, parse},
     signed,
 };
@@ -47,6 +47,7 @@ pub struct DeviceKeys {
     users: Arc<Users>,
     lists: Arc<DeviceLists>,
     copies: Arc<DeviceListCopies>,
+    unsigned: UnsignedDevices,
 }
 
 /// An upload that was checked for its shape.
@@ -90,8 +91,14 @@ pub(super) fn check_keys(user_id: &UserId, device_id: &DeviceId, raw: &Raw<Keys>
 
 impl DeviceKeys {
     /// Device keys over a store.
-    pub fn new(store: Store, users: Arc<Users>, lists: Arc<DeviceLists>, copies: Arc<DeviceListCopies>) -> Self {
-        Self { store, users, lists, copies }
+    pub fn new(
+        store: Store,
+        users: Arc<Users>,
+        lists: Arc<DeviceLists>,
+        copies: Arc<DeviceListCopies>,
+        unsigned: UnsignedDevices,
+    ) -> Self {
+        Self { store, users, lists, copies, unsigned }
     }
 
     /// Takes what a device uploads, and tells how many one-time keys it has now.

@@ -19,6 +19,7 @@ use std::{
 use domicile_core::{
     clock::{Clock, MINUTE_MS},
     ids::{Position, UserNum},
+    locality::{Destination, Locality},
 };
 use domicile_store::{
     Batch, Snapshot, Store,
@@ -28,7 +29,7 @@ use domicile_store::{
     },
 };
 use parking_lot::Mutex;
-use ruma::{OwnedServerName, OwnedUserId};
+use ruma::{OwnedServerName, OwnedUserId, UserId};
 use tokio::sync::Notify;
 
 pub(super) use fetch::AT_ONCE;
@@ -36,7 +37,10 @@ pub use fetch::Fetched;
 pub use list::List;
 pub use words::{DeviceWord, Word};
 
-use super::DeviceLists;
+use super::{
+    DeviceLists,
+    pinned_keys::{self, Pinned, Whose},
+};
 use crate::{Error, Result, federation::Peers};
 
 /// How long a copy that somebody is fetching is left to them before it is fetched by itself, in milliseconds.
@@ -57,6 +61,7 @@ pub struct DeviceListCopies {
 /// What was fetched of one user.
 struct News {
     user_num: UserNum,
+    user_id: OwnedUserId,
     list: List,
     stream_id: Option<i64>,
 }
@@ -88,13 +93,21 @@ impl DeviceListCopies {
     /// Keeps what was fetched after `before` was read.
     async fn keep(&self, before: &Before, news: Vec<News>) -> Result<()> {
         let users: Vec<UserNum> = news.iter().map(|news| news.user_num).collect();
-        let known = self.store.read(move |snapshot| async move { list::load(&snapshot, users).await }).await?;
+        let read = self.store.read(move |snapshot| async move {
+            let known = list::load(&snapshot, users.clone()).await?;
+            Ok::<_, Error>((known, pinned_keys::load(&snapshot, users).await?))
+        });
+        let (known, pinned) = read.await?;
+        let nothing = Pinned::default();
         let mut batches = Vec::with_capacity(news.len());
         for news in news {
             let Some(copy) = before.copies.get(&news.user_num) else { continue };
             let old = known.get(&news.user_num).cloned().unwrap_or_default();
             let mut batch = Batch::new();
             let changed = news.list.write_over(&old, &mut batch, news.user_num);
+            let lists = (&old, &news.list, copy.fetched_ts.is_none());
+            let pinned = pinned.get(&news.user_num).unwrap_or(&nothing);
+            self.follow(&mut batch, (news.user_num, &news.user_id), pinned, lists);
             // Whoever asks for somebody's keys for the first time hears them in the answer; what others may have heard before is told.
             let tell = if copy.fetched_ts.is_some() { changed } else { copy.revision > 0 };
             // Keys without a version of their own leave the version that is known, if they are the same.
@@ -148,12 +161,27 @@ impl DeviceListCopies {
             }
             words::Outcome::Applied { list, stream_id, revision } => {
                 let changed = list.write_over(&known.list, batch, known.user_num);
+                self.follow(batch, (known.user_num, &known.user_id), &known.pinned, (&known.list, &list, false));
                 device_list_copies::advance(batch, known.user_num, revision, stream_id);
                 if changed {
                     tell_all(batch, known.user_num);
                 }
                 Heard { changed, stale: false }
             }
+        }
+    }
+
+    /// Adds to a batch what follows from a change of the devices and keys of somebody, if their home is another cell.
+    fn follow(
+        &self,
+        batch: &mut Batch,
+        (user_num, user_id): (UserNum, &UserId),
+        pinned: &Pinned,
+        lists: (&List, &List, bool),
+    ) {
+        if let Locality::Elsewhere(Destination::Cell(home)) = self.lists.localities().of(user_id) {
+            let whose = Whose { user_num, user_id, home: &home };
+            pinned_keys::follow(batch, whose, pinned, lists, self.clock.now_ms());
         }
     }
 
@@ -180,6 +208,8 @@ pub struct Known {
     pub copy: Option<DeviceListCopy>,
     /// The copy.
     pub list: List,
+    /// What is remembered of their keys.
+    pub pinned: Pinned,
 }
 
 /// What a word led to.
@@ -195,12 +225,14 @@ pub struct Heard {
 pub async fn known(snapshot: &Snapshot, users: Vec<(UserNum, OwnedUserId)>) -> Result<Vec<Known>> {
     let nums: Vec<UserNum> = users.iter().map(|(user_num, _)| *user_num).collect();
     let mut lists = list::load(snapshot, nums.clone()).await?;
+    let mut pinned = pinned_keys::load(snapshot, nums.clone()).await?;
     let copies = device_list_copies::of_users(snapshot, nums).await?;
     let known = |(user_num, user_id)| Known {
         user_num,
         user_id,
         copy: copies.iter().find(|copy| copy.user_num == user_num).cloned(),
         list: lists.remove(&user_num).unwrap_or_default(),
+        pinned: pinned.remove(&user_num).unwrap_or_default(),
     };
     Ok(users.into_iter().map(known).collect())
 }

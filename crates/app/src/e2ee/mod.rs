@@ -9,10 +9,13 @@ pub mod device_keys;
 pub mod device_list_copies;
 pub mod device_lists;
 pub mod key_backup;
+pub mod key_incidents;
 pub mod key_signatures;
 pub mod one_time_keys;
+pub mod pinned_keys;
 mod signed;
 pub mod to_device;
+mod unsigned_devices;
 
 pub use cross_signing::CrossSigning;
 pub use dehydrated_devices::DehydratedDevices;
@@ -20,9 +23,11 @@ pub use device_keys::DeviceKeys;
 pub use device_list_copies::DeviceListCopies;
 pub use device_lists::DeviceLists;
 pub use key_backup::KeyBackup;
+pub use key_incidents::KeyIncidents;
 pub use key_signatures::KeySignatures;
 pub use one_time_keys::OneTimeKeys;
 pub use to_device::{ToDevice, ToDeviceParts};
+pub use unsigned_devices::UnsignedDevices;
 
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 
 pub use elsewhere::FromAll;
 
-use super::ATTEMPTS;
+use super::{ATTEMPTS, DeviceKeys};
 use crate::{
     Error, Result,
     accounts::Users,
@@ -54,6 +54,8 @@ pub struct OneTimeKeys {
     users: Arc<Users>,
     peers: Arc<Peers>,
     departures: Arc<Departures>,
+    /// Which devices are told at all.
+    devices: Arc<DeviceKeys>,
     /// Claims that met another one wait here in line, so that many claims of one device's keys do not fail each other again and again.
     /// Correctness does not rest on it.
     contended: Mutex<()>,
@@ -73,8 +75,14 @@ struct Used(bool);
 
 impl OneTimeKeys {
     /// One-time keys over a store.
-    pub fn new(store: Store, users: Arc<Users>, peers: Arc<Peers>, departures: Arc<Departures>) -> Self {
-        Self { store, users, peers, departures, contended: Mutex::new(()) }
+    pub fn new(
+        store: Store,
+        users: Arc<Users>,
+        peers: Arc<Peers>,
+        departures: Arc<Departures>,
+        devices: Arc<DeviceKeys>,
+    ) -> Self {
+        Self { store, users, peers, departures, devices, contended: Mutex::new(()) }
     }
 
     /// Hands out a key for each wanted device of a local user that has one.

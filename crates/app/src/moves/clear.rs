@@ -20,7 +20,7 @@ use super::{
     progress::{Progress, State},
     turn::ends,
 };
-use crate::{Error, Result, media::removal};
+use crate::{Error, Result, e2ee::pinned_keys, media::removal};
 
 /// What a receipt of this cell says.
 const RECEIPT: &str = "move receipt 1";
@@ -41,12 +41,25 @@ impl Leaving {
             let late = Late { about: traveller.about.clone(), messages };
             self.ask_large::<Late, Done>(&traveller.to, LATE, &late).await?;
         }
-        let (files, batch) = self.vault_gone(user_num, &row.move_id).await?;
+        let (files, mut batch) = self.vault_gone(user_num, &row.move_id).await?;
+        self.pin(&mut batch, user_num, &traveller.to).await?;
         progress.erased.of = files;
         progress.erased.done = files;
         let row = self.write_with(row, State::Erased, &progress, batch).await?;
         self.vaults.keystore.destroy(user_num).await?;
         Ok(row)
+    }
+
+    /// Remembers somebody's master key for those here who go on sharing rooms with them.
+    pub(super) async fn pin(&self, batch: &mut Batch, user_num: UserNum, home: &CellName) -> Result<()> {
+        let (home, now_ms) = (home.clone(), self.clock.now_ms());
+        let read = self.turner.store.read(move |snapshot| async move {
+            let mut pin = Batch::new();
+            pinned_keys::pin_departing(&snapshot, &mut pin, (user_num, &home), now_ms).await?;
+            Ok::<_, Error>(pin)
+        });
+        batch.append(read.await?);
+        Ok(())
     }
 
     /// Removes somebody's files but for those that are kept with a move; gives how many went, and what removes the rows.

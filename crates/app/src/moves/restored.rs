@@ -164,6 +164,7 @@ impl Moves {
             rooms.iter().filter(|room| room.has_copy).map(|room| (room.room_id.clone(), room.room_num.0)).collect();
         let row = open.unwrap_or_else(|| self.left_row(user_id, &home));
         let (files, mut batch) = leaving.vault_gone(user_num, &row.move_id).await?;
+        leaving.pin(&mut batch, user_num, &home).await?;
         (progress.erased.of, progress.erased.done) = (files, files);
         self.write_left(&mut batch, &row, &progress)?;
         users::leave(&mut batch, user_num);

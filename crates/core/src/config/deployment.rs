@@ -1,6 +1,16 @@
 //! The deployment to which a cell belongs.
 
-use super::{Api, Listener, Problem, Problems, ProxyKeys, section::section};
+use super::{Api, Listener, Problem, Problems, ProxyKeys, section::section, value::choice};
+
+choice! {
+    /// What is done about devices that their owner has not signed.
+    UnsignedDevices {
+        /// They are told like others.
+        Tell = "tell",
+        /// They are left out, and no key of theirs is handed out.
+        Withhold = "withhold",
+    }
+}
 
 section! {
     /// The deployment to which this cell belongs. Without `file` this cell is all of it.
@@ -25,6 +35,9 @@ section! {
         /// Whether another cell is the way to one that is not reached directly, and this cell the way for others. What passes is encrypted from end to
         /// end, and goes through no region to which the flows forbid everything. Set it to false where not even that may pass.
         relay: bool = true;
+        /// Devices of other cells' people that these have not signed themselves (cross-signing): `tell` people here of them, or `withhold` them, so that
+        /// nothing is encrypted for them here. Whoever has a cell in their hands can add such devices to its people.
+        unsigned_devices: UnsignedDevices = UnsignedDevices::Tell;
     }
 }
 

@@ -1,4 +1,4 @@
-//! GET and POST /_domicile/admin/v1/incidents, alerts and the status page's files (what happened, and who is told)
+//! GET and POST /_domicile/admin/v1/incidents, key_incidents, alerts and the status page's files (what happened, and who is told)
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,7 +8,7 @@ use axum::{
     routing::{get, post},
 };
 use domicile_app::standing::{
-    Alerts, Incidents, Notices, Signs, StatusPage, Told,
+    Alerts, Incidents, KeyNotices, Notices, Signs, StatusPage, Told,
     incidents::{Incident, NewIncident, NewUpdate},
 };
 use serde::Deserialize;
@@ -23,6 +23,7 @@ pub(super) fn routes() -> Router<AdminServices> {
         .route("/_domicile/admin/v1/incidents/{incident}", get(show))
         .route("/_domicile/admin/v1/incidents/{incident}/updates", post(update))
         .route("/_domicile/admin/v1/incidents/{incident}/notices", post(tell))
+        .route("/_domicile/admin/v1/key_incidents", get(keys))
         .route("/_domicile/admin/v1/alerts", get(alerts))
         .route("/_domicile/admin/v1/status/files", get(files))
 }
@@ -67,6 +68,10 @@ async fn tell(
     Json(tell): Json<Tell>,
 ) -> Result<Json<Told>, Failure> {
     Ok(Json(notices.tell(number, tell.only_count).await?))
+}
+
+async fn keys(State(notices): State<Arc<KeyNotices>>) -> Result<Json<Value>, Failure> {
+    Ok(Json(json!({ "key_incidents": notices.incidents().list().await? })))
 }
 
 async fn alerts(State(signs): State<Arc<Signs>>, State(alerts): State<Arc<Alerts>>) -> Result<Json<Value>, Failure> {

@@ -44,8 +44,8 @@ use domicile_app::{
     residency::Homes,
     restore::Restorer,
     standing::{
-        Addresses, Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, MoveNotices, Notices, Processing,
-        Signs, StatusPage,
+        Addresses, Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, KeyNotices, MoveNotices, Notices,
+        Processing, Signs, StatusPage,
     },
 };
 use domicile_core::clock::Clock;
@@ -146,6 +146,8 @@ standing_services! {
     pub notices: Arc<Notices>,
     /// Tells people of their moves.
     pub move_notices: Arc<MoveNotices>,
+    /// Tells people what was noticed of the keys of others.
+    pub key_notices: Arc<KeyNotices>,
     /// Opens and ends incidents by itself.
     pub signs: Arc<Signs>,
     /// Where else the service is reached.

@@ -8,9 +8,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use domicile_app::standing::{
-    Incidents, Language,
-    incidents::{FirstUpdate, Incident, IncidentKind, IncidentState, NewIncident, NewUpdate},
+use domicile_app::{
+    e2ee::key_incidents::ShownIncident,
+    standing::{
+        Incidents, KeyNotices, Language,
+        incidents::{FirstUpdate, Incident, IncidentKind, IncidentState, NewIncident, NewUpdate},
+    },
 };
 use domicile_core::error::MatrixError;
 use maud::{Markup, html};
@@ -85,11 +88,21 @@ impl Typed {
     }
 }
 
-async fn list(Insider(visitor): Insider, State(incidents): State<Arc<Incidents>>) -> Result<Page, Broken> {
-    Ok(list_page(&visitor, &incidents.list().await?, &Typed::default(), None))
+async fn list(
+    Insider(visitor): Insider,
+    State(incidents): State<Arc<Incidents>>,
+    State(notices): State<Arc<KeyNotices>>,
+) -> Result<Page, Broken> {
+    let keys = notices.incidents().list().await?;
+    Ok(list_page(&visitor, (&incidents.list().await?, &keys), &Typed::default(), None))
 }
 
-fn list_page(visitor: &Visitor, all: &[Incident], typed: &Typed, refused: Option<&MatrixError>) -> Page {
+fn list_page(
+    visitor: &Visitor,
+    (all, keys): (&[Incident], &[ShownIncident]),
+    typed: &Typed,
+    refused: Option<&MatrixError>,
+) -> Page {
     let (now, past): (Vec<&Incident>, Vec<&Incident>) = all.iter().partition(|incident| incident.resolved_ts.is_none());
     let content = html! {
         p.lead { "One record each, from the first sign to the end, with everything that people were told." }
@@ -100,9 +113,40 @@ fn list_page(visitor: &Visitor, all: &[Incident], typed: &Typed, refused: Option
             (refusal(refused))
             details open[refused.is_some()] { summary { "Open an incident that you know of" } (open_form(visitor, typed)) }
         }
+        @if !keys.is_empty() { h2 { "Keys of other cells' people" } (key_counts(keys)) }
         @if !past.is_empty() { h2 { "Over" } @for incident in past.iter().take(PAST) { (card(incident)) } }
     };
     page(visitor, Part::Incidents, "Incidents", &content)
+}
+
+/// What was noticed in the last 90 days, by cell and kind. Nobody is named on a page.
+fn key_counts(keys: &[ShownIncident]) -> Markup {
+    let mut rows: BTreeMap<(&str, &str), (usize, i64, i64)> = BTreeMap::new();
+    for incident in keys {
+        let row = rows.entry((&incident.home, &incident.kind)).or_default();
+        *row = (row.0 + 1, row.1.max(incident.last_ts), row.2 + incident.told);
+    }
+    html! {
+        div.card {
+            p { "Whoever has control of a cell can change the keys of its people, add devices to them, and try to bring them into rooms. Those who share a room with such a person are told." }
+            table {
+                thead { tr { th { "Their cell" } th { "What" } th { "How many" } th { "Last" } th { "People told" } } }
+                tbody { @for ((home, kind), (count, last_ts, told)) in &rows {
+                    tr { td { (home) } td { (key_kind(kind)) } td { (count) } td { (time(*last_ts)) " UTC" } td { (told) } }
+                } }
+            }
+            p { "Each with whom it was:" } pre { "domicile incident keys" }
+        }
+    }
+}
+
+fn key_kind(kind: &str) -> &str {
+    match kind {
+        "master_changed" => "Another master key",
+        "unsigned_device" => "A new device without its owner's signature",
+        "uninvited_join" => "A join that no one invited",
+        other => other,
+    }
 }
 
 fn card(incident: &Incident) -> Markup {
@@ -132,6 +176,7 @@ fn shortened(text: &str) -> String {
 
 async fn open(
     State(incidents): State<Arc<Incidents>>,
+    State(notices): State<Arc<KeyNotices>>,
     Act { visitor, fields: typed }: Act<Typed>,
 ) -> Result<Response, Broken> {
     let kind = KINDS.into_iter().map(|(kind, _)| kind).find(|kind| kind.word() == typed.kind);
@@ -150,7 +195,8 @@ async fn open(
         Ok(incident) => Ok(go_to(&format!("/console/incidents/{}", incident.incident), Vec::new())),
         Err(error) => {
             let refused = Broken::refused(error)?;
-            Ok(list_page(&visitor, &incidents.list().await?, &typed, Some(&refused)).into_response())
+            let keys = notices.incidents().list().await?;
+            Ok(list_page(&visitor, (&incidents.list().await?, &keys), &typed, Some(&refused)).into_response())
         }
     }
 }

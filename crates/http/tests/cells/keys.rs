@@ -1,6 +1,6 @@
 //! Encryption across cells: devices, one-time keys, messages to devices.
 
-use domicile_testkit::identity;
+use domicile_testkit::{cluster::Cluster, identity, server::Settings};
 use serde_json::json;
 
 use crate::{V3, shared, two, until};
@@ -50,4 +50,57 @@ async fn keys_are_found_claimed_and_used_across_cells() {
         sync["to_device"]["events"].to_string().matches("while it was closed").count() == 2
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_that_their_owner_has_not_signed_are_withheld_where_the_operator_says_so() {
+    let own = |cell: &str, mut settings: Settings| {
+        if cell == "eu1" {
+            settings.config.deployment.unsigned_devices = domicile_core::config::UnsignedDevices::Withhold;
+        }
+        settings
+    };
+    let cells = [("eu1", "eu"), ("ru1", "ru")];
+    let cluster = Cluster::with_own(&cells, "encrypted_only", str::to_owned, own).await;
+    let cluster = cluster.with_user("eu1", "alice").await.with_user("ru1", "bob").await;
+    let cluster = cluster.with_user("eu1", "ann").await;
+    let [alice, ann, bob] =
+        [("eu1", "alice"), ("eu1", "ann"), ("ru1", "bob")].map(|(cell, name)| cluster.user(cell, name));
+    shared(&alice, &bob).await;
+    let device = |by: &domicile_testkit::server::TestUser| identity::device(by.id(), &by.device_id);
+    let one_time = json!({ "signed_curve25519:AAAA": { "key": "once", "signatures": {} } });
+    for by in [&alice, &ann, &bob] {
+        let keys = json!({ "device_keys": device(by), "one_time_keys": one_time });
+        by.post(&format!("{V3}/keys/upload"), &keys).await.ok();
+    }
+    let told = async |reader: &domicile_testkit::server::TestUser, of: &domicile_testkit::server::TestUser| {
+        let query = json!({ "device_keys": { of.id(): [] } });
+        let found = reader.post(&format!("{V3}/keys/query"), &query).await.ok();
+        assert!(found["failures"].is_null(), "{found}");
+        found["device_keys"][of.id()].get(&of.device_id).is_some()
+    };
+    let claim = json!({ "one_time_keys": { bob.id(): { &bob.device_id: "signed_curve25519" } } });
+    let claimed = async || {
+        let claimed = alice.post(&format!("{V3}/keys/claim"), &claim).await.ok();
+        claimed["one_time_keys"][bob.id()].get(&bob.device_id).is_some()
+    };
+    assert!(!told(&alice, &bob).await, "bob has signed nothing");
+    assert!(!claimed().await);
+    assert!(told(&alice, &ann).await, "it is for people of other cells");
+    assert!(told(&bob, &alice).await, "and in the cell that says so");
+
+    // Keys alone sign nothing; nor does a signature of another key.
+    let keys = identity::cross_signing(bob.id(), 7);
+    let upload = json!({
+        "master_key": keys.master, "self_signing_key": keys.self_signing, "user_signing_key": keys.user_signing,
+    });
+    bob.post(&format!("{V3}/keys/device_signing/upload"), &upload).await.ok();
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert!(!told(&alice, &bob).await);
+    let signed = identity::signed_by(bob.id(), 8, device(&bob));
+    let body = json!({ bob.id(): { &bob.device_id: signed } });
+    let answer = bob.post(&format!("{V3}/keys/signatures/upload"), &body).await.ok();
+    assert!(answer["failures"].as_object().is_none_or(serde_json::Map::is_empty), "{answer}");
+    until("the signed device is told", || told(&alice, &bob)).await;
+    assert!(claimed().await);
 }

@@ -10,6 +10,7 @@ mod door;
 mod followers;
 mod gateway;
 mod homes;
+mod key_incidents;
 mod keys;
 mod ledger;
 mod lists;
@@ -63,7 +64,7 @@ async fn say(by: &TestUser, room: &str, text: &str) -> String {
     by.put(&path, &secret(text)).await.ok()["event_id"].as_str().unwrap().to_owned()
 }
 
-fn secret(text: &str) -> Value {
+pub(crate) fn secret(text: &str) -> Value {
     json!({ "algorithm": "m.megolm.v1.aes-sha2", "ciphertext": text, "session_id": "s", "device_id": "D", "sender_key": "k" })
 }
 

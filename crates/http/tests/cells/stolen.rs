@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::{read, say, state, two, until};
 
-fn transaction(pdus: &[Value], edus: &[Value]) -> Value {
+pub(crate) fn transaction(pdus: &[Value], edus: &[Value]) -> Value {
     json!({ "origin": "example.org", "origin_server_ts": 1, "pdus": pdus, "edus": edus })
 }
 
 /// A transaction of a forger, in the name of the cell `ru1`.
-async fn tell(forger: &Forger, id: &str, body: &Value) -> Result<(u16, Value), String> {
+pub(crate) async fn tell(forger: &Forger, id: &str, body: &Value) -> Result<(u16, Value), String> {
     let path = format!("/_matrix/federation/v1/send/{id}");
     forger
         .ask(Request { origin: "ru1", serial: 2, number: None, method: Method::PUT, path: &path, body: Some(body) })
@@ -20,14 +20,14 @@ async fn tell(forger: &Forger, id: &str, body: &Value) -> Result<(u16, Value), S
 }
 
 /// An event as cells have it.
-async fn raw(cluster: &Cluster, cell: &str, event_id: &str) -> Value {
+pub(crate) async fn raw(cluster: &Cluster, cell: &str, event_id: &str) -> Value {
     let event_id = ruma::OwnedEventId::try_from(event_id).unwrap();
     let stored = cluster.cell(cell).services.sender.events().by_id(&event_id).await.unwrap().unwrap();
     serde_json::from_slice(stored.pdu.json()).unwrap()
 }
 
 /// A room of version 11, in which alice and bob are.
-async fn room(cluster: &Cluster) -> String {
+pub(crate) async fn room(cluster: &Cluster) -> String {
     let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
     crate::shared_of(&alice, &bob, json!({ "room_version": "11" })).await
 }

@@ -11,6 +11,7 @@ use super::{layout::wrapped, say, who};
 use crate::admin_socket::ask;
 
 const PATH: &str = "/_domicile/admin/v1/incidents";
+const KEYS_PATH: &str = "/_domicile/admin/v1/key_incidents";
 
 /// What to do about incidents.
 #[derive(Debug, Subcommand)]
@@ -25,6 +26,12 @@ pub(super) enum IncidentCommand {
     Show {
         /// Its number.
         incident: i64,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List what was noticed of people of other cells in the last 90 days: changed keys, devices that they have not signed, joins that no one invited.
+    Keys {
         /// For programs.
         #[arg(long)]
         json: bool,
@@ -157,6 +164,10 @@ pub(super) async fn run(config: &Config, command: IncidentCommand) -> anyhow::Re
             let answer = ask(config, Method::GET, &format!("{PATH}/{incident}"), &Value::Null).await?;
             tell(&answer, json)
         }
+        IncidentCommand::Keys { json } => {
+            let answer = ask(config, Method::GET, KEYS_PATH, &Value::Null).await?;
+            if json { say(&answer.to_string()) } else { say(keys(&answer).trim_end()) }
+        }
         IncidentCommand::Open(open) => {
             let json = open.said.json;
             let mut body = open.said.body()?;
@@ -223,6 +234,35 @@ fn list(answer: &Value) -> String {
             text(incident, "kind"),
             text(incident, "state").replace('_', " "),
             at("resolved_ts"),
+        );
+    }
+    out
+}
+
+fn keys(answer: &Value) -> String {
+    let incidents = answer["key_incidents"].as_array().map_or(&[][..], Vec::as_slice);
+    if incidents.is_empty() {
+        return "Nothing was noticed of people of other cells.".to_owned();
+    }
+    let mut out = String::new();
+    for incident in incidents {
+        let what = match text(incident, "kind") {
+            "master_changed" => "other master key",
+            "unsigned_device" => "unsigned device",
+            "uninvited_join" => "uninvited join",
+            other => other,
+        };
+        let count = |key: &str| incident[key].as_i64().unwrap_or_default().unsigned_abs();
+        let times = if count("times") > 1 { format!(", {} times", count("times")) } else { String::new() };
+        let waiting = if incident["is_waiting"] == true { ", people are to be told" } else { "" };
+        let _ = writeln!(
+            out,
+            "{}  {:<8} {what:<16} {} {}{times}\n                  {}{waiting}",
+            incident["last_ts"].as_i64().map(minute).unwrap_or_default(),
+            text(incident, "home"),
+            text(incident, "user_id"),
+            text(incident, "subject"),
+            counted(count("told"), "notice", "notices"),
         );
     }
     out

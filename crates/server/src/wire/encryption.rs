@@ -5,8 +5,8 @@ use std::sync::Arc;
 use domicile_app::{
     accounts::{Uia, Users},
     e2ee::{
-        CrossSigning, DehydratedDevices, DeviceKeys, DeviceListCopies, DeviceLists, KeyBackup, KeySignatures,
-        OneTimeKeys, ToDevice, ToDeviceParts,
+        CrossSigning, DehydratedDevices, DeviceKeys, DeviceListCopies, DeviceLists, KeyBackup, KeyIncidents,
+        KeySignatures, OneTimeKeys, ToDevice, ToDeviceParts, UnsignedDevices,
     },
     events::wake::Wakers,
     federation::{Destinations, OutboundBell},
@@ -24,6 +24,13 @@ pub(super) struct Encryption {
     pub(super) key_signatures: Arc<KeySignatures>,
     pub(super) key_backup: Arc<KeyBackup>,
     pub(super) dehydrated_devices: Arc<DehydratedDevices>,
+}
+
+/// What was noticed of the keys and joins of other cells' people.
+pub(super) fn key_incidents(known: Known<'_>, surroundings: &Surroundings) -> Arc<KeyIncidents> {
+    let Known { store, users, rooms, keys, events, .. } = known;
+    let state = (Arc::clone(rooms), Arc::clone(keys), Arc::clone(events));
+    Arc::new(KeyIncidents::new(store.clone(), Arc::clone(&surroundings.clock), Arc::clone(users), state))
 }
 
 /// What tells others of devices.
@@ -71,24 +78,27 @@ pub(super) fn wire(
     known: Known<'_>,
     lists: OfDevices<'_>,
     uia: &Arc<Uia>,
-    federation: &Federation,
+    (federation, withholds_unsigned): (&Federation, bool),
     surroundings: &Surroundings,
 ) -> Encryption {
     let Known { store, users, .. } = known;
     let OfDevices { device_lists, copies, to_device, departures } = lists;
+    let device_keys = Arc::new(DeviceKeys::new(
+        store.clone(),
+        Arc::clone(users),
+        Arc::clone(device_lists),
+        Arc::clone(copies),
+        UnsignedDevices::new(Arc::clone(users), withholds_unsigned),
+    ));
     Encryption {
-        device_keys: Arc::new(DeviceKeys::new(
-            store.clone(),
-            Arc::clone(users),
-            Arc::clone(device_lists),
-            Arc::clone(copies),
-        )),
         one_time_keys: Arc::new(OneTimeKeys::new(
             store.clone(),
             Arc::clone(users),
             Arc::clone(&federation.peers),
             Arc::clone(departures),
+            Arc::clone(&device_keys),
         )),
+        device_keys,
         cross_signing: Arc::new(CrossSigning::new(store.clone(), Arc::clone(device_lists), Arc::clone(uia))),
         key_signatures: Arc::new(KeySignatures::new(store.clone(), Arc::clone(device_lists))),
         key_backup: Arc::new(KeyBackup::new(store.clone())),

@@ -56,6 +56,8 @@ pub struct Settings {
     pub federation: FederationSettings,
     /// The deployment, if it has more than this cell.
     pub deployment: Option<OwnCellSettings>,
+    /// Whether devices of other cells' people that these have not signed are withheld.
+    pub withholds_unsigned: bool,
     /// By what other cells are reached.
     pub inner_ways: InnerWays,
     /// Connections to others.
@@ -95,6 +97,7 @@ impl Settings {
             },
             federation: federation(config)?,
             deployment: super::deployment::settings(&config.deployment)?,
+            withholds_unsigned: config.deployment.unsigned_devices == config::UnsignedDevices::Withhold,
             inner_ways: proxy::inner(&config.deployment)?,
             blocklists: BlocklistSettings::new(config)?,
             egress: Self::egress(&config.egress)?,

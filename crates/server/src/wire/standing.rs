@@ -10,12 +10,13 @@ use anyhow::{Context, bail};
 use domicile_app::{
     blocklists::Blocklists,
     discovery::{Contact, Discovery},
+    e2ee::KeyIncidents,
     federation::OwnKeys,
     probes::Probes,
     rooms::Rooms,
     standing::{
-        Addresses, Alerts, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, MoveNotices, Notices,
-        Processing, Recipients, Signs, StandingSettings, StatusPage,
+        Addresses, Alerts, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, KeyNotices, MoveNotices,
+        Notices, Processing, Recipients, Signs, StandingSettings, StatusPage,
         addresses::{AddressParts, AddressSettings, document},
         alerts::AlertParts,
         dossiers::DossierParts,
@@ -133,12 +134,13 @@ pub(super) fn begin(
     }
 }
 
-/// What reaches outward, and what looks there.
+/// What reaches outward and looks there, and what was noticed of others.
 pub(super) struct Outward<'w> {
     pub(super) client: &'w Client,
     pub(super) trust: &'w Trust,
     pub(super) blocklists: &'w Arc<Blocklists>,
     pub(super) probes: &'w Arc<Probes>,
+    pub(super) key_incidents: &'w Arc<KeyIncidents>,
 }
 
 impl Begun {
@@ -148,7 +150,7 @@ impl Begun {
         services: &Services,
         evidence: &Arc<dyn Evidence>,
         keystore: &Arc<Keystore>,
-        Outward { client, trust, blocklists, probes }: Outward<'_>,
+        Outward { client, trust, blocklists, probes, key_incidents }: Outward<'_>,
     ) -> anyhow::Result<StandingServices> {
         let Self {
             addresses,
@@ -217,6 +219,12 @@ impl Begun {
             Arc::clone(&services.users),
             choices.public_url,
         ));
+        let key_notices = Arc::new(KeyNotices::new(
+            Arc::clone(key_incidents),
+            Arc::clone(&notices),
+            Arc::clone(&jurisdictions),
+            Arc::clone(&services.users),
+        ));
         let processing = Arc::new(Processing::new(
             clock,
             Arc::clone(&duties),
@@ -234,6 +242,7 @@ impl Begun {
             incidents,
             notices,
             move_notices,
+            key_notices,
             signs,
             alerts,
             status,

@@ -52,6 +52,17 @@ pub const ADMITTED: &[Admitted] = &[
     ),
     admit("cross_signing_keys", Abroad::WhileMet, "nobody can verify somebody without their public identity keys"),
     admit("device_list_copies", Abroad::WhileMet, "it tells how good the copy of somebody's devices is"),
+    admit(
+        "pinned_keys",
+        Abroad::WhileMet,
+        "that somebody's identity key is another one is seen only by who remembers it",
+    ),
+    admit("unsigned_devices", Abroad::WhileMet, "that somebody has a device that they did not sign is told once"),
+    admit(
+        "key_incidents",
+        Abroad::Unless("t.kind NOT IN ('master_changed', 'unsigned_device', 'uninvited_join')"),
+        "what was noticed is kept for the operator for 90 days, also of somebody who came in by no invitation and is met no more",
+    ),
     admit("device_list_changes", Abroad::WhileMet, "it tells those here that somebody's devices have changed"),
 ];
 

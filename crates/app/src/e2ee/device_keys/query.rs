@@ -82,7 +82,13 @@ impl DeviceKeys {
             let fetched = self.copies.fetch(reader, missing, timeout(wait)).await?;
             self.add_fetched(reader, &wanted, fetched, &mut found).await?;
         }
+        self.unsigned.leave_out(&mut found);
         Ok(found)
+    }
+
+    /// Those users of whose devices not every one is told, if they are among `users`.
+    pub(in crate::e2ee) fn looks_at(&self, user_id: &UserId) -> bool {
+        self.unsigned.concern(user_id)
     }
 
     /// Keys of local users as another server may see them.

@@ -64,7 +64,7 @@ impl DeviceListCopies {
         }
         let news = nums.into_iter().filter_map(|(user_id, user_num)| {
             let list = fetched.lists.get(&user_id)?.clone();
-            Some(News { user_num, list, stream_id: None })
+            Some(News { user_num, user_id, list, stream_id: None })
         });
         self.keep(&before, news.collect()).await?;
         Ok(fetched)

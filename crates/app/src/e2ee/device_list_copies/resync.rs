@@ -10,7 +10,7 @@ use domicile_store::{
     Batch,
     table::{
         device_list_copies::{self, DeviceListCopy},
-        device_lists,
+        device_lists, key_incidents, pinned_keys, unsigned_devices,
     },
 };
 use futures::{StreamExt, stream};
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::{DeviceListCopies, List, News};
 use crate::{
     Error, Result,
+    e2ee::key_incidents::KEPT_MS,
     federation::{Bounds, PeerError},
 };
 
@@ -129,12 +130,15 @@ impl DeviceListCopies {
                 return Ok(false);
             }
         };
-        self.keep(&before, vec![News { user_num, list, stream_id }]).await?;
+        self.keep(&before, vec![News { user_num, user_id, list, stream_id }]).await?;
         Ok(true)
     }
 
-    /// Drops the copies of users who share no room with anybody here any more.
+    /// Drops the copies of users who share no room with anybody here any more, with what is remembered of their keys, and incidents that are over.
     pub async fn forget(&self) -> Result<()> {
+        let mut batch = Batch::new();
+        key_incidents::remove_before(&mut batch, self.clock.now_ms().saturating_sub(KEPT_MS));
+        self.store.write(batch).await?;
         let mut after = UserNum::NOBODY;
         loop {
             let page = self.store.read(move |snapshot| async move {
@@ -147,9 +151,38 @@ impl DeviceListCopies {
                 }
                 Ok::<_, Error>((users.last().copied(), unshared))
             });
-            let (Some(last), unshared) = page.await? else { return Ok(()) };
+            let (Some(last), unshared) = page.await? else { break };
             after = last;
             self.drop_copies(&unshared).await?;
+        }
+        self.forget_pinned().await
+    }
+
+    /// Forgets keys that are pinned without a copy: those of people who moved away from here.
+    async fn forget_pinned(&self) -> Result<()> {
+        let mut after = UserNum::NOBODY;
+        loop {
+            let page = self.store.read(move |snapshot| async move {
+                let users = pinned_keys::page(&snapshot, after, PAGE).await?;
+                let mut unshared = Vec::new();
+                for user_num in &users {
+                    if !device_lists::is_shared(&snapshot, *user_num).await? {
+                        unshared.push(*user_num);
+                    }
+                }
+                Ok::<_, Error>((users.last().copied(), unshared))
+            });
+            let (Some(last), unshared) = page.await? else { return Ok(()) };
+            after = last;
+            let mut batch = Batch::new();
+            batch.low_priority();
+            for user_num in unshared {
+                pinned_keys::remove(&mut batch, user_num);
+                unsigned_devices::remove_of(&mut batch, user_num);
+            }
+            if !batch.is_empty() {
+                self.store.write(batch).await?;
+            }
         }
     }
 
@@ -158,6 +191,8 @@ impl DeviceListCopies {
         batch.low_priority();
         for user_num in users {
             device_list_copies::remove(&mut batch, *user_num);
+            pinned_keys::remove(&mut batch, *user_num);
+            unsigned_devices::remove_of(&mut batch, *user_num);
         }
         if !batch.is_empty() {
             self.store.write(batch).await?;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use domicile_core::error::ErrorKind;
+use domicile_core::{error::ErrorKind, ids::UserNum};
 use futures::{StreamExt, stream};
 use ruma::{
     OwnedServerName, UserId,
@@ -30,13 +30,14 @@ pub struct FromAll {
 }
 
 impl OneTimeKeys {
-    /// Hands out a key for each wanted device that has one, of whatever server. Other servers are asked for no longer than `wait`.
-    pub async fn claim_from_all(&self, wanted: Wanted, wait: Option<Duration>) -> Result<FromAll> {
+    /// Hands out a key to `reader` for each wanted device that has one, of whatever server. Other servers are asked for no longer than `wait`.
+    pub async fn claim_from_all(&self, reader: UserNum, wanted: Wanted, wait: Option<Duration>) -> Result<FromAll> {
         if wanted.values().map(BTreeMap::len).sum::<usize>() > CLAIMS {
             return Err(ErrorKind::TooLarge.with(format!("A claim asks for at most {CLAIMS} devices.")).into());
         }
         let users: Vec<&UserId> = wanted.keys().map(|user_id| &**user_id).collect();
         self.users.localities().meet(&users).await?;
+        let (wanted, unreached) = self.told_of(reader, wanted, wait).await?;
         let (here, elsewhere): (Wanted, Wanted) =
             wanted.into_iter().partition(|(user_id, _)| self.users.is_local(user_id));
         let mut by_server: BTreeMap<OwnedServerName, Wanted> = BTreeMap::new();
@@ -52,7 +53,7 @@ impl OneTimeKeys {
         });
         let (claimed, answers) =
             tokio::join!(self.claim(here), stream::iter(asks).buffer_unordered(AT_ONCE).collect::<Vec<_>>());
-        let mut all = FromAll { claimed: claimed?, failures: BTreeMap::new() };
+        let mut all = FromAll { claimed: claimed?, failures: unreached };
         for (server_name, wanted, answer) in answers {
             match answer {
                 Ok(answer) => all.claimed.extend(asked_for(answer, &wanted)),
@@ -62,6 +63,31 @@ impl OneTimeKeys {
             }
         }
         Ok(all)
+    }
+
+    /// What is wanted without the devices that nobody here is told of, and whom nobody could ask which these are.
+    async fn told_of(
+        &self,
+        reader: UserNum,
+        mut wanted: Wanted,
+        wait: Option<Duration>,
+    ) -> Result<(Wanted, BTreeMap<String, Value>)> {
+        let concerned = wanted.iter().filter(|(user_id, _)| self.devices.looks_at(user_id));
+        let asked: BTreeMap<_, Vec<_>> =
+            concerned.map(|(user_id, devices)| (user_id.clone(), devices.keys().cloned().collect())).collect();
+        if asked.is_empty() {
+            return Ok((wanted, BTreeMap::new()));
+        }
+        let users: Vec<_> = asked.keys().cloned().collect();
+        let found = self.devices.query(reader, asked, wait).await?;
+        for user_id in users {
+            let told = found.device_keys.get(&user_id);
+            if let Some(devices) = wanted.get_mut(&user_id) {
+                devices.retain(|device_id, _| told.is_some_and(|told| told.contains_key(device_id)));
+            }
+        }
+        wanted.retain(|_, devices| !devices.is_empty());
+        Ok((wanted, found.failures))
     }
 }
 

@@ -20,6 +20,7 @@ mod room_state;
 mod round;
 mod state_before;
 pub(crate) mod told;
+mod uninvited;
 mod verify;
 mod waiting;
 
@@ -284,7 +285,11 @@ impl Ingest {
             resolved,
             tell: way.tell,
         };
+        let was_closed = uninvited::is_closed(&round.staging.view.facts);
         let event_num = self.sender.accept(&mut round.staging, accepted).await?;
+        if !round.staging.newcomers.is_empty() {
+            self.look_at_newcomers(round, was_closed).await?;
+        }
         round.added(pdu, event_num, Status::ACCEPTED, before);
         if !comes_next {
             Self::note_what_is_missing(round, pdu, event_num);
@@ -305,6 +310,7 @@ impl Ingest {
         auths: Vec<EventNum>,
         status: Status,
     ) -> Result<()> {
+        self.look_at_refused(round, pdu).await?;
         let refused = Refused { pdu: Arc::clone(pdu), known, graph_state, auths, status };
         let event_num = self.sender.refuse(&mut round.staging, refused).await?;
         round.added(pdu, event_num, status, graph_state);

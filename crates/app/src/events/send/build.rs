@@ -156,6 +156,7 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         notifies: false,
         resolved: Vec::new(),
         aside: Vec::new(),
+        newcomers: Vec::new(),
     };
     super::authorise::authorise(&staging, &create, &AuthState::new())?;
     sender.put(&mut staging, create, Vec::new()).await?;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use domicile_core::ids::{DestinationNum, EventNum, UserNum};
+use domicile_core::{
+    ids::{DestinationNum, EventNum, UserNum},
+    locality::{Destination, Locality},
+};
 use domicile_room::{auth, event::Pdu};
 use ruma::{UserId, events::TimelineEventType};
 
@@ -65,6 +68,12 @@ impl Sender {
         let was_joined = before == Membership::Join;
         staging.view.set_member(user_num, member);
         changes.members.push((user_num, member));
+        if member.membership == Membership::Join
+            && !matches!(before, Membership::Join | Membership::Invite)
+            && matches!(self.users.localities().of(user_id), Locality::Elsewhere(Destination::Cell(_)))
+        {
+            staging.newcomers.push((user_num, user_id.to_owned(), member.event_num));
+        }
         let difference = i64::from(member.membership == Membership::Join) - i64::from(was_joined);
         // Whose invite or knock comes to an end hears of it, though nobody of theirs is in the room.
         let waited = matches!(before, Membership::Invite | Membership::Knock);

@@ -31,7 +31,7 @@ use domicile_core::{
 use domicile_room::event::Pdu;
 pub use domicile_room::{create::raw, event::EventDraft};
 use domicile_store::{Batch, Store, table::events::Status};
-use ruma::RoomVersionId;
+use ruma::{OwnedUserId, RoomVersionId};
 
 use super::{Events, Stored, wake::Wakers};
 use crate::{
@@ -126,6 +126,8 @@ pub struct Staging {
     resolved: Vec<String>,
     /// Events that are kept without being part of the room.
     aside: Vec<Aside>,
+    /// Who of other cells has come in without having been invited on this copy, and by which event: it is looked at by whoever took the event.
+    pub(super) newcomers: Vec<(UserNum, OwnedUserId, EventNum)>,
 }
 
 struct StagedEvent {
@@ -245,6 +247,7 @@ impl Sender {
             notifies: false,
             resolved: Vec::new(),
             aside: Vec::new(),
+            newcomers: Vec::new(),
         }
     }
 

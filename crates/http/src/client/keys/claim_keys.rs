@@ -17,7 +17,7 @@ pub(super) async fn claim_keys(
     request: Authed<Request>,
 ) -> Reply<Response> {
     let Request { one_time_keys: wanted, timeout, .. } = request.body;
-    let all = one_time_keys.claim_from_all(wanted, timeout).await?;
+    let all = one_time_keys.claim_from_all(request.session.user_num, wanted, timeout).await?;
     let mut response = Response::new(all.claimed);
     response.failures = all.failures;
     Ok(Answer(response))
