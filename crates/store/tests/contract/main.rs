@@ -11,6 +11,7 @@ mod backup;
 mod batches;
 mod catalogue;
 mod fixture;
+mod key_incidents;
 mod keystore;
 mod migrations;
 mod numbers;
