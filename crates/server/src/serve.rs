@@ -177,6 +177,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     tasks.spawn(Arc::clone(&wired.completion).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.admin.standing.signs).run(stopping.clone()));
     tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.admin.standing.move_notices).run(stopping.clone())));
+    tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.admin.standing.cuts).run(stopping.clone())));
+    tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.admin.standing.cut_notices).run(stopping.clone())));
     tasks.spawn(Arc::clone(&wired.admin.standing.addresses).run(stopping.clone()));
     tasks.spawn(behind(&wired, &stopping, tick(wired.services.clone(), Arc::clone(&wired.jobs), stopping.clone())));
     tasks.spawn(index_words(Arc::clone(&wired.services.search), stopping.clone()));
@@ -261,6 +263,7 @@ fn apis(wired: &Wired, metrics: &Arc<Metrics>, serve: &[Api]) -> Router {
             outbound: Arc::clone(&wired.outbound),
             blocklists: Arc::clone(&wired.blocklists),
             alerts: Arc::clone(&wired.admin.standing.alerts),
+            cuts: Arc::clone(&wired.admin.standing.cuts),
         }));
     }
     if serve.contains(&Api::Console) {

@@ -1,6 +1,6 @@
 //! The deployment to which a cell belongs.
 
-use super::{Api, Listener, Problem, Problems, ProxyKeys, section::section};
+use super::{Api, Duration, Listener, Problem, Problems, ProxyKeys, section::section};
 
 section! {
     /// The deployment to which this cell belongs. Without `file` this cell is all of it.
@@ -25,6 +25,9 @@ section! {
         /// Whether another cell is the way to one that is not reached directly, and this cell the way for others. What passes is encrypted from end to
         /// end, and goes through no region to which the flows forbid everything. Set it to false where not even that may pass.
         relay: bool = true;
+        /// How long another cell is not reached, or does not reach this one, before people who share rooms with its people are told so in their
+        /// clients: `10m`, say. They are told once, and once more when it is over. `0s`: never.
+        cut_notice_after: Duration = Duration(10 * 60_000);
     }
 }
 

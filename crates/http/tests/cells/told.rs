@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{V3, two};
 
 /// What somebody reads in the rooms to which they are invited, and in those that they are in and that have words in the clear; the oldest first.
-async fn notices(user: &TestUser) -> Vec<String> {
+pub(crate) async fn notices(user: &TestUser) -> Vec<String> {
     let sync = user.get(&format!("{V3}/sync")).await.ok();
     let rooms = |kind: &str| sync["rooms"][kind].as_object().map(|rooms| rooms.keys().cloned().collect::<Vec<_>>());
     for room in rooms("invite").unwrap_or_default() {

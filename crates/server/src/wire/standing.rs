@@ -12,10 +12,11 @@ use domicile_app::{
     discovery::{Contact, Discovery},
     federation::OwnKeys,
     probes::Probes,
+    residency::{CutParts, Cuts},
     rooms::Rooms,
     standing::{
-        Addresses, Alerts, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, MoveNotices, Notices,
-        Processing, Recipients, Signs, StandingSettings, StatusPage,
+        Addresses, Alerts, CutNotices, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, MoveNotices,
+        Notices, Processing, Recipients, Signs, StandingSettings, StatusPage,
         addresses::{AddressParts, AddressSettings, document},
         alerts::AlertParts,
         dossiers::DossierParts,
@@ -37,7 +38,7 @@ use domicile_residency::standing::{
 };
 use domicile_store::{Keystore, Store};
 
-use super::{Surroundings, remote::Known};
+use super::{Surroundings, deployment::OwnLink, remote::Known};
 
 /// Most files of an operator's catalogue, and largest one in bytes.
 const FILES: usize = 300;
@@ -59,6 +60,8 @@ pub struct Choices {
     recipients: Recipients,
     /// The address that clients use.
     public_url: Option<String>,
+    /// How long another cell is not reached before people are told, in milliseconds; none: they never are.
+    cut_patience_ms: Option<i64>,
 }
 
 impl Choices {
@@ -73,6 +76,7 @@ pub(super) struct Begun {
     pub(super) jurisdictions: Arc<Jurisdictions>,
     pub(super) status: Arc<StatusPage>,
     pub(super) addresses: Arc<Addresses>,
+    pub(super) cuts: Arc<Cuts>,
     duties: Arc<Duties>,
     incidents: Arc<Incidents>,
     rooms: Arc<Rooms>,
@@ -85,7 +89,7 @@ pub(super) struct Begun {
 
 pub(super) fn begin(
     choices: Choices,
-    known: Known<'_>,
+    (known, cells): (Known<'_>, Option<&OwnLink>),
     discovery: &Discovery,
     own_keys: &Arc<OwnKeys>,
     surroundings: &Surroundings,
@@ -112,6 +116,15 @@ pub(super) fn begin(
         public_url: choices.public_url.clone(),
         contacts: discovery.contacts.clone(),
     }));
+    let cuts = Arc::new(Cuts::new(cells.map(|OwnLink { own, link, .. }| CutParts {
+        store: store(),
+        clock: clock(),
+        own: Arc::clone(own),
+        link: Arc::clone(link),
+        events: Arc::clone(known.events),
+        users: Arc::clone(known.users),
+        patience_ms: choices.cut_patience_ms,
+    })));
     let admin_contact = discovery.support_page.clone().or_else(|| {
         discovery.contacts.iter().find_map(|contact| match contact {
             Contact::Mail(address) => Some(format!("mailto:{address}")),
@@ -126,6 +139,7 @@ pub(super) fn begin(
         clock: clock(),
         status,
         addresses,
+        cuts,
         duties,
         demands,
         choices,
@@ -152,6 +166,7 @@ impl Begun {
     ) -> anyhow::Result<StandingServices> {
         let Self {
             addresses,
+            cuts,
             jurisdictions,
             status,
             duties,
@@ -200,6 +215,13 @@ impl Begun {
             from: choices.from,
             admin_contact,
         }));
+        let cut_notices = Arc::new(CutNotices::new(
+            store.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&notices),
+            Arc::clone(&jurisdictions),
+            Arc::clone(&services.users),
+        ));
         let signs = Arc::new(Signs::new(SignParts {
             store,
             clock: Arc::clone(&clock),
@@ -234,6 +256,8 @@ impl Begun {
             incidents,
             notices,
             move_notices,
+            cuts,
+            cut_notices,
             signs,
             alerts,
             status,
@@ -271,6 +295,7 @@ pub(super) fn choices(config: &Config) -> anyhow::Result<Choices> {
             alerts: !standing.alert_url.is_empty() || !standing.alert_mail.is_empty(),
         },
         public_url: (!config.server.public_url.is_empty()).then(|| config.server.public_url.clone()),
+        cut_patience_ms: Some(config.deployment.cut_notice_after.0).filter(|patience_ms| *patience_ms > 0),
     })
 }
 
