@@ -14,6 +14,7 @@ use domicile_app::{
     blocklists::{Blocklists, Gauge},
     federation::{Outbound, Peers, outbound::Count},
     push::Gateways,
+    residency::Cuts,
     standing::{Alerts, KeyNotices},
 };
 use parking_lot::Mutex;
@@ -191,6 +192,21 @@ fn keys(out: &mut String, notices: &KeyNotices) {
     }
 }
 
+/// Other cells that are not reached, in Prometheus's text format. Which they are is in `domicile deployment status`.
+fn cut_off(out: &mut String, cuts: &Cuts) {
+    let gauge = cuts.gauge();
+    let mut one = |name: &str, help: &str, number: i64| {
+        let metric = format!("domicile_cut_{name}");
+        let _ = writeln!(out, "# HELP {metric} {help}\n# TYPE {metric} gauge\n{metric} {number}");
+    };
+    one("cells", "Other cells that have not been reached for so long that people are told.", gauge.cells.cast_signed());
+    one("longest_seconds", "For how long the first of them has not been reached.", gauge.longest_ms / 1_000);
+    let waiting = gauge.waiting;
+    one("waiting_removals", "Removals and bans that wait for them.", waiting.removals + waiting.bans);
+    one("waiting_sign_outs", "Devices that were signed out meanwhile.", waiting.sign_outs);
+    one("waiting_messages", "Messages and other events that wait for them.", waiting.messages);
+}
+
 /// Where the numbers come from.
 #[derive(Clone)]
 pub struct Sources {
@@ -208,6 +224,8 @@ pub struct Sources {
     pub alerts: Arc<Alerts>,
     /// What was noticed of the keys of others.
     pub key_notices: Arc<KeyNotices>,
+    /// Other cells that are not reached.
+    pub cuts: Arc<Cuts>,
 }
 
 /// The route.
@@ -222,6 +240,7 @@ pub fn routes(sources: Sources) -> Router {
             blocked(&mut text, &sources.blocklists);
             alerts(&mut text, &sources.alerts);
             keys(&mut text, &sources.key_notices);
+            cut_off(&mut text, &sources.cuts);
             ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
         }),
     )

@@ -28,6 +28,7 @@ use domicile_app::{
     probes::Probes,
     profile::Profiles,
     push::{Notifications, PushRules, Pushers},
+    residency::Cuts,
     restore::{Fence, Keeper, Restorer},
     rooms::{Directory, Hierarchies, Members, PublicRooms, RoomMaker, RoomReader, Summaries, Upgrades},
     search::Search,
@@ -75,6 +76,8 @@ services! {
     pub inbound: Arc<Inbound>,
     /// Who comes to another cell than their home.
     pub front_door: Arc<FrontDoor>,
+    /// Other cells that are not reached.
+    pub cuts: Arc<Cuts>,
     /// What speaks to other servers for all cells.
     pub gateway: Arc<Gateway>,
     /// What other servers tell of rooms and people.

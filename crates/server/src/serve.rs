@@ -178,6 +178,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     tasks.spawn(Arc::clone(&wired.admin.standing.signs).run(stopping.clone()));
     tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.admin.standing.move_notices).run(stopping.clone())));
     tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.admin.standing.key_notices).run(stopping.clone())));
+    tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.admin.standing.cuts).run(stopping.clone())));
+    tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.admin.standing.cut_notices).run(stopping.clone())));
     tasks.spawn(Arc::clone(&wired.admin.standing.addresses).run(stopping.clone()));
     tasks.spawn(behind(&wired, &stopping, tick(wired.services.clone(), Arc::clone(&wired.jobs), stopping.clone())));
     tasks.spawn(index_words(Arc::clone(&wired.services.search), stopping.clone()));
@@ -263,6 +265,7 @@ fn apis(wired: &Wired, metrics: &Arc<Metrics>, serve: &[Api]) -> Router {
             blocklists: Arc::clone(&wired.blocklists),
             alerts: Arc::clone(&wired.admin.standing.alerts),
             key_notices: Arc::clone(&wired.admin.standing.key_notices),
+            cuts: Arc::clone(&wired.admin.standing.cuts),
         }));
     }
     if serve.contains(&Api::Console) {

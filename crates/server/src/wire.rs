@@ -241,7 +241,13 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let people = (Arc::clone(&users), Arc::clone(&devices), Arc::clone(&accounts), Arc::clone(&jobs));
     let told = evidence.of_people(&store, people, settings.media.max_upload.0, surroundings).await?;
     let door = deployment::front_door(cells.as_ref(), &store, &users, &rate_limits, surroundings);
-    let standing = standing::begin(settings.standing, known, &settings.discovery, &federation.own_keys, surroundings);
+    let standing = standing::begin(
+        settings.standing,
+        (known, cells.as_ref()),
+        &settings.discovery,
+        &federation.own_keys,
+        surroundings,
+    );
     let lists =
         OfDevices { device_lists: &device_lists, copies: &copies, to_device: &to_device, departures: &departures };
     let key_incidents = encryption::key_incidents(known, surroundings);
@@ -266,6 +272,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         ledger: Arc::clone(&evidence.ledger),
         inbound: federation.inbound,
         front_door: Arc::new(door),
+        cuts: Arc::clone(&standing.cuts),
         gateway: Arc::clone(&federation.gateway),
         transactions: Arc::new(Transactions::new(
             store.clone(),

@@ -458,6 +458,22 @@ CREATE TABLE directory_troubles (
     cell TEXT NOT NULL, kind TEXT NOT NULL, what TEXT NOT NULL, since_ts BIGINT NOT NULL, PRIMARY KEY (cell, kind)
 ) WITHOUT ROWID;
 
+-- Cuts: another cell is not reached. `from_position` is up to where it had been told everything, `counted_position` up to where what waits for it is
+-- counted, `there` what it said had waited there, JSON, and `devices` the devices there that are new since, until people have been told. `whole_ts` is since
+-- when it is reached again.
+CREATE TABLE cuts (
+    cut_num BIGINT PRIMARY KEY, cell TEXT NOT NULL, since_ts BIGINT NOT NULL, declared_ts BIGINT, whole_ts BIGINT, ended_ts BIGINT,
+    from_position BIGINT NOT NULL, counted_position BIGINT NOT NULL, removals BIGINT NOT NULL, bans BIGINT NOT NULL,
+    sign_outs BIGINT NOT NULL, messages BIGINT NOT NULL, there TEXT, devices TEXT
+);
+CREATE UNIQUE INDEX cuts_open ON cuts (cell) WHERE ended_ts IS NULL;
+CREATE INDEX cuts_by_end ON cuts (ended_ts);
+-- Whom a cut was told in their client, and that it has ended: written when the notice stands in their room.
+CREATE TABLE cut_notices (
+    cut_num BIGINT NOT NULL, user_num BIGINT NOT NULL, told_ts BIGINT NOT NULL, end_told_ts BIGINT, PRIMARY KEY (cut_num, user_num)
+) WITHOUT ROWID;
+CREATE INDEX cut_notices_by_user ON cut_notices (user_num);
+
 -- Gateways --------------------------------------------------------------------------------------------------------
 -- What other servers told a gateway for a cell that it could not reach: sealed so that only that cell opens it, and passed on in this order.
 CREATE TABLE gateway_spool (

@@ -59,6 +59,8 @@ pub enum Sequence {
     Incident,
     /// `incident_updates.update_num`
     IncidentUpdate,
+    /// `cuts.cut_num`
+    Cut,
 }
 
 impl Sequence {
@@ -88,6 +90,7 @@ impl Sequence {
             Self::Demand => "demand",
             Self::Incident => "incident",
             Self::IncidentUpdate => "incident_update",
+            Self::Cut => "cut",
         }
     }
 

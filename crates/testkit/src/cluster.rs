@@ -7,6 +7,7 @@
 
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a fixture that fails ends its test")]
 
+mod between;
 mod border;
 mod directory;
 mod documents;
@@ -39,6 +40,7 @@ use url::Url;
 
 use crate::server::{Settings, TestServer, TestUser};
 
+pub use between::{Between, Manner};
 use border::Border;
 pub use forger::{Forger, Request};
 use outside::Outside;

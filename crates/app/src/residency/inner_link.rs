@@ -33,7 +33,7 @@ use tokio::{
     sync::{Notify, watch},
 };
 
-use super::{OwnCell, documents, relay::Passages};
+use super::{OwnCell, contacts::Contacts, documents, relay::Passages};
 use crate::{
     evidence::ledger::{Flow, Tally},
     federation::{Bounds, PeerError, peers},
@@ -72,6 +72,7 @@ pub struct InnerLink {
     pub(super) passages: Passages,
     once: Mutex<BTreeMap<CellName, Once>>,
     tally: Arc<Tally>,
+    pub(super) contacts: Contacts,
 }
 
 /// Numbers requests, each of which counts once.
@@ -126,11 +127,11 @@ impl detour::Passport for Passport {
 
 impl InnerLink {
     /// Speaks with the cells of the document.
-    pub fn new(own: Arc<OwnCell>, ways: InnerWays, clock: &dyn Clock, rng: &dyn Rng) -> Result<Self, InnerError> {
+    pub fn new(own: Arc<OwnCell>, ways: InnerWays, clock: Arc<dyn Clock>, rng: &dyn Rng) -> Result<Self, InnerError> {
         for name in ways.cells.iter().filter(|name| !own.document().cells.contains_key(*name)) {
             tracing::warn!(cell = name.as_str(), "deployment.proxy_cells names a cell that is not in the document");
         }
-        let (numbers, tally) = (Arc::new(Numbers::new(clock, rng)), Arc::new(Tally::default()));
+        let (numbers, tally) = (Arc::new(Numbers::new(&*clock, rng)), Arc::new(Tally::default()));
         let passport = Passport { own: Arc::clone(&own), numbers: Arc::clone(&numbers), tally: Arc::clone(&tally) };
         let passport = Arc::new(passport) as Arc<dyn detour::Passport>;
         let client =
@@ -146,6 +147,7 @@ impl InnerLink {
             passages: Passages::default(),
             once: Mutex::default(),
             tally,
+            contacts: Contacts::new(clock),
             own,
         })
     }
@@ -240,9 +242,15 @@ impl InnerLink {
             }
         };
         let answer = tokio::select! {
-            answer = client.ask(cell.as_str(), request, bounds) => answer.ok_or_else(none)??,
+            answer = client.ask(cell.as_str(), request, bounds) => answer.ok_or_else(none)?,
             () = dismissed => return Err(none()),
         };
+        match &answer {
+            // One that is too large came all the same.
+            Ok(_) | Err(ClientError::TooLarge(_)) => self.contacts.reached(cell),
+            Err(_) => self.contacts.failed(cell),
+        }
+        let answer = answer?;
         if let Some(flow) = Flow::of_request(&path).filter(|_| answer.status().is_success()) {
             self.tally.add(cell, flow, carried);
         }
@@ -326,6 +334,8 @@ impl InnerLink {
             .or_default()
             .note(header.request)
             .map_err(|_| refuse("The request came before."))?;
+        drop(once);
+        self.contacts.heard(&header.origin);
         Ok(header.origin)
     }
 

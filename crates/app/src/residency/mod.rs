@@ -4,6 +4,7 @@
 //! people and rooms of here, `alias_names` is what the directory has of aliases, `directory_log` what it has on disk; `followers`, `following`,
 //! `deciding`, `tending` and `directory_troubles` keep it in several cells. `inner_link` is the way to the other cells, `relay` this cell as the way between two others, `layout` the deployment as people look at
 //! it, `serving` what they are served of events, `placement` where new people go, and `localities` what all others ask.
+//! `contacts` has seen when other cells were reached, and `cuts` follows when they are not.
 //! `homes` says whether people's homes are where the rules have them, `transfers` are changes of home in the directory, `spans` are the places in
 //! streams that are this cell's own, `whose` finds the cell that has something, `witness` lets live on what a cell had signed that was revoked, and
 //! `restored` is what the directory does for, and as, a restored cell.
@@ -11,6 +12,8 @@
 mod alias_names;
 mod asking;
 mod claims;
+mod contacts;
+pub mod cuts;
 mod deciding;
 mod directory_log;
 mod directory_status;
@@ -40,6 +43,7 @@ pub use alias_names::{
     ADOPT_ALIAS, AliasAdoption, AliasChange, AliasChanged, AliasHome, AliasQuestion, AliasWish, AliasesGiven,
     CHANGE_ALIAS, FIND_ALIAS, TAKE_ALIASES,
 };
+pub use cuts::{CUT, CutParts, CutQuestion, Cuts};
 pub use directory_status::DirectoryStatus;
 pub use documents::{CellStatus, DocumentStatus, Documents, EXCHANGE, Exchange, Source, Taken};
 pub use domicile_egress::inner::Admission;

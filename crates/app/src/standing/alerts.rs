@@ -12,7 +12,7 @@ use domicile_store::{
     Batch, Store,
     table::{
         alerts::{self as rows},
-        directory_troubles, moves,
+        cuts, directory_troubles, moves,
     },
 };
 use parking_lot::Mutex;
@@ -188,6 +188,8 @@ impl Alerts {
         now.extend(own::objections(objected.await?.len()));
         let troubles = self.parts.store.read(|snapshot| async move { directory_troubles::all(&snapshot).await });
         now.extend(troubles.await?.into_iter().map(own::directory));
+        let open = self.parts.store.read(|snapshot| async move { cuts::open(&snapshot).await }).await?;
+        now.extend(open.iter().filter(|cut| cut.declared_ts.is_some()).map(own::cut));
         self.settle(&own::KINDS, now).await?;
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for alert in self.list().await? {

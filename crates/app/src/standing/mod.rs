@@ -4,6 +4,8 @@
 
 pub mod addresses;
 pub mod alerts;
+mod cut_notices;
+mod cut_words;
 pub mod demands;
 pub mod dossiers;
 mod duties;
@@ -21,6 +23,7 @@ pub mod status;
 
 pub use addresses::Addresses;
 pub use alerts::Alerts;
+pub use cut_notices::CutNotices;
 pub use demands::Demands;
 pub use dossiers::Dossiers;
 pub use duties::{Duties, DutyText, Line, Section, Table};

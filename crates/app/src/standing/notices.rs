@@ -185,6 +185,12 @@ impl Notices {
         Ok(())
     }
 
+    /// Makes the account that writes, where it is not there: while the directory is out of reach, that is too late.
+    pub(super) async fn prepare(&self) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        self.account().await.map(drop)
+    }
+
     /// Tells one person something of their own.
     pub(super) async fn say(&self, whom: (UserNum, &UserId), notice_type: &str, said: &str) -> Result<()> {
         let _turn = self.turn.lock().await;

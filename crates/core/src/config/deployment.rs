@@ -1,6 +1,6 @@
 //! The deployment to which a cell belongs.
 
-use super::{Api, Listener, Problem, Problems, ProxyKeys, section::section, value::choice};
+use super::{Api, Duration, Listener, Problem, Problems, ProxyKeys, section::section, value::choice};
 
 choice! {
     /// What is done about devices that their owner has not signed.
@@ -38,6 +38,9 @@ section! {
         /// Devices of other cells' people that these have not signed themselves (cross-signing): `tell` people here of them, or `withhold` them, so that
         /// nothing is encrypted for them here. Whoever has a cell in their hands can add such devices to its people.
         unsigned_devices: UnsignedDevices = UnsignedDevices::Tell;
+        /// How long another cell is not reached, or does not reach this one, before people who share rooms with its people are told so in their
+        /// clients: `10m`, say. They are told once, and once more when it is over. `0s`: never.
+        cut_notice_after: Duration = Duration(10 * 60_000);
     }
 }
 

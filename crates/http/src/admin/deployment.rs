@@ -10,9 +10,10 @@ use axum::{
 };
 use domicile_app::{
     accounts::Users,
-    residency::{DocumentStatus, Documents, Taken},
+    residency::{Cuts, DocumentStatus, Documents, Taken, cuts::CutStatus},
 };
 use domicile_core::error::ErrorKind;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::AdminServices;
@@ -25,8 +26,16 @@ pub(super) fn routes() -> Router<AdminServices> {
         .route("/_domicile/admin/v1/deployment/reload", post(reload))
 }
 
-async fn status(State(users): State<Arc<Users>>) -> Result<Json<DocumentStatus>, Failure> {
-    Ok(Json(documents(&users)?.status().await?))
+/// How the documents stand, and the ways to the other cells.
+#[derive(Serialize)]
+struct Status {
+    #[serde(flatten)]
+    documents: DocumentStatus,
+    cuts: CutStatus,
+}
+
+async fn status(State(users): State<Arc<Users>>, State(cuts): State<Arc<Cuts>>) -> Result<Json<Status>, Failure> {
+    Ok(Json(Status { documents: documents(&users)?.status().await?, cuts: cuts.status().await? }))
 }
 
 async fn document(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {

@@ -41,11 +41,11 @@ use domicile_app::{
     moderation::Reports,
     moves::Moves,
     probes::Probes,
-    residency::Homes,
+    residency::{Cuts, Homes},
     restore::Restorer,
     standing::{
-        Addresses, Alerts, Demands, Dossiers, Duties, Incidents, Jurisdictions, KeyNotices, MoveNotices, Notices,
-        Processing, Signs, StatusPage,
+        Addresses, Alerts, CutNotices, Demands, Dossiers, Duties, Incidents, Jurisdictions, KeyNotices, MoveNotices,
+        Notices, Processing, Signs, StatusPage,
     },
 };
 use domicile_core::clock::Clock;
@@ -148,6 +148,10 @@ standing_services! {
     pub move_notices: Arc<MoveNotices>,
     /// Tells people what was noticed of the keys of others.
     pub key_notices: Arc<KeyNotices>,
+    /// Other cells that are not reached.
+    pub cuts: Arc<Cuts>,
+    /// Tells people of them.
+    pub cut_notices: Arc<CutNotices>,
     /// Opens and ends incidents by itself.
     pub signs: Arc<Signs>,
     /// Where else the service is reached.

@@ -6,7 +6,10 @@ use axum::{Router, extract::State, routing::get};
 use domicile_app::{
     accounts::Users,
     federation::{Outbound, outbound::Behind},
-    residency::{CellLayout, DirectoryStatus, Layout, RegionLayout},
+    residency::{
+        CellLayout, Cuts, DirectoryStatus, Layout, RegionLayout,
+        cuts::{CutStatus, ShownCut, Waited},
+    },
     standing::Duties,
 };
 use domicile_core::error::ErrorKind;
@@ -36,6 +39,7 @@ async fn show(
     State(users): State<Arc<Users>>,
     State(duties): State<Arc<Duties>>,
     State(outbound): State<Arc<Outbound>>,
+    State(cuts): State<Arc<Cuts>>,
 ) -> Result<Page, Broken> {
     let accounts = accounts(duties.table(false).await?.users, visitor.is_insider());
     let Some(cells) = users.localities().cells() else {
@@ -43,6 +47,7 @@ async fn show(
     };
     let layout = Layout::of(&cells.own);
     let directory = if visitor.is_insider() { Some(cells.names.status().await?) } else { None };
+    let cuts = if visitor.is_insider() { cuts.status().await? } else { CutStatus::default() };
     let mut behind = Vec::new();
     if visitor.is_insider() {
         for cell in layout.regions.iter().flat_map(|region| &region.cells).filter(|cell| !cell.is_own) {
@@ -60,6 +65,7 @@ async fn show(
              cell has to know."
         }
         @for region in &layout.regions { (region_of(region, &accounts, &behind)) }
+        (cuts_of(&cuts))
         (flows(&layout))
         @if let Some(status) = &directory { (directory_of(status)) }
         @if !layout.gone.is_empty() {
@@ -143,6 +149,46 @@ fn cell_of(cell: &CellLayout, accounts: &str, behind: &[(String, Behind)]) -> Ma
             td.text { (cell.client_url) }
         }
     }
+}
+
+/// Cells that are or were cut off. Nothing if there are none.
+fn cuts_of(cuts: &CutStatus) -> Markup {
+    html! {
+        @if !cuts.now.is_empty() || !cuts.past.is_empty() {
+            h2 { "Cut off" }
+            div.wide tabindex="0" role="region" aria-label="Cells that are or were cut off" {
+                table {
+                    thead { tr { th scope="col" { "Cell" } th scope="col" { "Since" } th scope="col" { "Until" } th.text scope="col" { "Waited here" } th.text scope="col" { "Waited there" } th.number scope="col" { "People told" } } }
+                    tbody { @for cut in cuts.now.iter().chain(&cuts.past) { (cut_of(cut)) } }
+                }
+            }
+            p.soft { "What waited there is known when the cell has said so. People are told once, and once more when it is over." }
+        }
+    }
+}
+
+fn cut_of(cut: &ShownCut) -> Markup {
+    html! {
+        tr {
+            th scope="row" { (cut.cell) }
+            td { (time(cut.since_ts)) }
+            td {
+                @match (cut.whole_ts, cut.declared_ts) {
+                    (Some(at), _) => (time(at)),
+                    (None, Some(_)) => (tag("bad", "cut off")),
+                    (None, None) => (tag("warn", "not reached")),
+                }
+            }
+            td.text { (waited(cut.here)) }
+            td.text { @match cut.there { Some(there) => (waited(there)), None => span.soft { "–" } } }
+            td.number { (cut.told) }
+        }
+    }
+}
+
+fn waited(what: Waited) -> String {
+    let Waited { removals, bans, sign_outs, messages } = what;
+    format!("{removals} removals, {bans} bans, {sign_outs} sign-outs, {messages} messages and other events")
 }
 
 fn flows(layout: &Layout) -> Markup {

@@ -1,5 +1,6 @@
 //! What cells ask each other beside the Server-Server API. It is served on the listeners for cells alone.
 
+mod cut;
 mod deployment;
 mod door;
 mod evidence;
@@ -32,6 +33,7 @@ use crate::{error::Failure, federation::extract, state::Services};
 pub fn routes(services: &Services) -> Router<Services> {
     names::routes()
         .merge(gateway::routes(services))
+        .merge(cut::routes())
         .merge(deployment::routes())
         .merge(door::routes())
         .merge(evidence::routes())

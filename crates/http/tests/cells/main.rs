@@ -4,6 +4,7 @@
 
 mod aliases;
 mod conversation;
+mod cuts;
 mod document;
 mod documents;
 mod door;

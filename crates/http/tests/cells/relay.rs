@@ -15,7 +15,7 @@ use crate::{read, say, shared, until};
 const CELLS: [(&str, &str); 3] = [("eu1", "eu"), ("ru1", "ru"), ("ch1", "ch")];
 
 /// Three cells, of which the first and the second reach others by a proxy each. `document` may change the document, `own` a cell's settings.
-async fn behind_proxies(
+pub(crate) async fn behind_proxies(
     document: impl FnOnce(&str) -> String,
     own: impl Fn(&str, &mut Settings) + Send + Sync + 'static,
 ) -> (Cluster, Arc<[TestProxy; 2]>) {
@@ -35,7 +35,7 @@ async fn behind_proxies(
 }
 
 /// Blocks the line between the first and the second cell, both ways.
-fn block(cluster: &Cluster, proxies: &[TestProxy; 2]) {
+pub(crate) fn block(cluster: &Cluster, proxies: &[TestProxy; 2]) {
     proxies[0].block(&[address(cluster, "ru1")]);
     proxies[1].block(&[address(cluster, "eu1")]);
 }

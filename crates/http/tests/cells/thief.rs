@@ -1,6 +1,8 @@
 //! All that somebody tries who has a cell's key and disk, before the others hear of the theft and after. What comes of each attempt stands in
 //! `docs/stolen-cell.md`, which this test compares, and writes where `DOMICILE_WRITE` is set.
 
+mod between;
+
 use std::fmt::Write as _;
 
 use axum::http::Method;
@@ -368,6 +370,10 @@ async fn what_a_stolen_cell_can_do_is_what_is_documented() {
     let mut table = "| Somebody with the cell's key and disk tries to … | before it is revoked | afterwards |\n| --- | --- | --- |\n".to_owned();
     for ((aim, what, _), before) in ATTEMPTS.into_iter().zip(before) {
         let after = theft.attempt(aim, "after").await;
+        assert_eq!(after, Came::NoConnection, "{what}: after the cell was revoked");
+        let _ = writeln!(table, "| {what} | {} | {} |", before.words(), after.words());
+    }
+    for (what, before, after) in Box::pin(between::attempts()).await {
         assert_eq!(after, Came::NoConnection, "{what}: after the cell was revoked");
         let _ = writeln!(table, "| {what} | {} | {} |", before.words(), after.words());
     }

@@ -55,7 +55,7 @@ pub(super) async fn open(
     let (now_ms, file) = (surroundings.clock.now_ms(), settings.file.clone());
     let own = OwnCell::open(store, settings, server_name, now_ms).await.context("deployment.file")?;
     let own = Arc::new(own);
-    let link = InnerLink::new(Arc::clone(&own), proxy.clone(), &*surroundings.clock, &*surroundings.rng)?;
+    let link = InnerLink::new(Arc::clone(&own), proxy.clone(), Arc::clone(&surroundings.clock), &*surroundings.rng)?;
     Ok(Some(OwnLink { own, link: Arc::new(link), file }))
 }
 

@@ -13,10 +13,11 @@ use domicile_app::{
     e2ee::KeyIncidents,
     federation::OwnKeys,
     probes::Probes,
+    residency::{CutParts, Cuts},
     rooms::Rooms,
     standing::{
-        Addresses, Alerts, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, KeyNotices, MoveNotices,
-        Notices, Processing, Recipients, Signs, StandingSettings, StatusPage,
+        Addresses, Alerts, CutNotices, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, KeyNotices,
+        MoveNotices, Notices, Processing, Recipients, Signs, StandingSettings, StatusPage,
         addresses::{AddressParts, AddressSettings, document},
         alerts::AlertParts,
         dossiers::DossierParts,
@@ -38,7 +39,7 @@ use domicile_residency::standing::{
 };
 use domicile_store::{Keystore, Store};
 
-use super::{Surroundings, remote::Known};
+use super::{Surroundings, deployment::OwnLink, remote::Known};
 
 /// Most files of an operator's catalogue, and largest one in bytes.
 const FILES: usize = 300;
@@ -60,6 +61,8 @@ pub struct Choices {
     recipients: Recipients,
     /// The address that clients use.
     public_url: Option<String>,
+    /// How long another cell is not reached before people are told, in milliseconds; none: they never are.
+    cut_patience_ms: Option<i64>,
 }
 
 impl Choices {
@@ -74,6 +77,7 @@ pub(super) struct Begun {
     pub(super) jurisdictions: Arc<Jurisdictions>,
     pub(super) status: Arc<StatusPage>,
     pub(super) addresses: Arc<Addresses>,
+    pub(super) cuts: Arc<Cuts>,
     duties: Arc<Duties>,
     incidents: Arc<Incidents>,
     rooms: Arc<Rooms>,
@@ -86,7 +90,7 @@ pub(super) struct Begun {
 
 pub(super) fn begin(
     choices: Choices,
-    known: Known<'_>,
+    (known, cells): (Known<'_>, Option<&OwnLink>),
     discovery: &Discovery,
     own_keys: &Arc<OwnKeys>,
     surroundings: &Surroundings,
@@ -113,6 +117,15 @@ pub(super) fn begin(
         public_url: choices.public_url.clone(),
         contacts: discovery.contacts.clone(),
     }));
+    let cuts = Arc::new(Cuts::new(cells.map(|OwnLink { own, link, .. }| CutParts {
+        store: store(),
+        clock: clock(),
+        own: Arc::clone(own),
+        link: Arc::clone(link),
+        events: Arc::clone(known.events),
+        users: Arc::clone(known.users),
+        patience_ms: choices.cut_patience_ms,
+    })));
     let admin_contact = discovery.support_page.clone().or_else(|| {
         discovery.contacts.iter().find_map(|contact| match contact {
             Contact::Mail(address) => Some(format!("mailto:{address}")),
@@ -127,6 +140,7 @@ pub(super) fn begin(
         clock: clock(),
         status,
         addresses,
+        cuts,
         duties,
         demands,
         choices,
@@ -154,6 +168,7 @@ impl Begun {
     ) -> anyhow::Result<StandingServices> {
         let Self {
             addresses,
+            cuts,
             jurisdictions,
             status,
             duties,
@@ -202,6 +217,8 @@ impl Begun {
             from: choices.from,
             admin_contact,
         }));
+        let tellers =
+            Tellers::new((&store, &clock), services, (&notices, &jurisdictions), key_incidents, choices.public_url);
         let signs = Arc::new(Signs::new(SignParts {
             store,
             clock: Arc::clone(&clock),
@@ -212,19 +229,6 @@ impl Begun {
             notices: Arc::clone(&notices),
             addresses: Arc::clone(&addresses),
         }));
-        let move_notices = Arc::new(MoveNotices::new(
-            Arc::clone(&services.moves),
-            Arc::clone(&notices),
-            Arc::clone(&jurisdictions),
-            Arc::clone(&services.users),
-            choices.public_url,
-        ));
-        let key_notices = Arc::new(KeyNotices::new(
-            Arc::clone(key_incidents),
-            Arc::clone(&notices),
-            Arc::clone(&jurisdictions),
-            Arc::clone(&services.users),
-        ));
         let processing = Arc::new(Processing::new(
             clock,
             Arc::clone(&duties),
@@ -241,13 +245,46 @@ impl Begun {
             demands,
             incidents,
             notices,
-            move_notices,
-            key_notices,
+            move_notices: tellers.moves,
+            key_notices: tellers.keys,
+            cuts,
+            cut_notices: tellers.cuts,
             signs,
             alerts,
             status,
             processing,
         })
+    }
+}
+
+/// Those who tell people in their clients what has to do with other cells.
+struct Tellers {
+    moves: Arc<MoveNotices>,
+    keys: Arc<KeyNotices>,
+    cuts: Arc<CutNotices>,
+}
+
+impl Tellers {
+    fn new(
+        (store, clock): (&Store, &Arc<dyn Clock>),
+        services: &Services,
+        (notices, jurisdictions): (&Arc<Notices>, &Arc<Jurisdictions>),
+        key_incidents: &Arc<KeyIncidents>,
+        public_url: Option<String>,
+    ) -> Self {
+        let (users, notices, jurisdictions) =
+            (|| Arc::clone(&services.users), || Arc::clone(notices), || Arc::clone(jurisdictions));
+        Self {
+            moves: Arc::new(MoveNotices::new(
+                Arc::clone(&services.moves),
+                notices(),
+                jurisdictions(),
+                users(),
+                public_url,
+            )),
+            keys: Arc::new(KeyNotices::new(Arc::clone(key_incidents), notices(), jurisdictions(), users())),
+            cuts: Arc::new(CutNotices::new(store.clone(), Arc::clone(clock), notices(), jurisdictions(), users())),
+        }
     }
 }
 
@@ -280,6 +317,7 @@ pub(super) fn choices(config: &Config) -> anyhow::Result<Choices> {
             alerts: !standing.alert_url.is_empty() || !standing.alert_mail.is_empty(),
         },
         public_url: (!config.server.public_url.is_empty()).then(|| config.server.public_url.clone()),
+        cut_patience_ms: Some(config.deployment.cut_notice_after.0).filter(|patience_ms| *patience_ms > 0),
     })
 }
 

@@ -139,6 +139,18 @@ pub async fn of_users(
     rows.iter().map(|row| Ok((row.num(0)?, row.num(1)?))).collect()
 }
 
+/// Whether people of another cell are in any room here.
+pub async fn shares_with_cells(snapshot: &Snapshot) -> Result<bool, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT 1 FROM destinations d JOIN destination_rooms r ON r.destination_num = d.destination_num
+             WHERE d.destination LIKE '=%' AND r.until_position IS NULL LIMIT 1",
+            &[],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
 /// Up to where every destination with rooms has been told everything; none if there is no such destination.
 pub async fn told_to_all(snapshot: &Snapshot) -> Result<Option<Position>, StoreError> {
     snapshot

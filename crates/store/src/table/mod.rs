@@ -9,6 +9,7 @@ pub mod audits;
 pub mod backups;
 pub mod blocklists;
 pub mod cross_signing;
+pub mod cuts;
 pub mod dehydrated_devices;
 pub mod demands;
 pub mod departed_tokens;

@@ -169,6 +169,7 @@ pub fn remove_belongings(batch: &mut Batch, user_num: UserNum) {
         "DELETE FROM dehydrated_devices WHERE user_num = $1",
         "DELETE FROM user_jurisdictions WHERE user_num = $1",
         "DELETE FROM incident_notices WHERE user_num = $1",
+        "DELETE FROM cut_notices WHERE user_num = $1",
         "DELETE FROM notice_rooms WHERE user_num = $1",
     ] {
         batch.push(sql, params![user_num]);

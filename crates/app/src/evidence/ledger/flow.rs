@@ -40,7 +40,7 @@ pub enum Flow {
 }
 
 /// The paths of requests between cells, by how they begin. What is not named here carries nothing of people: it asks.
-const INNER: [(&str, Flow); 14] = [
+const INNER: [(&str, Flow); 15] = [
     ("moves/vault", Flow::Vaults),
     ("moves/late", Flow::Vaults),
     ("moves/room", Flow::MovedRooms),
@@ -55,6 +55,7 @@ const INNER: [(&str, Flow); 14] = [
     ("restore/present", Flow::Directory),
     ("restore/", Flow::Sealed),
     ("evidence/", Flow::Evidence),
+    ("cut", Flow::Keys),
 ];
 
 impl Flow {
@@ -110,7 +111,7 @@ impl Flow {
         }
         let rest = path.strip_prefix("/_domicile/inner/v1/")?;
         // What a cell asks about itself says nothing.
-        let asks = ["restore/words", "restore/vault", "restore/file", "restore/room", "evidence/report"];
+        let asks = ["restore/words", "restore/vault", "restore/file", "restore/room", "evidence/report", "cut"];
         if asks.iter().any(|asked| rest.starts_with(asked)) {
             return None;
         }
@@ -181,6 +182,7 @@ mod tests {
             ("/_domicile/inner/v1/client/_matrix/client/v3/sync", Some(Flow::Passed), Some(Flow::Passed)),
             ("/_domicile/inner/v1/gateway/ask?to=x", Some(Flow::Gateway), Some(Flow::Gateway)),
             ("/_domicile/inner/v1/restore/keep", Some(Flow::Sealed), None),
+            ("/_domicile/inner/v1/cut", None, Some(Flow::Keys)),
             ("/_domicile/inner/v1/restore/vault", None, Some(Flow::Sealed)),
             ("/_domicile/inner/v1/restore/room", None, Some(Flow::History)),
             ("/_domicile/inner/v1/evidence/report", None, Some(Flow::Evidence)),

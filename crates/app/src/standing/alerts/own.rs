@@ -9,13 +9,13 @@ use domicile_residency::standing::{
     evaluate::Triggered,
     words::{Kind, Status},
 };
-use domicile_store::table::directory_troubles::Trouble;
+use domicile_store::table::{cuts::Cut, directory_troubles::Trouble};
 
 use super::NewAlert;
 use crate::standing::{demands::Demand, dossiers::Dossier, duties::Table};
 
 /// Kinds of alerts that are made here.
-pub(super) const KINDS: [&str; 6] = ["contacts", "registration", "demand", "deadline", "objection", "directory"];
+pub(super) const KINDS: [&str; 7] = ["contacts", "registration", "demand", "deadline", "objection", "directory", "cut"];
 /// How long before its end a registration is told of, and a deadline.
 const BEFORE_EXPIRY_MS: i64 = 30 * DAY_MS;
 const BEFORE_DEADLINE_MS: i64 = 3 * DAY_MS;
@@ -55,6 +55,16 @@ pub(super) fn alerts(table: &Table, dossiers: &[Dossier], demands: &[Demand], no
 pub(super) fn directory(trouble: Trouble) -> NewAlert {
     let subject = format!("directory:{}:{}", trouble.kind, trouble.cell);
     NewAlert { subject, kind: "directory", code: None, what: trouble.what }
+}
+
+/// Another cell is not reached, and people are told so.
+pub(super) fn cut(cut: &Cut) -> NewAlert {
+    let (cell, since) = (&cut.cell, minute(cut.since_ts));
+    let what = format!(
+        "The cell {cell} and this one have not reached each other since {since} UTC, and people who share rooms with its people are told. \
+         `domicile deployment status` shows what waits, and why."
+    );
+    NewAlert { subject: format!("cut:{cell}"), kind: "cut", code: None, what }
 }
 
 /// People who object to being moved, and wait for a decision: how many, not who.

@@ -2,6 +2,7 @@
 //! while the database is not.
 
 mod atom;
+mod cut_off;
 mod page;
 mod read;
 mod restoring;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use domicile_core::clock::DAY_MS;
 use domicile_store::{
     Snapshot,
-    table::{dossiers, fence, incidents},
+    table::{cuts, dossiers, fence, incidents},
 };
 
 use super::{
-    StatusPage,
+    StatusPage, cut_off,
     page::SHOWN,
     restoring,
     view::{ShownIncident, ShownUpdate, View},
@@ -17,16 +18,23 @@ use crate::{Error, Result};
 
 /// Incidents that are looked through for public ones.
 const LOOKED_AT: i64 = 500;
+/// How long cuts between cells are shown after they have ended, and how many.
+const CUTS_MS: i64 = 30 * DAY_MS;
+const CUTS: i64 = 20;
 
 impl StatusPage {
     /// What the page shows now.
     pub(super) async fn view(&self) -> Result<View> {
         let counts = self.parts.demands.counts().await?;
+        let now_ms = self.parts.clock.now_ms();
         let (incidents, registrations, contacts) = self
             .parts
             .store
-            .read(|snapshot| async move {
+            .read(move |snapshot| async move {
                 let mut incidents = shown(&snapshot).await?;
+                let (open, past) = (cuts::open(&snapshot), cuts::ended_after(&snapshot, now_ms - CUTS_MS, CUTS));
+                incidents.extend(cut_off::entries(&open.await?, &past.await?));
+                incidents.sort_by_key(|incident| std::cmp::Reverse(incident.began_ts));
                 if let Some(fence) = fence::read(&snapshot).await? {
                     let state = serde_json::from_str(&fence).map_err(Error::internal)?;
                     incidents.insert(0, restoring::entry(&state));
@@ -34,7 +42,7 @@ impl StatusPage {
                 Ok::<_, Error>((incidents, dossiers::all(&snapshot).await?, dossiers::contacts(&snapshot).await?))
             })
             .await?;
-        let mut view = View { made_ts: self.parts.clock.now_ms(), incidents, counts, ..self.nothing() };
+        let mut view = View { made_ts: now_ms, incidents, counts, ..self.nothing() };
         for contact in contacts.into_iter().filter(|contact| contact.is_public) {
             let entry = (contact.role, contact.address);
             if !view.contacts.contains(&entry) {

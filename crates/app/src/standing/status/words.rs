@@ -52,6 +52,8 @@ pub(crate) struct Words {
     pub(super) unreachable: (&'static str, &'static str),
     pub(super) throttled: (&'static str, &'static str),
     pub(super) listed: (&'static str, &'static str),
+    /// Other cells are not reached; which is nobody's matter.
+    pub(super) link: (&'static str, &'static str),
     pub(super) outage: (&'static str, &'static str),
     pub(super) maintenance: (&'static str, &'static str),
     pub(super) other: (&'static str, &'static str),
@@ -184,6 +186,7 @@ impl Words {
             "unreachable" => self.unreachable,
             "throttled" => self.throttled,
             "listed" => self.listed,
+            "link" => self.link,
             "outage" => self.outage,
             "maintenance" => self.maintenance,
             _ => self.other,
@@ -255,6 +258,7 @@ static EN: Words = Words {
     unreachable: ("The service cannot be reached in {}", "The service cannot be reached"),
     throttled: ("The service is slow in {}", "The service is slow"),
     listed: ("The service is on a list of blocked services in {}", "The service is on a list of blocked services"),
+    link: ("The connection with {} is cut", "Parts of the service do not reach each other"),
     outage: ("Outage in {}", "Outage"),
     maintenance: ("Maintenance in {}", "Maintenance"),
     other: ("Incident in {}", "Incident"),
@@ -298,7 +302,7 @@ mod tests {
     fn every_language_says_everything() {
         for language in Language::ALL {
             let words = language.words();
-            for kind in ["unreachable", "throttled", "listed", "outage", "maintenance", "other"] {
+            for kind in ["unreachable", "throttled", "listed", "link", "outage", "maintenance", "other"] {
                 assert!(words.happened(kind, Some("X")).contains('X'), "{kind} in {}", words.name);
                 assert!(!words.happened(kind, None).contains("{}"));
             }

@@ -36,6 +36,7 @@ pub(super) static DE: Words = Words {
     unreachable: ("Der Dienst ist nicht erreichbar: {}", "Der Dienst ist nicht erreichbar"),
     throttled: ("Der Dienst ist langsam: {}", "Der Dienst ist langsam"),
     listed: ("Der Dienst steht auf einer Sperrliste: {}", "Der Dienst steht auf einer Sperrliste"),
+    link: ("Die Verbindung mit {} ist unterbrochen", "Teile des Dienstes erreichen einander nicht"),
     outage: ("Ausfall: {}", "Ausfall"),
     maintenance: ("Wartung: {}", "Wartung"),
     other: ("Störung: {}", "Störung"),

@@ -36,6 +36,7 @@ pub(super) static ZH: Words = Words {
     unreachable: ("服务无法访问：{}", "服务无法访问"),
     throttled: ("服务缓慢：{}", "服务缓慢"),
     listed: ("服务被列入封锁名单：{}", "服务被列入封锁名单"),
+    link: ("连接中断：{}", "服务的各部分之间连接中断"),
     outage: ("故障：{}", "故障"),
     maintenance: ("维护：{}", "维护"),
     other: ("事件：{}", "事件"),

@@ -54,7 +54,54 @@ pub(super) async fn status(config: &Config, status: &Status) -> anyhow::Result<(
         let way = cell["by_way_of"].as_str().map(|relay| format!("; reached by way of {relay}")).unwrap_or_default();
         say(&format!("{:<16}  {serial}{way}{trouble}", text(&cell["cell"])))?;
     }
+    for cut in answer["cuts"]["now"].as_array().into_iter().flatten() {
+        say(&now(cut))?;
+    }
+    for cut in answer["cuts"]["past"].as_array().into_iter().flatten() {
+        say(&past(cut))?;
+    }
     Ok(())
+}
+
+/// A cut that is not over.
+fn now(cut: &Value) -> String {
+    let cell = cut["cell"].as_str().unwrap_or_default();
+    let since = minute(cut["since_ts"].as_i64().unwrap_or_default());
+    let told = match (cut["declared_ts"].as_i64(), cut["whole_ts"].as_i64()) {
+        (None, _) => "; people are not told yet".to_owned(),
+        (Some(_), None) => format!("; {} people were told", cut["told"]),
+        (Some(_), Some(at)) => format!("; it is reached again since {}", minute(at)),
+    };
+    format!(
+        "{cell} and this cell have not reached each other since {since} UTC{told}. {} wait for it.",
+        waited(&cut["here"])
+    )
+}
+
+/// A cut that is.
+fn past(cut: &Value) -> String {
+    let at = |key: &str| minute(cut[key].as_i64().unwrap_or_default());
+    let whole = if cut["whole_ts"].is_null() { at("ended_ts") } else { at("whole_ts") };
+    let there = if cut["there"].is_null() {
+        "what waited there is not known".to_owned()
+    } else {
+        format!("{} waited there", waited(&cut["there"]))
+    };
+    let cell = cut["cell"].as_str().unwrap_or_default();
+    format!(
+        "{cell} was cut off from {} UTC to {whole} UTC: {} waited here, {there}; {} people were told, {} that it is over.",
+        at("since_ts"),
+        waited(&cut["here"]),
+        cut["told"],
+        cut["told_of_end"]
+    )
+}
+
+fn waited(what: &Value) -> String {
+    format!(
+        "{} removals, {} bans, {} sign-outs and {} messages and other events",
+        what["removals"], what["bans"], what["sign_outs"], what["messages"]
+    )
 }
 
 pub(super) async fn reload(config: &Config, reload: &Reload) -> anyhow::Result<()> {
