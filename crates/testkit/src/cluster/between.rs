@@ -136,10 +136,8 @@ impl Inner {
             return stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").await;
         };
         self.lines.fetch_add(1, Ordering::Relaxed);
-        let opened = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: {}\r\n\r\n",
-            detour::PROTOCOL
-        );
+        let opened =
+            format!("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: {}\r\n\r\n", detour::PROTOCOL);
         stream.write_all(opened.as_bytes()).await?;
         let manner = *self.manner.lock();
         match manner {
