@@ -7,7 +7,9 @@ use anyhow::{Context as _, Result, bail};
 
 /// The repository's root, wherever `cargo xtask` was typed.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // What cargo says now and not what it said when this was built: trees that share a target folder share this program.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let here = Path::new(&here);
     here.parent().unwrap_or(here).to_path_buf()
 }
 
