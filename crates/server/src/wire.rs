@@ -21,6 +21,7 @@ mod remote;
 mod restore;
 mod settings;
 pub(crate) mod standing;
+mod tellers;
 
 use std::sync::Arc;
 
@@ -104,20 +105,15 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let wakers = Arc::new(Wakers::new(clock()));
     let heard = (&users, &wakers, &outbound_bell);
     let (device_lists, copies) = encryption::lists(&store, heard, &federation, surroundings);
+    let chosen = AccountSettings {
+        passwords,
+        access_token_life_ms: settings.access_token_life_ms,
+        rate_limits: settings.rate_limits,
+        registration: settings.registration,
+        departures: Arc::clone(&departures),
+    };
     let People { sessions, devices, accounts, registration_tokens, uia, logins, registration, rate_limits, operators } =
-        accounts::wire(
-            &store,
-            &users,
-            &device_lists,
-            surroundings,
-            AccountSettings {
-                passwords,
-                access_token_life_ms: settings.access_token_life_ms,
-                rate_limits: settings.rate_limits,
-                registration: settings.registration,
-                departures: Arc::clone(&departures),
-            },
-        );
+        accounts::wire(&store, &users, &device_lists, surroundings, chosen);
     let (told, who) = ((&destinations, &outbound_bell), (&users, &wakers));
     let to_device = encryption::to_device(&store, who, told, surroundings);
 
@@ -217,18 +213,16 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         surroundings,
     )
     .await?;
-    let reading = reading::wire(
-        Ground {
-            parts: sync_parts.for_reading(),
-            destinations: Arc::clone(&destinations),
-            sender: Arc::clone(&sender),
-            graph,
-            ingest: Arc::clone(&ingest),
-            remote_rooms: Arc::clone(&remote_rooms),
-            peers: Arc::clone(&federation.peers),
-        },
-        surroundings,
-    );
+    let ground = Ground {
+        parts: sync_parts.for_reading(),
+        destinations: Arc::clone(&destinations),
+        sender: Arc::clone(&sender),
+        graph,
+        ingest: Arc::clone(&ingest),
+        remote_rooms: Arc::clone(&remote_rooms),
+        peers: Arc::clone(&federation.peers),
+    };
+    let reading = reading::wire(ground, surroundings);
     let fence = Fence::open(store.clone()).await.context("the fence")?;
     let keeper = restore::keeper(&store, &users, &moves, cells.as_ref(), surroundings).await?;
     let room_reader = Arc::clone(&reading.room_reader);
@@ -236,21 +230,16 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let reports = Arc::new(Reports::new(store.clone(), clock(), Arc::clone(&users), Arc::clone(&room_reader)));
     let upgrades = Arc::new(Upgrades::new(Arc::clone(&sender), Arc::clone(&members), Arc::clone(&keys), successions));
     let boards = Boards { presence, presence_watchers, typing };
-    let Told { presence, typing, edus } =
-        ephemeral::wire(known, boards, (&device_lists, &copies, &outbound_bell), surroundings);
+    let lists = (&device_lists, &copies, &outbound_bell);
+    let Told { presence, typing, edus } = ephemeral::wire(known, boards, lists, surroundings);
     let people = (Arc::clone(&users), Arc::clone(&devices), Arc::clone(&accounts), Arc::clone(&jobs));
     let told = evidence.of_people(&store, people, settings.media.max_upload.0, surroundings).await?;
     let door = deployment::front_door(cells.as_ref(), &store, &users, &rate_limits, surroundings);
-    let standing = standing::begin(
-        settings.standing,
-        (known, cells.as_ref()),
-        &settings.discovery,
-        &federation.own_keys,
-        surroundings,
-    );
+    let ours = (known, cells.as_ref());
+    let standing = standing::begin(settings.standing, ours, &settings.discovery, &federation.own_keys, surroundings);
     let lists =
         OfDevices { device_lists: &device_lists, copies: &copies, to_device: &to_device, departures: &departures };
-    let key_incidents = encryption::key_incidents(known, surroundings);
+    let noticed = encryption::key_incidents(known, surroundings);
     let encryption = encryption::wire(known, lists, &uia, (&federation, settings.withholds_unsigned), surroundings);
     let entrance = Arc::new(Entrance::new(settings.discovery.homeserver.clone(), users.localities_shared()));
     let people = (&users, &accounts, &devices, &moves);
@@ -358,13 +347,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         uia,
         rate_limits,
     });
-    let outward = standing::Outward {
-        client: &webhooks,
-        trust: &trust,
-        blocklists: &blocklists,
-        probes: &probes,
-        key_incidents: &key_incidents,
-    };
+    let ways = (&webhooks, &trust);
+    let outward = standing::Outward { ways, blocklists: &blocklists, probes: &probes, noticed: &noticed };
     let standing = standing.finish(&services, &evidence.kept(surroundings), &surroundings.keystore, outward)?;
     Ok(Wired {
         services,

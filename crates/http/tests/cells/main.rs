@@ -31,6 +31,7 @@ mod rules;
 mod stolen;
 mod thief;
 mod told;
+mod uninvited;
 mod witness;
 
 use std::time::Duration;

@@ -16,8 +16,8 @@ use domicile_app::{
     residency::{CutParts, Cuts},
     rooms::Rooms,
     standing::{
-        Addresses, Alerts, CutNotices, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, KeyNotices,
-        MoveNotices, Notices, Processing, Recipients, Signs, StandingSettings, StatusPage,
+        Addresses, Alerts, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, Notices, Processing,
+        Recipients, Signs, StandingSettings, StatusPage,
         addresses::{AddressParts, AddressSettings, document},
         alerts::AlertParts,
         dossiers::DossierParts,
@@ -39,7 +39,7 @@ use domicile_residency::standing::{
 };
 use domicile_store::{Keystore, Store};
 
-use super::{Surroundings, deployment::OwnLink, remote::Known};
+use super::{Surroundings, deployment::OwnLink, remote::Known, tellers::Tellers};
 
 /// Most files of an operator's catalogue, and largest one in bytes.
 const FILES: usize = 300;
@@ -150,11 +150,10 @@ pub(super) fn begin(
 
 /// What reaches outward and looks there, and what was noticed of others.
 pub(super) struct Outward<'w> {
-    pub(super) client: &'w Client,
-    pub(super) trust: &'w Trust,
+    pub(super) ways: (&'w Client, &'w Trust),
     pub(super) blocklists: &'w Arc<Blocklists>,
     pub(super) probes: &'w Arc<Probes>,
-    pub(super) key_incidents: &'w Arc<KeyIncidents>,
+    pub(super) noticed: &'w Arc<KeyIncidents>,
 }
 
 impl Begun {
@@ -164,7 +163,7 @@ impl Begun {
         services: &Services,
         evidence: &Arc<dyn Evidence>,
         keystore: &Arc<Keystore>,
-        Outward { client, trust, blocklists, probes, key_incidents }: Outward<'_>,
+        Outward { ways: (client, trust), blocklists, probes, noticed }: Outward<'_>,
     ) -> anyhow::Result<StandingServices> {
         let Self {
             addresses,
@@ -217,8 +216,7 @@ impl Begun {
             from: choices.from,
             admin_contact,
         }));
-        let tellers =
-            Tellers::new((&store, &clock), services, (&notices, &jurisdictions), key_incidents, choices.public_url);
+        let tellers = Tellers::new((&store, &clock), services, (&notices, &jurisdictions), noticed, choices.public_url);
         let signs = Arc::new(Signs::new(SignParts {
             store,
             clock: Arc::clone(&clock),
@@ -254,37 +252,6 @@ impl Begun {
             status,
             processing,
         })
-    }
-}
-
-/// Those who tell people in their clients what has to do with other cells.
-struct Tellers {
-    moves: Arc<MoveNotices>,
-    keys: Arc<KeyNotices>,
-    cuts: Arc<CutNotices>,
-}
-
-impl Tellers {
-    fn new(
-        (store, clock): (&Store, &Arc<dyn Clock>),
-        services: &Services,
-        (notices, jurisdictions): (&Arc<Notices>, &Arc<Jurisdictions>),
-        key_incidents: &Arc<KeyIncidents>,
-        public_url: Option<String>,
-    ) -> Self {
-        let (users, notices, jurisdictions) =
-            (|| Arc::clone(&services.users), || Arc::clone(notices), || Arc::clone(jurisdictions));
-        Self {
-            moves: Arc::new(MoveNotices::new(
-                Arc::clone(&services.moves),
-                notices(),
-                jurisdictions(),
-                users(),
-                public_url,
-            )),
-            keys: Arc::new(KeyNotices::new(Arc::clone(key_incidents), notices(), jurisdictions(), users())),
-            cuts: Arc::new(CutNotices::new(store.clone(), Arc::clone(clock), notices(), jurisdictions(), users())),
-        }
     }
 }
 
