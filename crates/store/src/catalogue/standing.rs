@@ -253,7 +253,7 @@ pub(super) const TABLES: &[Table] = &[
             column("sign_outs", Class::Operational, Holds::Value),
             column("messages", Class::Operational, Holds::Value),
             column("there", Class::Operational, Holds::Value),
-            column("devices", Class::Device, Holds::Value),
+            column("devices", Class::Keys, Holds::Value),
         ],
     },
     Table {
