@@ -66,16 +66,29 @@ async fn asked(reader: &TestUser, of: &TestUser) -> Value {
     found
 }
 
+/// Waits until somebody's cell has fetched all that it knows of somebody's devices. Time passes: what could not be fetched is tried again in a minute.
+async fn fetched(cluster: &Cluster, reader: (&str, &TestUser), of: &TestUser) -> Value {
+    let (cell, reader) = reader;
+    until("the copy is whole", || async {
+        cluster.pass(1_000);
+        asked(reader, of).await;
+        cluster.cell(cell).has_whole_copy(of.id()).await
+    })
+    .await;
+    asked(reader, of).await
+}
+
 /// Waits until somebody is told of the master key of a seed.
-async fn sees_key(reader: &TestUser, of: &TestUser, seed: u8) {
+async fn sees_key(cluster: &Cluster, reader: (&str, &TestUser), of: &TestUser, seed: u8) {
     let key = identity::cross_signing(of.id(), seed).master["keys"].clone();
-    until("the key is told", || async { asked(reader, of).await["master_keys"][of.id()]["keys"] == key }).await;
+    until("the key is told", || async { fetched(cluster, reader, of).await["master_keys"][of.id()]["keys"] == key })
+        .await;
 }
 
 /// Waits until somebody is told of a device, with so many signatures.
-async fn sees_device(reader: &TestUser, of: &TestUser, signatures: usize) {
+async fn sees_device(cluster: &Cluster, reader: (&str, &TestUser), of: &TestUser, signatures: usize) {
     until("the device is told", || async {
-        let found = asked(reader, of).await;
+        let found = fetched(cluster, reader, of).await;
         let signed = &found["device_keys"][of.id()][&of.device_id]["signatures"][of.id()];
         signed.as_object().is_some_and(|signed| signed.len() == signatures)
     })
@@ -96,15 +109,6 @@ async fn pinned(cluster: &Cluster, cell: &str, of: &TestUser) -> (Option<String>
     cluster.cell(cell).pinned(of.id()).await
 }
 
-/// Waits until the first cell has pinned the key of a seed: an answer that comes while something changes is told and not kept.
-async fn pins(cluster: &Cluster, reader: &TestUser, of: &TestUser, seed: u8) {
-    until("the key is pinned", || async {
-        asked(reader, of).await;
-        pinned(cluster, "eu1", of).await.0 == Some(public(of, seed))
-    })
-    .await;
-}
-
 fn public(of: &TestUser, seed: u8) -> String {
     let keys = identity::cross_signing(of.id(), seed).master["keys"].clone();
     keys.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
@@ -116,13 +120,9 @@ async fn a_changed_key_is_told_once_and_further_changes_once_a_day() {
     let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
     shared(&alice, &bob).await;
     equip(&bob, 10).await;
-    sees_device(&alice, &bob, 2).await;
-    pins(&cluster, &alice, &bob, 10).await;
-    until("the device is signed", || async {
-        asked(&alice, &bob).await;
-        pinned(&cluster, "eu1", &bob).await.1.is_empty()
-    })
-    .await;
+    sees_device(&cluster, ("eu1", &alice), &bob, 2).await;
+    assert_eq!(pinned(&cluster, "eu1", &bob).await.0, Some(public(&bob, 10)));
+    assert_eq!(pinned(&cluster, "eu1", &bob).await.1, Vec::<String>::new());
     assert_eq!(
         (told(&cluster, "eu1").await, noticed(&cluster, "eu1").await),
         (0, vec![]),
@@ -130,8 +130,8 @@ async fn a_changed_key_is_told_once_and_further_changes_once_a_day() {
     );
 
     set_keys(&bob, 40).await;
-    sees_key(&alice, &bob, 40).await;
-    pins(&cluster, &alice, &bob, 40).await;
+    sees_key(&cluster, ("eu1", &alice), &bob, 40).await;
+    assert_eq!(pinned(&cluster, "eu1", &bob).await.0, Some(public(&bob, 40)));
     let found = noticed(&cluster, "eu1").await;
     assert_eq!(found.len(), 1, "{found:?}");
     let seen = (found[0].kind.as_str(), found[0].user_id.as_str(), found[0].home.as_str(), &found[0].subject);
@@ -144,8 +144,8 @@ async fn a_changed_key_is_told_once_and_further_changes_once_a_day() {
 
     for seed in [70, 100] {
         set_keys(&bob, seed).await;
-        sees_key(&alice, &bob, seed).await;
-        pins(&cluster, &alice, &bob, seed).await;
+        sees_key(&cluster, ("eu1", &alice), &bob, seed).await;
+        assert_eq!(pinned(&cluster, "eu1", &bob).await.0, Some(public(&bob, seed)));
     }
     assert_eq!(noticed(&cluster, "eu1").await.len(), 3);
     assert_eq!(told(&cluster, "eu1").await, 0, "one notice a day");
@@ -167,31 +167,27 @@ async fn a_device_is_told_if_its_owner_does_not_sign_it_in_time() {
     let old = cluster.cell("ru1").login("bob").await;
     upload(&old).await;
     equip(&bob, 10).await;
-    sees_device(&alice, &bob, 2).await;
-    until("the old one is known", || async {
-        asked(&alice, &bob).await;
-        pinned(&cluster, "eu1", &bob).await.1 == std::slice::from_ref(&old.device_id)
-    })
-    .await;
+    sees_device(&cluster, ("eu1", &alice), &bob, 2).await;
+    assert_eq!(pinned(&cluster, "eu1", &bob).await.1, std::slice::from_ref(&old.device_id));
 
     // A login that is signed a while later.
     let laptop = cluster.cell("ru1").login("bob").await;
     upload(&laptop).await;
-    sees_device(&alice, &laptop, 1).await;
-    cluster.pass(9 * MINUTE_MS);
+    sees_device(&cluster, ("eu1", &alice), &laptop, 1).await;
+    cluster.pass(8 * MINUTE_MS);
     assert_eq!(told(&cluster, "eu1").await, 0);
     sign(&laptop, 10).await;
-    sees_device(&alice, &laptop, 2).await;
-    cluster.pass(9 * MINUTE_MS);
+    sees_device(&cluster, ("eu1", &alice), &laptop, 2).await;
+    cluster.pass(8 * MINUTE_MS);
     assert_eq!((told(&cluster, "eu1").await, noticed(&cluster, "eu1").await), (0, vec![]));
 
     // One that is not.
     let other = cluster.cell("ru1").login("bob").await;
     upload(&other).await;
-    sees_device(&alice, &other, 1).await;
-    cluster.pass(9 * MINUTE_MS);
+    sees_device(&cluster, ("eu1", &alice), &other, 1).await;
+    cluster.pass(8 * MINUTE_MS);
     assert_eq!(told(&cluster, "eu1").await, 0);
-    cluster.pass(2 * MINUTE_MS);
+    cluster.pass(3 * MINUTE_MS);
     assert_eq!((told(&cluster, "eu1").await, told(&cluster, "eu1").await), (1, 0));
     let found = noticed(&cluster, "eu1").await;
     assert_eq!(found.len(), 1, "{found:?}");
@@ -201,11 +197,11 @@ async fn a_device_is_told_if_its_owner_does_not_sign_it_in_time() {
     // It stays unsigned, and nobody hears of it again; nor of one that is signed before the next notice is due.
     let late = cluster.cell("ru1").login("bob").await;
     upload(&late).await;
-    sees_device(&alice, &late, 1).await;
+    sees_device(&cluster, ("eu1", &alice), &late, 1).await;
     cluster.pass(11 * MINUTE_MS);
     assert_eq!((told(&cluster, "eu1").await, noticed(&cluster, "eu1").await.len()), (0, 2));
     sign(&late, 10).await;
-    sees_device(&alice, &late, 2).await;
+    sees_device(&cluster, ("eu1", &alice), &late, 2).await;
     cluster.pass(DAY_MS);
     assert_eq!(told(&cluster, "eu1").await, 0);
     assert!(noticed(&cluster, "eu1").await.iter().all(|one| !one.is_waiting));
@@ -229,17 +225,17 @@ async fn a_move_is_no_incident_and_a_change_after_it_is_one() {
     let old = cluster.cell("ru1").login("bob").await;
     upload(&old).await;
     equip(&bob, 10).await;
-    for reader in [&alice, &carol, &rita] {
-        sees_key(reader, &bob, 10).await;
+    for reader in [("eu1", &alice), ("ch1", &carol), ("ru1", &rita)] {
+        sees_key(&cluster, reader, &bob, 10).await;
     }
     assert_eq!(pinned(&cluster, "ru1", &bob).await, (None, vec![]), "at home nothing is pinned");
     into(&cluster, "ru1", &bob, "eu").await;
     let bob = at(&cluster, "eu1", &bob);
     assert_eq!(pinned(&cluster, "eu1", &bob).await, (None, vec![]), "he is at home there now");
     assert_eq!(pinned(&cluster, "ru1", &bob).await.0, Some(public(&bob, 10)), "those whom he left remember his key");
-    for reader in [&carol, &rita] {
-        sees_key(reader, &bob, 10).await;
-        sees_device(reader, &bob, 2).await;
+    for reader in [("ch1", &carol), ("ru1", &rita)] {
+        sees_key(&cluster, reader, &bob, 10).await;
+        sees_device(&cluster, reader, &bob, 2).await;
     }
     cluster.pass(11 * MINUTE_MS);
     for cell in ["eu1", "ru1", "ch1"] {
@@ -248,7 +244,7 @@ async fn a_move_is_no_incident_and_a_change_after_it_is_one() {
     }
     set_keys(&bob, 40).await;
     for (cell, reader) in [("ru1", &rita), ("ch1", &carol)] {
-        sees_key(reader, &bob, 40).await;
+        sees_key(&cluster, (cell, reader), &bob, 40).await;
         assert_eq!(told(&cluster, cell).await, 1, "{cell}");
         let read = notices(reader).await;
         assert!(read.len() == 1 && read[0].contains("have changed"), "{cell}: {read:?}");
@@ -264,11 +260,11 @@ async fn what_is_pinned_goes_with_the_last_shared_room_and_incidents_after_a_whi
     let old = cluster.cell("ru1").login("bob").await;
     upload(&old).await;
     equip(&bob, 10).await;
-    sees_key(&alice, &bob, 10).await;
-    pins(&cluster, &alice, &bob, 10).await;
+    sees_key(&cluster, ("eu1", &alice), &bob, 10).await;
+    assert_eq!(pinned(&cluster, "eu1", &bob).await.0, Some(public(&bob, 10)));
     set_keys(&bob, 40).await;
-    sees_key(&alice, &bob, 40).await;
-    pins(&cluster, &alice, &bob, 40).await;
+    sees_key(&cluster, ("eu1", &alice), &bob, 40).await;
+    assert_eq!(pinned(&cluster, "eu1", &bob).await.0, Some(public(&bob, 40)));
     let jobs = &cluster.cell("eu1").jobs;
     jobs.begin().await.unwrap();
     let daily = async || {
