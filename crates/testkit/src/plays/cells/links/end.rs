@@ -157,16 +157,3 @@ fn past(line: &Line, room: &str) -> Result<BTreeMap<String, u32>> {
         }
     }
 }
-
-/// Nothing of anybody is where it must not be, and everybody is at home somewhere.
-pub(super) fn clean(deployment: &Deployment, people: usize) -> Result<()> {
-    let mut at_home = 0;
-    for (name, cell) in deployment.cells() {
-        let audit = cell.json(&["audit"])?;
-        let body = &audit["body"];
-        ensure!(body["passed"] == true, "the audit of {name} finds {}", body["foreign"]);
-        at_home += body["homes"]["people"]["here"].as_u64().context("an audit counts people")?;
-    }
-    ensure!(at_home == people as u64, "{people} people have {at_home} homes by the audits");
-    Ok(())
-}

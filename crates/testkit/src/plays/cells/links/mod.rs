@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::json;
 
+use super::audits::clean;
 use super::{Deployment, Plan};
 use crate::chance::Chance;
 use crate::driver::Program;
@@ -132,7 +133,7 @@ pub fn play(
     tell(&format!("{} devices that logged in meanwhile read what is said now", devices.len()));
     end::same_room(&deployment, &CELLS, &residents, &room, &said)?;
     tell("the three cells have the same state of the room and its whole past, each message once");
-    end::clean(&deployment, residents.len() + wanderers.len())?;
+    clean(&deployment, residents.len() + wanderers.len())?;
     tell("everybody has one home, and the three audits are clean");
     Ok(Outcome { messages: said.count(), joins, readers: residents.len(), devices: devices.len(), settled, lost })
 }
