@@ -21,7 +21,6 @@ mod remote;
 mod restore;
 mod settings;
 pub(crate) mod standing;
-mod tellers;
 
 use std::sync::Arc;
 

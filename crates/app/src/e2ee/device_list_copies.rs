@@ -19,7 +19,6 @@ use std::{
 use domicile_core::{
     clock::{Clock, MINUTE_MS},
     ids::{Position, UserNum},
-    locality::{Destination, Locality},
 };
 use domicile_store::{
     Batch, Snapshot, Store,
@@ -179,7 +178,7 @@ impl DeviceListCopies {
         pinned: &Pinned,
         lists: (&List, &List, bool),
     ) {
-        if let Locality::Elsewhere(Destination::Cell(home)) = self.lists.localities().of(user_id) {
+        if let Some(home) = self.lists.localities().other_cell_of(user_id) {
             let whose = Whose { user_num, user_id, home: &home };
             pinned_keys::follow(batch, whose, pinned, lists, self.clock.now_ms());
         }

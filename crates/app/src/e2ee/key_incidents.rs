@@ -7,7 +7,6 @@ use std::{collections::BTreeMap, sync::Arc};
 use domicile_core::{
     clock::{Clock, DAY_MS, MINUTE_MS},
     ids::UserNum,
-    locality::{CellName, Destination, Locality},
 };
 use domicile_store::{
     Batch, Snapshot, Store,
@@ -18,7 +17,7 @@ use domicile_store::{
     },
 };
 use parking_lot::Mutex;
-use ruma::{OwnedUserId, RoomId, UserId};
+use ruma::{OwnedUserId, RoomId};
 use serde::{Deserialize, Serialize};
 
 use super::pinned_keys::GRACE_MS;
@@ -145,14 +144,6 @@ impl KeyIncidents {
         Self { store, clock, users, rooms, keys, events, counts: Mutex::default() }
     }
 
-    /// The cell in which somebody has their home, if it is another one.
-    fn other_home(&self, user_id: &UserId) -> Option<CellName> {
-        match self.users.localities().of(user_id) {
-            Locality::Elsewhere(Destination::Cell(home)) => Some(home),
-            _ => None,
-        }
-    }
-
     /// Notes those devices whose owners have had time to sign them and have not. Gives how many.
     pub async fn look(&self) -> Result<usize> {
         let now_ms = self.clock.now_ms();
@@ -176,7 +167,7 @@ impl KeyIncidents {
     fn follow_up(&self, due: DueDevices, now_ms: i64) -> (Batch, usize) {
         let DueDevices { user_num, user_id, is_stale, devices, count } = due;
         let mut batch = Batch::new();
-        let home = self.other_home(&user_id);
+        let home = self.users.localities().other_cell_of(&user_id);
         let (Some(home), Some(is_stale)) = (home, is_stale) else {
             unsigned_devices::remove_of(&mut batch, user_num);
             return (batch, 0);

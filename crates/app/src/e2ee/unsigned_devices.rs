@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use domicile_core::locality::{Destination, Locality};
 use ruma::UserId;
 
 use super::{cross_signing::public_key, device_keys::Found, signed};
@@ -30,7 +29,7 @@ impl UnsignedDevices {
 
     /// Whether devices of somebody are looked at: the rule is for people of other cells.
     pub(super) fn concern(&self, user_id: &UserId) -> bool {
-        self.withheld && matches!(self.users.localities().of(user_id), Locality::Elsewhere(Destination::Cell(_)))
+        self.withheld && self.users.localities().other_cell_of(user_id).is_some()
     }
 
     /// Leaves them out of an answer.

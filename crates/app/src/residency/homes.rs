@@ -2,13 +2,7 @@
 
 use std::sync::Arc;
 
-use domicile_core::{
-    calendar,
-    error::ErrorKind,
-    ids::UserNum,
-    locality::{CellName, Destination, Locality},
-    region::Region,
-};
+use domicile_core::{calendar, error::ErrorKind, ids::UserNum, locality::CellName, region::Region};
 use domicile_residency::{
     deployment::{Deployment, parse, sign},
     planner::{Finding, Person, Planner, Stays},
@@ -117,7 +111,7 @@ impl Homes {
     /// Where somebody's home is, and why.
     pub async fn explain(&self, user_id: &UserId) -> Result<Home> {
         let own = self.own();
-        if let (Locality::Elsewhere(Destination::Cell(cell)), Some(own)) = (self.users.localities().of(user_id), own) {
+        if let (Some(cell), Some(own)) = (self.users.localities().other_cell_of(user_id), own) {
             return Ok(elsewhere(user_id, &cell, own));
         }
         let missing = || not_found(format!("Nothing is known here of an account {user_id}."));

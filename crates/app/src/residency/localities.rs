@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domicile_core::locality::{self, Destination, Locality};
+use domicile_core::locality::{self, CellName, Destination, Locality};
 use domicile_residency::{
     deployment::Profiles,
     flow::{self, Rule},
@@ -84,6 +84,14 @@ impl Localities {
             None => Locality::Unknown,
             Some(home) if home == *cells.own.name() => Locality::Here,
             Some(home) => Locality::Elsewhere(Destination::Cell(home)),
+        }
+    }
+
+    /// The other cell of the deployment in which a user has their home, if it is one.
+    pub fn other_cell_of(&self, user_id: &UserId) -> Option<CellName> {
+        match self.of(user_id) {
+            Locality::Elsewhere(Destination::Cell(home)) => Some(home),
+            Locality::Elsewhere(Destination::Server(_)) | Locality::Here | Locality::Unknown => None,
         }
     }
 

@@ -24,10 +24,10 @@ use domicile_store::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Jurisdictions, Language, Notices,
+    Language, Teller,
     cut_words::{self, Over},
 };
-use crate::{Error, Result, accounts::Users, residency::cuts::NewDevices};
+use crate::{Error, Result, residency::cuts::NewDevices};
 
 /// How often it is looked.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -40,23 +40,15 @@ const NOTICE_TYPE: &str = "org.domicile.cut";
 pub struct CutNotices {
     store: Store,
     clock: Arc<dyn Clock>,
-    notices: Arc<Notices>,
-    jurisdictions: Arc<Jurisdictions>,
-    users: Arc<Users>,
+    teller: Teller,
     /// Whether the account that writes is known to be there.
     is_prepared: AtomicBool,
 }
 
 impl CutNotices {
     /// Over the services that it uses.
-    pub fn new(
-        store: Store,
-        clock: Arc<dyn Clock>,
-        notices: Arc<Notices>,
-        jurisdictions: Arc<Jurisdictions>,
-        users: Arc<Users>,
-    ) -> Self {
-        Self { store, clock, notices, jurisdictions, users, is_prepared: AtomicBool::new(false) }
+    pub fn new(store: Store, clock: Arc<dyn Clock>, teller: Teller) -> Self {
+        Self { store, clock, teller, is_prepared: AtomicBool::new(false) }
     }
 
     /// Tells those who have not been told. Gives how many were.
@@ -79,7 +71,7 @@ impl CutNotices {
         if !shares.await? {
             return Ok(());
         }
-        match self.notices.prepare().await {
+        match self.teller.notices.prepare().await {
             Ok(()) => self.is_prepared.store(true, Ordering::Relaxed),
             Err(error @ Error::Store(_)) => return Err(error),
             Err(error) => tracing::info!(%error, "the account of notices cannot be made yet"),
@@ -147,8 +139,8 @@ impl CutNotices {
     }
 
     /// Says something to somebody in their language. False: they could not be told now.
-    async fn say(&self, user_num: UserNum, said: impl Fn(Language) -> String) -> Result<bool> {
-        match self.try_say(user_num, said).await {
+    async fn say(&self, user_num: UserNum, said: impl FnOnce(Language) -> String) -> Result<bool> {
+        match self.teller.tell(user_num, NOTICE_TYPE, said).await {
             Ok(()) => Ok(true),
             Err(error @ Error::Store(_)) => Err(error),
             // One person's trouble is not everybody's: it is tried again with the next look.
@@ -159,29 +151,10 @@ impl CutNotices {
         }
     }
 
-    async fn try_say(&self, user_num: UserNum, said: impl Fn(Language) -> String) -> Result<()> {
-        let user_id = self.users.id(user_num).await?;
-        let lives_in = self.jurisdictions.of(&user_id).await?.jurisdiction;
-        let language = self.notices.language(user_num, lives_in.as_deref()).await?;
-        self.notices.say((user_num, &user_id), NOTICE_TYPE, &said(language)).await
-    }
-
     /// Looks from time to time, until the server stops.
     pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
-        if self.users.localities().cells().is_none() {
-            return;
-        }
-        loop {
-            match self.look().await {
-                Ok(_) => {}
-                Err(error) if error.is_closed() => return,
-                Err(error) => tracing::warn!(%error, "cuts of which people are to be told could not be read"),
-            }
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
-        }
+        let trouble = "cuts of which people are to be told could not be read";
+        self.teller.look_often((PAUSE, trouble), stopping, || self.look()).await;
     }
 }
 

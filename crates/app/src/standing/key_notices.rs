@@ -6,10 +6,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use domicile_core::ids::UserNum;
 use tokio_util::sync::CancellationToken;
 
-use super::{Jurisdictions, Language, Notices};
+use super::{Language, Teller};
 use crate::{
     Error, Result,
-    accounts::Users,
     e2ee::key_incidents::{Entered, KeyIncidentKind, KeyIncidents, Untold},
 };
 
@@ -25,9 +24,7 @@ const NOTED_AFTER: usize = 25;
 /// Tells people of incidents with keys.
 pub struct KeyNotices {
     incidents: Arc<KeyIncidents>,
-    notices: Arc<Notices>,
-    jurisdictions: Arc<Jurisdictions>,
-    users: Arc<Users>,
+    teller: Teller,
 }
 
 /// What is said of one incident, before it is in a language.
@@ -40,13 +37,8 @@ enum Line<'a> {
 
 impl KeyNotices {
     /// Over the services that it uses.
-    pub fn new(
-        incidents: Arc<KeyIncidents>,
-        notices: Arc<Notices>,
-        jurisdictions: Arc<Jurisdictions>,
-        users: Arc<Users>,
-    ) -> Self {
-        Self { incidents, notices, jurisdictions, users }
+    pub fn new(incidents: Arc<KeyIncidents>, teller: Teller) -> Self {
+        Self { incidents, teller }
     }
 
     /// What is told.
@@ -76,8 +68,8 @@ impl KeyNotices {
         let mut told = 0;
         let mut more = vec![0; untold.len()];
         for (number, (reader, concerned)) in (1..).zip(&readers) {
-            let said: Vec<&Line<'_>> = concerned.iter().filter_map(|index| lines.get(*index)).collect();
-            match self.tell(*reader, &said).await {
+            let concerns: Vec<&Line<'_>> = concerned.iter().filter_map(|index| lines.get(*index)).collect();
+            match self.teller.tell(*reader, NOTICE_TYPE, |language| said(&concerns, language)).await {
                 Ok(()) => {
                     told += 1;
                     for index in concerned {
@@ -98,29 +90,10 @@ impl KeyNotices {
         Ok(told)
     }
 
-    async fn tell(&self, reader: UserNum, lines: &[&Line<'_>]) -> Result<()> {
-        let user_id = self.users.id(reader).await?;
-        let lives_in = self.jurisdictions.of(&user_id).await?.jurisdiction;
-        let language = self.notices.language(reader, lives_in.as_deref()).await?;
-        self.notices.say((reader, &user_id), NOTICE_TYPE, &said(lines, language)).await
-    }
-
     /// Looks from time to time, until the server stops.
     pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
-        if self.users.localities().cells().is_none() {
-            return;
-        }
-        loop {
-            match self.look().await {
-                Ok(_) => {}
-                Err(error) if error.is_closed() => return,
-                Err(error) => tracing::warn!(%error, "incidents with keys could not be looked at"),
-            }
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
-        }
+        let trouble = "incidents with keys could not be looked at";
+        self.teller.look_often((PAUSE, trouble), stopping, || self.look()).await;
     }
 }
 

@@ -20,6 +20,7 @@ mod reason;
 mod settings;
 pub mod signs;
 pub mod status;
+mod teller;
 
 pub use addresses::Addresses;
 pub use alerts::Alerts;
@@ -38,6 +39,7 @@ pub use processing::{Processing, Recipients};
 pub use settings::StandingSettings;
 pub use signs::Signs;
 pub use status::{Language, StatusPage, Written};
+pub use teller::Teller;
 
 use domicile_core::error::ErrorKind;
 

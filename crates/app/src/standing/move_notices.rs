@@ -6,10 +6,9 @@ use domicile_core::calendar::minute;
 use ruma::OwnedUserId;
 use tokio_util::sync::CancellationToken;
 
-use super::{Jurisdictions, Language, Notices};
+use super::{Language, Teller};
 use crate::{
     Error, Result,
-    accounts::Users,
     moves::{Moves, Shown, State},
 };
 
@@ -23,23 +22,15 @@ const NOTICE_TYPE: &str = "org.domicile.move";
 /// Tells people of their moves.
 pub struct MoveNotices {
     moves: Arc<Moves>,
-    notices: Arc<Notices>,
-    jurisdictions: Arc<Jurisdictions>,
-    users: Arc<Users>,
+    teller: Teller,
     /// Where clients find this cell, if that is configured.
     public_url: Option<String>,
 }
 
 impl MoveNotices {
     /// Over the services that it uses.
-    pub fn new(
-        moves: Arc<Moves>,
-        notices: Arc<Notices>,
-        jurisdictions: Arc<Jurisdictions>,
-        users: Arc<Users>,
-        public_url: Option<String>,
-    ) -> Self {
-        Self { moves, notices, jurisdictions, users, public_url }
+    pub fn new(moves: Arc<Moves>, teller: Teller, public_url: Option<String>) -> Self {
+        Self { moves, teller, public_url }
     }
 
     /// Tells those who have not been told. Gives how many were.
@@ -59,17 +50,14 @@ impl MoveNotices {
 
     async fn tell(&self, shown: &Shown) -> Result<()> {
         let user_id = OwnedUserId::try_from(shown.user_id.as_str()).map_err(Error::internal)?;
-        let Some(user_num) = self.users.num(&user_id).await? else { return Ok(()) };
-        let lives_in = self.jurisdictions.of(&user_id).await?.jurisdiction;
-        let language = self.notices.language(user_num, lives_in.as_deref()).await?;
-        let said = said(shown, language, &self.page());
-        self.notices.say((user_num, &user_id), NOTICE_TYPE, &said).await?;
+        let Some(user_num) = self.teller.users.num(&user_id).await? else { return Ok(()) };
+        self.teller.tell(user_num, NOTICE_TYPE, |language| said(shown, language, &self.page())).await?;
         self.moves.note_told(&shown.move_id, &shown.state).await
     }
 
     /// The user's own page.
     fn page(&self) -> String {
-        let cells = self.users.localities().cells();
+        let cells = self.teller.users.localities().cells();
         let of_cell = || Some(cells?.own.document().cells.get(cells?.own.name())?.client_url.to_string());
         let url = of_cell().or_else(|| self.public_url.clone()).unwrap_or_default();
         format!("{}/account", url.trim_end_matches('/'))
@@ -77,20 +65,8 @@ impl MoveNotices {
 
     /// Looks from time to time, until the server stops.
     pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
-        if self.users.localities().cells().is_none() {
-            return;
-        }
-        loop {
-            match self.look().await {
-                Ok(_) => {}
-                Err(error) if error.is_closed() => return,
-                Err(error) => tracing::warn!(%error, "moves of which people are to be told could not be read"),
-            }
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
-        }
+        let trouble = "moves of which people are to be told could not be read";
+        self.teller.look_often((PAUSE, trouble), stopping, || self.look()).await;
     }
 }
 

@@ -11,9 +11,8 @@ use domicile_app::{
     federation::Inbound,
     residency::{CUT, CutQuestion, Cuts, cuts::CutAnswer},
 };
-use domicile_core::locality::Destination;
 
-use super::asked;
+use super::asked_of_people;
 use crate::{error::Failure, state::Services};
 
 pub(super) fn routes() -> Router<Services> {
@@ -25,7 +24,6 @@ async fn cut(
     State(cuts): State<Arc<Cuts>>,
     request: Request,
 ) -> Result<Json<CutAnswer>, Failure> {
-    let (cell, CutQuestion {}) = asked(request, &inbound).await?;
-    inbound.may_ask(Destination::Cell(cell.clone()).peer_name())?;
+    let (cell, CutQuestion {}) = asked_of_people(request, &inbound).await?;
     Ok(Json(cuts.waited_for(&cell).await?))
 }

@@ -54,11 +54,11 @@ async fn asked<T: DeserializeOwned>(request: Request, inbound: &Inbound) -> Resu
     Ok((cell, question(&raw)?))
 }
 
-/// What a cell asks that may be told of people and rooms here.
-async fn asked_of_people<T: DeserializeOwned>(request: Request, inbound: &Inbound) -> Result<T, Failure> {
+/// The same of a cell that may be told of people and rooms here.
+async fn asked_of_people<T: DeserializeOwned>(request: Request, inbound: &Inbound) -> Result<(CellName, T), Failure> {
     let (cell, question) = asked(request, inbound).await?;
-    inbound.may_ask(Destination::Cell(cell).peer_name())?;
-    Ok(question)
+    inbound.may_ask(Destination::Cell(cell.clone()).peer_name())?;
+    Ok((cell, question))
 }
 
 /// A request of a cell, its body as it came.

@@ -27,6 +27,6 @@ async fn find(
     State(directory): State<Arc<UserDirectory>>,
     request: Request,
 ) -> Result<Json<PeopleFound>, Failure> {
-    let question = asked_of_people::<PeopleQuestion>(request, &inbound).await?;
+    let (_, question) = asked_of_people::<PeopleQuestion>(request, &inbound).await?;
     Ok(Json(directory.search_for(&question).await?))
 }

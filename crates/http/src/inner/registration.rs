@@ -28,6 +28,6 @@ async fn whose(
     State(tokens): State<Arc<RegistrationTokens>>,
     request: Request,
 ) -> Result<Json<Has>, Failure> {
-    let shown = asked_of_people::<TokenShown>(request, &inbound).await?;
+    let (_, shown) = asked_of_people::<TokenShown>(request, &inbound).await?;
     Ok(Json(tokens.is_ours(&shown).await?))
 }

@@ -16,8 +16,8 @@ use domicile_app::{
     residency::{CutParts, Cuts},
     rooms::Rooms,
     standing::{
-        Addresses, Alerts, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, Notices, Processing,
-        Recipients, Signs, StandingSettings, StatusPage,
+        Addresses, Alerts, CutNotices, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, KeyNotices,
+        MoveNotices, Notices, Processing, Recipients, Signs, StandingSettings, StatusPage, Teller,
         addresses::{AddressParts, AddressSettings, document},
         alerts::AlertParts,
         dossiers::DossierParts,
@@ -39,7 +39,7 @@ use domicile_residency::standing::{
 };
 use domicile_store::{Keystore, Store};
 
-use super::{Surroundings, deployment::OwnLink, remote::Known, tellers::Tellers};
+use super::{Surroundings, deployment::OwnLink, remote::Known};
 
 /// Most files of an operator's catalogue, and largest one in bytes.
 const FILES: usize = 300;
@@ -216,7 +216,10 @@ impl Begun {
             from: choices.from,
             admin_contact,
         }));
-        let tellers = Tellers::new((&store, &clock), services, (&notices, &jurisdictions), noticed, choices.public_url);
+        let teller = Teller::new(Arc::clone(&notices), Arc::clone(&services.users), Arc::clone(&jurisdictions));
+        let cut_notices = CutNotices::new(store.clone(), Arc::clone(&clock), teller.clone());
+        let key_notices = KeyNotices::new(Arc::clone(noticed), teller.clone());
+        let move_notices = MoveNotices::new(Arc::clone(&services.moves), teller, choices.public_url);
         let signs = Arc::new(Signs::new(SignParts {
             store,
             clock: Arc::clone(&clock),
@@ -243,10 +246,10 @@ impl Begun {
             demands,
             incidents,
             notices,
-            move_notices: tellers.moves,
-            key_notices: tellers.keys,
+            move_notices: Arc::new(move_notices),
+            key_notices: Arc::new(key_notices),
             cuts,
-            cut_notices: tellers.cuts,
+            cut_notices: Arc::new(cut_notices),
             signs,
             alerts,
             status,

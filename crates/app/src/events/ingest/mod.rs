@@ -285,11 +285,9 @@ impl Ingest {
             resolved,
             tell: way.tell,
         };
-        let was_closed = uninvited::is_closed(&round.staging.view.facts);
+        let facts = Arc::clone(&round.staging.view.facts);
         let event_num = self.sender.accept(&mut round.staging, accepted).await?;
-        if !round.staging.newcomers.is_empty() {
-            self.look_at_newcomers(round, was_closed).await?;
-        }
+        self.look_at_newcomers(round, &facts).await?;
         round.added(pdu, event_num, Status::ACCEPTED, before);
         if !comes_next {
             Self::note_what_is_missing(round, pdu, event_num);

@@ -4,10 +4,7 @@
 //! The room's rules keep such people out, but for one way: a join that was put aside can come in when branches of the room are resolved. Asking a cell to be
 //! let in is none: whoever knows a room's id may ask.
 
-use domicile_core::{
-    ids::UserNum,
-    locality::{CellName, Destination, Locality},
-};
+use domicile_core::ids::UserNum;
 use domicile_room::event::Pdu;
 use domicile_store::{
     event_id,
@@ -27,7 +24,7 @@ use crate::{
 };
 
 /// Whether a room is entered by invitation only.
-pub(super) fn is_closed(facts: &Facts) -> bool {
+fn is_closed(facts: &Facts) -> bool {
     #[derive(Deserialize)]
     struct JoinRules {
         join_rule: String,
@@ -42,11 +39,11 @@ fn is_in_or_invited(view: &RoomView, user_num: UserNum) -> bool {
 }
 
 impl Ingest {
-    /// Looks at those who have come in with an event that was taken. `was_closed` is how the room stood before it.
-    pub(super) async fn look_at_newcomers(&self, round: &mut Round<'_>, was_closed: bool) -> Result<()> {
+    /// Looks at those who have come in with an event that was taken. `before` is what was special about the room before it.
+    pub(super) async fn look_at_newcomers(&self, round: &mut Round<'_>, before: &Facts) -> Result<()> {
         let newcomers = std::mem::take(&mut round.staging.newcomers);
         let view = &round.staging.view;
-        if !was_closed || view.is_partial() || !is_closed(&view.facts) {
+        if newcomers.is_empty() || !is_closed(before) || view.is_partial() || !is_closed(&view.facts) {
             return Ok(());
         }
         for (user_num, user_id, event_num) in newcomers {
@@ -73,7 +70,7 @@ impl Ingest {
     }
 
     async fn look_at(&self, round: &mut Round<'_>, join: &Pdu, (user_num, user_id): (UserNum, &UserId)) -> Result<()> {
-        let Some(home) = self.other_home(user_id) else { return Ok(()) };
+        let Some(home) = self.users.localities().other_cell_of(user_id) else { return Ok(()) };
         if self.was_invited(round, join, user_id).await? {
             return Ok(());
         }
@@ -90,13 +87,6 @@ impl Ingest {
             "somebody of another cell came, or tried to come, into a room without an invitation"
         );
         Ok(())
-    }
-
-    fn other_home(&self, user_id: &UserId) -> Option<CellName> {
-        match self.users.localities().of(user_id) {
-            Locality::Elsewhere(Destination::Cell(home)) => Some(home),
-            _ => None,
-        }
     }
 
     /// Whether a join names an invite, or an earlier join, that counts here; or somebody in the room who has let them in by the rules for members of

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use domicile_core::{
-    ids::{DestinationNum, EventNum, UserNum},
-    locality::{Destination, Locality},
-};
+use domicile_core::ids::{DestinationNum, EventNum, UserNum};
 use domicile_room::{auth, event::Pdu};
 use ruma::{UserId, events::TimelineEventType};
 
@@ -70,7 +67,7 @@ impl Sender {
         changes.members.push((user_num, member));
         if member.membership == Membership::Join
             && !matches!(before, Membership::Join | Membership::Invite)
-            && matches!(self.users.localities().of(user_id), Locality::Elsewhere(Destination::Cell(_)))
+            && self.users.localities().other_cell_of(user_id).is_some()
         {
             staging.newcomers.push((user_num, user_id.to_owned(), member.event_num));
         }

@@ -23,6 +23,7 @@ use domicile_store::{
     },
 };
 use parking_lot::Mutex;
+use ruma::{OwnedUserId, UserId};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -198,6 +199,7 @@ impl Cuts {
                 _ => Ok(()),
             };
         };
+        let before = cut.clone();
         let mut batch = Batch::new();
         match next {
             Step::Stay | Step::Note { .. } if cut.whole_ts.is_none() => count(parts, &mut cut, &told).await?,
@@ -237,11 +239,16 @@ impl Cuts {
                 tracing::info!(cell = cell.as_str(), "a cell that was cut off has everything that waited for it");
             }
         }
-        cuts::update(&mut batch, &cut);
+        // Mostly nothing has happened since the last look.
+        if cut != before {
+            cuts::update(&mut batch, &cut);
+        }
         if cut.ended_ts.is_some() {
             cuts::forget_devices(&mut batch);
         }
-        parts.store.write(batch).await?;
+        if !batch.is_empty() {
+            parts.store.write(batch).await?;
+        }
         Ok(())
     }
 
@@ -370,11 +377,11 @@ async fn end(parts: &CutParts, cell: &CellName, cut: &mut Cut, now_ms: i64) -> b
 /// Of the devices that a cell names, those that are its own people's, and that can be shown as they are.
 fn known(parts: &CutParts, cell: &CellName, answer: CutAnswer) -> NewDevices {
     let more = answer.more || answer.devices.len() > waiting::DEVICES;
-    let home = domicile_core::locality::Locality::Elsewhere(Destination::Cell(cell.clone()));
     let is_shown = |new: &NewDevice| {
         let id = &new.device_id;
         let is_plain = id.len() <= DEVICE_ID_BYTES && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic());
-        is_plain && ruma::UserId::parse(&new.user_id).is_ok_and(|user_id| parts.users.localities().of(&user_id) == home)
+        let home = |user_id: OwnedUserId| parts.users.localities().other_cell_of(&user_id);
+        is_plain && UserId::parse(&new.user_id).ok().and_then(home).is_some_and(|home| home == *cell)
     };
     let devices = answer.devices.into_iter().take(waiting::DEVICES).filter(is_shown).collect();
     NewDevices { devices, more }
