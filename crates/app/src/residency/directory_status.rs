@@ -1,6 +1,6 @@
 //! How the directory stands, as one cell sees it.
 
-use domicile_store::table::directory_troubles;
+use domicile_store::table::{directory_troubles, reserved_names};
 use serde::Serialize;
 
 use super::{FollowerStatus, Names};
@@ -53,6 +53,9 @@ impl Names {
         let (holds, decides_here) = (self.followers.holds(), self.own.decides());
         let tip = self.log.tip().await?;
         let (tickets, at_home) = self.tickets.counts();
+        // Names that nobody has yet are known as this cell's, too.
+        let reserved = self.store.read(|snapshot| async move { reserved_names::count(&snapshot).await }).await?;
+        let reserved = usize::try_from(reserved).unwrap_or_default();
         let decider = &self.own.document().decider;
         let troubles = self.store.read(|snapshot| async move { directory_troubles::all(&snapshot).await }).await?;
         let head = *self.followers.head.lock();
@@ -70,8 +73,8 @@ impl Names {
             behind: head.filter(|_| holds && !decides_here).map(|(head, _)| head.saturating_sub(tip.index)),
             heard_ts: head.filter(|_| holds && !decides_here).map(|(_, ts)| ts),
             troubles: troubles.into_iter().map(|trouble| trouble.what).collect(),
-            tickets,
-            at_home,
+            tickets: tickets.saturating_sub(reserved),
+            at_home: at_home.saturating_sub(reserved),
             names: if holds { Some(self.log.count().await?) } else { None },
             log_index: holds.then_some(tip.index),
             log_hash: holds.then_some(tip.hash),
