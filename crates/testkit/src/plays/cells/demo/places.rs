@@ -7,10 +7,10 @@ use domicile_store::catalogue::ADMITTED;
 use serde_json::Value;
 
 use super::screen::Screen;
-use crate::plays::cells::Deployment;
+use crate::plays::cells::{Deployment, audits};
 
-/// A cell and its audit.
-pub(super) type Audit = (String, Value);
+/// A cell, its audit, and how many people are at home there by it.
+pub(super) type Audit = (String, Value, u64);
 
 /// Rows of one class in one cell.
 #[derive(Debug, Default, Clone, Copy)]
@@ -21,12 +21,15 @@ struct Count {
 
 /// The audits of all cells that run.
 pub(super) fn audits(deployment: &Deployment, cells: &[&str]) -> Result<Vec<Audit>> {
-    let audit = |name: &&str| Ok(((*name).to_owned(), deployment.cell(name)?.json(&["audit"])?));
+    let audit = |name: &&str| {
+        let (audit, at_home) = audits::audit(name, deployment.cell(name)?)?;
+        Ok(((*name).to_owned(), audit, at_home))
+    };
     cells.iter().map(audit).collect()
 }
 
 /// Complains unless an audit has found everything where it may be.
-pub(super) fn passed((name, audit): &Audit) -> Result<String> {
+pub(super) fn passed((name, audit, _): &Audit) -> Result<String> {
     let body = &audit["body"];
     ensure!(body["passed"] == true, "{name} has rows that must not be there: {}", body["foreign"]["named"]);
     let rows: i64 = of_people(audit).map(|table| number(table, "rows")).sum();
@@ -34,14 +37,8 @@ pub(super) fn passed((name, audit): &Audit) -> Result<String> {
     Ok(format!("{rows} rows about people looked at in {name}, {} where they must not be", body["foreign"]["rows"]))
 }
 
-/// People whose home is in a cell.
-pub(super) fn at_home((name, audit): &Audit) -> Result<i64> {
-    let here = audit["body"]["homes"]["people"]["here"].as_i64();
-    here.with_context(|| format!("the audit of {name} counts nobody"))
-}
-
 /// Rows about people at home in a cell, which are nowhere else.
-pub(super) fn rows_at_home((_, audit): &Audit) -> i64 {
+pub(super) fn rows_at_home((_, audit, _): &Audit) -> i64 {
     of_people(audit).map(|table| number(table, "here")).sum()
 }
 
@@ -60,7 +57,7 @@ fn number(value: &Value, key: &str) -> i64 {
 
 /// The table: a line for each class of data of which there is anything, first what belongs to people and then what belongs to rooms.
 pub(super) fn show(screen: &mut Screen<'_>, audits: &[Audit]) -> Result<()> {
-    let cells: Vec<String> = audits.iter().map(|(name, _)| format!("{:^17}", format!("in {name}"))).collect();
+    let cells: Vec<String> = audits.iter().map(|(name, ..)| format!("{:^17}", format!("in {name}"))).collect();
     screen.row(&format!("{:<13}{}", "rows of", cells.concat()), true)?;
     let heads = |own: &str, others: &str| format!("{own:>8}{others:>8} ").repeat(audits.len());
     screen.row(&format!("{:<13}{}  such as", "people", heads("its own", "others'")), true)?;
@@ -72,7 +69,7 @@ pub(super) fn show(screen: &mut Screen<'_>, audits: &[Audit]) -> Result<()> {
 /// The lines of tables that belong to some kind of owner.
 fn lines(screen: &mut Screen<'_>, audits: &[Audit], belongs: &[&str]) -> Result<()> {
     let mut classes: BTreeMap<&str, Vec<Count>> = BTreeMap::new();
-    for (place, (_, audit)) in audits.iter().enumerate() {
+    for (place, (_, audit, _)) in audits.iter().enumerate() {
         for table in of(audit, belongs) {
             let class = table["class"].as_str().context("an audit names classes")?;
             let counts = classes.entry(class).or_insert_with(|| vec![Count::default(); audits.len()]);
@@ -92,7 +89,7 @@ fn lines(screen: &mut Screen<'_>, audits: &[Audit], belongs: &[&str]) -> Result<
 /// What rows of a class are, in the catalogue's words: those of the table that has most of them.
 fn example(class: &str, audits: &[Audit], belongs: &[&str]) -> String {
     let mut most: BTreeMap<&str, (i64, &str)> = BTreeMap::new();
-    for table in audits.iter().flat_map(|(_, audit)| of(audit, belongs)).filter(|table| table["class"] == class) {
+    for table in audits.iter().flat_map(|(_, audit, _)| of(audit, belongs)).filter(|table| table["class"] == class) {
         let (Some(name), Some(about)) = (table["table"].as_str(), table["about"].as_str()) else { continue };
         let (rows, _) = most.entry(name).or_insert((0, about));
         *rows += number(table, "rows");
@@ -104,14 +101,17 @@ fn example(class: &str, audits: &[Audit], belongs: &[&str]) -> String {
 /// Why rows of others may be in a cell: by the catalogue's own list, for those of which there are any.
 pub(super) fn reasons(audits: &[Audit]) -> Vec<String> {
     let there = |name: &str| {
-        audits.iter().flat_map(|(_, audit)| of_people(audit)).any(|t| t["table"] == name && number(t, "elsewhere") > 0)
+        audits
+            .iter()
+            .flat_map(|(_, audit, _)| of_people(audit))
+            .any(|t| t["table"] == name && number(t, "elsewhere") > 0)
     };
     let admitted = ADMITTED.iter().filter(|admitted| there(admitted.table));
     admitted.map(|admitted| format!("{}: {}", admitted.table, admitted.reason)).collect()
 }
 
 /// What no audit can tell, in its own words.
-pub(super) fn not_covered((_, audit): &Audit) -> Vec<&str> {
+pub(super) fn not_covered((_, audit, _): &Audit) -> Vec<&str> {
     let gaps = audit["body"]["not_covered"].as_array().into_iter().flatten();
     gaps.filter_map(|gap| gap["what"].as_str()).collect()
 }
