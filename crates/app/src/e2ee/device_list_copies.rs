@@ -12,7 +12,7 @@ mod resync;
 mod words;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
@@ -53,8 +53,8 @@ pub struct DeviceListCopies {
     peers: Arc<Peers>,
     /// Told that a copy is stale.
     stale: Notify,
-    /// Servers that are being asked for stale copies.
-    asked: Mutex<HashSet<OwnedServerName>>,
+    /// Servers that are being asked for stale copies, with whether others were passed over meanwhile.
+    asked: Mutex<HashMap<OwnedServerName, bool>>,
 }
 
 /// What was fetched of one user.

@@ -1,8 +1,12 @@
 //! Keys over federation: asked for, claimed, kept for as long as people share a room, and followed when they change.
 
+use std::{sync::Arc, time::Duration};
+
 use axum::http::Method;
+use domicile_http::router::{self, Apis};
 use domicile_testkit::{identity, server::TestServer};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::pair::{Pair, V3, begin, cross_sign, next, sync, upload};
 
@@ -138,6 +142,41 @@ async fn a_stale_copy_is_fetched_by_itself() {
 }
 
 #[tokio::test]
+async fn a_copy_that_becomes_stale_while_it_is_fetched_is_fetched_again_at_once() {
+    let pair = Pair::new().await;
+    upload(&pair.bob).await;
+    pair.devices().await;
+    let since = begin(&pair.alice).await;
+    let (asked, answer) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    pair.there.show(router::api(pair.there.services.clone(), Apis::ALL).layer(axum::middleware::from_fn({
+        let (asked, answer) = (Arc::clone(&asked), Arc::clone(&answer));
+        move |request: axum::extract::Request, next: axum::middleware::Next| {
+            let (asked, answer) = (Arc::clone(&asked), Arc::clone(&answer));
+            async move {
+                if request.uri().path().contains("/user/devices/") {
+                    asked.add_permits(1);
+                    answer.acquire().await.unwrap().forget();
+                }
+                next.run(request).await
+            }
+        }
+    })));
+    pair.here.hear(&pair.far(), [pair.update("whatever", 50, &[])]).await;
+    asked.acquire().await.unwrap().forget();
+    let second = pair.there.login("bob").await;
+    upload(&second).await;
+    pair.here.hear(&pair.far(), [pair.update("whatever", 60, &[])]).await;
+    // Long enough for the word to be looked at while the first answer is still owed.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    answer.add_permits(2);
+    pair.wait_for_change(&since).await;
+    pair.hide();
+    let mut both = vec![pair.bob.device_id.clone(), second.device_id.clone()];
+    both.sort();
+    assert_eq!(pair.devices().await, Some(both));
+}
+
+#[tokio::test]
 async fn devices_and_messages_reach_the_other_server_by_themselves() {
     let pair = Pair::with(true).await;
     upload(&pair.bob).await;
@@ -153,7 +192,7 @@ async fn devices_and_messages_reach_the_other_server_by_themselves() {
             break;
         }
         assert!(round < 200, "alice does not see bob's second device");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let since = begin(&second).await;
     let body = json!({ "messages": { pair.bob.id(): { second.device_id.as_str(): { "key": 1 } } } });

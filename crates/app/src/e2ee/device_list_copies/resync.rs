@@ -1,6 +1,10 @@
 //! Fetching stale copies anew: one user after the other of each server, several servers at once.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, hash_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
 
 use domicile_core::{
     clock::{HOUR_MS, MINUTE_MS},
@@ -76,17 +80,34 @@ impl DeviceListCopies {
         let mut by_server: BTreeMap<OwnedServerName, Vec<Stale>> = BTreeMap::new();
         for (copy, user_id) in due.await? {
             let user_id = OwnedUserId::try_from(user_id).map_err(Error::internal)?;
-            let of_server = by_server.entry(self.lists.localities().peer_of(&user_id)).or_default();
-            if of_server.len() < OF_SERVER {
-                of_server.push((copy, user_id));
-            }
+            by_server.entry(self.lists.localities().peer_of(&user_id)).or_default().push((copy, user_id));
         }
-        by_server.retain(|server_name, _| self.asked.lock().insert(server_name.clone()));
+        by_server.retain(|server_name, _| self.take(server_name));
         let mine = Asked { copies: self, servers: by_server.keys().cloned().collect() };
+        let is_more = by_server.values().any(|stale| stale.len() > OF_SERVER);
+        by_server.values_mut().for_each(|stale| stale.truncate(OF_SERVER));
         let rounds = by_server.into_iter().map(|(server_name, stale)| self.resync_server(server_name, stale));
         let done: Vec<Result<usize>> = stream::iter(rounds).buffer_unordered(SERVERS).collect().await;
         drop(mine);
-        done.into_iter().sum()
+        let fetched = done.into_iter().sum::<Result<usize>>()?;
+        if is_more {
+            self.ring();
+        }
+        Ok(fetched)
+    }
+
+    /// Takes a server to ask it, unless it is being asked: whoever asks it rings then when they are done.
+    fn take(&self, server_name: &ServerName) -> bool {
+        match self.asked.lock().entry(server_name.to_owned()) {
+            Entry::Occupied(mut asked) => {
+                asked.insert(true);
+                false
+            }
+            Entry::Vacant(free) => {
+                free.insert(false);
+                true
+            }
+        }
     }
 
     async fn resync_server(&self, server_name: OwnedServerName, stale: Vec<Stale>) -> Result<usize> {
@@ -210,8 +231,14 @@ struct Asked<'a> {
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         let mut asked = self.copies.asked.lock();
+        // What became stale while it was being asked has waited since.
+        let mut has_waited = false;
         for server_name in &self.servers {
-            asked.remove(server_name);
+            has_waited |= asked.remove(server_name).unwrap_or_default();
+        }
+        drop(asked);
+        if has_waited {
+            self.copies.ring();
         }
     }
 }
