@@ -85,7 +85,9 @@ impl DeviceListCopies {
         by_server.retain(|server_name, _| self.take(server_name));
         let mine = Asked { copies: self, servers: by_server.keys().cloned().collect() };
         let is_more = by_server.values().any(|stale| stale.len() > OF_SERVER);
-        by_server.values_mut().for_each(|stale| stale.truncate(OF_SERVER));
+        for stale in by_server.values_mut() {
+            stale.truncate(OF_SERVER);
+        }
         let rounds = by_server.into_iter().map(|(server_name, stale)| self.resync_server(server_name, stale));
         let done: Vec<Result<usize>> = stream::iter(rounds).buffer_unordered(SERVERS).collect().await;
         drop(mine);

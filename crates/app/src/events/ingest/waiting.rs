@@ -2,7 +2,7 @@
 //! nobody but its own.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, hash_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -33,10 +33,10 @@ const LOOK: Duration = Duration::from_secs(10);
 /// How long an event rests after the first attempt; it doubles.
 const PAUSE_MS: i64 = 10 * SECOND_MS;
 
-/// The rooms in which somebody works.
+/// The rooms in which somebody works, with whether something came meanwhile.
 #[derive(Default)]
 pub(super) struct Waiting {
-    working: Mutex<HashSet<RoomNum>>,
+    working: Mutex<HashMap<RoomNum, bool>>,
 }
 
 impl Ingest {
@@ -93,17 +93,23 @@ impl Ingest {
 
     /// One task a room.
     pub(super) fn begin_work(self: &Arc<Self>, room_num: RoomNum) {
-        if !self.waiting.working.lock().insert(room_num) {
-            return;
+        match self.waiting.working.lock().entry(room_num) {
+            Entry::Occupied(mut working) => {
+                working.insert(true);
+                return;
+            }
+            Entry::Vacant(free) => {
+                free.insert(false);
+            }
         }
         let this = Arc::clone(self);
         tokio::spawn(async move {
             let worked = this.work_off(room_num).await;
-            this.waiting.working.lock().remove(&room_num);
+            let is_more = this.waiting.working.lock().remove(&room_num).unwrap_or_default();
             match worked {
                 // Something may have come between the last look and the end.
-                Ok(true) => this.begin_work(room_num),
-                Ok(false) => {}
+                Ok(any) if any || is_more => this.begin_work(room_num),
+                Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "events that wait could not be worked off"),
             }
         });
