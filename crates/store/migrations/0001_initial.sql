@@ -449,6 +449,12 @@ CREATE TABLE directory_names (name BLOB NOT NULL PRIMARY KEY, homes TEXT NOT NUL
 CREATE TABLE directory_log (log_index BIGINT PRIMARY KEY, entry TEXT NOT NULL);
 -- What was in directory_log before: many entries together, which end with one that is signed.
 CREATE TABLE directory_packs (last_index BIGINT PRIMARY KEY, hash TEXT NOT NULL, term BIGINT NOT NULL, pack BLOB NOT NULL);
+-- While the hash key is changed, one row: from whom the log with new hashes comes (nobody: it is made here), the keys that are added, up to which
+-- entry it is here, and that entry's hash and term; `sign_term` is the term in which it is made.
+CREATE TABLE directory_rotation (
+    id BIGINT PRIMARY KEY, source TEXT NOT NULL, hash_keys BLOB NOT NULL, sign_term BIGINT NOT NULL,
+    done_index BIGINT NOT NULL, done_hash TEXT NOT NULL, done_term BIGINT NOT NULL
+);
 -- Names that this cell has taken in the directory ahead, for newcomers who name none.
 CREATE TABLE reserved_names (localpart TEXT NOT NULL PRIMARY KEY, reserved_ts BIGINT NOT NULL) WITHOUT ROWID;
 -- One row: the latest term that this cell has promised to go by, and the last entry that another holder of the directory is known to have.

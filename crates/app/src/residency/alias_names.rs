@@ -15,7 +15,7 @@ use super::{
     Names,
     directory_log::{self, Held, Home},
     names::TRIES,
-    own_cell::directory_is_away,
+    own_cell::no_names,
 };
 use crate::{Error, Result, error::forbidden, federation::PeerError};
 
@@ -104,7 +104,7 @@ impl Names {
             return Err(ErrorKind::TooLarge.with(format!("At most {ALIASES} aliases are asked for at once.")).into());
         }
         if self.owes_own() {
-            return Err(directory_is_away());
+            return Err(no_names());
         }
         // What a cell has already costs it nothing: it asks for all of them when it starts.
         let mut new = 0;
@@ -191,7 +191,7 @@ impl Names {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(directory_is_away())
+        Err(no_names())
     }
 
     /// The cell that has an alias, as far as this one may know of it.

@@ -6,7 +6,11 @@ use domicile_core::{clock::SECOND_MS, error::ErrorKind, locality::CellName};
 use futures::future::join_all;
 use serde::Serialize;
 
-use super::{Names, names::in_use, own_cell::directory_is_away};
+use super::{
+    FIND_ALIAS, LOOK_UP, Names, OWN,
+    names::in_use,
+    own_cell::{directory_is_away, no_names},
+};
 use crate::{
     Result,
     federation::{Bounds, PeerError},
@@ -69,9 +73,11 @@ impl Names {
         match self.link().ask_json(&self.own.document().decider.cell, path, body).await {
             Ok(answer) => Ok(answer),
             Err(PeerError::Matrix { errcode, .. }) if errcode == ErrorKind::UserInUse.code() => Err(in_use()),
+            // It says itself why not now.
+            Err(PeerError::Matrix { status: 503, text, .. }) => Err(ErrorKind::Unavailable.with(text).into()),
             Err(error) => {
                 tracing::warn!(%error, "the directory could not be asked");
-                Err(directory_is_away())
+                Err(if [LOOK_UP, OWN, FIND_ALIAS].contains(&path) { directory_is_away() } else { no_names() })
             }
         }
     }

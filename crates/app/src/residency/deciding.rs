@@ -2,22 +2,25 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
 };
 
 use domicile_core::{error::ErrorKind, locality::CellName};
+use domicile_residency::directory::HashKeys;
 use domicile_store::table::deployment_document;
 use futures::future::join_all;
 
 use super::{
     Followers,
-    followers::{BEGIN, Begin, Begun, ENTRIES, Entries, Wanted},
+    directory_words::{BEGIN, Begin, Begun, ENTRIES, Entries, Wanted},
+    hash_rotation::KeysSay,
+    own_cell::no_names,
 };
 use crate::{Error, Result};
 
 impl Followers {
     /// Asks all other holders what they have, and takes what is missing here. Nothing is decided before.
-    pub(super) async fn decide(&self) -> Result<()> {
+    pub(super) async fn decide(self: &Arc<Self>) -> Result<()> {
         let document = self.own.document();
         let term = document.decider.term;
         if !self.own.decides() {
@@ -34,14 +37,15 @@ impl Followers {
         if let Err(why) = self.begin(term).await {
             tracing::warn!(%why, "this cell does not decide yet whose a name is");
             *self.waits.lock() = Some(why.to_string());
-            return Err(ErrorKind::Unavailable.with("Names cannot be taken at the moment: try again later.").into());
+            return Err(no_names());
         }
         *self.waits.lock() = None;
         self.begun.store(term, Ordering::Release);
         Ok(())
     }
 
-    async fn begin(&self, term: u32) -> Result<()> {
+    async fn begin(self: &Arc<Self>, term: u32) -> Result<()> {
+        self.rotate().await?;
         let before = self.own.document().decider_before().cloned();
         let others = self.others();
         let asked: BTreeSet<CellName> = others.iter().cloned().chain(before.clone()).collect();
@@ -82,18 +86,39 @@ impl Followers {
         Ok(())
     }
 
-    /// Takes what others have and this cell lacks.
-    async fn catch_up(&self, told: &BTreeMap<CellName, Begun>) -> Result<()> {
-        let _alone = self.appending.write().await;
-        let longest = told.iter().max_by_key(|(_, begun)| (begun.tip.term, begun.tip.index));
-        let Some((holder, longest)) = longest else { return Ok(()) };
-        for (cell, begun) in told {
-            if let Some(key) = &begun.hash_key
-                && !self.log.take_key(key).await?
-            {
-                return Err(self.forked(cell).await);
+    /// Takes the keys of the hashes from who has most of them, and hashes the log here anew if it has other ones.
+    async fn catch_up_keys(self: &Arc<Self>, told: &BTreeMap<CellName, Begun>) -> Result<()> {
+        let read = told.iter().filter_map(|(cell, begun)| Some((cell, begun, begun.keys.read()?)));
+        let mut told: Vec<(&CellName, &Begun, HashKeys)> = read.collect();
+        told.sort_by_key(|(_, begun, keys)| std::cmp::Reverse((keys.all().len(), begun.tip.index)));
+        for (cell, begun, keys) in &told {
+            let has_more =
+                self.log.keys().await?.is_some_and(|own| keys.missing_to(&own).is_some_and(|more| !more.is_empty()));
+            if has_more && begun.tip.index <= self.log.tip().await?.index {
+                continue;
+            }
+            let compared = {
+                let _alone = self.appending.write().await;
+                self.compare_keys(cell, keys, begun.tip.index).await?
+            };
+            match compared {
+                KeysSay::Same => {}
+                KeysSay::Changing => self.rotate().await?,
+                KeysSay::Other => return Err(self.forked(cell).await),
             }
         }
+        Ok(())
+    }
+
+    /// Takes what others have and this cell lacks.
+    async fn catch_up(self: &Arc<Self>, told: &BTreeMap<CellName, Begun>) -> Result<()> {
+        self.catch_up_keys(told).await?;
+        let _alone = self.appending.write().await;
+        let keys = self.log.told_keys().await?;
+        // Who has fewer keys changes them when it is told of this cell's; nothing is there that is not here, or the keys could not have been changed.
+        let told: BTreeMap<&CellName, &Begun> = told.iter().filter(|(_, begun)| begun.keys == keys).collect();
+        let longest = told.iter().max_by_key(|(_, begun)| (begun.tip.term, begun.tip.index));
+        let Some((holder, longest)) = longest else { return Ok(()) };
         let mut tip = self.log.tip().await?;
         while tip.index < longest.tip.index {
             let page: Entries = self.ask(holder, ENTRIES, &Wanted { after: tip.index }).await?;

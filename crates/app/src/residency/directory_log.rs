@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use domicile_core::rng::{self, Rng};
-use domicile_residency::directory::{Authority, Body, Entry, HashKey, NameHash, Pack, Tip};
+use domicile_residency::directory::{Authority, Body, Entry, NameHash, Pack, Tip};
 use domicile_store::{
     Batch, Snapshot, Store,
     table::directory_names::{self, Packed},
@@ -19,7 +17,7 @@ pub(super) const PAGE: i64 = 2_000;
 /// Entries that are kept one by one before the older of them are packed.
 const LOOSE: i64 = 3_000;
 /// Entries of a pack: as many as a page has.
-const PACK: usize = 2_000;
+pub(super) const PACK: usize = 2_000;
 /// Entries of a page from which on everybody else's writes go first.
 const MANY: usize = 100;
 
@@ -44,8 +42,8 @@ pub(super) struct Held {
 
 /// The log of this cell.
 pub(super) struct DirectoryLog {
-    store: Store,
-    own: Arc<OwnCell>,
+    pub(super) store: Store,
+    pub(super) own: Arc<OwnCell>,
 }
 
 impl DirectoryLog {
@@ -137,7 +135,7 @@ impl DirectoryLog {
     }
 
     /// The first entries that are kept one by one.
-    async fn loose(&self, most: i64) -> Result<Vec<Entry>> {
+    pub(super) async fn loose(&self, most: i64) -> Result<Vec<Entry>> {
         let loose = self.store.read(move |snapshot| async move { directory_names::entries(&snapshot, 0, most).await });
         loose.await?.iter().map(|entry| read_entry(entry)).collect()
     }
@@ -158,7 +156,6 @@ impl DirectoryLog {
     pub(super) async fn follow(&self, tip: &Tip, entries: &[Entry]) -> Result<Tip> {
         let mut reached = tip.clone();
         reached.follow_all(entries, self.own.document()).map_err(Error::internal)?;
-        let mut rows = self.rows_before(entries).await?;
         let mut batch = Batch::new();
         if entries.len() > MANY {
             batch.low_priority();
@@ -170,114 +167,67 @@ impl DirectoryLog {
             all.extend_from_slice(entries);
             put_packs(&mut batch, &all)?;
         }
-        for entry in entries {
-            if !is_packed {
+        if !is_packed {
+            for entry in entries {
                 let json = serde_json::to_string(entry).map_err(Error::internal)?;
                 directory_names::append(&mut batch, entry.index, &json);
             }
-            let name = name_of(&entry.body)?;
-            let unknown = || {
-                Error::internal(format!("entry {} of the directory's log is about a name that is free", entry.index))
-            };
-            match &entry.body {
-                Body::Take { home, .. } => {
-                    let row = row(&[Home { home: home.clone(), authority: None }])?;
-                    directory_names::take(&mut batch, &name, &row, entry.index);
-                    rows.insert(name, row);
-                }
-                Body::Transfer { home, authority, .. } => {
-                    let before = rows.get(&name).ok_or_else(unknown)?;
-                    let mut homes = homes(before)?;
-                    homes.push(Home { home: home.clone(), authority: Some(authority.clone()) });
-                    let after = row(&homes)?;
-                    directory_names::transfer(&mut batch, &name, (before, &after), entry.index);
-                    rows.insert(name, after);
-                }
-                Body::Hand { home, .. } => {
-                    let before = rows.get(&name).ok_or_else(unknown)?;
-                    let after = row(&[Home { home: home.clone(), authority: None }])?;
-                    directory_names::transfer(&mut batch, &name, (before, &after), entry.index);
-                    rows.insert(name, after);
-                }
-                Body::Free { .. } => {
-                    let before = rows.remove(&name).ok_or_else(unknown)?;
-                    directory_names::free(&mut batch, &name, &before);
-                }
-            }
         }
+        say(&mut batch, entries, self.rows_before(entries).await?)?;
         self.store.write(batch).await?;
         Ok(reached)
     }
 
     /// What is known of those names of which entries say something more.
-    async fn rows_before(&self, entries: &[Entry]) -> Result<BTreeMap<[u8; 16], String>> {
+    pub(super) async fn rows_before(&self, entries: &[Entry]) -> Result<BTreeMap<[u8; 16], String>> {
         let changed = entries.iter().filter(|entry| !matches!(entry.body, Body::Take { .. }));
         let names: Vec<[u8; 16]> = changed.map(|entry| name_of(&entry.body)).collect::<Result<_>>()?;
         let held = self.names(names.clone()).await?;
         Ok(names.into_iter().zip(held).filter_map(|(name, held)| Some((name, held?.row))).collect())
     }
-
-    /// The key of the hashes, if there is one.
-    pub(super) async fn hash_key(&self) -> Result<Option<HashKey>> {
-        Ok(self.key_bytes().await?.map(HashKey::new))
-    }
-
-    /// The same as the cells that hold the directory tell it to each other.
-    pub(super) async fn key_text(&self) -> Result<Option<String>> {
-        Ok(self.key_bytes().await?.map(|key| BASE64_URL_SAFE_NO_PAD.encode(key)))
-    }
-
-    async fn key_bytes(&self) -> Result<Option<[u8; 32]>> {
-        let key = self.store.read(|snapshot| async move { directory_names::hash_key(&snapshot).await }).await?;
-        let damaged = || Error::internal("the directory's hash key is damaged");
-        key.map(|key| key.as_ref().try_into().map_err(|_| damaged())).transpose()
-    }
-
-    /// Makes the key of the hashes, if there is none.
-    pub(super) async fn make_key(&self, rng: &dyn Rng) -> Result<HashKey> {
-        if let Some(key) = self.hash_key().await? {
-            return Ok(key);
-        }
-        self.put_key(rng::bytes(rng)).await?;
-        self.hash_key().await?.ok_or_else(|| Error::internal("the directory's hash key was not written"))
-    }
-
-    /// Takes the key that another holder tells, if this cell has nothing that is hashed with another one. Gives whether both have the same now.
-    pub(super) async fn take_key(&self, told: &str) -> Result<bool> {
-        let told: Option<[u8; 32]> = BASE64_URL_SAFE_NO_PAD.decode(told).ok().and_then(|key| key.try_into().ok());
-        let Some(told) = told else { return Ok(false) };
-        match self.key_bytes().await? {
-            Some(key) if key == told => return Ok(true),
-            Some(_) if self.tip().await?.index > 0 => return Ok(false),
-            Some(_) => {
-                let mut batch = Batch::new();
-                directory_names::forget(&mut batch);
-                self.store.write(batch).await?;
-            }
-            None => {}
-        }
-        self.put_key(told).await?;
-        Ok(self.key_bytes().await? == Some(told))
-    }
-
-    async fn put_key(&self, key: [u8; 32]) -> Result<()> {
-        let mut batch = Batch::new();
-        directory_names::insert_hash_key(&mut batch, key);
-        match self.store.write(batch).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_conflict() => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
 }
 
-fn name_of(body: &Body) -> Result<[u8; 16]> {
-    let (Body::Take { name, .. } | Body::Transfer { name, .. } | Body::Hand { name, .. } | Body::Free { name }) = body;
-    let hash = NameHash::parse(name).ok_or_else(|| Error::internal("an entry of the directory's log names no name"))?;
+/// Writes what entries say of names. `rows` is what there is of those names of which they say something more.
+pub(super) fn say(batch: &mut Batch, entries: &[Entry], mut rows: BTreeMap<[u8; 16], String>) -> Result<()> {
+    for entry in entries {
+        let name = name_of(&entry.body)?;
+        let unknown =
+            || Error::internal(format!("entry {} of the directory's log is about a name that is free", entry.index));
+        match &entry.body {
+            Body::Take { home, .. } => {
+                let row = row(&[Home { home: home.clone(), authority: None }])?;
+                directory_names::take(batch, &name, &row, entry.index);
+                rows.insert(name, row);
+            }
+            Body::Transfer { home, authority, .. } => {
+                let before = rows.get(&name).ok_or_else(unknown)?;
+                let mut homes = homes(before)?;
+                homes.push(Home { home: home.clone(), authority: Some(authority.clone()) });
+                let after = row(&homes)?;
+                directory_names::transfer(batch, &name, (before, &after), entry.index);
+                rows.insert(name, after);
+            }
+            Body::Hand { home, .. } => {
+                let before = rows.get(&name).ok_or_else(unknown)?;
+                let after = row(&[Home { home: home.clone(), authority: None }])?;
+                directory_names::transfer(batch, &name, (before, &after), entry.index);
+                rows.insert(name, after);
+            }
+            Body::Free { .. } => {
+                let before = rows.remove(&name).ok_or_else(unknown)?;
+                directory_names::free(batch, &name, &before);
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn name_of(body: &Body) -> Result<[u8; 16]> {
+    let hash = body.name().ok_or_else(|| Error::internal("an entry of the directory's log names no name"))?;
     Ok(*hash.as_bytes())
 }
 
-fn held((row, index): (String, i64)) -> Result<Held> {
+pub(super) fn held((row, index): (String, i64)) -> Result<Held> {
     Ok(Held { homes: homes(&row)?, row, index: u64::try_from(index).unwrap_or_default() })
 }
 
@@ -311,7 +261,7 @@ async fn end(snapshot: &Snapshot) -> Result<Tip> {
 }
 
 /// Writes packs in place of what is kept one by one up to their end.
-fn put_packs(batch: &mut Batch, entries: &[Entry]) -> Result<()> {
+pub(super) fn put_packs(batch: &mut Batch, entries: &[Entry]) -> Result<()> {
     let unsigned = || Error::internal("the directory's log ends with an entry that is not signed");
     for Pack { tip, bytes } in Pack::all(entries, PACK).ok_or_else(unsigned)? {
         let last_index = number(tip.index);
@@ -322,6 +272,6 @@ fn put_packs(batch: &mut Batch, entries: &[Entry]) -> Result<()> {
     Ok(())
 }
 
-fn number(index: u64) -> i64 {
+pub(super) fn number(index: u64) -> i64 {
     i64::try_from(index).unwrap_or(i64::MAX)
 }

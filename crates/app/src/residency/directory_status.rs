@@ -3,7 +3,7 @@
 use domicile_store::table::{directory_troubles, reserved_names};
 use serde::Serialize;
 
-use super::{FollowerStatus, Names};
+use super::{FollowerStatus, Names, RotationStatus};
 use crate::Result;
 
 /// How the directory stands, for the operator.
@@ -39,6 +39,8 @@ pub struct DirectoryStatus {
     pub tickets: usize,
     /// Those of them whose home is here.
     pub at_home: usize,
+    /// How far the log here is hashed anew, while its key is changed.
+    pub rotation: Option<RotationStatus>,
     /// Names that are taken, if the directory is here.
     pub names: Option<i64>,
     /// The number of the log's last entry, if the directory is here.
@@ -75,6 +77,7 @@ impl Names {
             troubles: troubles.into_iter().map(|trouble| trouble.what).collect(),
             tickets: tickets.saturating_sub(reserved),
             at_home: at_home.saturating_sub(reserved),
+            rotation: self.followers.rotation_status().await?,
             names: if holds { Some(self.log.count().await?) } else { None },
             log_index: holds.then_some(tip.index),
             log_hash: holds.then_some(tip.hash),

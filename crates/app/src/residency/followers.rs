@@ -19,25 +19,24 @@ use domicile_core::{
     error::ErrorKind,
     locality::CellName,
 };
-use domicile_residency::directory::{Entry, Tip};
+use domicile_residency::directory::Tip;
 use domicile_store::{Batch, Store, table::directory_names};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::{RwLock, RwLockReadGuard, watch};
 
-use super::{InnerLink, OwnCell, directory_log::DirectoryLog};
+use super::{
+    InnerLink, OwnCell,
+    directory_log::DirectoryLog,
+    directory_words::{FOLLOW, Push, Reached},
+    hash_rotation::is_changing,
+    own_cell::no_names,
+};
 use crate::{
     Error, Result,
     federation::{Bounds, PeerError},
 };
-
-/// Where a follower is told what the decider has written.
-pub const FOLLOW: &str = "/_domicile/inner/v1/names/follow";
-/// Where holders of the directory are asked by a decider that begins.
-pub const BEGIN: &str = "/_domicile/inner/v1/names/begin";
-/// Where they give it what it lacks.
-pub const ENTRIES: &str = "/_domicile/inner/v1/names/entries";
 
 /// What a follower may take to write a page, and a holder to give one.
 const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 4 * 1024 * 1024 };
@@ -45,59 +44,9 @@ const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 4 * 1024 *
 const COMMIT: Duration = Duration::from_secs(15);
 /// A follower that was heard from within this time is taken to be there.
 const FRESH_MS: i64 = 30 * SECOND_MS;
-/// What the decider tells a follower.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Push {
-    /// The end of the log before these entries.
-    pub after: Tip,
-    /// The entries.
-    pub entries: Vec<Entry>,
-    /// How many entries the decider has.
-    pub head: u64,
-    /// The key of the hashes.
-    pub hash_key: Option<String>,
-}
-
-/// What a follower has then.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Reached {
-    /// The end of its log.
-    pub tip: Tip,
-    /// Its log is another one than the decider's.
-    pub forked: bool,
-}
-
-/// The decider of a term begins.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Begin {
-    /// The document that names it, with the root key's signature.
-    pub document: String,
-}
-
-/// What a holder has.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Begun {
-    /// The end of its log.
-    pub tip: Tip,
-    /// The key of the hashes.
-    pub hash_key: Option<String>,
-    /// Whether it had heard of this term before: then the decider may have written in it already.
-    pub was_begun: bool,
-}
-
-/// A question for entries.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Wanted {
-    /// After this number.
-    pub after: u64,
-}
-
-/// Entries of the log, a page at most.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Entries {
-    /// The entries.
-    pub entries: Vec<Entry>,
-}
+/// How often a follower that hashes its log anew is asked whether it is done, in one go, and how long is waited between.
+const CHANGING: usize = 40;
+const CHANGING_PAUSE: Duration = Duration::from_millis(250);
 
 /// How a follower stands, for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -151,6 +100,8 @@ pub struct Followers {
     pub(super) promised: Mutex<Option<CellName>>,
     /// How many entries the decider said that it has, at a follower.
     pub(super) head: Mutex<Option<(u64, i64)>>,
+    /// Whoever hashes the log anew has it.
+    pub(super) rotating: tokio::sync::Mutex<()>,
 }
 
 impl Followers {
@@ -175,6 +126,7 @@ impl Followers {
             appending: RwLock::default(),
             promised: Mutex::default(),
             head: Mutex::default(),
+            rotating: tokio::sync::Mutex::default(),
         }
     }
 
@@ -222,13 +174,16 @@ impl Followers {
         // A newer document may have come meanwhile: what is written from here on is of the term that was begun.
         let term = self.begun.load(Ordering::Acquire);
         if !self.has_begun() {
-            return Err(ErrorKind::Unavailable.with("Names cannot be taken at the moment: try again later.").into());
+            return Err(no_names());
         }
         let (promised, _) = self.standing().await?;
         if promised > term {
             return Err(ErrorKind::Unavailable
                 .with("Another cell decides whose a name is by now, and this one has not its newest deployment document: try again later.")
                 .into());
+        }
+        if self.log.rotation().await?.is_some() {
+            return Err(is_changing());
         }
         Ok(Deciding { term, _appending: appending })
     }
@@ -304,7 +259,12 @@ impl Followers {
 
     async fn tell_pages(&self, cell: &CellName) -> Result<()> {
         let mut is_asked = false;
+        let mut waits = CHANGING;
         loop {
+            if self.log.rotation().await?.is_some() {
+                return Err(is_changing());
+            }
+            let keys = self.log.told_keys().await?;
             let head = self.log.tip().await?;
             let known = self.known.lock().get(cell).and_then(|follower| follower.tip.clone());
             let (after, entries) = match known {
@@ -317,8 +277,17 @@ impl Followers {
             };
             let had = after.index;
             let sent = entries.len();
-            let push = Push { after, entries, head: head.index, hash_key: self.log.key_text().await? };
+            let push = Push { after, entries, head: head.index, keys: keys.clone() };
             let reached: Reached = self.ask(cell, FOLLOW, &push).await?;
+            if reached.is_changing && waits > 0 {
+                waits -= 1;
+                tokio::time::sleep(CHANGING_PAUSE).await;
+                continue;
+            }
+            // What was said of a log that has another key by now means nothing.
+            if reached.is_changing || self.log.rotation().await?.is_some() || self.log.told_keys().await? != keys {
+                return Err(is_changing());
+            }
             is_asked = true;
             self.believe(cell, &reached, &head).await?;
             if sent > 0 && reached.tip.index <= had {

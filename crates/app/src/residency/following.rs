@@ -3,50 +3,61 @@
 use domicile_core::{error::ErrorKind, locality::CellName};
 use domicile_residency::{
     deployment::{Deployment, accept, parse, sign},
-    directory::Entry,
+    directory::{Entry, Tip},
 };
 use domicile_store::{Batch, table::directory_names};
 
+use std::sync::Arc;
+
 use super::{
     Followers,
-    followers::{Begin, Begun, Entries, Push, Reached, Wanted},
+    directory_words::{Begin, Begun, Entries, Push, Reached, Wanted},
+    hash_rotation::{KeysSay, is_changing},
 };
 use crate::{Error, Result, error::forbidden};
 
 impl Followers {
     /// Takes what the decider has written. It is on disk when this returns.
-    pub async fn follow_for(&self, cell: &CellName, push: &Push) -> Result<Reached> {
+    pub async fn follow_for(self: &Arc<Self>, cell: &CellName, push: &Push) -> Result<Reached> {
         let _alone = self.appending.write().await;
         self.check_decider(cell).await?;
         *self.head.lock() = Some((push.head, self.clock.now_ms()));
         let mut tip = self.log.tip().await?;
-        let fits = match &push.hash_key {
-            Some(key) => self.log.take_key(key).await?,
-            None => tip.index == 0,
+        let keys = match push.keys.read() {
+            Some(keys) => self.compare_keys(cell, &keys, push.head).await?,
+            None if tip.index == 0 => KeysSay::Same,
+            None => KeysSay::Other,
         };
-        if !fits {
-            self.note_fork(cell).await?;
-            return Ok(Reached { tip, forked: true });
+        match keys {
+            KeysSay::Same => tip = self.log.tip().await?,
+            KeysSay::Changing => {
+                self.spawn_rotation();
+                return Ok(Reached { tip, forked: false, is_changing: true });
+            }
+            KeysSay::Other => return self.is_forked(cell, tip).await,
         }
         if push.after.index > tip.index {
             // The decider took this cell to have more, as before it was restored.
-            return Ok(Reached { tip, forked: false });
+            return Ok(Reached { tip, forked: false, is_changing: false });
         }
         if self.log.hash_at(push.after.index).await?.as_ref() != Some(&push.after.hash) {
-            self.note_fork(cell).await?;
-            return Ok(Reached { tip, forked: true });
+            return self.is_forked(cell, tip).await;
         }
         let new = push.entries.iter().position(|entry| entry.index > tip.index).unwrap_or(push.entries.len());
         let (known, new) = push.entries.split_at(new);
         if !self.has(known).await? {
-            self.note_fork(cell).await?;
-            return Ok(Reached { tip, forked: true });
+            return self.is_forked(cell, tip).await;
         }
         if !new.is_empty() {
             tip = self.log.follow(&tip, new).await?;
         }
         self.clear(cell, "fork").await?;
-        Ok(Reached { tip, forked: false })
+        Ok(Reached { tip, forked: false, is_changing: false })
+    }
+
+    async fn is_forked(&self, cell: &CellName, tip: Tip) -> Result<Reached> {
+        self.note_fork(cell).await?;
+        Ok(Reached { tip, forked: true, is_changing: false })
     }
 
     /// Whether entries are those that are here.
@@ -74,13 +85,18 @@ impl Followers {
     }
 
     /// A decider begins its term, and asks what is here. Nothing of an earlier term is written here from then on.
-    pub async fn begin_for(&self, cell: &CellName, begin: &Begin) -> Result<Begun> {
+    pub async fn begin_for(self: &Arc<Self>, cell: &CellName, begin: &Begin) -> Result<Begun> {
         let theirs = self.document_of(begin)?;
         if theirs.decider.cell != *cell {
             return Err(forbidden("The document that was brought names another cell as the decider."));
         }
         let term = theirs.decider.term;
         let _alone = self.appending.write().await;
+        // What is hashed anew here is the log that counts, as soon as that is done.
+        if self.log.rotation().await?.is_some_and(|rotation| rotation.source.is_none()) {
+            self.spawn_rotation();
+            return Err(is_changing());
+        }
         let (promised, committed) = self.standing().await?;
         if promised > term {
             return Err(forbidden(format!("Term {term} of the directory is over.")));
@@ -89,7 +105,7 @@ impl Followers {
             self.note_standing(term, committed).await?;
         }
         *self.promised.lock() = Some(cell.clone());
-        Ok(Begun { tip: self.log.tip().await?, hash_key: self.log.key_text().await?, was_begun: promised == term })
+        Ok(Begun { tip: self.log.tip().await?, keys: self.log.told_keys().await?, was_begun: promised == term })
     }
 
     /// The document that a decider brings, if this cell would take it.
@@ -108,6 +124,9 @@ impl Followers {
         let is_promised = self.promised.lock().as_ref() == Some(cell);
         if !is_promised && !self.others().contains(cell) {
             return Err(forbidden("The log of the directory is for cells that hold it."));
+        }
+        if self.log.rotation().await?.is_some() {
+            return Err(is_changing());
         }
         Ok(Entries { entries: self.log.page(wanted.after).await? })
     }

@@ -2,7 +2,7 @@
 //!
 //! `own_cell` is this cell and the document by which it works, `documents` takes newer ones, `tickets` says whose home is where, `names` is the directory, `claims` takes names for
 //! people and rooms of here, `alias_names` is what the directory has of aliases, `directory_log` what it has on disk; `followers`, `following`,
-//! `deciding`, `tending` and `directory_troubles` keep it in several cells. `inner_link` is the way to the other cells, `relay` this cell as the way between two others, `layout` the deployment as people look at
+//! `deciding`, `tending` and `directory_troubles` keep it in several cells, `directory_words` is what those say to each other, `hash_keys` and `hash_rotation` are the keys under which names are hashed. `inner_link` is the way to the other cells, `relay` this cell as the way between two others, `layout` the deployment as people look at
 //! it, `serving` what they are served of events, `placement` where new people go, and `localities` what all others ask.
 //! `contacts` has seen when other cells were reached, and `cuts` follows when they are not.
 //! `homes` says whether people's homes are where the rules have them, `transfers` are changes of home in the directory, `spans` are the places in
@@ -18,9 +18,12 @@ mod deciding;
 mod directory_log;
 mod directory_status;
 mod directory_troubles;
+mod directory_words;
 mod documents;
 mod followers;
 mod following;
+mod hash_keys;
+mod hash_rotation;
 mod homes;
 mod inner_link;
 mod layout;
@@ -45,9 +48,12 @@ pub use alias_names::{
 };
 pub use cuts::{CUT, CutParts, CutQuestion, Cuts};
 pub use directory_status::DirectoryStatus;
+pub use directory_words::{BEGIN, Begin, Begun, ENTRIES, Entries, FOLLOW, Push, Reached, Wanted};
 pub use documents::{CellStatus, DocumentStatus, Documents, EXCHANGE, Exchange, Source, Taken};
 pub use domicile_egress::inner::Admission;
-pub use followers::{BEGIN, Begin, Begun, ENTRIES, Entries, FOLLOW, FollowerStatus, Followers, Push, Reached, Wanted};
+pub use followers::{FollowerStatus, Followers};
+pub use hash_keys::ToldKeys;
+pub use hash_rotation::RotationStatus;
 pub use homes::{Home, Homes, Misplaced, PlanPage};
 pub use inner_link::{InnerLink, InnerWays};
 pub use layout::{CellLayout, FlowLayout, Layout, RegionLayout};

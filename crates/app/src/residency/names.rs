@@ -16,7 +16,7 @@ use domicile_core::{
     rng::Rng,
 };
 use domicile_residency::{
-    directory::{HashKey, Log, NameHash, Taken, Ticket},
+    directory::{HashKeys, Log, NameHash, Taken, Ticket},
     flow::{self, Rule},
 };
 use domicile_store::{Batch, Store, table::directory_names};
@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Followers, InnerLink, OwnCell, Tickets,
     directory_log::{self, DirectoryLog, Held, Home},
-    own_cell::directory_is_away,
+    own_cell::no_names,
 };
 use crate::{Error, Result};
 
@@ -127,6 +127,11 @@ impl Names {
         &self.link
     }
 
+    /// Gives the hashes of names another key, and goes on in the background. Gives how many entries the log has.
+    pub async fn rotate_key(&self) -> Result<u64> {
+        self.followers.rotate_key(&*self.rng).await
+    }
+
     /// The cells that hold the directory.
     pub fn followers(&self) -> &Arc<Followers> {
         &self.followers
@@ -180,7 +185,7 @@ impl Names {
         self.check_decides()?;
         self.check_rate(cell, 1)?;
         if self.owes_own() {
-            return Err(directory_is_away());
+            return Err(no_names());
         }
         Ok(Told { tickets: self.take(cell, &wish.user_id).await? })
     }
@@ -221,7 +226,7 @@ impl Names {
 
     async fn write_name(&self, cell: &CellName, sigil: char, localpart: &str) -> Result<Option<(Vec<Home>, u64)>> {
         let deciding = self.followers.deciding().await?;
-        let name = self.make_key().await?.hash(sigil, localpart);
+        let name = self.make_keys().await?.hash(sigil, localpart);
         for _ in 0..TRIES {
             let (held, tip) = self.log.name(name).await?;
             let (homes, index) = held.map_or_else(Default::default, |held| (held.homes, held.index));
@@ -244,19 +249,18 @@ impl Names {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(directory_is_away())
+        Err(no_names())
     }
 
     /// The tickets of those users whom a cell's people may know of.
     async fn visible(&self, cell: &CellName, users: &[OwnedUserId]) -> Result<Vec<Ticket>> {
         let document = self.own.document();
         let mut tickets = Vec::new();
-        let Some(key) = self.log.hash_key().await? else { return Ok(tickets) };
-        let hashes = users.iter().map(|user_id| *key.hash('@', user_id.localpart()).as_bytes()).collect();
+        let wanted = users.iter().map(|user_id| ('@', user_id.localpart().to_owned())).collect();
         let told_up_to = self.followers.told_up_to().await?;
         let asking = document.region_of(cell);
-        for (user_id, held) in users.iter().zip(self.log.names(hashes).await?) {
-            let homes = told(held, told_up_to);
+        for (user_id, held) in users.iter().zip(self.log.find(wanted).await?) {
+            let homes = told(held.map(|(_, held)| held), told_up_to);
             let home = homes.last().and_then(|home| CellName::parse(&home.home));
             // Of people whose home was revoked it is still told who they were, as before: what they had said lives on where others had it.
             let home = home.and_then(|home| document.region_once_of(document.heir(&home).unwrap_or(&home)).cloned());
@@ -284,14 +288,12 @@ impl Names {
 
     /// What the directory has of a name.
     pub(super) async fn held(&self, sigil: char, localpart: &str) -> Result<Option<(NameHash, Held)>> {
-        let Some(key): Option<HashKey> = self.log.hash_key().await? else { return Ok(None) };
-        let name = key.hash(sigil, localpart);
-        Ok(self.log.name(name).await?.0.map(|held| (name, held)))
+        Ok(self.log.find(vec![(sigil, localpart.to_owned())]).await?.pop().flatten())
     }
 
-    /// The key of the hashes, which is made when the first name is taken.
-    pub(super) async fn make_key(&self) -> Result<HashKey> {
-        self.log.make_key(&*self.rng).await
+    /// The keys of the hashes, of which the first is made when the first name is taken.
+    pub(super) async fn make_keys(&self) -> Result<HashKeys> {
+        self.log.make_keys(&*self.rng).await
     }
 
     pub(super) fn check_holds(&self) -> Result<()> {

@@ -248,6 +248,11 @@ fn read(text: &str, root: &PublicKey) -> Result<Deployment, DeploymentError> {
     parse::read("the document", sign::verified(text, root)?).map_err(DeploymentError::Wrong)
 }
 
+/// What a person is told who wants a name that cannot be given.
+pub(super) fn no_names() -> Error {
+    ErrorKind::Unavailable.with("Names cannot be taken at the moment: try again later.").into()
+}
+
 /// What a person is told where the directory is needed and cannot be reached.
 pub(super) fn directory_is_away() -> Error {
     let text = "Names of people whom nobody here has met yet cannot be looked up at the moment: try again later.";

@@ -11,7 +11,7 @@ use super::{
     Names, OWN, Question, Told,
     directory_log::{self, Home},
     names::TRIES,
-    own_cell::directory_is_away,
+    own_cell::no_names,
 };
 use crate::{
     Error, Result,
@@ -114,7 +114,7 @@ impl Names {
     async fn write_next(&self, history: &History) -> Result<Option<u64>> {
         let Some(first) = history.tickets().first() else { return Ok(None) };
         let deciding = self.followers().deciding().await?;
-        let name = self.make_key().await?.hash('@', first.user_id.localpart());
+        let name = self.make_keys().await?.hash('@', first.user_id.localpart());
         for _ in 0..TRIES {
             let (held, tip) = self.log.name(name).await?;
             let mut known = held.as_ref().map(|held| held.homes.clone()).unwrap_or_default();
@@ -153,6 +153,6 @@ impl Names {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(directory_is_away())
+        Err(no_names())
     }
 }

@@ -52,6 +52,9 @@ impl Followers {
             let _alone = self.appending.write().await;
             self.log.pack().await?;
         }
+        if self.log.rotation().await?.is_some_and(|rotation| rotation.source.is_none()) {
+            self.rotate().await?;
+        }
         if !self.own.decides() {
             return Ok(());
         }

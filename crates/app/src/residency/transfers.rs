@@ -9,7 +9,7 @@ use super::{
     Names, Told,
     directory_log::{self, Held, Home},
     names::TRIES,
-    own_cell::directory_is_away,
+    own_cell::no_names,
 };
 use crate::{Error, Result, error::forbidden};
 
@@ -120,6 +120,6 @@ impl Names {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(directory_is_away())
+        Err(no_names())
     }
 }

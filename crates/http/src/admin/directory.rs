@@ -1,5 +1,6 @@
-//! GET /_domicile/admin/v1/directory, …/places and …/emergency/{user}, POST …/rescue, …/present and …/follow_anew (whose home is where, who decides, how
-//! full the region's cells are, a new home for people whose cell was revoked, and the log fetched again, where it is the wrong one of two)
+//! GET /_domicile/admin/v1/directory, …/places and …/emergency/{user}, POST …/rescue, …/present and …/follow_anew, GET and POST …/key (whose home is
+//! where, who decides, how full the region's cells are, a new home for people whose cell was revoked, the log fetched again, where it is the wrong one
+//! of two, and another key for the hashes of names)
 
 use std::sync::Arc;
 
@@ -27,13 +28,15 @@ pub(super) fn routes() -> Router<AdminServices> {
         .route("/_domicile/admin/v1/directory/emergency/{user}", get(emergency))
         .route("/_domicile/admin/v1/directory/rescue", post(rescue))
         .route("/_domicile/admin/v1/directory/follow_anew", post(follow_anew))
+        .route("/_domicile/admin/v1/directory/key", get(key).post(rotate_key))
 }
 
 async fn status(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {
     let names = &cells(&users)?.names;
     let status = names.status().await?;
     // A log that is broken is told, and not only that there is one.
-    let log = if status.holds { Some(names.check_log().await.map_err(|error| error.to_string())) } else { None };
+    let is_whole = status.holds && status.rotation.is_none();
+    let log = if is_whole { Some(names.check_log().await.map_err(|error| error.to_string())) } else { None };
     let log = log.map(|checked| match checked {
         Ok(entries) => json!({ "ok": true, "entries": entries }),
         Err(wrong) => json!({ "ok": false, "error": wrong }),
@@ -54,6 +57,16 @@ async fn follow_anew(State(users): State<Arc<Users>>) -> Result<Json<Value>, Fai
     let cells = cells(&users)?;
     cells.names.followers().follow_anew().await?;
     Ok(Json(json!({ "decider": cells.own.document().decider.cell.as_str() })))
+}
+
+/// How far the log is hashed anew, here and at the cells that follow.
+async fn key(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {
+    let status = cells(&users)?.names.status().await?;
+    Ok(Json(json!({ "rotation": status.rotation, "followers": status.followers })))
+}
+
+async fn rotate_key(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {
+    Ok(Json(json!({ "entries": cells(&users)?.names.rotate_key().await? })))
 }
 
 async fn emergency(

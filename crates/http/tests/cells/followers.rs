@@ -24,34 +24,34 @@ fn followed_by(document: &str, cell: &str) -> String {
 }
 
 /// `eu1` decides, `eu2` follows, `ru1` does neither.
-async fn followed() -> Cluster {
+pub(crate) async fn followed() -> Cluster {
     let cells = [("eu1", "eu"), ("eu2", "eu"), ("ru1", "ru")];
     let document = |document: &str| followed_by(document, "eu2");
     Cluster::with_own(&cells, "encrypted_only", document, |_, settings| settings).await
 }
 
-fn names(server: &TestServer) -> &Arc<Names> {
+pub(crate) fn names(server: &TestServer) -> &Arc<Names> {
     &server.services.users.localities().cells().unwrap().names
 }
 
-async fn status(cluster: &Cluster, cell: &str) -> DirectoryStatus {
+pub(crate) async fn status(cluster: &Cluster, cell: &str) -> DirectoryStatus {
     names(cluster.cell(cell)).status().await.unwrap()
 }
 
 /// Somebody wants a name at a cell. Gives how it was refused, if it was.
-async fn take(cluster: &Cluster, cell: &str, localpart: &str) -> Result<(), String> {
+pub(crate) async fn take(cluster: &Cluster, cell: &str, localpart: &str) -> Result<(), String> {
     let localpart = localpart.to_owned();
     let account = NewAccount { localpart, password: None, registration_token: None, session: None };
     let made = cluster.cell(cell).services.accounts.create_user(account).await;
     made.map(drop).map_err(|error| error.to_string())
 }
 
-async fn look_after(cluster: &Cluster, cell: &str) -> Result<(), String> {
+pub(crate) async fn look_after(cluster: &Cluster, cell: &str) -> Result<(), String> {
     names(cluster.cell(cell)).followers().look_after().await.map_err(|error| error.to_string())
 }
 
 /// Alerts about the directory at a cell.
-async fn alerts(cluster: &Cluster, cell: &str) -> Vec<String> {
+pub(crate) async fn alerts(cluster: &Cluster, cell: &str) -> Vec<String> {
     let alerts = &cluster.cell(cell).admin.standing.alerts;
     alerts.look().await.unwrap();
     let list = alerts.list().await.unwrap().into_iter();
@@ -149,7 +149,7 @@ async fn a_decider_that_lost_its_log_asks_before_it_decides() {
 }
 
 /// The document in which another cell decides.
-fn handed_over(document: &str) -> String {
+pub(crate) fn handed_over(document: &str) -> String {
     let term = "decider = \"eu1\"\nterm = 1\n";
     assert!(document.contains(term), "{document}");
     Cluster::raised(&document.replace(term, "decider = \"eu2\"\nterm = 2\nbefore = [{ term = 1, cell = \"eu1\" }]\n"))

@@ -10,6 +10,7 @@ mod documents;
 mod door;
 mod followers;
 mod gateway;
+mod hash_keys;
 mod homes;
 mod key_incidents;
 mod keys;

@@ -5,7 +5,7 @@ use domicile_core::locality::CellName;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Authority, NameHash};
+use super::{Authority, HashKey, NameHash};
 use crate::deployment::{Deployment, SecretKey};
 
 const ENTRY: &str = "directory entry 1";
@@ -50,6 +50,29 @@ pub enum Body {
         /// The name.
         name: String,
     },
+}
+
+impl Body {
+    /// The name that it is about, as a keyed hash; none if that is no hash.
+    pub fn name(&self) -> Option<NameHash> {
+        match self {
+            Self::Take { name, .. } | Self::Transfer { name, .. } | Self::Hand { name, .. } | Self::Free { name } => {
+                NameHash::parse(name)
+            }
+        }
+    }
+
+    /// The same of a name that is hashed with one key more; none if it is about no name.
+    pub fn again(&self, key: &HashKey) -> Option<Self> {
+        let again = key.again(self.name()?).to_string();
+        let mut body = self.clone();
+        match &mut body {
+            Self::Take { name, .. } | Self::Transfer { name, .. } | Self::Hand { name, .. } | Self::Free { name } => {
+                *name = again;
+            }
+        }
+        Some(body)
+    }
 }
 
 /// An entry of the log.
@@ -217,10 +240,23 @@ impl<'k> Log<'k> {
 
     /// The next entry.
     pub fn append(&mut self, body: Body) -> Entry {
-        let index = self.tip.index.saturating_add(1);
-        let mut entry =
-            Entry { index, previous: self.tip.hash.clone(), body, term: self.term, signature: String::new() };
+        let mut entry = self.unsigned(body);
         entry.signature = self.key.sign_text(ENTRY, &entry.bytes());
+        entry
+    }
+
+    /// The next entries, of which the last is signed: it stands for those before it.
+    pub fn append_all(&mut self, bodies: Vec<Body>) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = bodies.into_iter().map(|body| self.unsigned(body)).collect();
+        if let Some(last) = entries.last_mut() {
+            last.signature = self.key.sign_text(ENTRY, &last.bytes());
+        }
+        entries
+    }
+
+    fn unsigned(&mut self, body: Body) -> Entry {
+        let index = self.tip.index.saturating_add(1);
+        let entry = Entry { index, previous: self.tip.hash.clone(), body, term: self.term, signature: String::new() };
         self.tip = entry.tip();
         entry
     }

@@ -11,7 +11,7 @@ mod ticket;
 
 pub use emergency::{Emergency, NoEmergency, at_work};
 pub use log::{Body, Broken, Entry, Log, Taken, Tip};
-pub use name::{HashKey, NameHash};
+pub use name::{HashKey, HashKeys, NameHash};
 pub use pack::{Damaged, Pack};
 pub use ticket::{Authority, History, LetGo, Ticket, TicketError, Transfer};
 

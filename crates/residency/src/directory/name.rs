@@ -14,6 +14,11 @@ const LENGTH: usize = 16;
 #[derive(Clone)]
 pub struct HashKey(Zeroizing<[u8; 32]>);
 
+/// All keys of the hashes: the first, and one more for each time that the key was changed. Each hashes what the one before gave, so that a change needs
+/// no names, and who has lost the newest one has lost nothing.
+#[derive(Clone)]
+pub struct HashKeys(Vec<HashKey>);
+
 /// A keyed hash of a localpart or an alias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameHash([u8; LENGTH]);
@@ -26,13 +31,63 @@ impl HashKey {
 
     /// A user's localpart, or a room alias's.
     pub fn hash(&self, sigil: char, localpart: &str) -> NameHash {
+        self.mac(&[sigil.to_string().as_bytes(), localpart.as_bytes()])
+    }
+
+    /// A name of which there is a hash under the key before this one. No sigil begins like this.
+    pub fn again(&self, name: NameHash) -> NameHash {
+        self.mac(&[b"\0again", name.as_bytes()])
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    fn mac(&self, parts: &[&[u8]]) -> NameHash {
         // HMAC takes keys of any length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&*self.0) else { return NameHash([0; LENGTH]) };
-        mac.update(sigil.to_string().as_bytes());
-        mac.update(localpart.as_bytes());
+        for part in parts {
+            mac.update(part);
+        }
         let (mut hash, whole) = ([0; LENGTH], mac.finalize().into_bytes());
         hash.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
         NameHash(hash)
+    }
+}
+
+impl HashKeys {
+    /// These keys, the first one first; none if there is no first.
+    pub fn new(keys: Vec<HashKey>) -> Option<Self> {
+        (!keys.is_empty()).then_some(Self(keys))
+    }
+
+    /// A user's localpart, or a room alias's.
+    pub fn hash(&self, sigil: char, localpart: &str) -> NameHash {
+        let Some((first, more)) = self.0.split_first() else { return NameHash([0; LENGTH]) };
+        more.iter().fold(first.hash(sigil, localpart), |name, key| key.again(name))
+    }
+
+    /// The keys, the first one first.
+    pub fn all(&self) -> &[HashKey] {
+        &self.0
+    }
+
+    /// The keys that are missing to be `others`; none if these are no beginning of them.
+    pub fn missing_to<'o>(&self, others: &'o Self) -> Option<&'o [HashKey]> {
+        others.0.strip_prefix(self.0.as_slice())
+    }
+
+    /// With more keys.
+    #[must_use]
+    pub fn with(&self, more: &[HashKey]) -> Self {
+        Self([self.0.as_slice(), more].concat())
+    }
+}
+
+impl PartialEq for HashKey {
+    fn eq(&self, other: &Self) -> bool {
+        *self.0 == *other.0
     }
 }
 

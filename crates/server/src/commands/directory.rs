@@ -1,8 +1,10 @@
-//! `domicile directory`: status, places, present, transfer, follow-anew.
+//! `domicile directory`: status, places, present, transfer, follow-anew, rotate-key.
 
 use std::{
     fs,
+    io::{IsTerminal as _, Write as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -15,6 +17,8 @@ use super::say;
 use crate::admin_socket::ask;
 
 const PATH: &str = "/_domicile/admin/v1/directory";
+/// Time between two looks at work that goes on.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Whose home is where.
 #[derive(Debug, Subcommand)]
@@ -35,6 +39,13 @@ pub(super) enum DirectoryCommand {
     /// the wrong one.
     FollowAnew {
         /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give the hashes of names another key, at the cell that decides names: when a cell that held the directory does not hold it any more, or the
+    /// key may be in somebody else's hands. The log is hashed anew here and at the cells that follow; no name is taken until one of them is done.
+    RotateKey {
+        /// For programs: do not wait until it is done.
         #[arg(long)]
         json: bool,
     },
@@ -63,6 +74,7 @@ pub(super) async fn run(config: &Config, command: DirectoryCommand) -> anyhow::R
         DirectoryCommand::Status { json } => status(config, json).await,
         DirectoryCommand::Places { json } => places(config, json).await,
         DirectoryCommand::FollowAnew { json } => follow_anew(config, json).await,
+        DirectoryCommand::RotateKey { json } => rotate_key(config, json).await,
         DirectoryCommand::Present { json } => {
             let answer = ask(config, Method::POST, &format!("{PATH}/present"), &Value::Null).await?;
             if json {
@@ -122,6 +134,39 @@ async fn follow_anew(config: &Config, json: bool) -> anyhow::Result<()> {
     ))
 }
 
+/// Gives the hashes another key, and shows how far it is until this cell and those who follow and answer are done.
+async fn rotate_key(config: &Config, json: bool) -> anyhow::Result<()> {
+    let path = format!("{PATH}/key");
+    let begun = ask(config, Method::POST, &path, &Value::Null).await?;
+    if json {
+        return say(&begun.to_string());
+    }
+    let entries = counted(begun["entries"].as_u64().unwrap_or_default(), "entry", "entries");
+    let shows = std::io::stderr().is_terminal();
+    loop {
+        let answer = ask(config, Method::GET, &path, &Value::Null).await?;
+        let followers = answer["followers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_done = |follower: &Value| follower["behind"] == 0 && follower["wrong"].is_null();
+        let line = match answer["rotation"]["done"].as_u64() {
+            Some(done) => format!("{done} of {entries} are hashed anew here"),
+            None if followers.is_empty() || followers.iter().any(is_done) => break,
+            None => "done here; the cells that follow do the same".to_owned(),
+        };
+        if shows {
+            let mut out = std::io::stderr();
+            write!(out, "\r\x1b[K{line}")?;
+            out.flush()?;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    if shows {
+        write!(std::io::stderr(), "\r\x1b[K")?;
+    }
+    say(&format!(
+        "The names are hashed with another key: {entries} of the log were made anew. `domicile directory status` shows how the others stand."
+    ))
+}
+
 /// How the followers stand, or what this cell lacks if it is one.
 fn say_followers(status: &Value) -> anyhow::Result<()> {
     if let Some(waits) = status["waits"].as_str() {
@@ -171,6 +216,11 @@ async fn status(config: &Config, json: bool) -> anyhow::Result<()> {
     say(&format!("Names are decided by {} (term {}).", text("decider"), status["term"]))?;
     say(&format!("Homes are known of {} people, {} of them here.", status["tickets"], status["at_home"]))?;
     say_followers(status)?;
+    if let (Some(done), Some(of)) = (status["rotation"]["done"].as_u64(), status["rotation"]["of"].as_u64()) {
+        say(&format!(
+            "Its names are being hashed with another key: {done} of {of} entries are done. No name is taken meanwhile."
+        ))?;
+    }
     let log = &answer["log"];
     match log["ok"].as_bool() {
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! `directory_names`, `directory_log`, `directory_packs` and `directory_hash_keys`: the directory, at the cells that hold it.
+//! `directory_names`, `directory_log`, `directory_packs`, `directory_hash_keys` and `directory_rotation`: the directory, at the cells that hold it.
 
 use bytes::Bytes;
 
@@ -7,15 +7,15 @@ use crate::{Batch, Snapshot, StoreError, Value, params};
 /// The guard of a name that was taken meanwhile, or of an entry that is not the next any more.
 pub const TAKE_GUARD: &str = "directory_log.log_index";
 
-/// The key of the hashes.
-pub async fn hash_key(snapshot: &Snapshot) -> Result<Option<Bytes>, StoreError> {
-    let row = snapshot.query_opt("SELECT hash_key FROM directory_hash_keys WHERE key_num = 1", &[]).await?;
-    row.map(|row| row.blob(0)).transpose()
+/// The keys of the hashes, the first one first.
+pub async fn hash_keys(snapshot: &Snapshot) -> Result<Vec<Bytes>, StoreError> {
+    let rows = snapshot.query("SELECT hash_key FROM directory_hash_keys ORDER BY key_num", &[]).await?;
+    rows.iter().map(|row| row.blob(0)).collect()
 }
 
-/// Writes the key of the hashes, which there must not be yet.
-pub fn insert_hash_key(batch: &mut Batch, hash_key: [u8; 32]) {
-    batch.push("INSERT INTO directory_hash_keys (key_num, hash_key) VALUES (1, $1)", params![hash_key]);
+/// Writes the key of the hashes of a number, from 1, which there must not be yet.
+pub fn insert_hash_key(batch: &mut Batch, key_num: i64, hash_key: [u8; 32]) {
+    batch.push("INSERT INTO directory_hash_keys (key_num, hash_key) VALUES ($1, $2)", params![key_num, hash_key]);
 }
 
 /// The homes of a name, and the number of the entry that said so last, if it is taken.
@@ -104,6 +104,11 @@ pub fn insert_pack(batch: &mut Batch, packed: Packed) {
     );
 }
 
+/// Removes the pack that ends with a number.
+pub fn remove_pack(batch: &mut Batch, last_index: i64) {
+    batch.push("DELETE FROM directory_packs WHERE last_index = $1", params![last_index]);
+}
+
 /// Removes the entries that are kept one by one up to a number: they are in a pack.
 pub fn remove_loose(batch: &mut Batch, up_to: i64) {
     batch.push("DELETE FROM directory_log WHERE log_index <= $1", params![up_to]);
@@ -121,6 +126,14 @@ pub fn take(batch: &mut Batch, name: &[u8], homes: &str, log_index: u64) {
         TAKE_GUARD,
         "INSERT INTO directory_names (name, homes, log_index) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
         vec![Value::Blob(Bytes::copy_from_slice(name)), homes.into(), number(log_index)],
+    );
+}
+
+/// Lays a name under another hash, if it is there.
+pub fn hash_again(batch: &mut Batch, before: &[u8], after: &[u8]) {
+    batch.push(
+        "UPDATE directory_names SET name = $2 WHERE name = $1",
+        vec![Value::Blob(Bytes::copy_from_slice(before)), Value::Blob(Bytes::copy_from_slice(after))],
     );
 }
 
@@ -173,10 +186,79 @@ pub fn set_standing(batch: &mut Batch, term: i64, committed: i64) {
     );
 }
 
+/// How far the log is hashed anew.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// The cell from which it comes; empty where it is made here.
+    pub source: String,
+    /// The keys that are added, 32 bytes each.
+    pub hash_keys: Bytes,
+    /// The term in which it is made, if it is made here.
+    pub sign_term: i64,
+    /// Up to which entry it is here.
+    pub done_index: i64,
+    /// That entry's hash.
+    pub done_hash: String,
+    /// Its term.
+    pub done_term: i64,
+}
+
+/// How far the log is hashed anew, while that is done.
+pub async fn rotation(snapshot: &Snapshot) -> Result<Option<Rotation>, StoreError> {
+    let row = snapshot
+        .query_opt(
+            "SELECT source, hash_keys, sign_term, done_index, done_hash, done_term FROM directory_rotation WHERE id = 1",
+            &[],
+        )
+        .await?;
+    row.map(|row| {
+        Ok(Rotation {
+            source: row.text(0)?.to_owned(),
+            hash_keys: row.blob(1)?,
+            sign_term: row.int(2)?,
+            done_index: row.int(3)?,
+            done_hash: row.text(4)?.to_owned(),
+            done_term: row.int(5)?,
+        })
+    })
+    .transpose()
+}
+
+/// Begins to hash the log anew. There must be no such work yet.
+pub fn begin_rotation(batch: &mut Batch, rotation: Rotation) {
+    batch.push(
+        "INSERT INTO directory_rotation (id, source, hash_keys, sign_term, done_index, done_hash, done_term)
+         VALUES (1, $1, $2, $3, $4, $5, $6)",
+        params![
+            rotation.source,
+            rotation.hash_keys,
+            rotation.sign_term,
+            rotation.done_index,
+            rotation.done_hash,
+            rotation.done_term
+        ],
+    );
+}
+
+/// Notes how far it has come since `before`: nothing of the batch is written if it is elsewhere by now.
+pub fn advance_rotation(batch: &mut Batch, before: i64, (index, hash, term): (i64, &str, i64)) {
+    batch.guard(
+        "directory_rotation.done_index",
+        "UPDATE directory_rotation SET done_index = $2, done_hash = $3, done_term = $4 WHERE id = 1 AND done_index = $1",
+        params![before, index, hash, term],
+    );
+}
+
+/// The work is done, or given up.
+pub fn end_rotation(batch: &mut Batch) {
+    batch.push("DELETE FROM directory_rotation", Vec::new());
+}
+
 /// Forgets the log and the names, so that they are fetched anew: at a cell that does not decide.
 pub fn forget(batch: &mut Batch) {
     batch.push("DELETE FROM directory_log", Vec::new());
     batch.push("DELETE FROM directory_packs", Vec::new());
     batch.push("DELETE FROM directory_names", Vec::new());
     batch.push("DELETE FROM directory_hash_keys", Vec::new());
+    end_rotation(batch);
 }

@@ -38,13 +38,13 @@ impl Cluster {
         let server = self.cell(cell);
         let read = server.store.read(|snapshot| async move {
             let last = directory_names::last_entry(&snapshot).await?;
-            Ok::<_, domicile_store::StoreError>((last, directory_names::hash_key(&snapshot).await?))
+            Ok::<_, domicile_store::StoreError>((last, directory_names::hash_keys(&snapshot).await?))
         });
-        let (last, key) = read.await.expect("a read");
+        let (last, keys) = read.await.expect("a read");
         let tip = last.map_or_else(Tip::start, |last| serde_json::from_str::<Entry>(&last).expect("an entry").tip());
-        if key.is_none() {
+        if keys.is_empty() {
             let mut batch = Batch::new();
-            directory_names::insert_hash_key(&mut batch, [9; 32]);
+            directory_names::insert_hash_key(&mut batch, 1, [9; 32]);
             server.store.write(batch).await.expect("a write");
         }
         let mut log = Log::open(tip, 1, self.key(cell));
@@ -61,6 +61,39 @@ impl Cluster {
             }
             server.store.write(batch).await.expect("a write");
         }
+    }
+
+    /// The decider changes the key of the hashes, and uses the occasion to give all names to itself.
+    pub async fn forge_rotation(&self, cell: &str) {
+        let server = self.cell(cell);
+        let read = server.store.read(|snapshot| async move {
+            let entries = directory_names::entries(&snapshot, 0, i64::MAX).await?;
+            Ok::<_, domicile_store::StoreError>((entries, directory_names::hash_keys(&snapshot).await?))
+        });
+        let (entries, keys) = read.await.expect("a read");
+        let (mut batch, mut log, added) = (Batch::new(), Log::open(Tip::start(), 1, self.key(cell)), [5; 32]);
+        directory_names::forget(&mut batch);
+        for (key_num, key) in (1..).zip(&keys) {
+            directory_names::insert_hash_key(&mut batch, key_num, key.as_ref().try_into().expect("a key"));
+        }
+        directory_names::insert_hash_key(&mut batch, 2, added);
+        for entry in entries {
+            let entry: Entry = serde_json::from_str(&entry).expect("an entry");
+            let name = HashKey::new(added).again(entry.body.name().expect("a name"));
+            let entry = log.append(Body::Take { name: name.to_string(), home: cell.to_owned() });
+            let json = serde_json::to_string(&entry).expect("JSON");
+            directory_names::append(&mut batch, entry.index, &json);
+            directory_names::take(&mut batch, name.as_bytes(), cell, entry.index);
+        }
+        server.store.write(batch).await.expect("a write");
+    }
+
+    /// The hashes of all names that are taken, as a cell has them.
+    pub async fn hashes(&self, cell: &str) -> Vec<Vec<u8>> {
+        let sql = "SELECT name FROM directory_names ORDER BY name";
+        let read = self.cell(cell).store.read(move |snapshot| async move { snapshot.query(sql, &[]).await });
+        let rows = read.await.expect("a read");
+        rows.iter().map(|row| row.blob(0).expect("a name").to_vec()).collect()
     }
 
     /// How many bytes the directory takes on a cell's disk, with all that belongs to its tables.
