@@ -249,6 +249,8 @@ CREATE TABLE transactions (
 ) WITHOUT ROWID;
 CREATE TABLE aliases (alias TEXT NOT NULL PRIMARY KEY, room_num BIGINT NOT NULL, creator_num BIGINT NOT NULL);
 CREATE INDEX aliases_by_room ON aliases (room_num);
+-- Aliases that were removed here and are still this cell's in the directory, which could not be told yet.
+CREATE TABLE freed_aliases (alias TEXT NOT NULL PRIMARY KEY, freed_ts BIGINT NOT NULL) WITHOUT ROWID;
 
 -- Events that others name and that are not here: where history has to be fetched from. `successor_num` is the event that names it.
 CREATE TABLE backward_extremities (

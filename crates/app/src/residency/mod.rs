@@ -1,7 +1,7 @@
 //! Where users and rooms are.
 //!
 //! `own_cell` is this cell and the document by which it works, `documents` takes newer ones, `tickets` says whose home is where, `names` is the directory, `claims` takes names for
-//! people and rooms of here, `alias_names` is what the directory has of aliases, `directory_log` what it has on disk; `followers`, `following`,
+//! people and rooms of here, `alias_names` is what the directory has of aliases, `freed_aliases` lets go of those that were removed, `directory_log` what it has on disk; `followers`, `following`,
 //! `deciding`, `tending` and `directory_troubles` keep it in several cells, `directory_words` is what those say to each other, `hash_keys` and `hash_rotation` are the keys under which names are hashed. `inner_link` is the way to the other cells, `relay` this cell as the way between two others, `layout` the deployment as people look at
 //! it, `serving` what they are served of events, `placement` where new people go, and `localities` what all others ask.
 //! `contacts` has seen when other cells were reached, and `cuts` follows when they are not.
@@ -22,6 +22,7 @@ mod directory_words;
 mod documents;
 mod followers;
 mod following;
+mod freed_aliases;
 mod hash_keys;
 mod hash_rotation;
 mod homes;

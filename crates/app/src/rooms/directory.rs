@@ -182,8 +182,16 @@ impl Directory {
         }
         let mut batch = Batch::new();
         aliases::remove(&mut batch, alias.as_str());
+        let cells = self.users.localities().cells();
+        if let Some(cells) = cells {
+            cells.names.note_freed(&mut batch, alias);
+        }
         self.store.write(batch).await?;
-        free(&self.users, alias).await;
+        if let Some(cells) = cells
+            && let Err(error) = cells.names.free_alias(alias.to_owned()).await
+        {
+            tracing::warn!(%error, "an alias that was removed is still this cell's in the directory, which is told later");
+        }
         Ok(())
     }
 
@@ -211,14 +219,6 @@ pub(super) async fn claim(users: &Users, alias: &RoomAliasId) -> Result<()> {
     let Some(cells) = users.localities().cells() else { return Ok(()) };
     let refused = cells.names.claim_aliases(vec![alias.to_owned()]).await?;
     if refused.is_empty() { Ok(()) } else { Err(taken(alias)) }
-}
-
-/// Lets others have an alias that leads nowhere here any more. Where the directory cannot be told, it stays this cell's: it can be taken here again.
-pub(super) async fn free(users: &Users, alias: &RoomAliasId) {
-    let Some(cells) = users.localities().cells() else { return };
-    if let Err(error) = cells.names.change_alias(alias, None).await {
-        tracing::warn!(%error, "an alias that was removed is still this cell's in the directory");
-    }
 }
 
 pub(super) fn taken(alias: &RoomAliasId) -> Error {

@@ -91,3 +91,29 @@ async fn an_alias_goes_along_with_its_room() {
     assert_eq!(home.as_str(), "ru1");
     assert!(cluster.aliases("eu1").await.is_empty(), "nothing of it is left where it was");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_that_is_removed_while_the_directory_is_away_is_anybodys_afterwards() {
+    let cluster = two().await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    let (here, there) = (room(&alice, "public_chat").await, room(&bob, "public_chat").await);
+    let alias = |name: &str| format!("{V3}/directory/room/%23{name}:example.org");
+    for name in ["garden", "kitchen"] {
+        bob.put(&alias(name), &json!({ "room_id": there })).await.ok();
+    }
+    cluster.cut();
+    for name in ["garden", "kitchen"] {
+        bob.delete(&alias(name), &json!({})).await.ok();
+        assert_ne!(bob.get(&alias(name)).await.status, 200);
+    }
+    cluster.heal();
+    alice.put(&alias("garden"), &json!({ "room_id": here })).await.fails(409, "M_ROOM_IN_USE");
+    // One of them is made anew before the directory has heard of it.
+    bob.put(&alias("kitchen"), &json!({ "room_id": there })).await.ok();
+    let names = &cluster.cell("ru1").services.users.localities().cells().unwrap().names;
+    assert_eq!(names.free_aliases().await.unwrap(), 1);
+    assert_eq!(names.free_aliases().await.unwrap(), 0);
+    alice.put(&alias("garden"), &json!({ "room_id": here })).await.ok();
+    assert_eq!(bob.get(&alias("garden")).await.ok()["room_id"], json!(here));
+    alice.put(&alias("kitchen"), &json!({ "room_id": here })).await.fails(409, "M_ROOM_IN_USE");
+}

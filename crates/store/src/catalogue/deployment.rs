@@ -110,6 +110,20 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "freed_aliases",
+        about: "Names of rooms that were removed, until the directory has heard of it",
+        class: Class::Directory,
+        owner: Owner::Cell,
+        second: None,
+        key: &["alias"],
+        merge: Merge::StaysHere,
+        order: 0,
+        columns: &[
+            column("alias", Class::Directory, Holds::Value),
+            column("freed_ts", Class::Operational, Holds::Value),
+        ],
+    },
+    Table {
         name: "reserved_names",
         about: "Random names that the cell has taken in the directory ahead, for newcomers who name none; they are nobody's yet",
         class: Class::Operational,

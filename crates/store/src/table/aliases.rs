@@ -35,6 +35,7 @@ pub async fn after(snapshot: &Snapshot, alias: &str, limit: i64) -> Result<Vec<S
 
 /// Adds an alias; a conflict if it is taken.
 pub fn insert(batch: &mut Batch, alias: &str, room_num: RoomNum, creator_num: UserNum) {
+    remove_freed(batch, alias);
     batch.push(
         "INSERT INTO aliases (alias, room_num, creator_num) VALUES ($1, $2, $3)",
         params![alias, room_num, creator_num],
@@ -49,4 +50,24 @@ pub fn move_all(batch: &mut Batch, from: RoomNum, to: RoomNum) {
 /// Removes an alias.
 pub fn remove(batch: &mut Batch, alias: &str) {
     batch.push("DELETE FROM aliases WHERE alias = $1", params![alias]);
+}
+
+/// Notes that an alias was removed of which the directory has not heard yet.
+pub fn insert_freed(batch: &mut Batch, alias: &str, freed_ts: i64) {
+    batch.push(
+        "INSERT INTO freed_aliases (alias, freed_ts) VALUES ($1, $2) ON CONFLICT (alias) DO NOTHING",
+        params![alias, freed_ts],
+    );
+}
+
+/// Aliases of whose removal the directory has not heard yet, those first that wait longest. Not more than `limit`.
+pub async fn freed(snapshot: &Snapshot, limit: i64) -> Result<Vec<String>, StoreError> {
+    let rows =
+        snapshot.query("SELECT alias FROM freed_aliases ORDER BY freed_ts, alias LIMIT $1", &params![limit]).await?;
+    rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
+}
+
+/// The directory has heard of it, or the alias is here again.
+pub fn remove_freed(batch: &mut Batch, alias: &str) {
+    batch.push("DELETE FROM freed_aliases WHERE alias = $1", params![alias]);
 }
