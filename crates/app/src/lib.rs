@@ -28,6 +28,7 @@ pub mod push;
 pub mod residency;
 pub mod restore;
 pub mod rooms;
+mod rounds;
 pub mod search;
 pub mod standing;
 pub mod sync;

@@ -11,10 +11,7 @@ mod list;
 mod resync;
 mod words;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use domicile_core::{
     clock::{Clock, MINUTE_MS},
@@ -27,7 +24,6 @@ use domicile_store::{
         device_lists,
     },
 };
-use parking_lot::Mutex;
 use ruma::{OwnedServerName, OwnedUserId, UserId};
 use tokio::sync::Notify;
 
@@ -40,7 +36,7 @@ use super::{
     DeviceLists,
     pinned_keys::{self, Pinned, Whose},
 };
-use crate::{Error, Result, federation::Peers};
+use crate::{Error, Result, federation::Peers, rounds::Working};
 
 /// How long a copy that somebody is fetching is left to them before it is fetched by itself, in milliseconds.
 const GRACE_MS: i64 = MINUTE_MS;
@@ -53,8 +49,8 @@ pub struct DeviceListCopies {
     peers: Arc<Peers>,
     /// Told that a copy is stale.
     stale: Notify,
-    /// Servers that are being asked for stale copies, with whether others were passed over meanwhile.
-    asked: Mutex<HashMap<OwnedServerName, bool>>,
+    /// Servers that are being asked for stale copies.
+    asked: Working<OwnedServerName>,
 }
 
 /// What was fetched of one user.
@@ -75,7 +71,7 @@ struct Before {
 impl DeviceListCopies {
     /// Copies over a store.
     pub fn new(store: Store, clock: Arc<dyn Clock>, lists: Arc<DeviceLists>, peers: Arc<Peers>) -> Self {
-        Self { store, clock, lists, peers, stale: Notify::new(), asked: Mutex::default() }
+        Self { store, clock, lists, peers, stale: Notify::new(), asked: Working::default() }
     }
 
     /// The copies of some users as they stand now.

@@ -1,7 +1,7 @@
 //! Rooms that were joined before all of their members were known: the whole state is fetched beside everything else, from one server of the room
 //! after the other, until one tells a state on which our join stands. What is to be done stands in `partial_rooms`, so it goes on after a restart.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use domicile_core::{
     clock::{Clock, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS},
@@ -11,7 +11,6 @@ use domicile_store::{
     Batch, Store,
     table::partial_rooms::{self, PartialRoom},
 };
-use parking_lot::Mutex;
 use ruma::OwnedServerName;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +19,7 @@ use crate::{
     Error, Result,
     events::{Ingest, ingest::Completed},
     rooms::{Room, Rooms},
+    rounds::{Working, again_and_again},
 };
 
 /// Rooms whose state is fetched at once: each may be hundreds of megabytes on its way.
@@ -44,27 +44,24 @@ pub struct Completion {
     rooms: Arc<Rooms>,
     ingest: Arc<Ingest>,
     /// The rooms on which somebody works.
-    working: Mutex<HashSet<RoomNum>>,
+    working: Working<RoomNum>,
     turns: Semaphore,
 }
 
 impl Completion {
     /// Over a store.
     pub fn new(store: Store, clock: Arc<dyn Clock>, rooms: Arc<Rooms>, ingest: Arc<Ingest>) -> Self {
-        Self { store, clock, rooms, ingest, working: Mutex::default(), turns: Semaphore::new(AT_ONCE) }
+        Self { store, clock, rooms, ingest, working: Working::default(), turns: Semaphore::new(AT_ONCE) }
     }
 
     /// Works on the rooms whose time has come, now and again, until the server stops.
     pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
-        loop {
+        again_and_again(LOOK, &stopping, || async {
             if let Err(error) = self.begin_due().await {
                 tracing::warn!(%error, "it could not be read which rooms lack members");
             }
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                () = tokio::time::sleep(LOOK) => {}
-            }
-        }
+        })
+        .await;
     }
 
     /// Begins to work on the rooms whose time has come.
@@ -79,7 +76,7 @@ impl Completion {
 
     /// Begins to work on a room, unless somebody does.
     pub fn begin(self: &Arc<Self>, room_num: RoomNum) {
-        if !self.working.lock().insert(room_num) {
+        if !self.working.begin(room_num) {
             return;
         }
         let this = Arc::clone(self);
@@ -87,7 +84,7 @@ impl Completion {
             if let Err(error) = this.work(room_num).await {
                 tracing::warn!(%error, "a room's members could not be completed");
             }
-            this.working.lock().remove(&room_num);
+            this.working.end(&room_num);
         });
     }
 

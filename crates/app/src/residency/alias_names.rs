@@ -91,7 +91,7 @@ impl Names {
         }
         let mut refused = Vec::new();
         for some in aliases.chunks(ALIASES) {
-            let given: AliasesGiven = self.ask(TAKE_ALIASES, &AliasWish { aliases: some.to_vec() }).await?;
+            let given: AliasesGiven = self.wish(TAKE_ALIASES, &AliasWish { aliases: some.to_vec() }).await?;
             refused.extend(given.refused);
         }
         Ok(refused)
@@ -133,7 +133,7 @@ impl Names {
         if self.own.decides() {
             return self.change_here(self.own.name(), &change).await;
         }
-        let AliasChanged {} = self.ask(CHANGE_ALIAS, &change).await?;
+        let AliasChanged {} = self.wish(CHANGE_ALIAS, &change).await?;
         Ok(())
     }
 

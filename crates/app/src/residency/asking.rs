@@ -7,12 +7,12 @@ use futures::future::join_all;
 use serde::Serialize;
 
 use super::{
-    FIND_ALIAS, LOOK_UP, Names, OWN,
+    Names,
     names::in_use,
     own_cell::{directory_is_away, no_names},
 };
 use crate::{
-    Result,
+    Error, Result,
     federation::{Bounds, PeerError},
 };
 
@@ -69,7 +69,23 @@ impl Names {
         join_all(asked).await.into_iter().flatten().collect()
     }
 
+    /// Asks the decider for something that it knows.
     pub(super) async fn ask<A: serde::de::DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A> {
+        self.ask_decider(path, body, directory_is_away).await
+    }
+
+    /// Asks the decider to write something.
+    pub(super) async fn wish<A: serde::de::DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A> {
+        self.ask_decider(path, body, no_names).await
+    }
+
+    /// The same, with what a person is told if it cannot be asked.
+    async fn ask_decider<A: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        away: fn() -> Error,
+    ) -> Result<A> {
         match self.link().ask_json(&self.own.document().decider.cell, path, body).await {
             Ok(answer) => Ok(answer),
             Err(PeerError::Matrix { errcode, .. }) if errcode == ErrorKind::UserInUse.code() => Err(in_use()),
@@ -77,7 +93,7 @@ impl Names {
             Err(PeerError::Matrix { status: 503, text, .. }) => Err(ErrorKind::Unavailable.with(text).into()),
             Err(error) => {
                 tracing::warn!(%error, "the directory could not be asked");
-                Err(if [LOOK_UP, OWN, FIND_ALIAS].contains(&path) { directory_is_away() } else { no_names() })
+                Err(away())
             }
         }
     }

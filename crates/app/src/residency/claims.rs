@@ -22,7 +22,7 @@ impl Names {
             self.take(self.own.name(), user_id).await?
         } else {
             let wish = Wish { user_id: user_id.to_owned() };
-            let told: Told = self.ask(TAKE, &wish).await?;
+            let told: Told = self.wish(TAKE, &wish).await?;
             told.tickets
         };
         self.tickets.learn(tickets).await?;

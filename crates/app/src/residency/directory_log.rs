@@ -17,7 +17,7 @@ pub(super) const PAGE: i64 = 2_000;
 /// Entries that are kept one by one before the older of them are packed.
 const LOOSE: i64 = 3_000;
 /// Entries of a pack: as many as a page has.
-pub(super) const PACK: usize = 2_000;
+const PACK: usize = 2_000;
 /// Entries of a page from which on everybody else's writes go first.
 const MANY: usize = 100;
 

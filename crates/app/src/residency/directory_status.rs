@@ -50,10 +50,18 @@ pub struct DirectoryStatus {
 }
 
 impl Names {
+    /// How far the log is hashed anew here, and how the cells that follow stand, if this one decides.
+    pub async fn rotation(&self) -> Result<(Option<RotationStatus>, Vec<FollowerStatus>)> {
+        let head = self.log.tip().await?.index;
+        let followers = if self.own.decides() { self.followers.status(head) } else { Vec::new() };
+        Ok((self.followers.rotation_status().await?, followers))
+    }
+
     /// How the directory stands.
     pub async fn status(&self) -> Result<DirectoryStatus> {
         let (holds, decides_here) = (self.followers.holds(), self.own.decides());
         let tip = self.log.tip().await?;
+        let (rotation, followers) = self.rotation().await?;
         let (tickets, at_home) = self.tickets.counts();
         // Names that nobody has yet are known as this cell's, too.
         let reserved = self.store.read(|snapshot| async move { reserved_names::count(&snapshot).await }).await?;
@@ -71,13 +79,13 @@ impl Names {
             holds,
             is_deciding: self.followers.has_begun(),
             waits: self.followers.waits().filter(|_| decides_here),
-            followers: if decides_here { self.followers.status(tip.index) } else { Vec::new() },
+            followers,
             behind: head.filter(|_| holds && !decides_here).map(|(head, _)| head.saturating_sub(tip.index)),
             heard_ts: head.filter(|_| holds && !decides_here).map(|(_, ts)| ts),
             troubles: troubles.into_iter().map(|trouble| trouble.what).collect(),
             tickets: tickets.saturating_sub(reserved),
             at_home: at_home.saturating_sub(reserved),
-            rotation: self.followers.rotation_status().await?,
+            rotation,
             names: if holds { Some(self.log.count().await?) } else { None },
             log_index: holds.then_some(tip.index),
             log_hash: holds.then_some(tip.hash),

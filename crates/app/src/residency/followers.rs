@@ -182,9 +182,7 @@ impl Followers {
                 .with("Another cell decides whose a name is by now, and this one has not its newest deployment document: try again later.")
                 .into());
         }
-        if self.log.rotation().await?.is_some() {
-            return Err(is_changing());
-        }
+        self.log.check_settled().await?;
         Ok(Deciding { term, _appending: appending })
     }
 
@@ -261,9 +259,7 @@ impl Followers {
         let mut is_asked = false;
         let mut waits = CHANGING;
         loop {
-            if self.log.rotation().await?.is_some() {
-                return Err(is_changing());
-            }
+            self.log.check_settled().await?;
             let keys = self.log.told_keys().await?;
             let head = self.log.tip().await?;
             let known = self.known.lock().get(cell).and_then(|follower| follower.tip.clone());
@@ -285,7 +281,8 @@ impl Followers {
                 continue;
             }
             // What was said of a log that has another key by now means nothing.
-            if reached.is_changing || self.log.rotation().await?.is_some() || self.log.told_keys().await? != keys {
+            self.log.check_settled().await?;
+            if reached.is_changing || self.log.told_keys().await? != keys {
                 return Err(is_changing());
             }
             is_asked = true;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::{
     Followers,
     directory_words::{Begin, Begun, Entries, Push, Reached, Wanted},
-    hash_rotation::{KeysSay, is_changing},
+    hash_rotation::KeysSay,
 };
 use crate::{Error, Result, error::forbidden};
 
@@ -95,7 +95,7 @@ impl Followers {
         // What is hashed anew here is the log that counts, as soon as that is done.
         if self.log.rotation().await?.is_some_and(|rotation| rotation.source.is_none()) {
             self.spawn_rotation();
-            return Err(is_changing());
+            self.log.check_settled().await?;
         }
         let (promised, committed) = self.standing().await?;
         if promised > term {
@@ -125,9 +125,7 @@ impl Followers {
         if !is_promised && !self.others().contains(cell) {
             return Err(forbidden("The log of the directory is for cells that hold it."));
         }
-        if self.log.rotation().await?.is_some() {
-            return Err(is_changing());
-        }
+        self.log.check_settled().await?;
         Ok(Entries { entries: self.log.page(wanted.after).await? })
     }
 

@@ -7,7 +7,7 @@ use ruma::{OwnedRoomAliasId, RoomAliasId};
 use tokio_util::sync::CancellationToken;
 
 use super::Names;
-use crate::{Error, Result};
+use crate::{Error, Result, rounds::again_and_again};
 
 /// Aliases that are let go in one round.
 const ROUND: i64 = 500;
@@ -51,14 +51,11 @@ impl Names {
 
     /// Does so now and then until the server stops.
     pub async fn run_free_aliases(self: Arc<Self>, stopping: CancellationToken) {
-        loop {
+        again_and_again(PAUSE, &stopping, || async {
             if let Err(error) = self.free_aliases().await {
                 tracing::debug!(%error, "aliases that were removed are still this cell's in the directory");
             }
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
-        }
+        })
+        .await;
     }
 }

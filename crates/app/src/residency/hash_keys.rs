@@ -72,9 +72,7 @@ impl DirectoryLog {
 
     async fn put_keys(&self, keys: &[HashKey]) -> Result<()> {
         let mut batch = Batch::new();
-        for (key_num, key) in (1..).zip(keys) {
-            directory_names::insert_hash_key(&mut batch, key_num, *key.as_bytes());
-        }
+        add_keys(&mut batch, 0, keys);
         match self.store.write(batch).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_conflict() => Ok(()),
@@ -110,6 +108,14 @@ impl DirectoryLog {
 async fn load(snapshot: &Snapshot) -> Result<Option<HashKeys>> {
     let keys = directory_names::hash_keys(snapshot).await?;
     Ok(HashKeys::new(read_keys(&keys.concat())?))
+}
+
+/// Writes more keys after those of which there are `known`.
+pub(super) fn add_keys(batch: &mut Batch, known: usize, keys: &[HashKey]) {
+    for (index, key) in keys.iter().enumerate() {
+        let key_num = i64::try_from(known + index + 1).unwrap_or(i64::MAX);
+        directory_names::insert_hash_key(batch, key_num, *key.as_bytes());
+    }
 }
 
 /// Keys that lie one after the other, 32 bytes each.

@@ -18,9 +18,9 @@ use serde::Serialize;
 
 use super::{
     Followers,
-    directory_log::{DirectoryLog, PACK, name_of, number, put_packs, say},
+    directory_log::{DirectoryLog, name_of, number, put_packs, say},
     directory_words::{ENTRIES, Entries, Wanted},
-    hash_keys::read_keys,
+    hash_keys::{add_keys, read_keys},
 };
 use crate::{Error, Result};
 
@@ -92,6 +92,11 @@ impl DirectoryLog {
     pub(super) async fn rotation(&self) -> Result<Option<Rotation>> {
         let row = self.store.read(|snapshot| async move { directory_names::rotation(&snapshot).await }).await?;
         row.map(Rotation::read).transpose()
+    }
+
+    /// An error while it is hashed anew: what is here then is of two logs.
+    pub(super) async fn check_settled(&self) -> Result<()> {
+        if self.rotation().await?.is_some() { Err(is_changing()) } else { Ok(()) }
     }
 
     /// Begins to hash it anew. Nothing may be appended meanwhile, and from then on until it is done.
@@ -166,11 +171,7 @@ impl DirectoryLog {
         }
         put_packs(&mut batch, page)?;
         let (replaced, rest) = old.entries.split_at(page.len().min(old.entries.len()));
-        for Pack { tip, bytes } in Pack::all(rest, PACK).unwrap_or_default() {
-            let (last_index, term) = (number(tip.index), i64::from(tip.term));
-            let packed = directory_names::Packed { last_index, hash: tip.hash, term, pack: bytes.into() };
-            directory_names::insert_pack(&mut batch, packed);
-        }
+        put_packs(&mut batch, rest)?;
         // A name is laid under its new hash with the first entry that takes it; at a later one it is there already.
         let mut moved = BTreeMap::new();
         for entry in replaced.iter().filter(|entry| matches!(entry.body, Body::Take { .. })) {
@@ -187,10 +188,7 @@ impl DirectoryLog {
         let is_done = reached.index >= end;
         if is_done {
             let known = self.keys().await?.map_or(0, |keys| keys.all().len());
-            for (key_num, key) in (1..).zip(&rotation.added) {
-                let key_num = i64::try_from(known).unwrap_or(i64::MAX).saturating_add(key_num);
-                directory_names::insert_hash_key(&mut batch, key_num, *key.as_bytes());
-            }
+            add_keys(&mut batch, known, &rotation.added);
             directory_names::end_rotation(&mut batch);
         }
         self.store.write(batch).await?;
@@ -237,9 +235,7 @@ impl Followers {
                     .with("No name is taken yet, so nothing is hashed with the key.")
                     .into());
             }
-            if self.log.rotation().await?.is_some() {
-                return Err(is_changing());
-            }
+            self.log.check_settled().await?;
             self.log.begin_rotation(None, &[HashKey::new(rng::bytes(rng))], term).await?;
             tip.index
         };
@@ -312,30 +308,29 @@ impl Followers {
     /// Looks at the keys of a cell from which this one takes the log, and which has `entries` of it; begins to hash the log here anew if that one
     /// has more keys.
     pub(super) async fn compare_keys(&self, cell: &CellName, told: &HashKeys, entries: u64) -> Result<KeysSay> {
-        let (Some(own), tip) = (self.log.keys().await?, self.log.tip().await?) else {
-            return Ok(if self.log.take_keys(told).await? { KeysSay::Same } else { KeysSay::Other });
-        };
-        if let Some(rotation) = self.log.rotation().await? {
-            if own.with(&rotation.added).all() == told.all() {
-                return Ok(KeysSay::Changing);
+        let (own, tip) = (self.log.keys().await?, self.log.tip().await?);
+        match (self.log.rotation().await?, own) {
+            (Some(rotation), Some(own)) => {
+                if own.with(&rotation.added).all() == told.all() {
+                    return Ok(KeysSay::Changing);
+                }
+                // Whoever began to change the keys did not come to the end, and another decides now: what is new here is of no use.
+                if own.all() != told.all() || entries < tip.index {
+                    return Ok(KeysSay::Other);
+                }
+                let mut batch = Batch::new();
+                directory_names::forget(&mut batch);
+                self.store.write(batch).await?;
             }
-            // Whoever began to change the keys did not come to the end, and another decides now: what is new here is of no use.
-            if own.all() != told.all() || entries < tip.index {
-                return Ok(KeysSay::Other);
+            (None, Some(own)) if tip.index > 0 => {
+                if let Some(added @ [_, ..]) = own.missing_to(told) {
+                    self.log.begin_rotation(Some(cell), added, 0).await?;
+                    return Ok(KeysSay::Changing);
+                }
             }
-            let mut batch = Batch::new();
-            directory_names::forget(&mut batch);
-            self.store.write(batch).await?;
-            return Ok(if self.log.take_keys(told).await? { KeysSay::Same } else { KeysSay::Other });
+            _ => {}
         }
-        match own.missing_to(told) {
-            Some([]) => Ok(KeysSay::Same),
-            Some(added) if tip.index > 0 => {
-                self.log.begin_rotation(Some(cell), added, 0).await?;
-                Ok(KeysSay::Changing)
-            }
-            _ => Ok(if self.log.take_keys(told).await? { KeysSay::Same } else { KeysSay::Other }),
-        }
+        Ok(if self.log.take_keys(told).await? { KeysSay::Same } else { KeysSay::Other })
     }
 }
 

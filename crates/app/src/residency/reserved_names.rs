@@ -11,7 +11,7 @@ use ruma::OwnedUserId;
 use tokio_util::sync::CancellationToken;
 
 use super::Names;
-use crate::{Error, Result};
+use crate::{Error, Result, rounds::again_and_again};
 
 /// How many names a cell keeps.
 pub const BLOCK: i64 = 100;
@@ -57,14 +57,11 @@ impl Names {
 
     /// Keeps the block full until the server stops.
     pub async fn run_reserve(self: Arc<Self>, stopping: CancellationToken) {
-        loop {
+        again_and_again(PAUSE, &stopping, || async {
             if let Err(error) = self.reserve().await {
                 tracing::debug!(%error, "the block of names that are reserved is not full");
             }
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
-        }
+        })
+        .await;
     }
 }

@@ -73,9 +73,9 @@ impl Names {
         for chunk in people.chunks(PEOPLE) {
             let histories = chunk.iter().filter_map(|user_id| self.tickets.get(user_id));
             let tickets = histories.flat_map(|history| history.tickets().to_vec()).collect();
-            let Done {} = self.ask(PRESENT, &Present { tickets, last: false }).await?;
+            let Done {} = self.wish(PRESENT, &Present { tickets, last: false }).await?;
         }
-        let Done {} = self.ask(PRESENT, &Present { tickets: Vec::new(), last: true }).await?;
+        let Done {} = self.wish(PRESENT, &Present { tickets: Vec::new(), last: true }).await?;
         Ok(people.len())
     }
 

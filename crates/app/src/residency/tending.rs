@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{FollowerStatus, Followers};
-use crate::Result;
+use crate::{Result, rounds::again_and_again};
 
 /// How often the decider looks after its followers beside what it tells them.
 const PAUSE: Duration = Duration::from_secs(20);
@@ -86,14 +86,11 @@ impl Followers {
 
     /// Does so until the server stops.
     pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
-        loop {
+        again_and_again(PAUSE, &stopping, || async {
             if let Err(error) = self.look_after().await {
                 tracing::warn!(%error, "the cells that follow the directory could not be looked after");
             }
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
-        }
+        })
+        .await;
     }
 }

@@ -46,7 +46,7 @@ impl Names {
         if self.own.decides() {
             return self.transfer_here(let_go).await;
         }
-        let told: Told = self.ask(TRANSFER, let_go).await?;
+        let told: Told = self.wish(TRANSFER, let_go).await?;
         Ok(told.tickets)
     }
 

@@ -61,8 +61,8 @@ async fn follow_anew(State(users): State<Arc<Users>>) -> Result<Json<Value>, Fai
 
 /// How far the log is hashed anew, here and at the cells that follow.
 async fn key(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {
-    let status = cells(&users)?.names.status().await?;
-    Ok(Json(json!({ "rotation": status.rotation, "followers": status.followers })))
+    let (rotation, followers) = cells(&users)?.names.rotation().await?;
+    Ok(Json(json!({ "rotation": rotation, "followers": followers })))
 }
 
 async fn rotate_key(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::{IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -13,7 +12,7 @@ use clap::Subcommand;
 use domicile_core::{config::Config, plural::counted};
 use serde_json::Value;
 
-use super::say;
+use super::{say, terminal::ProgressLine};
 use crate::admin_socket::ask;
 
 const PATH: &str = "/_domicile/admin/v1/directory";
@@ -142,7 +141,7 @@ async fn rotate_key(config: &Config, json: bool) -> anyhow::Result<()> {
         return say(&begun.to_string());
     }
     let entries = counted(begun["entries"].as_u64().unwrap_or_default(), "entry", "entries");
-    let shows = std::io::stderr().is_terminal();
+    let progress = ProgressLine::new(true);
     loop {
         let answer = ask(config, Method::GET, &path, &Value::Null).await?;
         let followers = answer["followers"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -152,16 +151,10 @@ async fn rotate_key(config: &Config, json: bool) -> anyhow::Result<()> {
             None if followers.is_empty() || followers.iter().any(is_done) => break,
             None => "done here; the cells that follow do the same".to_owned(),
         };
-        if shows {
-            let mut out = std::io::stderr();
-            write!(out, "\r\x1b[K{line}")?;
-            out.flush()?;
-        }
+        progress.show(line)?;
         tokio::time::sleep(LOOK).await;
     }
-    if shows {
-        write!(std::io::stderr(), "\r\x1b[K")?;
-    }
+    progress.clear()?;
     say(&format!(
         "The names are hashed with another key: {entries} of the log were made anew. `domicile directory status` shows how the others stand."
     ))

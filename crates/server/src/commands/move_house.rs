@@ -1,9 +1,6 @@
 //! `domicile move`: moves people between cells, with a dry run, and shows how far it is.
 
-use std::{
-    io::{IsTerminal, Write},
-    time::Duration,
-};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::http::Method;
@@ -11,7 +8,7 @@ use clap::{Args, ValueEnum};
 use domicile_core::config::Config;
 use serde_json::{Value, json};
 
-use super::{By, date, say};
+use super::{By, date, say, terminal::ProgressLine};
 use crate::admin_socket::{ask, ask_as};
 
 const PATH: &str = "/_domicile/admin/v1/moves";
@@ -260,7 +257,7 @@ async fn arriving(config: &Config, json: bool) -> anyhow::Result<()> {
 
 /// Shows how far moves are until all are over. One that was stopped makes the command fail.
 async fn follow(config: &Config, command: &MoveCommand, users: &[String]) -> anyhow::Result<()> {
-    let shows = !command.json && std::io::stderr().is_terminal();
+    let progress = ProgressLine::new(!command.json);
     let mut failed = 0;
     for (index, user) in users.iter().enumerate() {
         let last = loop {
@@ -268,16 +265,10 @@ async fn follow(config: &Config, command: &MoveCommand, users: &[String]) -> any
             if !shown["ended_ts"].is_null() {
                 break shown;
             }
-            if shows {
-                let mut out = std::io::stderr();
-                write!(out, "\r\x1b[K{}/{} {} {}", index + 1, users.len(), user, bar(&shown))?;
-                out.flush()?;
-            }
+            progress.show(format_args!("{}/{} {} {}", index + 1, users.len(), user, bar(&shown)))?;
             tokio::time::sleep(LOOK).await;
         };
-        if shows {
-            write!(std::io::stderr(), "\r\x1b[K")?;
-        }
+        progress.clear()?;
         failed += usize::from(last["state"] != "done");
         if command.json {
             say(&last.to_string())?;

@@ -1,16 +1,13 @@
 //! `domicile residency`: plan.
 
-use std::{
-    io::{IsTerminal as _, Write as _},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use axum::http::Method;
 use clap::Subcommand;
 use domicile_core::{config::Config, plural::counted};
 use serde_json::{Value, json};
 
-use super::{By, document_file, layout::number, say};
+use super::{By, document_file, layout::number, say, terminal::ProgressLine};
 use crate::admin_socket::ask_as;
 
 /// Where people's homes should be.
@@ -75,7 +72,7 @@ pub(super) async fn run(config: &Config, command: ResidencyCommand) -> anyhow::R
 
 /// All parts of the plan together, with how far it is on a terminal.
 async fn plan(config: &Config, document: Option<&str>, by: &By) -> anyhow::Result<Value> {
-    let shows = std::io::stderr().is_terminal();
+    let progress = ProgressLine::new(true);
     let (mut after, mut misplaced, mut sums) = (0, Vec::new(), [0_u64; 4]);
     loop {
         let wanted = json!({ "document": document, "after": after });
@@ -86,17 +83,13 @@ async fn plan(config: &Config, document: Option<&str>, by: &By) -> anyhow::Resul
         misplaced.extend(page["misplaced"].as_array().cloned().unwrap_or_default());
         let [people, served, served_nowhere, not_noted] = sums;
         let Some(next) = page["next"].as_i64() else {
-            if shows {
-                write!(std::io::stderr(), "\r\x1b[K")?;
-            }
+            progress.clear()?;
             return Ok(json!({
                 "serial": page["serial"], "region": page["region"], "people": people, "served": served,
                 "served_nowhere": served_nowhere, "not_noted": not_noted, "misplaced": misplaced,
             }));
         };
         after = next;
-        if shows {
-            write!(std::io::stderr(), "\r\x1b[K{} accounts", number(people))?;
-        }
+        progress.show(format_args!("{} accounts", number(people)))?;
     }
 }

@@ -1,6 +1,9 @@
-//! Asking at a terminal for what nobody else is to see.
+//! What takes a terminal: asking for what nobody else is to see, and showing how far something is.
 
-use std::io::{BufRead as _, Stdin, Write as _};
+use std::{
+    fmt::Display,
+    io::{BufRead as _, IsTerminal as _, Stdin, Write as _},
+};
 
 use anyhow::Context as _;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -36,5 +39,32 @@ impl Drop for Hidden<'_> {
     fn drop(&mut self) {
         // A terminal that is gone shows nothing.
         let _gone = tcsetattr(self.terminal, OptionalActions::Now, &self.before);
+    }
+}
+
+/// A line that tells how far something is, each time in place of what it told before; nothing where nobody looks.
+pub(super) struct ProgressLine {
+    shows: bool,
+}
+
+impl ProgressLine {
+    /// At the standard error, if that is a terminal and it is `wanted`.
+    pub(super) fn new(wanted: bool) -> Self {
+        Self { shows: wanted && std::io::stderr().is_terminal() }
+    }
+
+    /// Tells something in place of what was told.
+    pub(super) fn show(&self, told: impl Display) -> anyhow::Result<()> {
+        if self.shows {
+            let mut out = std::io::stderr();
+            write!(out, "\r\x1b[K{told}")?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Takes it away.
+    pub(super) fn clear(&self) -> anyhow::Result<()> {
+        self.show("")
     }
 }

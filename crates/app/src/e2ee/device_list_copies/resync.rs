@@ -1,10 +1,6 @@
 //! Fetching stale copies anew: one user after the other of each server, several servers at once.
 
-use std::{
-    collections::{BTreeMap, hash_map::Entry},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domicile_core::{
     clock::{HOUR_MS, MINUTE_MS},
@@ -82,7 +78,7 @@ impl DeviceListCopies {
             let user_id = OwnedUserId::try_from(user_id).map_err(Error::internal)?;
             by_server.entry(self.lists.localities().peer_of(&user_id)).or_default().push((copy, user_id));
         }
-        by_server.retain(|server_name, _| self.take(server_name));
+        by_server.retain(|server_name, _| self.asked.begin(server_name.clone()));
         let mine = Asked { copies: self, servers: by_server.keys().cloned().collect() };
         let is_more = by_server.values().any(|stale| stale.len() > OF_SERVER);
         for stale in by_server.values_mut() {
@@ -96,20 +92,6 @@ impl DeviceListCopies {
             self.ring();
         }
         Ok(fetched)
-    }
-
-    /// Takes a server to ask it, unless it is being asked: whoever asks it rings then when they are done.
-    fn take(&self, server_name: &ServerName) -> bool {
-        match self.asked.lock().entry(server_name.to_owned()) {
-            Entry::Occupied(mut asked) => {
-                asked.insert(true);
-                false
-            }
-            Entry::Vacant(free) => {
-                free.insert(false);
-                true
-            }
-        }
     }
 
     async fn resync_server(&self, server_name: OwnedServerName, stale: Vec<Stale>) -> Result<usize> {
@@ -232,15 +214,11 @@ struct Asked<'a> {
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        let mut asked = self.copies.asked.lock();
-        // What became stale while it was being asked has waited since.
-        let mut has_waited = false;
         for server_name in &self.servers {
-            has_waited |= asked.remove(server_name).unwrap_or_default();
-        }
-        drop(asked);
-        if has_waited {
-            self.copies.ring();
+            if self.copies.asked.end(server_name) {
+                // What became stale while it was being asked has waited since.
+                self.copies.ring();
+            }
         }
     }
 }

@@ -1,11 +1,7 @@
 //! Events that were taken and wait for others that they name. They are on disk, and are worked off room by room, so that a slow server holds up
 //! nobody but its own.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domicile_core::{
     clock::{HOUR_MS, MINUTE_MS, SECOND_MS},
@@ -13,12 +9,15 @@ use domicile_core::{
 };
 use domicile_room::event::Pdu;
 use domicile_store::{Batch, event_id, numbers::Sequence, table::inbound};
-use parking_lot::Mutex;
 use ruma::{OwnedServerName, ServerName};
 use tokio_util::sync::CancellationToken;
 
 use super::{Ingest, Outcome, Way, missing::FetchError, outliers};
-use crate::{Error, Result, rooms::Room};
+use crate::{
+    Error, Result,
+    rooms::Room,
+    rounds::{Working, again_and_again},
+};
 
 /// Events that wait in one room at most. What comes beyond is refused; whoever names it later has it fetched.
 const WAITING: i64 = 1_000;
@@ -33,10 +32,10 @@ const LOOK: Duration = Duration::from_secs(10);
 /// How long an event rests after the first attempt; it doubles.
 const PAUSE_MS: i64 = 10 * SECOND_MS;
 
-/// The rooms in which somebody works, with whether something came meanwhile.
+/// The rooms in which somebody works.
 #[derive(Default)]
 pub(super) struct Waiting {
-    working: Mutex<HashMap<RoomNum, bool>>,
+    working: Working<RoomNum>,
 }
 
 impl Ingest {
@@ -80,32 +79,23 @@ impl Ingest {
 
     /// Works off what waits, now and again, until the server stops.
     pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
-        loop {
+        again_and_again(LOOK, &stopping, || async {
             if let Err(error) = self.work_off_due().await {
                 tracing::warn!(%error, "it could not be read which events wait");
             }
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                () = tokio::time::sleep(LOOK) => {}
-            }
-        }
+        })
+        .await;
     }
 
     /// One task a room.
     pub(super) fn begin_work(self: &Arc<Self>, room_num: RoomNum) {
-        match self.waiting.working.lock().entry(room_num) {
-            Entry::Occupied(mut working) => {
-                working.insert(true);
-                return;
-            }
-            Entry::Vacant(free) => {
-                free.insert(false);
-            }
+        if !self.waiting.working.begin(room_num) {
+            return;
         }
         let this = Arc::clone(self);
         tokio::spawn(async move {
             let worked = this.work_off(room_num).await;
-            let is_more = this.waiting.working.lock().remove(&room_num).unwrap_or_default();
+            let is_more = this.waiting.working.end(&room_num);
             match worked {
                 // Something may have come between the last look and the end.
                 Ok(any) if any || is_more => this.begin_work(room_num),

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::alerts::NewAlert;
-use crate::{Result, error::not_found, federation::OwnKeys};
+use crate::{Result, error::not_found, federation::OwnKeys, rounds::again_and_again};
 use document::{Document, Keys, Said};
 
 /// How often the file is looked at.
@@ -117,13 +117,7 @@ impl Addresses {
 
     /// Looks at the file again and again, until the server stops.
     pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
-        loop {
-            self.refresh().await;
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
-        }
+        again_and_again(PAUSE, &stopping, || self.refresh()).await;
     }
 
     /// The document, for whoever asks.

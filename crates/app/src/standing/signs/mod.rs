@@ -18,7 +18,7 @@ use super::{
     incidents::{Incident, IncidentState, NewUpdate},
     status::over_in_all_languages,
 };
-use crate::{Result, blocklists::Blocklists, probes::Probes};
+use crate::{Result, blocklists::Blocklists, probes::Probes, rounds::again_and_again};
 
 use judge::{Facts, Open, PROBES, REGISTERS, Seen, Step};
 pub(crate) use told::KINDS;
@@ -86,15 +86,12 @@ impl Signs {
 
     /// Looks again and again, until the server stops.
     pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
-        loop {
+        again_and_again(PAUSE, &stopping, || async {
             if let Err(error) = self.look().await {
                 tracing::warn!(%error, "signs of registers and probes could not be looked at");
             }
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
-        }
+        })
+        .await;
     }
 
     async fn facts(&self) -> Result<Facts> {
