@@ -19,10 +19,17 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
 use domicile_app::accounts::rate_limits::Rate;
-use domicile_core::{clock::MINUTE_MS, locality::CellName, region::Region, rng::OsRng};
+use domicile_core::{
+    clock::{MINUTE_MS, SECOND_MS},
+    locality::CellName,
+    region::Region,
+    rng::OsRng,
+};
 use domicile_http::{
     forwarded::Proxies,
     listener::{Bound, Certificate},
@@ -49,6 +56,9 @@ use outside::Outside;
 pub fn deployment_name() -> &'static ServerName {
     server_name!("example.org")
 }
+
+/// More than a cell is left alone that was not reached.
+const LONGEST_REST_MS: i64 = 31 * SECOND_MS;
 
 /// What a test makes of a cell's settings, by its name.
 type Own = Box<dyn Fn(&str, Settings) -> Settings + Send + Sync>;
@@ -330,10 +340,16 @@ impl Cluster {
         self.borders[cell].set_open(false);
     }
 
-    /// Opens the borders again. Time passes meanwhile, so that whoever was left alone is tried again.
+    /// Opens the borders again. Time passes meanwhile, so that whoever was left alone is tried again; and a little once more, since an attempt that
+    /// was under way may fail yet, and is followed by a rest of its own.
     pub fn heal(&self) {
         self.borders.values().for_each(|border| border.set_open(true));
         self.pass(30 * MINUTE_MS);
+        let clocks: Vec<_> = self.cells.values().map(|cell| Arc::clone(&cell.clock)).collect();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            clocks.iter().for_each(|clock| clock.advance(LONGEST_REST_MS));
+        });
     }
 
     /// Lets time pass everywhere, in milliseconds.

@@ -46,6 +46,7 @@ mod contents;
 mod federating;
 mod graph;
 mod heard;
+mod log;
 mod outgoing;
 mod pinned;
 mod probed;

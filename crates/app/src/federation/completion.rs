@@ -84,7 +84,10 @@ impl Completion {
             if let Err(error) = this.work(room_num).await {
                 tracing::warn!(%error, "a room's members could not be completed");
             }
-            this.working.end(&room_num);
+            // Whoever came meanwhile may have joined anew.
+            if this.working.end(&room_num) {
+                this.begin(room_num);
+            }
         });
     }
 
@@ -99,7 +102,12 @@ impl Completion {
         let read = self.store.read(move |snapshot| async move { partial_rooms::of_room(&snapshot, room_num).await });
         let Some(row) = read.await? else { return Ok(()) };
         let room = self.rooms.by_num(room_num).await?;
-        if !room.view().has_local_members() {
+        let view = room.view();
+        if view.partial.as_ref().is_none_or(|partial| partial.join_num != row.join_num) {
+            // The join was written a moment ago, and the room in memory does not show it yet. Whoever joined begins anew, or the next look does.
+            return Ok(());
+        }
+        if !view.has_local_members() {
             // Nobody here needs it. Who comes back joins anew.
             return self.postpone(&row, DAY_MS, "nobody of this server is in the room any more").await;
         }

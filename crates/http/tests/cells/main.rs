@@ -71,11 +71,18 @@ pub(crate) fn secret(text: &str) -> Value {
     json!({ "algorithm": "m.megolm.v1.aes-sha2", "ciphertext": text, "session_id": "s", "device_id": "D", "sender_key": "k" })
 }
 
-/// The ids of the messages of a room as somebody reads them, the oldest first.
+/// The ids of the messages of a room as somebody reads them who pages back to its beginning, the oldest first.
 async fn read(by: &TestUser, room: &str) -> Vec<String> {
-    let answer = by.get(&format!("{V3}/rooms/{room}/messages?dir=b&limit=200")).await.ok();
-    let messages = answer["chunk"].as_array().unwrap().iter().filter(|event| event["type"] == "m.room.encrypted");
-    let mut ids: Vec<String> = messages.map(|event| event["event_id"].as_str().unwrap().to_owned()).collect();
+    let (mut ids, mut from) = (Vec::new(), String::new());
+    for _ in 0..20 {
+        let page = by.get(&format!("{V3}/rooms/{room}/messages?dir=b&limit=200{from}")).await.ok();
+        let messages = page["chunk"].as_array().unwrap().iter().filter(|event| event["type"] == "m.room.encrypted");
+        ids.extend(messages.map(|event| event["event_id"].as_str().unwrap().to_owned()));
+        match page["end"].as_str() {
+            Some(end) => from = format!("&from={end}"),
+            None => break,
+        }
+    }
     ids.reverse();
     ids
 }

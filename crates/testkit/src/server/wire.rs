@@ -24,6 +24,7 @@ use ruma::OwnedServerName;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::log;
 use crate::{courier::Courier, postgres::Database};
 
 /// The environment variable that says on which engine servers store: `sqlite` (also without it) or `postgres`.
@@ -108,6 +109,7 @@ pub(super) async fn wire(
     clock: Arc<ManualClock>,
     settings: Settings,
 ) -> (Wired, DropGuard, Option<JoinHandle<()>>) {
+    log::start();
     let stopping = CancellationToken::new();
     let tells = settings.tells || settings.carrier.is_some();
     let surroundings = Surroundings {
