@@ -348,7 +348,9 @@ impl Cluster {
         let clocks: Vec<_> = self.cells.values().map(|cell| Arc::clone(&cell.clock)).collect();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            clocks.iter().for_each(|clock| clock.advance(LONGEST_REST_MS));
+            for clock in clocks {
+                clock.advance(LONGEST_REST_MS);
+            }
         });
     }
 

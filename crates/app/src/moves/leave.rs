@@ -159,7 +159,7 @@ impl Leaving {
         self.hand_over(row, progress, traveller, brought).await
     }
 
-    async fn rooms_of(&self, user_num: UserNum) -> Result<Vec<portable::RoomOf>> {
+    pub(super) async fn rooms_of(&self, user_num: UserNum) -> Result<Vec<portable::RoomOf>> {
         let store = &self.turner.store;
         Ok(store.read(move |snapshot| async move { portable::rooms_of(&snapshot, user_num).await }).await?)
     }

@@ -64,11 +64,12 @@ pub async fn devices(snapshot: &Snapshot, user_num: UserNum) -> Result<HashMap<i
     rows.iter().map(|row| Ok((row.int(0)?, row.text(1)?.to_owned()))).collect()
 }
 
-/// The rooms with which a user has to do: number, id, version, membership, whether there is a copy here, and whether they forgot it.
+/// The rooms with which a user has to do: number, id, version, membership, whether there is a copy here, whether they forgot it, and where its last
+/// event stands.
 pub async fn rooms_of(snapshot: &Snapshot, user_num: UserNum) -> Result<Vec<RoomOf>, StoreError> {
     let rows = snapshot
         .query(
-            "SELECT r.room_num, r.room_id, r.room_version, m.membership, r.has_copy, m.forgotten FROM memberships m
+            "SELECT r.room_num, r.room_id, r.room_version, m.membership, r.has_copy, m.forgotten, r.last_position FROM memberships m
              JOIN rooms r ON r.room_num = m.room_num WHERE m.user_num = $1 ORDER BY r.room_num",
             &params![user_num],
         )
@@ -82,6 +83,7 @@ pub async fn rooms_of(snapshot: &Snapshot, user_num: UserNum) -> Result<Vec<Room
                 membership: row.text(3)?.to_owned(),
                 has_copy: row.flag(4)?,
                 forgotten: row.flag(5)?,
+                last_position: row.num(6)?,
             })
         })
         .collect()
@@ -102,4 +104,6 @@ pub struct RoomOf {
     pub has_copy: bool,
     /// Whether the user forgot it.
     pub forgotten: bool,
+    /// Where its last event stands.
+    pub last_position: Position,
 }
