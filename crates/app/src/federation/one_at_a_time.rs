@@ -8,26 +8,26 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// A lock for each thing that somebody is at.
-pub struct OneAtATime<K> {
-    locks: Mutex<HashMap<K, Weak<tokio::sync::Mutex<()>>>>,
+/// A lock for each thing that somebody is at, with what they leave there for those who come while they have it.
+pub struct OneAtATime<K, T = ()> {
+    locks: Mutex<HashMap<K, Weak<tokio::sync::Mutex<T>>>>,
 }
 
-impl<K> Default for OneAtATime<K> {
+impl<K, T> Default for OneAtATime<K, T> {
     fn default() -> Self {
         Self { locks: Mutex::default() }
     }
 }
 
-impl<K: Eq + Hash> OneAtATime<K> {
-    /// The lock of a thing.
-    pub fn of(&self, key: K) -> Arc<tokio::sync::Mutex<()>> {
+impl<K: Eq + Hash, T: Default> OneAtATime<K, T> {
+    /// The lock of a thing. What is left there is kept as long as anybody has it.
+    pub fn of(&self, key: K) -> Arc<tokio::sync::Mutex<T>> {
         let mut locks = self.locks.lock();
         if let Some(lock) = locks.get(&key).and_then(Weak::upgrade) {
             return lock;
         }
         locks.retain(|_, lock| lock.strong_count() > 0);
-        let lock = Arc::new(tokio::sync::Mutex::new(()));
+        let lock = Arc::new(tokio::sync::Mutex::new(T::default()));
         locks.insert(key, Arc::downgrade(&lock));
         lock
     }

@@ -21,7 +21,7 @@ use ruma::OwnedRoomId;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    bring::Brought,
+    bring::{Bringing, Brought},
     bundle::{Acquaintance, Bundle, Vaults},
     copies::{Copies, Traveller},
     departures::Departures,
@@ -68,6 +68,7 @@ pub(super) struct Leaving {
     pub(super) blobs: Arc<dyn Blobs>,
     pub(super) files: Files,
     pub(super) live: super::live::Live,
+    pub(super) bringing: Bringing,
     pub(super) rng: Arc<dyn Rng>,
 }
 

@@ -8,7 +8,7 @@ use domicile_store::{Blobs as Files, Keystore, Store};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{Arrivals, Departures, Moves, bundle, copies, leave, live, rules, turn};
+use super::{Arrivals, Departures, Moves, bring, bundle, copies, leave, live, rules, turn};
 use crate::{
     accounts::{Devices, Sessions, Users},
     e2ee::DeviceLists,
@@ -134,6 +134,7 @@ impl Moves {
                 blobs: parts.blobs,
                 files: parts.files,
                 live: live.clone(),
+                bringing: bring::Bringing::default(),
                 rng: Arc::clone(&parts.rng),
             })
         });
