@@ -120,7 +120,15 @@ impl Leaving {
 
     /// Lets those of the rooms be whose copies others here need: most of them, and they are found out at one go.
     async fn keep_needed(&self, progress: &mut Progress) -> Result<()> {
-        let nums: Vec<i64> = progress.left_rooms.iter().map(|(_, room_num)| *room_num).collect();
+        let mut nums = Vec::new();
+        for (_, room_num) in &progress.left_rooms {
+            // Where somebody of this cell is joined, there is nothing to look up.
+            let room = self.turner.rooms.in_memory(RoomNum(*room_num));
+            if room.is_none_or(|room| room.view().here < 1) {
+                nums.push(*room_num);
+            }
+        }
+        let unsure: HashSet<i64> = nums.iter().copied().collect();
         let read = self.turner.store.read(move |snapshot| async move {
             let mut needed = HashSet::new();
             for room_num in nums {
@@ -131,7 +139,7 @@ impl Leaving {
             Ok::<_, Error>(needed)
         });
         let needed = read.await?;
-        progress.left_rooms.retain(|(_, room_num)| !needed.contains(room_num));
+        progress.left_rooms.retain(|(_, room_num)| unsure.contains(room_num) && !needed.contains(room_num));
         Ok(())
     }
 

@@ -1,12 +1,15 @@
 //! Somebody has come, or does not come after all: what their new home does afterwards.
 
+use std::collections::HashSet;
+
+use bytes::Bytes;
 use domicile_core::{
     error::ErrorKind,
     ids::DeviceNum,
     locality::{CellName, Destination},
 };
 use domicile_store::{
-    Batch,
+    Batch, event_id,
     table::{arrivals, portable, to_device},
 };
 use ruma::OwnedUserId;
@@ -85,7 +88,11 @@ impl Arrivals {
         let cell = CellName::parse(&poll.cell).ok_or_else(|| ErrorKind::InvalidParam.with("There is no such cell."))?;
         let is_last = cell == *teller;
         let peer = Destination::Cell(cell).peer_name().to_owned();
+        let placed = self.placed(&poll.ends).await?;
         for (room_id, ids) in poll.ends.rooms {
+            if ids.iter().all(|id| placed.contains(&event_id::to_bytes(id))) {
+                continue;
+            }
             let Some(room_num) = self.turner.rooms.num(&room_id).await? else { continue };
             let room = self.turner.rooms.by_num(room_num).await?;
             self.ingest.catch_up(&room, &peer, &ids).await?;
@@ -96,6 +103,14 @@ impl Arrivals {
             self.turner.store.write(batch).await?;
         }
         Ok(Done {})
+    }
+
+    /// Those of the ends, in stored form, that stand in a timeline here: nearly always all of them, and they are found out at one go.
+    async fn placed(&self, ends: &Ends) -> Result<HashSet<Bytes>> {
+        let ids: Vec<Bytes> = ends.rooms.values().flatten().map(|id| event_id::to_bytes(id)).collect();
+        let store = &self.turner.store;
+        let known = store.read(move |snapshot| async move { portable::event_nums(&snapshot, &ids).await }).await?;
+        Ok(known.into_iter().filter(|(_, (_, position))| position.is_some()).map(|(id, _)| id).collect())
     }
 
     /// Forgets somebody who does not come after all.
