@@ -62,11 +62,12 @@ struct Run {
 /// Measures both, and prints the figures as JSON.
 pub(crate) async fn run(args: &Args) -> Result<()> {
     ensure!(args.rooms > 0 && args.rate > 0 && args.messages > 0, "there is nothing to measure");
+    let program = args.program.canonicalize().with_context(|| format!("there is no {}", args.program.display()))?;
     let mut runs: [Vec<Run>; 2] = Default::default();
     for round in 0..args.rounds.max(1) {
         for (reader, runs) in runs.iter_mut().enumerate() {
             let folder = tempfile::tempdir().context("making a folder")?;
-            let cells = start(&args.program, folder.path(), 2, Regions::Each).await?;
+            let cells = start(&program, folder.path(), 2, Regions::Each).await?;
             let run = measure(&cells, reader, args).await.with_context(|| format!("readers in cell {reader}"))?;
             eprintln!("round {round}, readers in cell {reader}: {run:?}");
             runs.push(run);
