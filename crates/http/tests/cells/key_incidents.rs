@@ -168,7 +168,10 @@ async fn a_device_is_told_if_its_owner_does_not_sign_it_in_time() {
     upload(&old).await;
     equip(&bob, 10).await;
     sees_device(&cluster, ("eu1", &alice), &bob, 2).await;
-    assert_eq!(pinned(&cluster, "eu1", &bob).await.1, std::slice::from_ref(&old.device_id));
+    // His first one may have been seen in the moment before he signed it, and is taken as it is, too.
+    let taken = pinned(&cluster, "eu1", &bob).await.1;
+    assert!(taken.contains(&old.device_id), "{taken:?}");
+    assert!(taken.iter().all(|id| *id == old.device_id || *id == bob.device_id), "{taken:?}");
 
     // A login that is signed a while later.
     let laptop = cluster.cell("ru1").login("bob").await;
