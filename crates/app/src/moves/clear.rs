@@ -120,26 +120,21 @@ impl Leaving {
 
     /// Lets those of the rooms be whose copies others here need: most of them, and they are found out at one go.
     async fn keep_needed(&self, progress: &mut Progress) -> Result<()> {
-        let mut nums = Vec::new();
-        for (_, room_num) in &progress.left_rooms {
-            // Where somebody of this cell is joined, there is nothing to look up.
-            let room = self.turner.rooms.in_memory(RoomNum(*room_num));
-            if room.is_none_or(|room| room.view().here < 1) {
-                nums.push(*room_num);
-            }
-        }
-        let unsure: HashSet<i64> = nums.iter().copied().collect();
+        // Where somebody of this cell is joined, there is nothing to look up.
+        let has_own = |num: RoomNum| self.turner.rooms.in_memory(num).is_some_and(|room| room.view().here > 0);
+        let nums: Vec<i64> =
+            progress.left_rooms.iter().map(|(_, num)| *num).filter(|num| !has_own(RoomNum(*num))).collect();
         let read = self.turner.store.read(move |snapshot| async move {
-            let mut needed = HashSet::new();
+            let mut unneeded = HashSet::new();
             for room_num in nums {
-                if destinations::is_needed(&snapshot, RoomNum(room_num)).await? {
-                    needed.insert(room_num);
+                if !destinations::is_needed(&snapshot, RoomNum(room_num)).await? {
+                    unneeded.insert(room_num);
                 }
             }
-            Ok::<_, Error>(needed)
+            Ok::<_, Error>(unneeded)
         });
-        let needed = read.await?;
-        progress.left_rooms.retain(|(_, room_num)| unsure.contains(room_num) && !needed.contains(room_num));
+        let unneeded = read.await?;
+        progress.left_rooms.retain(|(_, room_num)| unneeded.contains(room_num));
         Ok(())
     }
 

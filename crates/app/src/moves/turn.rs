@@ -13,7 +13,7 @@ use domicile_store::{
 };
 use ruma::{OwnedUserId, UserId};
 
-use super::messages::Ends;
+use super::{messages::Ends, rules::is_joined};
 use crate::{
     Error, Result,
     accounts::Users,
@@ -147,7 +147,7 @@ impl Turner {
         let Some(user_num) = user_num else { return Ok(Vec::new()) };
         let rooms =
             self.store.read(move |snapshot| async move { portable::rooms_of(&snapshot, user_num).await }).await?;
-        Ok(rooms.iter().filter(|room| room.has_copy && room.membership == "join").map(|room| room.room_num).collect())
+        Ok(rooms.iter().filter(|room| is_joined(room)).map(|room| room.room_num).collect())
     }
 
     /// The other cells that are in rooms with somebody.
