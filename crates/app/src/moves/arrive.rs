@@ -37,7 +37,7 @@ use crate::{
     e2ee::DeviceLists,
     error::{forbidden, not_found},
     events::{Ingest, ingest::Way, wake::Wakers},
-    federation::RemoteRooms,
+    federation::{OneAtATime, RemoteRooms},
     media::{Blobs, ByteStream},
     residency::Cells,
 };
@@ -68,8 +68,10 @@ pub struct Arrivals {
     pub(super) wakers: Arc<Wakers>,
     /// Late messages come one after another.
     pub(super) late: tokio::sync::Mutex<()>,
+    /// The same of whoever is taken in: they may be told of twice at once.
+    pub(super) taking_in: OneAtATime<OwnedUserId>,
     /// The same of parts of rooms, by room.
-    pub(super) rooms_in_work: tokio::sync::Mutex<HashMap<OwnedRoomId, Arc<tokio::sync::Mutex<()>>>>,
+    pub(super) rooms_in_work: OneAtATime<OwnedRoomId>,
 }
 
 impl Arrivals {
@@ -151,11 +153,7 @@ impl Arrivals {
 
     /// The same of a part that this cell has asked for itself.
     pub(super) async fn take_part(&self, part: RoomPart) -> Result<Taken> {
-        let turn = {
-            let mut in_work = self.rooms_in_work.lock().await;
-            in_work.retain(|_, turn| Arc::strong_count(turn) > 1);
-            Arc::clone(in_work.entry(part.room_id.clone()).or_default())
-        };
+        let turn = self.rooms_in_work.of(part.room_id.clone());
         let _turn = turn.lock().await;
         self.cells()?.tickets.learn(part.tickets).await?;
         let version = RoomVersionId::try_from(part.version.as_str()).map_err(Error::internal)?;
@@ -250,6 +248,8 @@ impl Arrivals {
     /// Serves somebody whose home is here by the directory's word: their vault is opened in the same write with which this cell knows it.
     pub async fn take_home(&self, home: Home) -> Result<Arrived> {
         let Home { about, tickets } = home;
+        let turn = self.taking_in.of(about.user_id.clone());
+        let _turn = turn.lock().await;
         let row = self.row(&about.user_id).await?.filter(|row| row.move_id == about.move_id);
         let row = row.ok_or_else(|| not_found(format!("{} is not on the way here by this move.", about.user_id)))?;
         if (row.state == HERE || row.state == SETTLED)

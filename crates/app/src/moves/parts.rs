@@ -1,6 +1,6 @@
 //! What moves are made of.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use domicile_core::{clock::Clock, rng::Rng};
 use domicile_residency::standing::Catalogue;
@@ -13,7 +13,7 @@ use crate::{
     accounts::{Devices, Sessions, Users},
     e2ee::DeviceLists,
     events::{Events, Ingest, send::Sender, wake::Wakers},
-    federation::{Destinations, OutboundBell, RemoteRooms},
+    federation::{Destinations, OneAtATime, OutboundBell, RemoteRooms},
     media::Blobs,
     push::PushClasses,
     residency::InnerLink,
@@ -110,7 +110,8 @@ impl Moves {
                 device_lists: Arc::clone(&parts.device_lists),
                 wakers: Arc::clone(&parts.wakers),
                 late: tokio::sync::Mutex::default(),
-                rooms_in_work: tokio::sync::Mutex::new(HashMap::new()),
+                taking_in: OneAtATime::default(),
+                rooms_in_work: OneAtATime::default(),
             })
         });
         let leaving = parts.link.map(|link| {

@@ -15,11 +15,12 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::watch,
+    sync::{Semaphore, watch},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    finish::{self, Answer},
     patience::{Patience, Patient},
     tls::Certificate,
 };
@@ -38,6 +39,8 @@ pub(super) struct Connection {
     pub(super) watcher: Watcher,
     /// Who has not begun a request is not waited for when the server stops.
     pub(super) stopping: CancellationToken,
+    /// What goes on although its client hung up.
+    pub(super) unattended: Arc<Semaphore>,
     /// Which cell is on the other side, if it is one.
     pub(super) cell: Option<CellKey>,
 }
@@ -59,13 +62,14 @@ struct Answers {
     router: Router,
     peer: Peer,
     body_time: BodyTime,
+    unattended: Arc<Semaphore>,
     cell: Option<CellKey>,
 }
 
 impl Service<Request<Incoming>> for Answers {
     type Response = Response;
     type Error = std::convert::Infallible;
-    type Future = axum::routing::future::RouteFuture<std::convert::Infallible>;
+    type Future = Answer<axum::routing::future::RouteFuture<std::convert::Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let mut request = request.map(Body::new);
@@ -74,8 +78,9 @@ impl Service<Request<Incoming>> for Answers {
         if let Some(cell) = &self.cell {
             request.extensions_mut().insert(cell.clone());
         }
+        let ends = finish::changes(&request);
         // A router is always ready.
-        tower::Service::call(&mut self.router.clone(), request)
+        Answer::new(tower::Service::call(&mut self.router.clone(), request), ends, &self.unattended)
     }
 }
 
@@ -128,7 +133,8 @@ impl Connection {
         builder.timer(TokioTimer::new()).header_read_timeout(self.patience.headers).max_buf_size(HEADER_BYTES);
         let body_time = BodyTime(self.patience.body);
         let is_cell = self.cell.is_some();
-        let answers = Answers { router: self.router, peer: self.peer, body_time, cell: self.cell };
+        let (peer, unattended, cell) = (self.peer, self.unattended, self.cell);
+        let answers = Answers { router: self.router, peer, body_time, unattended, cell };
         let connection = builder.serve_connection(TokioIo::new(stream), answers);
         // How a connection ends is its client's matter.
         if is_cell {
@@ -154,7 +160,8 @@ impl Connection {
             .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX))
             .keep_alive_interval(Some(Duration::from_mins(1)));
         let body_time = BodyTime(self.patience.body);
-        let answers = Answers { router: self.router, peer: self.peer, body_time, cell: self.cell };
+        let (peer, unattended, cell) = (self.peer, self.unattended, self.cell);
+        let answers = Answers { router: self.router, peer, body_time, unattended, cell };
         let stream = TokioIo::new(Patient::new(stream, self.patience.headers));
         let _ended = self.watcher.watch(builder.serve_connection(stream, answers)).await;
     }

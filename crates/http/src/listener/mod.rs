@@ -1,6 +1,7 @@
 //! Listening: TCP or a unix socket, with or without TLS, HTTP/1 and HTTP/2, until the server is told to stop.
 
 mod connection;
+mod finish;
 mod patience;
 mod tls;
 
@@ -122,6 +123,7 @@ impl Bound {
     pub async fn serve(self, router: Router, stopping: CancellationToken) {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let unattended = Arc::new(Semaphore::new(finish::UNATTENDED));
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
             let accepted = tokio::select! {
@@ -140,7 +142,8 @@ impl Bound {
             let peer = Peer { address, uid, tls: self.certificate.is_some(), proxies: Arc::clone(&self.proxies) };
             let patience = self.patience;
             let (router, watcher, stopping) = (router.clone(), graceful.watcher(), stopping.clone());
-            let connection = Connection { router, peer, patience, watcher, stopping, cell: None };
+            let unattended = Arc::clone(&unattended);
+            let connection = Connection { router, peer, patience, watcher, stopping, unattended, cell: None };
             let certificate = self.certificate.clone();
             tokio::spawn(async move {
                 let _place = place;
