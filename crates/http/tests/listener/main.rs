@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test whose helper fails has failed")]
 
+mod hanging_up;
 mod hostile;
 mod peers;
 mod tls;
