@@ -46,6 +46,7 @@ mod contents;
 mod federating;
 mod graph;
 mod heard;
+mod leaving;
 mod log;
 mod outgoing;
 mod pinned;

@@ -33,6 +33,7 @@ use crate::{
     accounts::{Session, Users},
     events::wake::Wakers,
     federation::{Destinations, OutboundBell},
+    residency::settling,
 };
 
 /// Letters of the name of this run of the server, which stands in the ids of messages to other servers: numbers may come again after a backup
@@ -73,6 +74,16 @@ pub struct ToDeviceParts {
     pub outbound: Arc<OutboundBell>,
 }
 
+/// What became of an attempt to send.
+enum Tried {
+    /// It is on disk, perhaps from before.
+    Sent,
+    /// Others wrote the same, or somebody has moved.
+    Conflict,
+    /// Somebody moves at this moment.
+    Unsettled,
+}
+
 /// Part of an inbox.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -102,10 +113,13 @@ impl ToDevice {
         transaction: &TransactionId,
         messages: &Messages,
     ) -> Result<()> {
+        let (mut conflicts, mut attempt) = (0, 0);
         // Somebody may move in between: then it is looked again where everybody is.
-        for _ in 0..TRIES {
-            if self.try_to_send(session, kind, transaction, messages).await? {
-                return Ok(());
+        while conflicts < TRIES {
+            match self.try_to_send(session, kind, transaction, messages, attempt).await? {
+                Tried::Sent => return Ok(()),
+                Tried::Conflict => conflicts += 1,
+                Tried::Unsettled => attempt += 1,
             }
         }
         Err(ErrorKind::Unavailable.with("The devices' owners have moved each time: try again.").into())
@@ -118,20 +132,28 @@ impl ToDevice {
         kind: &ToDeviceEventType,
         transaction: &TransactionId,
         messages: &Messages,
-    ) -> Result<bool> {
+        attempt: usize,
+    ) -> Result<Tried> {
         let scope = scope(kind, transaction);
-        let (here, elsewhere): (Vec<_>, Vec<_>) =
-            messages.iter().partition(|(user_id, _)| self.users.is_local(user_id));
-        let events = delivery::events(&session.user_id, kind, here.into_iter().chain(elsewhere.iter().copied()))?;
+        let events = delivery::events(&session.user_id, kind, messages)?;
         let sender = session.device_num;
-        let deliveries = self.store.read(move |snapshot| async move {
+        let sorted = self.store.read(move |snapshot| async move {
             if to_device::is_sent(&snapshot, sender, &scope).await? {
                 return Ok(None);
             }
-            delivery::deliveries(&snapshot, events).await.map(Some)
+            delivery::sort(&snapshot, events).await.map(Some)
         });
-        let Some(deliveries) = deliveries.await? else { return Ok(true) };
+        let Some(sorted) = sorted.await? else { return Ok(Tried::Sent) };
+        // Where the database has them they are: it is told first.
+        let elsewhere: Vec<_> = messages.iter().filter(|(user_id, _)| sorted.absent.contains(*user_id)).collect();
+        // Before it is found out where the others are, and after it: nobody has gone or come home in between.
+        let is_unsettled = || settling::is_unsettled(self.users.localities(), &sorted.known);
+        let before = is_unsettled();
         let outgoing = self.outgoing(session, kind, elsewhere).await?;
+        if (before || is_unsettled()) && settling::settles(attempt).await {
+            return Ok(Tried::Unsettled);
+        }
+        let deliveries = sorted.deliveries;
         let mut batch = Batch::new();
         to_device::insert_transaction(&mut batch, sender, &scope, self.clock.now_ms().div_euclid(DAY_MS));
         delivery::put(&mut batch, &deliveries, None);
@@ -148,7 +170,7 @@ impl ToDevice {
         }
         match self.store.write(batch).await {
             // The same request came twice at once and the other one was first, or somebody has moved.
-            Err(error) if error.is_conflict() => return Ok(false),
+            Err(error) if error.is_conflict() => return Ok(Tried::Conflict),
             written => written?,
         };
         for delivery in deliveries {
@@ -157,7 +179,7 @@ impl ToDevice {
         for edu in outgoing {
             self.outbound.destination(edu.destination_num);
         }
-        Ok(true)
+        Ok(Tried::Sent)
     }
 
     /// Removes what a device has received: everything up to the position of the token with which it syncs.

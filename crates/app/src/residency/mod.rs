@@ -36,6 +36,7 @@ mod relay;
 mod reserved_names;
 mod restored;
 mod serving;
+pub(crate) mod settling;
 mod spans;
 mod tending;
 mod tickets;

@@ -166,6 +166,15 @@ impl Names {
         self.told_of(&[user_id.to_owned()]).await
     }
 
+    /// The same of several people.
+    pub async fn look_up_all(&self, users: &[OwnedUserId]) -> Result<Vec<Ticket>> {
+        let mut tickets = Vec::with_capacity(users.len());
+        for chunk in users.chunks(USERS) {
+            tickets.extend(self.told_of(chunk).await?);
+        }
+        Ok(tickets)
+    }
+
     /// What the directory says of people: the decider, or one who follows it while that one cannot be asked.
     async fn told_of(&self, users: &[OwnedUserId]) -> Result<Vec<Ticket>> {
         if self.own.decides() {

@@ -239,7 +239,7 @@ impl OwnCell {
     }
 
     /// The cell that answers for another's people now.
-    pub(super) fn heir(&self, cell: &CellName) -> CellName {
+    pub(crate) fn heir(&self, cell: &CellName) -> CellName {
         self.document().heir(cell).unwrap_or(cell).clone()
     }
 }

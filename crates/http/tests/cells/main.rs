@@ -14,6 +14,7 @@ mod hash_keys;
 mod homes;
 mod key_incidents;
 mod keys;
+mod leaving;
 mod ledger;
 mod lists;
 mod luck;

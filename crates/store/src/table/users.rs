@@ -85,6 +85,17 @@ pub async fn local_by_ids(
     rows.iter().map(|row| Ok((row.num(0)?, row.text(1)?.to_owned()))).collect()
 }
 
+/// Numbers of those of `user_ids` who are known here, and whether they have, or had, an account here.
+pub async fn known_by_ids(
+    snapshot: &Snapshot,
+    user_ids: impl IntoIterator<Item = &str>,
+) -> Result<Vec<(UserNum, String, bool)>, StoreError> {
+    let rows = snapshot
+        .query("SELECT user_num, user_id, is_local FROM users WHERE user_id IN TEXTS($1)", &[text_list(user_ids)])
+        .await?;
+    rows.iter().map(|row| Ok((row.num(0)?, row.text(1)?.to_owned(), row.flag(2)?))).collect()
+}
+
 /// Local users in the order of their numbers, after `after`.
 pub async fn page(snapshot: &Snapshot, after: UserNum, limit: i64) -> Result<Vec<User>, StoreError> {
     let rows = snapshot

@@ -30,6 +30,7 @@ use crate::{
     Error, Result,
     e2ee::{device_list_copies::Fetched, timeout},
     error::not_found,
+    residency::settling,
 };
 
 /// Users in one query.
@@ -67,9 +68,16 @@ impl DeviceKeys {
     pub async fn query(&self, reader: UserNum, wanted: Wanted, wait: Option<Duration>) -> Result<Found> {
         check(&wanted)?;
         let wanted = Arc::new(wanted);
-        let theirs = Arc::clone(&wanted);
-        let mut found =
-            self.store.read(move |snapshot| async move { at_hand(&snapshot, reader, &theirs).await }).await?;
+        let mut attempt = 0;
+        let mut found = loop {
+            let theirs = Arc::clone(&wanted);
+            let read = self.store.read(move |snapshot| async move { at_hand(&snapshot, reader, &theirs).await });
+            let (found, others) = read.await?;
+            if !settling::is_unsettled(self.users.localities(), &others) || !settling::settles(attempt).await {
+                break found;
+            }
+            attempt += 1;
+        };
         let mut missing: BTreeMap<OwnedServerName, Vec<OwnedUserId>> = BTreeMap::new();
         let users: Vec<&UserId> = wanted.keys().map(|user_id| &**user_id).collect();
         self.users.localities().meet(&users).await?;
@@ -164,18 +172,19 @@ fn numbered(ids: Vec<(UserNum, String)>) -> Result<BTreeMap<UserNum, OwnedUserId
     ids.into_iter().map(|(user_num, id)| Ok((user_num, OwnedUserId::try_from(id).map_err(Error::internal)?))).collect()
 }
 
-/// What the database can answer: of local users, and of others whose copies are good.
-async fn at_hand(snapshot: &Snapshot, reader: UserNum, wanted: &Wanted) -> Result<Found> {
+/// What the database can answer: of local users, and of others whose copies are good. With it, who of those that are known here is not local.
+async fn at_hand(snapshot: &Snapshot, reader: UserNum, wanted: &Wanted) -> Result<(Found, BTreeSet<OwnedUserId>)> {
     let asked = || wanted.keys().map(|user_id| user_id.as_str());
     let local: BTreeSet<UserNum> =
         users::local_by_ids(snapshot, asked()).await?.into_iter().map(|(user_num, _)| user_num).collect();
     let mut ids = numbered(users::by_ids(snapshot, asked()).await?)?;
-    let others: Vec<UserNum> = ids.keys().copied().filter(|user_num| !local.contains(user_num)).collect();
+    let others: BTreeMap<UserNum, OwnedUserId> =
+        ids.iter().filter(|(num, _)| !local.contains(num)).map(|(num, id)| (*num, id.clone())).collect();
     if !others.is_empty() {
-        let usable = device_list_copies::usable(snapshot, reader, others).await?;
+        let usable = device_list_copies::usable(snapshot, reader, others.keys().copied()).await?;
         ids.retain(|user_num, _| local.contains(user_num) || usable.contains(user_num));
     }
-    collect(snapshot, reader, ids, wanted).await
+    Ok((collect(snapshot, reader, ids, wanted).await?, others.into_values().collect()))
 }
 
 /// All public keys of a local user as another server may see them, within a read.

@@ -91,38 +91,58 @@ fn event(sender: &UserId, kind: &str, content: &RawValue) -> Result<Arc<str>> {
     Ok(event.into())
 }
 
-/// Which device of this server's users gets what.
-pub(crate) async fn deliveries(snapshot: &Snapshot, events: Events) -> Result<Vec<Delivery>> {
-    let ids: BTreeMap<String, UserNum> =
-        users::local_by_ids(snapshot, events.iter().map(|(user_id, _)| user_id.as_str()))
-            .await?
-            .into_iter()
-            .map(|(user_num, user_id)| (user_id, user_num))
-            .collect();
+/// Messages by where they go.
+#[derive(Debug, Default)]
+pub(crate) struct Sorted {
+    /// Those for devices that are here.
+    pub(crate) deliveries: Vec<Delivery>,
+    /// Who has no account here.
+    pub(crate) absent: BTreeSet<OwnedUserId>,
+    /// Those of them who are known here: they may have left.
+    pub(crate) known: BTreeSet<OwnedUserId>,
+}
+
+/// Which device of this server's users gets what, and who is not here.
+pub(crate) async fn sort(snapshot: &Snapshot, events: Events) -> Result<Sorted> {
+    let (mut ids, mut known_elsewhere) = (BTreeMap::new(), BTreeSet::new());
+    let asked = events.iter().map(|(user_id, _)| user_id.as_str());
+    for (user_num, user_id, is_local) in users::known_by_ids(snapshot, asked).await? {
+        if is_local {
+            ids.insert(user_id, user_num);
+        } else {
+            known_elsewhere.insert(user_id);
+        }
+    }
     let mut devices: BTreeMap<UserNum, Vec<(String, DeviceNum)>> = BTreeMap::new();
     for (user_num, device_num, device_id) in to_device::devices_of(snapshot, ids.values().copied()).await? {
         devices.entry(user_num).or_default().push((device_id, device_num));
     }
-    let mut deliveries = Vec::new();
+    let mut sorted = Sorted::default();
     for (user_id, of_user) in events {
-        let Some(user_num) = ids.get(user_id.as_str()).copied() else { continue };
+        let Some(user_num) = ids.get(user_id.as_str()).copied() else {
+            if known_elsewhere.contains(user_id.as_str()) {
+                sorted.known.insert(user_id.clone());
+            }
+            sorted.absent.insert(user_id);
+            continue;
+        };
         let known = devices.get(&user_num).map_or(&[][..], Vec::as_slice);
         for (target, event) in of_user {
             let wanted = known.iter().filter(|(device_id, _)| match &target {
                 DeviceIdOrAllDevices::AllDevices => true,
                 DeviceIdOrAllDevices::DeviceId(target) => target.as_str() == device_id,
             });
-            deliveries.extend(wanted.map(|(_, device_num)| Delivery {
+            sorted.deliveries.extend(wanted.map(|(_, device_num)| Delivery {
                 user_num,
                 device_num: *device_num,
                 event: Arc::clone(&event),
             }));
         }
-        if deliveries.len() > MESSAGES {
+        if sorted.deliveries.len() > MESSAGES {
             return Err(too_many());
         }
     }
-    Ok(deliveries)
+    Ok(sorted)
 }
 
 /// Puts messages into inboxes, all at one new position. `origin` is the server that brought them, if they are not of this one.

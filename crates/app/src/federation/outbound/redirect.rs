@@ -29,6 +29,7 @@ use crate::{
         delivery::{self, Delivery},
     },
     federation::{PeerError, TAKEN, TakenAnswer, TakenQuestion},
+    residency::settling,
 };
 
 /// What of a message says for whom it is.
@@ -124,21 +125,31 @@ impl Outbound {
 
     /// Has a message go to the homes of those for whom it is.
     async fn forward(&self, instead: &mut Instead, content: &DirectDeviceContent) -> Result<()> {
-        let mut here = of(content, BTreeMap::new());
-        for (user_id, of_user) in &content.messages {
-            let messages = BTreeMap::from([(user_id.clone(), of_user.clone())]);
-            if self.parts.users.localities().of(user_id) == Locality::Here {
-                here.messages.extend(messages);
-            } else if let Some(destination_num) = self.parts.destinations.of_user(user_id).await? {
-                self.wait_for(instead, destination_num, None, &of(content, messages)).await?;
-                instead.destinations.insert(destination_num);
+        let events = delivery::events(&content.sender, &content.ev_type, &content.messages)?;
+        let localities = self.parts.users.localities();
+        let mut attempt = 0;
+        let (deliveries, elsewhere) = loop {
+            let wanted = events.clone();
+            let read = self.parts.store.read(move |snapshot| async move { delivery::sort(&snapshot, wanted).await });
+            let sorted = read.await?;
+            // Nobody has gone or come home while it is found out where they are.
+            let before = settling::is_unsettled(localities, &sorted.known);
+            let mut elsewhere = Vec::with_capacity(sorted.absent.len());
+            for user_id in &sorted.absent {
+                if let Some(destination_num) = self.parts.destinations.of_user(user_id).await? {
+                    elsewhere.push((user_id.clone(), destination_num));
+                }
             }
-        }
-        if !here.messages.is_empty() {
-            let events = delivery::events(&here.sender, &here.ev_type, &here.messages)?;
-            let read =
-                self.parts.store.read(move |snapshot| async move { delivery::deliveries(&snapshot, events).await });
-            instead.deliveries.extend(read.await?);
+            if !(before || settling::is_unsettled(localities, &sorted.known)) || !settling::settles(attempt).await {
+                break (sorted.deliveries, elsewhere);
+            }
+            attempt += 1;
+        };
+        instead.deliveries.extend(deliveries);
+        for (user_id, destination_num) in elsewhere {
+            let of_user = content.messages.get(&user_id).cloned().unwrap_or_default();
+            self.wait_for(instead, destination_num, None, &of(content, BTreeMap::from([(user_id, of_user)]))).await?;
+            instead.destinations.insert(destination_num);
         }
         Ok(())
     }

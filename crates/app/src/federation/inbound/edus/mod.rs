@@ -8,6 +8,7 @@ mod device_lists;
 mod direct_to_device;
 mod presence;
 mod receipt;
+mod speakers;
 mod typing;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -136,13 +137,17 @@ impl Edus {
                 "m.typing" => self.typing(origin, content).await?,
                 "m.presence" => self.presence(origin, content).await?,
                 "m.receipt" => receipt::read(origin, content, &mut lasting.after.receipts),
-                "m.direct_to_device" => lasting.messages.extend(direct_to_device::read(origin, content)),
-                "m.device_list_update" => lasting.lists.read_device(origin, content),
-                "m.signing_key_update" => lasting.lists.read_keys(origin, content),
+                "m.direct_to_device" => lasting.messages.extend(direct_to_device::read(content)),
+                "m.device_list_update" => lasting.lists.read_device(content),
+                "m.signing_key_update" => lasting.lists.read_keys(content),
                 _ => {}
             }
         }
-        let Lasting { after, messages, lists } = lasting;
+        let Lasting { after, mut messages, mut lists } = lasting;
+        let speakers = messages.iter().map(|message| &message.sender).chain(lists.users());
+        speakers::hear_of(origin, speakers.cloned().collect()).await?;
+        messages.retain(|message| is_of(origin, &message.sender));
+        lists.retain(|user_id| is_of(origin, user_id));
         for _ in 0..ATTEMPTS {
             let mut plan = Plan::default();
             self.messages(origin, &messages, &mut plan).await?;
