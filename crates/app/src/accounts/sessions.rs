@@ -129,7 +129,7 @@ impl Sessions {
         Self { store, clock, rng, access_token_life_ms, departures, cache, forgotten }
     }
 
-    /// Refuses to open anything for somebody whose vault is being handed over: it would stay behind.
+    /// Refuses to do or open anything for somebody whose vault is being handed over: it would stay behind.
     pub(super) fn check_stays(&self, user_num: UserNum) -> Result<()> {
         if self.departures.has(user_num) { Err(on_the_way().into()) } else { Ok(()) }
     }
@@ -148,6 +148,8 @@ impl Sessions {
             Some(session) => session,
             None => self.load(hash).await?,
         };
+        // Who is not in memory yet when their vault is handed over is not waited for.
+        self.check_stays(session.user_num)?;
         if session.expires_ts.is_some_and(|end| end <= self.clock.now_ms()) {
             return Err(ErrorKind::SoftLogout.with("The access token has expired: refresh it.").into());
         }
@@ -160,7 +162,19 @@ impl Sessions {
     }
 
     async fn load(&self, hash: TokenHash) -> Result<Arc<Session>> {
-        let before = self.forgotten.load(Ordering::SeqCst);
+        loop {
+            let before = self.forgotten.load(Ordering::SeqCst);
+            let session = self.read(hash).await?;
+            self.cache.insert(hash, Arc::clone(&session));
+            if self.forgotten.load(Ordering::SeqCst) == before {
+                return Ok(session);
+            }
+            // It may have ended in between, or be waited for.
+            self.cache.remove(&hash);
+        }
+    }
+
+    async fn read(&self, hash: TokenHash) -> Result<Arc<Session>> {
         let found = self
             .store
             .read(move |snapshot| async move {
@@ -179,10 +193,6 @@ impl Sessions {
         let session = Arc::new(session(owner)?);
         if let Some(refresh_hash) = refresh_hash {
             self.confirm_refresh(&session, &refresh_hash).await?;
-        }
-        self.cache.insert(hash, Arc::clone(&session));
-        if self.forgotten.load(Ordering::SeqCst) != before {
-            self.cache.remove(&hash);
         }
         Ok(session)
     }

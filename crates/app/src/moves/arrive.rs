@@ -263,25 +263,16 @@ impl Arrivals {
         let bundle: Bundle = serde_json::from_slice(&bundle).map_err(Error::internal)?;
         let user_num = self.turner.users.num(&about.user_id).await?;
         let user_num = user_num.ok_or_else(|| Error::internal("somebody who comes has no number"))?;
-        let mut batch = Batch::new();
-        let written = self.open(&mut batch, (user_num, &about.user_id), &bundle).await?;
-        // Should this end before the vault is read again, what was written is what stands in the receipt.
-        let beforehand = self.receipt(&about, written.placed.sums()?, written.left_out, true)?;
-        let beforehand = Some(serde_json::to_string(&beforehand).map_err(Error::internal)?);
-        let changed_ts = self.clock.now_ms();
-        let waiting = Arrival { state: HERE.to_owned(), changed_ts, sealed: None, receipt: beforehand, ..row };
-        arrivals::take_in(&mut batch, about.user_id.as_str(), CONFIRMED_STATE, HERE);
-        arrivals::set(&mut batch, &waiting);
-        arrivals::forget_media(&mut batch, about.user_id.as_str());
-        // Nothing of theirs changes before it was read again.
-        self.departures.begin(user_num, &token_hashes(&bundle));
-        let taken_in = async {
-            self.turner.turn(&about.user_id, history, &batch).await?;
-            self.compare(&about, user_num, &written).await
+        // From here on their requests wait: nothing of theirs changes before it was read again, and no token of theirs is unknown.
+        let hashes = token_hashes(&bundle);
+        self.departures.begin(user_num, &hashes);
+        let arrived = self.take_in(row, (user_num, &about), (history, &bundle)).await;
+        match &arrived {
+            Ok(_) => self.departures.end_come(user_num, &hashes),
+            Err(_) => self.departures.end(user_num),
         }
-        .await;
-        self.departures.end(user_num, None);
-        let arrived = taken_in?;
+        let (arrived, waiting) = arrived?;
+        let arrived = arrived?;
         self.device_lists.announce(user_num);
         self.wakers.wake(user_num);
         let receipt = serde_json::to_string(&arrived).map_err(Error::internal)?;
@@ -289,6 +280,29 @@ impl Arrivals {
         arrivals::set(&mut batch, &Arrival { receipt: Some(receipt), ..waiting });
         self.turner.store.write(batch).await?;
         Ok(arrived)
+    }
+
+    /// Opens a vault and reads it again. Gives what this cell confirms if it could, and the row of the arrival as it is then. An error: they are not at
+    /// home here.
+    async fn take_in(
+        &self,
+        row: Arrival,
+        (user_num, about): (UserNum, &About),
+        (history, bundle): (History, &Bundle),
+    ) -> Result<(Result<Arrived>, Arrival)> {
+        let mut batch = Batch::new();
+        let written = self.open(&mut batch, (user_num, &about.user_id), bundle).await?;
+        // Should this end before the vault is read again, what was written is what stands in the receipt.
+        let beforehand = self.receipt(about, written.placed.sums()?, written.left_out, true)?;
+        let beforehand = Some(serde_json::to_string(&beforehand).map_err(Error::internal)?);
+        let changed_ts = self.clock.now_ms();
+        let waiting = Arrival { state: HERE.to_owned(), changed_ts, sealed: None, receipt: beforehand, ..row };
+        arrivals::take_in(&mut batch, about.user_id.as_str(), CONFIRMED_STATE, HERE);
+        arrivals::set(&mut batch, &waiting);
+        arrivals::forget_media(&mut batch, about.user_id.as_str());
+        self.turner.turn(&about.user_id, history, &batch).await?;
+        // They are at home here, whatever this says.
+        Ok((self.compare(about, user_num, &written).await, waiting))
     }
 
     /// Adds to a batch all that makes somebody's home this cell.
@@ -337,8 +351,7 @@ impl Arrivals {
         let mut devices: Vec<&str> = written.devices.keys().map(String::as_str).collect();
         devices.push(device_changes::CROSS_SIGNING);
         self.device_lists.changed(batch, user_num, &devices);
-        let hashes = token_hashes(bundle);
-        self.departures.welcome(batch, &hashes);
+        Departures::welcome(batch, &token_hashes(bundle));
         Ok(written)
     }
 

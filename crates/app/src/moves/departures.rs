@@ -117,36 +117,50 @@ impl Departures {
         self.recount();
     }
 
-    /// Lets somebody's requests go on: they stay, or `left` says where they have gone, and until when requests are passed on.
-    pub fn end(&self, user_num: UserNum, left: Option<(&CellName, i64)>) {
+    /// Lets somebody's requests go on, who stays or is where they were before.
+    pub fn end(&self, user_num: UserNum) {
+        self.end_with(user_num, |_| {});
+    }
+
+    /// Lets the requests go on of somebody who has left for a cell: with these tokens they are passed on until then.
+    pub fn end_left(&self, user_num: UserNum, token_hashes: &[TokenHash], (cell, until_ts): (&CellName, i64)) {
+        self.end_with(user_num, |known| {
+            known.left.extend(token_hashes.iter().map(|hash| (mark(hash), (cell.clone(), until_ts))));
+        });
+    }
+
+    /// Lets the requests go on of somebody who has come, with these tokens.
+    pub fn end_come(&self, user_num: UserNum, token_hashes: &[TokenHash]) {
+        self.end_with(user_num, |known| {
+            for hash in token_hashes {
+                known.left.remove(&mark(hash));
+            }
+        });
+    }
+
+    fn end_with(&self, user_num: UserNum, change: impl FnOnce(&mut Known)) {
         {
             let mut known = self.known.write();
             for mark in known.leaving.remove(&user_num).unwrap_or_default() {
                 known.marks.remove(&mark);
-                if let Some((cell, until_ts)) = left {
-                    known.left.insert(mark, (cell.clone(), until_ts));
-                }
             }
+            change(&mut known);
         }
         self.recount();
         self.changed.notify_waiters();
     }
 
-    /// Adds to a batch what [`Self::end`] will know of those who are on the way.
+    /// Adds to a batch what [`Self::end_left`] will know of those who are on the way.
     pub fn write(batch: &mut Batch, token_hashes: &[TokenHash], cell: &CellName, until_ts: i64) {
         for hash in token_hashes {
             departed_tokens::put(batch, &mark(hash), cell.as_str(), until_ts);
         }
     }
 
-    /// Forgets tokens of somebody who is back.
-    pub fn welcome(&self, batch: &mut Batch, token_hashes: &[TokenHash]) {
+    /// Adds to a batch that tokens of somebody who is back are forgotten.
+    pub fn welcome(batch: &mut Batch, token_hashes: &[TokenHash]) {
         for hash in token_hashes {
             departed_tokens::remove(batch, &mark(hash));
-        }
-        let mut known = self.known.write();
-        for hash in token_hashes {
-            known.left.remove(&mark(hash));
         }
     }
 

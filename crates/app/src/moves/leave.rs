@@ -195,7 +195,7 @@ impl Leaving {
         .await;
         match &handed {
             Ok(_) => tracing::debug!(ms = began.elapsed().as_millis(), "a vault was handed over"),
-            Err(_) => self.departures.end(traveller.user_num, None),
+            Err(_) => self.departures.end(traveller.user_num),
         }
         handed
     }
@@ -305,13 +305,16 @@ impl Leaving {
             rooms.iter().filter(|room| room.has_copy).map(|room| (room.room_id.clone(), room.room_num.0)).collect();
         let history = self.cells()?.tickets.check(progress.tickets.clone())?;
         let history = history.ok_or_else(|| Error::internal("the directory gave no ticket"))?;
+        let hashes = self.hashes(traveller.user_num).await?;
         let row = self.changed(row, State::Left, &progress)?;
         let mut batch = Batch::new();
         rows::update(&mut batch, &row);
         users::leave(&mut batch, traveller.user_num);
         self.turner.turn(&traveller.about.user_id, history, &batch).await?;
         self.sessions.forget(|session| session.user_num == traveller.user_num);
-        self.departures.end(traveller.user_num, row.until_ts.map(|until| (&traveller.to, until)));
+        let until_ts =
+            row.until_ts.ok_or_else(|| Error::internal("somebody who was let go has no end of their old address"))?;
+        self.departures.end_left(traveller.user_num, &hashes, (&traveller.to, until_ts));
         Ok(Move { revision: row.revision + 1, ..row })
     }
 

@@ -171,7 +171,7 @@ impl Moves {
         self.turner.turn(user_id, history, &batch).await?;
         leaving.vaults.keystore.destroy(user_num).await?;
         leaving.sessions.forget(|session| session.user_num == user_num);
-        self.departures.end(user_num, None);
+        self.departures.end(user_num);
         Ok(true)
     }
 

@@ -41,9 +41,9 @@ impl Moves {
             }
             match self.due().await {
                 Ok(due) => {
-                    for row in due {
+                    for move_id in due {
                         let this = Arc::clone(&self);
-                        working.spawn(async move { this.work(row).await });
+                        working.spawn(async move { this.work(&move_id).await });
                     }
                 }
                 Err(error) if error.is_closed() => return,
@@ -64,8 +64,8 @@ impl Moves {
         self.departures.forget().await?;
         let due = self.due().await?;
         let count = due.len();
-        for row in due {
-            self.work(row).await;
+        for move_id in due {
+            self.work(&move_id).await;
         }
         Ok(count)
     }
@@ -92,7 +92,7 @@ impl Moves {
     }
 
     /// Moves whose next step is due, as many as can be worked on.
-    async fn due(&self) -> Result<Vec<Move>> {
+    async fn due(&self) -> Result<Vec<String>> {
         let now_ms = self.clock.now_ms();
         let limit = AT_ONCE.saturating_sub(self.in_work.lock().len());
         if limit == 0 {
@@ -102,28 +102,36 @@ impl Moves {
         let asked = i64::try_from(AT_ONCE * 2).unwrap_or(i64::MAX);
         let due = self.store.read(move |snapshot| async move { rows::due(&snapshot, now_ms, asked).await }).await?;
         let mut in_work = self.in_work.lock();
-        let free = due.into_iter().filter(|row| !in_work.contains(&row.move_id)).take(limit).collect::<Vec<_>>();
-        in_work.extend(free.iter().map(|row| row.move_id.clone()));
+        let ids = due.into_iter().map(|row| row.move_id);
+        let free = ids.filter(|move_id| !in_work.contains(move_id)).take(limit).collect::<Vec<_>>();
+        in_work.extend(free.iter().cloned());
         Ok(free)
     }
 
     /// Works on a move until it is over, waits or fails.
-    async fn work(&self, row: Move) {
-        let move_id = row.move_id.clone();
-        let mut row = row;
+    async fn work(&self, move_id: &str) {
+        if let Err(error) = self.work_on(move_id).await {
+            self.put_off(move_id, &error).await;
+        }
+        self.live.forget(move_id);
+        self.in_work.lock().remove(move_id);
+    }
+
+    async fn work_on(&self, move_id: &str) -> Result<()> {
+        // Read now that nobody else works on it: between the look at what is due and this, somebody may have come to its end.
+        let wanted = move_id.to_owned();
+        let read = self.store.read(move |snapshot| async move { rows::by_id(&snapshot, &wanted).await });
+        let Some(mut row) = read.await?.filter(|row| row.ended_ts.is_none() && row.due_ts <= self.clock.now_ms())
+        else {
+            return Ok(());
+        };
         loop {
             let before = row.state.clone();
-            match self.step(row.clone()).await {
-                Ok(next) if next.state == before || next.ended_ts.is_some() => break,
-                Ok(next) => row = next,
-                Err(error) => {
-                    self.put_off(&move_id, &error).await;
-                    break;
-                }
+            row = self.step(row).await?;
+            if row.state == before || row.ended_ts.is_some() {
+                return Ok(());
             }
         }
-        self.live.forget(&move_id);
-        self.in_work.lock().remove(&move_id);
     }
 
     async fn step(&self, row: Move) -> Result<Move> {
