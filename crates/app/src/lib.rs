@@ -22,6 +22,7 @@ pub mod jobs;
 pub mod media;
 pub mod moderation;
 pub mod moves;
+mod notes;
 pub mod probes;
 pub mod profile;
 pub mod push;

@@ -9,7 +9,10 @@ use domicile_store::{
     table::{inbound, inbound_messages},
 };
 use futures::{StreamExt, stream};
-use ruma::{OwnedEventId, OwnedRoomId, ServerName, TransactionId, api::federation::transactions::edu::Edu, serde::Raw};
+use ruma::{
+    OwnedEventId, OwnedRoomId, OwnedServerName, OwnedTransactionId, ServerName, TransactionId,
+    api::federation::transactions::edu::Edu, serde::Raw,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -21,6 +24,7 @@ use crate::{
         Ingest,
         ingest::{Outcome, Way},
     },
+    notes::Notes,
     rooms::{Room, Rooms},
 };
 
@@ -59,8 +63,10 @@ pub struct Transactions {
     ingest: Arc<Ingest>,
     edus: Arc<Edus>,
     remote_rooms: Arc<RemoteRooms>,
-    /// Transactions that are being worked on: a repeated one waits for the first.
-    working: quick_cache::sync::Cache<ruma::OwnedServerName, Arc<tokio::sync::Mutex<()>>>,
+    /// Transactions that are being worked on, and the last one that was answered: a repeated one waits for the first.
+    working: quick_cache::sync::Cache<OwnedServerName, Arc<tokio::sync::Mutex<Option<OwnedTransactionId>>>>,
+    /// What was answered, in case it is asked again.
+    notes: Notes<OwnedServerName>,
 }
 
 /// Servers whose turns are kept in memory.
@@ -75,7 +81,8 @@ impl Transactions {
         edus: Arc<Edus>,
         remote_rooms: Arc<RemoteRooms>,
     ) -> Self {
-        Self { store, rooms, ingest, edus, remote_rooms, working: quick_cache::sync::Cache::new(SERVERS) }
+        let (working, notes) = (quick_cache::sync::Cache::new(SERVERS), Notes::new(store.clone()));
+        Self { store, rooms, ingest, edus, remote_rooms, working, notes }
     }
 
     /// Takes a transaction. One that is repeated gets the answer of the first time.
@@ -92,8 +99,11 @@ impl Transactions {
             return Err(ErrorKind::TooLarge.with(text).into());
         }
         let turn = self.working.get_or_insert_with(origin, || Ok::<_, Error>(Arc::default()))?;
-        let _turn = turn.lock().await;
-        if let Some(answers) = self.answered_before(origin, txn_id).await? {
+        let mut last = turn.lock().await;
+        // Only the last one is kept. What it was is known here but for the first one after a start.
+        if last.as_deref().is_none_or(|last| last == txn_id)
+            && let Some(answers) = self.answered_before(origin, txn_id).await?
+        {
             return Ok(answers);
         }
         // What decrypts a message comes before the message.
@@ -114,7 +124,8 @@ impl Transactions {
             answers.extend(more?);
         }
         self.edus.after_events(origin, after_events).await?;
-        self.note(origin, txn_id, &answers).await?;
+        self.note(origin, txn_id, &answers)?;
+        *last = Some(txn_id.to_owned());
         Ok(answers)
     }
 
@@ -139,6 +150,7 @@ impl Transactions {
     }
 
     async fn answered_before(&self, origin: &ServerName, txn_id: &TransactionId) -> Result<Option<Answers>> {
+        self.notes.settled(&origin.to_owned()).await;
         let asked = origin.to_string();
         let read = self.store.read(move |snapshot| async move { inbound::last_transaction(&snapshot, &asked).await });
         let Some((last, answer)) = read.await? else { return Ok(None) };
@@ -149,13 +161,14 @@ impl Transactions {
         Ok(Some(answers.into_iter().map(|(id, error)| (id, error.map_or(Ok(()), Err))).collect()))
     }
 
-    async fn note(&self, origin: &ServerName, txn_id: &TransactionId, answers: &Answers) -> Result<()> {
+    /// Keeps an answer. Everything that it speaks of is on disk: without the answer the same would be found again, and nobody waits for it.
+    fn note(&self, origin: &ServerName, txn_id: &TransactionId, answers: &Answers) -> Result<()> {
         let answers: BTreeMap<&OwnedEventId, Option<&String>> =
             answers.iter().map(|(id, answer)| (id, answer.as_ref().err())).collect();
         let mut batch = Batch::new();
         let answer = serde_json::to_string(&answers).map_err(Error::internal)?;
         inbound::set_transaction(&mut batch, origin.as_str(), txn_id.as_str(), answer);
-        self.store.write(batch).await?;
+        self.notes.add(origin.to_owned(), batch);
         Ok(())
     }
 

@@ -98,6 +98,7 @@ impl Outbound {
         }
         // What was taken is noted before the database closes.
         while schedule.rounds.join_next().await.is_some() {}
+        self.places.all_settled().await;
     }
 
     /// Finds out who is behind, and who rests.

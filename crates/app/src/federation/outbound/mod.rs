@@ -29,6 +29,7 @@ use std::sync::{
 
 use domicile_core::{
     clock::Clock,
+    ids::DestinationNum,
     rng::{self, Rng},
 };
 use domicile_store::Store;
@@ -49,6 +50,7 @@ use crate::{
     ephemeral::Presence,
     events::{Events, wake::Wakers},
     evidence::Ledger,
+    notes::Notes,
     residency::InnerLink,
     rooms::Rooms,
 };
@@ -102,6 +104,8 @@ pub struct OutboundParts {
 pub struct Outbound {
     parts: OutboundParts,
     memories: Memories,
+    /// How far destinations have been told.
+    places: Notes<DestinationNum>,
     buffer: Buffer,
     lanes: Lanes,
     counts: Counts,
@@ -116,6 +120,7 @@ impl Outbound {
         let incarnation = format!("{:x}{}", parts.clock.now_ms(), rng::name(&*parts.rng, 6));
         let counts = Counts::new(parts.settings.metrics_by_destination);
         Self {
+            places: Notes::new(parts.store.clone()),
             parts,
             memories: Memories::default(),
             buffer: Buffer::default(),

@@ -136,18 +136,20 @@ impl Edus {
             match edu_type.as_str() {
                 "m.typing" => self.typing(origin, content).await?,
                 "m.presence" => self.presence(origin, content).await?,
-                "m.receipt" => receipt::read(origin, content, &mut lasting.after.receipts),
+                "m.receipt" => receipt::read(content, &mut lasting.after.receipts),
                 "m.direct_to_device" => lasting.messages.extend(direct_to_device::read(content)),
                 "m.device_list_update" => lasting.lists.read_device(content),
                 "m.signing_key_update" => lasting.lists.read_keys(content),
                 _ => {}
             }
         }
-        let Lasting { after, mut messages, mut lists } = lasting;
-        let speakers = messages.iter().map(|message| &message.sender).chain(lists.users());
+        let Lasting { mut after, mut messages, mut lists } = lasting;
+        let readers = after.receipts.iter().map(|receipt| &receipt.user_id);
+        let speakers = messages.iter().map(|message| &message.sender).chain(lists.users()).chain(readers);
         speakers::hear_of(origin, speakers.cloned().collect()).await?;
         messages.retain(|message| is_of(origin, &message.sender));
         lists.retain(|user_id| is_of(origin, user_id));
+        after.receipts.retain(|receipt| is_of(origin, &receipt.user_id));
         for _ in 0..ATTEMPTS {
             let mut plan = Plan::default();
             self.messages(origin, &messages, &mut plan).await?;
