@@ -41,11 +41,6 @@ impl Words {
         self.0.entry(update.user_id).or_default().push(word);
     }
 
-    /// Of whom something is told.
-    pub(super) fn users(&self) -> impl Iterator<Item = &OwnedUserId> {
-        self.0.keys()
-    }
-
     /// Forgets what is told of others than these.
     pub(super) fn retain(&mut self, may: impl Fn(&UserId) -> bool) {
         self.0.retain(|user_id, _| may(user_id));

@@ -13,7 +13,7 @@ mod typing;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use domicile_core::{clock::Clock, ids::UserNum, limits, locality::Locality};
+use domicile_core::{clock::Clock, ids::UserNum, limits};
 use domicile_store::{Batch, Store};
 use ruma::{RoomId, ServerName, UserId, api::federation::transactions::edu::Edu, serde::Raw};
 use serde::Deserialize;
@@ -144,16 +144,12 @@ impl Edus {
             }
         }
         let Lasting { mut after, mut messages, mut lists } = lasting;
-        let readers = after.receipts.iter().map(|receipt| &receipt.user_id);
-        let speakers = messages.iter().map(|message| &message.sender).chain(lists.users()).chain(readers);
-        let vouched = speakers::hear_of(origin, speakers.cloned().collect()).await?;
+        let vouched =
+            speakers::hear_of(origin, messages.iter().map(|message| message.sender.clone()).collect()).await?;
         messages.retain(|message| is_of(origin, &message.sender) || vouched.contains(&message.sender));
-        // Of somebody whose rows are still here, nothing is noted as of somebody elsewhere: it is asked for when they are gone.
-        let may = |user_id: &UserId| {
-            is_of(origin, user_id) || vouched.contains(user_id) && origin.localities.of(user_id) != Locality::Here
-        };
-        lists.retain(may);
-        after.receipts.retain(|receipt| may(&receipt.user_id));
+        // What their devices are is asked for anew when this cell knows of the move.
+        lists.retain(|user_id| is_of(origin, user_id));
+        after.receipts.retain(|receipt| is_of(origin, &receipt.user_id));
         for _ in 0..ATTEMPTS {
             let mut plan = Plan::default();
             self.messages(origin, &messages, &mut plan).await?;
