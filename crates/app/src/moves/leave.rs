@@ -306,14 +306,14 @@ impl Leaving {
         let history = self.cells()?.tickets.check(progress.tickets.clone())?;
         let history = history.ok_or_else(|| Error::internal("the directory gave no ticket"))?;
         let hashes = self.hashes(traveller.user_num).await?;
+        let until_ts =
+            row.until_ts.ok_or_else(|| Error::internal("somebody who was let go has no end of their old address"))?;
         let row = self.changed(row, State::Left, &progress)?;
         let mut batch = Batch::new();
         rows::update(&mut batch, &row);
         users::leave(&mut batch, traveller.user_num);
         self.turner.turn(&traveller.about.user_id, history, &batch).await?;
         self.sessions.forget(|session| session.user_num == traveller.user_num);
-        let until_ts =
-            row.until_ts.ok_or_else(|| Error::internal("somebody who was let go has no end of their old address"))?;
         self.departures.end_left(traveller.user_num, &hashes, (&traveller.to, until_ts));
         Ok(Move { revision: row.revision + 1, ..row })
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use domicile_store::table::{device_lists, users};
 use ruma::{
-    OwnedUserId, UserId,
+    OwnedUserId,
     api::federation::transactions::edu::{DeviceListUpdateContent, SigningKeyUpdateContent},
 };
 use serde_json::value::RawValue;
 
-use super::{Edus, Plan};
+use super::{Edus, Origin, Plan, is_of};
 use crate::{
     Error, Result,
     e2ee::device_list_copies::{self, DeviceWord, Word},
@@ -21,29 +21,28 @@ pub(super) struct Words(BTreeMap<OwnedUserId, Vec<Word>>);
 
 impl Words {
     /// Reads an `m.device_list_update`.
-    pub(super) fn read_device(&mut self, content: &RawValue) {
+    pub(super) fn read_device(&mut self, origin: Origin<'_>, content: &RawValue) {
         let Ok(update) = serde_json::from_str::<DeviceListUpdateContent>(content.get()) else { return };
-        let word = DeviceWord {
-            device_id: update.device_id,
-            stream_id: update.stream_id.into(),
-            prev_ids: update.prev_id.into_iter().map(Into::into).collect(),
-            deleted: update.deleted == Some(true),
-            keys: update.keys,
-            name: update.device_display_name,
-        };
-        self.0.entry(update.user_id).or_default().push(Word::Device(word));
+        if is_of(origin, &update.user_id) {
+            let word = DeviceWord {
+                device_id: update.device_id,
+                stream_id: update.stream_id.into(),
+                prev_ids: update.prev_id.into_iter().map(Into::into).collect(),
+                deleted: update.deleted == Some(true),
+                keys: update.keys,
+                name: update.device_display_name,
+            };
+            self.0.entry(update.user_id).or_default().push(Word::Device(word));
+        }
     }
 
     /// Reads an `m.signing_key_update`.
-    pub(super) fn read_keys(&mut self, content: &RawValue) {
+    pub(super) fn read_keys(&mut self, origin: Origin<'_>, content: &RawValue) {
         let Ok(update) = serde_json::from_str::<SigningKeyUpdateContent>(content.get()) else { return };
-        let word = Word::Keys(update.master_key, update.self_signing_key);
-        self.0.entry(update.user_id).or_default().push(word);
-    }
-
-    /// Forgets what is told of others than these.
-    pub(super) fn retain(&mut self, may: impl Fn(&UserId) -> bool) {
-        self.0.retain(|user_id, _| may(user_id));
+        if is_of(origin, &update.user_id) {
+            let word = Word::Keys(update.master_key, update.self_signing_key);
+            self.0.entry(update.user_id).or_default().push(word);
+        }
     }
 }
 

@@ -136,20 +136,17 @@ impl Edus {
             match edu_type.as_str() {
                 "m.typing" => self.typing(origin, content).await?,
                 "m.presence" => self.presence(origin, content).await?,
-                "m.receipt" => receipt::read(content, &mut lasting.after.receipts),
+                "m.receipt" => receipt::read(origin, content, &mut lasting.after.receipts),
                 "m.direct_to_device" => lasting.messages.extend(direct_to_device::read(content)),
-                "m.device_list_update" => lasting.lists.read_device(content),
-                "m.signing_key_update" => lasting.lists.read_keys(content),
+                "m.device_list_update" => lasting.lists.read_device(origin, content),
+                "m.signing_key_update" => lasting.lists.read_keys(origin, content),
                 _ => {}
             }
         }
-        let Lasting { mut after, mut messages, mut lists } = lasting;
+        let Lasting { after, mut messages, lists } = lasting;
         let vouched =
             speakers::hear_of(origin, messages.iter().map(|message| message.sender.clone()).collect()).await?;
         messages.retain(|message| is_of(origin, &message.sender) || vouched.contains(&message.sender));
-        // What their devices are is asked for anew when this cell knows of the move.
-        lists.retain(|user_id| is_of(origin, user_id));
-        after.receipts.retain(|receipt| is_of(origin, &receipt.user_id));
         for _ in 0..ATTEMPTS {
             let mut plan = Plan::default();
             self.messages(origin, &messages, &mut plan).await?;

@@ -14,7 +14,7 @@ use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Edus, Origin, Plan, is_plain};
+use super::{Edus, Origin, Plan, is_of, is_plain};
 use crate::{Result, ephemeral::ReceiptKind, rooms::Room};
 
 /// Receipts of one transaction.
@@ -23,7 +23,7 @@ const RECEIPTS: usize = 1_000;
 /// A receipt as it was told.
 pub(super) struct Receipt {
     room_id: OwnedRoomId,
-    pub(super) user_id: OwnedUserId,
+    user_id: OwnedUserId,
     event_id: OwnedEventId,
     thread: String,
     ts: Option<i64>,
@@ -49,7 +49,7 @@ struct Data {
 }
 
 /// Reads the receipts of an EDU.
-pub(super) fn read(content: &RawValue, receipts: &mut Vec<Receipt>) {
+pub(super) fn read(origin: Origin<'_>, content: &RawValue, receipts: &mut Vec<Receipt>) {
     let Ok(rooms) = serde_json::from_str::<BTreeMap<String, &RawValue>>(content.get()) else { return };
     for (room_id, of_room) in rooms {
         let Ok(room_id) = OwnedRoomId::try_from(room_id) else { continue };
@@ -58,15 +58,15 @@ pub(super) fn read(content: &RawValue, receipts: &mut Vec<Receipt>) {
             if receipts.len() >= RECEIPTS {
                 return;
             }
-            if let Some(receipt) = read_one(&room_id, user_id, of_user) {
+            if let Some(receipt) = read_one(origin, &room_id, user_id, of_user) {
                 receipts.push(receipt);
             }
         }
     }
 }
 
-fn read_one(room_id: &OwnedRoomId, user_id: String, of_user: &RawValue) -> Option<Receipt> {
-    let user_id = OwnedUserId::try_from(user_id).ok()?;
+fn read_one(origin: Origin<'_>, room_id: &OwnedRoomId, user_id: String, of_user: &RawValue) -> Option<Receipt> {
+    let user_id = OwnedUserId::try_from(user_id).ok().filter(|user_id| is_of(origin, user_id))?;
     let OfUser { event_ids, data } = serde_json::from_str(of_user.get()).ok()?;
     let event_id = event_ids.into_iter().next()?;
     let thread = data.thread_id.unwrap_or_default();

@@ -13,14 +13,12 @@ use crate::{Error, Result};
 pub(super) async fn hear_of(origin: Origin<'_>, speakers: BTreeSet<OwnedUserId>) -> Result<BTreeSet<OwnedUserId>> {
     let mut vouched = BTreeSet::new();
     let Some(cells) = origin.localities.cells().filter(|_| is_cell(origin.name)) else { return Ok(vouched) };
-    let is_strange = |user_id: &&OwnedUserId| {
+    let is_strange = |user_id: &OwnedUserId| {
         origin.localities.is_ours(user_id.server_name())
             && is_plain(user_id.as_str())
             && !origin.localities.speaks_for(origin.name, user_id)
     };
-    let strangers: Vec<&UserId> = speakers.iter().filter(is_strange).map(|user_id| &**user_id).collect();
-    origin.localities.meet(&strangers).await?;
-    let strangers: Vec<OwnedUserId> = speakers.iter().filter(is_strange).cloned().collect();
+    let strangers: Vec<OwnedUserId> = speakers.into_iter().filter(is_strange).collect();
     if strangers.is_empty() {
         return Ok(vouched);
     }
