@@ -147,6 +147,11 @@ pub fn judge_among(
     let scene = Scene { measurement, control, outside, company };
     let mut verdict = decide(&scene, past);
     verdict.evidence.extend(scene.notes());
+    if verdict.kind == Kind::Ok && measurement.unfinished && !speed::is_known(&scene) {
+        verdict
+            .evidence
+            .push("whether it is held back was not seen: too little was fetched to tell its speed".to_owned());
+    }
     if verdict.evidence.is_empty() {
         verdict.evidence.push("nothing was measured".to_owned());
     }

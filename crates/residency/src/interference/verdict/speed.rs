@@ -59,6 +59,11 @@ pub(super) fn throttled(scene: &Scene<'_>, past: &[Past]) -> Speed {
     }
 }
 
+/// Whether this run can tell how fast the target is.
+pub(super) fn is_known(scene: &Scene<'_>) -> bool {
+    here(scene).is_some() && rates(&scene.control.downloads).len() >= DOWNLOADS
+}
+
 /// What this run shows of how fast the target is.
 struct Here {
     /// Its fastest, in bytes a second.
