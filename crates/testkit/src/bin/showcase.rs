@@ -18,9 +18,11 @@ use domicile_testkit::{
     showcase::{self, showcase},
 };
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    tracing_subscriber::fmt().with_env_filter(EnvFilter::new("error")).with_writer(std::io::stderr).init();
     let folder = tempfile::tempdir().context("a temporary folder")?;
     let cluster = showcase(folder.path()).await;
     let server = cluster.cell(showcase::CELL);
