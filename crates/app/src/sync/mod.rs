@@ -140,13 +140,13 @@ impl Sync {
         serde_json::from_str(&found.ok_or_else(missing)?).map_err(|_| missing())
     }
 
-    /// What is new for a device; waits for it as long as the request allows.
-    pub async fn sync(&self, session: Arc<Session>, request: SyncRequest) -> Result<SyncAnswer> {
+    /// What is new for a device; waits for it as long as the request allows. Thousands wait at once, so what is not needed before an end is in
+    /// boxes, or shared.
+    pub async fn sync(&self, session: Arc<Session>, request: Arc<SyncRequest>) -> Result<SyncAnswer> {
         let deadline = tokio::time::Instant::now() + request.timeout;
         let _connected = self.parts.presence.connect(session.user_num, session.device_num, &request.set_presence);
         let waiting = self.parts.wakers.park(session.user_num);
         let watching = presence::watch(&self.parts, &session, &request);
-        let request = Arc::new(request);
         let may_wait = !request.full_state && !request.timeout.is_zero();
         let mut waits_for = request.since.filter(|_| may_wait);
         let mut ended = false;

@@ -3,6 +3,10 @@
 use std::collections::HashSet;
 
 use domicile_core::ids::{RoomNum, UserNum};
+use futures::{
+    FutureExt as _,
+    future::{Either, OptionFuture, pending, ready},
+};
 use ruma::{UserId, api::client::filter::Filter, presence::PresenceState};
 use serde_json::{Value, value::RawValue};
 
@@ -29,16 +33,14 @@ pub(super) fn watch(parts: &SyncParts, session: &Session, request: &SyncRequest)
     wants.then(|| parts.presence_watchers.park(session.user_num))
 }
 
-/// Ends at the next wake-up for presence; never for who does not wait for it.
+/// Ends at the next wake-up for presence; never for who does not wait for it, and has no room for it then.
 pub(super) fn woken(watching: Option<&Waiting>) -> impl Future<Output = ()> {
     // Made now and not when it is first awaited: from here on no wake-up is missed.
-    let woken = watching.map(Waiting::woken);
-    async move {
-        match woken {
-            Some(woken) => woken.await,
-            None => std::future::pending().await,
-        }
-    }
+    let woken = watching.map(|watching| Box::pin(watching.woken()));
+    OptionFuture::from(woken).then(|woken| match woken {
+        Some(()) => Either::Left(ready(())),
+        None => Either::Right(pending()),
+    })
 }
 
 fn wants(filter: &Filter) -> bool {

@@ -86,20 +86,24 @@ impl Service<Request<Incoming>> for Answers {
 
 impl Connection {
     /// Without TLS, over TCP: the first bytes tell the version.
-    pub(super) async fn plain(self, stream: TcpStream) {
+    pub(super) async fn plain(self: Box<Self>, stream: TcpStream) {
         // In a box that is gone when the version is known.
-        let begins = Box::pin(tokio::time::timeout(self.patience.headers, speaks_http2(&stream)));
-        match self.stopping.run_until_cancelled(begins).await {
-            Some(Ok(Ok(true))) => Box::pin(self.http2(stream)).await,
-            Some(Ok(Ok(false))) => Box::pin(self.http1(stream)).await,
-            // Silent for too long, gone, or too late.
-            Some(Ok(Err(_)) | Err(_)) | None => {}
+        match Box::pin(self.begins_as_http2(&stream)).await {
+            Some(true) => Box::pin(self.http2(stream)).await,
+            Some(false) => Box::pin(self.http1(stream)).await,
+            None => {}
         }
+    }
+
+    /// Whether a client begins as HTTP/2 does. None: it is silent for too long, gone, or too late.
+    async fn begins_as_http2(&self, stream: &TcpStream) -> Option<bool> {
+        let begins = tokio::time::timeout(self.patience.headers, speaks_http2(stream));
+        self.stopping.run_until_cancelled(begins).await?.ok()?.ok()
     }
 
     /// With TLS: the handshake tells the version.
     pub(super) async fn tls<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-        mut self,
+        mut self: Box<Self>,
         stream: S,
         certificate: &Certificate,
     ) {
@@ -128,32 +132,32 @@ impl Connection {
     }
 
     /// HTTP/1.
-    pub(super) async fn http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+    pub(super) async fn http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self: Box<Self>, stream: S) {
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.patience.headers).max_buf_size(HEADER_BYTES);
         let body_time = BodyTime(self.patience.body);
         let is_cell = self.cell.is_some();
-        let (peer, unattended, cell) = (self.peer, self.unattended, self.cell);
-        let answers = Answers { router: self.router, peer, body_time, unattended, cell };
+        let Self { router, peer, watcher, stopping, unattended, cell, .. } = *self;
+        let answers = Answers { router, peer, body_time, unattended, cell };
         let connection = builder.serve_connection(TokioIo::new(stream), answers);
         // How a connection ends is its client's matter.
         if is_cell {
             // It may become a line to another cell. The watcher is held until it ends, so that the server waits for it when it stops.
-            let _watcher = self.watcher;
-            let mut connection = std::pin::pin!(connection.with_upgrades());
+            let _watcher = watcher;
+            let mut connection = Box::pin(connection.with_upgrades());
             tokio::select! {
                 _ended = connection.as_mut() => return,
-                () = self.stopping.cancelled() => {}
+                () = stopping.cancelled() => {}
             }
             connection.as_mut().graceful_shutdown();
             let _ended = connection.await;
         } else {
-            let _ended = self.watcher.watch(connection).await;
+            let _ended = watcher.watch(connection).await;
         }
     }
 
     /// HTTP/2.
-    async fn http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, stream: S) {
+    async fn http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(self: Box<Self>, stream: S) {
         let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())

@@ -144,6 +144,7 @@ impl Bound {
             let (router, watcher, stopping) = (router.clone(), graceful.watcher(), stopping.clone());
             let unattended = Arc::clone(&unattended);
             let connection = Connection { router, peer, patience, watcher, stopping, unattended, cell: None };
+            let connection = Box::new(connection);
             let certificate = self.certificate.clone();
             tokio::spawn(async move {
                 let _place = place;

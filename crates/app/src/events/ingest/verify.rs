@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     num::NonZero,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -228,9 +228,11 @@ fn wanted_by(events: &Listed) -> Result<Wanted> {
     Ok(wanted)
 }
 
-/// How many threads work at once: as many as there are processors and no more, since each keeps memory of its own.
+/// How many threads work at once: as many as there are processors and no more, since each keeps memory of its own. It is asked once: the answer
+/// stands in files of the system.
 pub(super) fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
+    static THREADS: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+    *THREADS
 }
 
 /// Pieces for several threads, in their order.

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use domicile_core::ids::{DestinationNum, Position, RoomNum};
 use domicile_store::table::destinations;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::carrier::Transaction;
 
@@ -39,6 +40,8 @@ pub(super) struct Memory {
     pub(super) failures: i64,
     /// How often the size of its transactions is halved.
     pub(super) halved: u32,
+    /// When the last transaction for it began.
+    pub(super) begun: Option<Instant>,
 }
 
 impl Memory {
@@ -51,6 +54,7 @@ impl Memory {
             pending: None,
             failures: row.failures,
             halved: 0,
+            begun: None,
         }
     }
 }

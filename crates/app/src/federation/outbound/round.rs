@@ -17,6 +17,7 @@ use domicile_store::{
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -29,6 +30,9 @@ use crate::{Error, Result, events::Stored, evidence::ledger::Flow};
 
 /// What a transaction may take. The other side may have much to do with it.
 const TIME: Duration = Duration::from_secs(90);
+/// From the beginning of a transaction for a cell to that of the next, at least. What comes after a pause goes at once; what comes in quick succession goes
+/// together, since a transaction costs both cells as much as some messages do.
+const PACE: Duration = Duration::from_millis(2);
 /// How long the same transaction is brought again and again. Then what is to be told is found anew.
 const KEPT_MS: i64 = 10 * MINUTE_MS;
 /// A place that has moved so far with nothing told is written, so that not all of it is read again after a start.
@@ -75,6 +79,7 @@ impl Outbound {
         let mut memory = self.remembered(destination_num).await?;
         while !stopping.is_cancelled() {
             self.expire(&mut memory);
+            pace(&destination, &memory).await;
             let next = match memory.pending.clone() {
                 Some(pending) => Next::Tell(pending),
                 None => self.next(&destination, destination_num, &mut memory).await?,
@@ -92,6 +97,7 @@ impl Outbound {
                     return Ok(Ended::Done);
                 }
             };
+            memory.begun = Some(Instant::now());
             let Some(outcome) = self.carry(&destination, &memory, &pending, stopping).await else {
                 return Ok(Ended::Stopped);
             };
@@ -351,6 +357,13 @@ impl Outbound {
         self.places.settled(&destination_num).await;
         self.parts.store.write(batch).await?;
         Ok(Ended::Rests(destination.clone(), due_ms))
+    }
+}
+
+/// Waits until a cell may be told the next.
+async fn pace(destination: &Destination, memory: &Memory) {
+    if let (Destination::Cell(_), Some(begun)) = (destination, memory.begun) {
+        tokio::time::sleep_until(begun + PACE).await;
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) async fn sync_events(
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
 }
 
-async fn wanted(sync: &Sync, request: Box<Authed<Request>>) -> Result<SyncRequest, Failure> {
+async fn wanted(sync: &Sync, request: Box<Authed<Request>>) -> Result<Arc<SyncRequest>, Failure> {
     let (body, session) = (request.body, request.session);
     let filter = match body.filter {
         Some(Filter::FilterDefinition(filter)) => Arc::new(filter),
@@ -46,12 +46,12 @@ async fn wanted(sync: &Sync, request: Box<Authed<Request>>) -> Result<SyncReques
         _ => Arc::clone(&EVERYTHING),
     };
     let longest = Duration::from_millis(limits::SYNC_TIMEOUT_MS);
-    Ok(SyncRequest {
+    Ok(Arc::new(SyncRequest {
         since: body.since.as_deref().map(str::parse).transpose()?,
         filter,
         full_state: body.full_state,
         state_after: body.use_state_after,
         set_presence: body.set_presence,
         timeout: body.timeout.unwrap_or_default().min(longest),
-    })
+    }))
 }
