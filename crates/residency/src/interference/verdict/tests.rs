@@ -1,6 +1,7 @@
 //! Each kind with the least that shows it, and what must not show it.
 
 mod properties;
+mod unfinished;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -317,22 +318,6 @@ fn speeds() {
     beside.downloads[1] = fetched(100_000);
     seen.downloads[2] = fetched(40_000);
     assert_eq!(judged(&seen, &beside, &fast), Kind::Ok);
-}
-
-#[test]
-fn a_run_that_was_over_says_what_it_did_not_see() {
-    let mut seen = well();
-    let unseen = |seen: &Measurement| {
-        let beside = Control { downloads: vec![fetched(100_000); 3], ..control() };
-        let verdict = judge(seen, &beside, None, &[]);
-        assert_eq!(verdict.kind, Kind::Ok);
-        verdict.evidence.iter().any(|sentence| sentence.contains("held back was not seen"))
-    };
-    assert!(!unseen(&seen), "it was not asked for");
-    seen.unfinished = true;
-    assert!(unseen(&seen));
-    seen.downloads = vec![fetched(100_000); 3];
-    assert!(!unseen(&seen));
 }
 
 /// Runs of several names at one address, of which some have downloads, and each has a handshake that took so long, in milliseconds.
