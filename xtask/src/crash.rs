@@ -2,7 +2,8 @@
 //!
 //! `loadgen ledger` sends messages and writes down each one that the server acknowledged. Then the server is killed with
 //! SIGKILL at some moment, or the disk under it forgets what was not synced. After the next start `loadgen ledger-check`
-//! reads the rooms: every message in the ledger is there, and none twice.
+//! reads the rooms: every message in the ledger is there, and none twice. It reads what is new since the check before, and each twentieth time and
+//! at the end all of it.
 //!
 //! With `--federation`, two servers share a room, and one of them is killed amid the traffic of both
 //! (`crates/testkit/src/plays/federation/kills.rs`). With `--moves`, people move between two cells of one deployment, of which either is killed
@@ -24,6 +25,9 @@ use crate::server::{Profile, Server};
 mod disk;
 
 use disk::Disk;
+
+/// Each check whose number this divides reads the rooms to their beginning.
+const WHOLE_EVERY: u64 = 20;
 
 /// What to try.
 #[derive(Debug, clap::Args)]
@@ -143,7 +147,7 @@ fn kills(rounds: u64, programs: &Programs, folder: &Path, random: &mut Random) -
     let place = Place::make(folder, "killed")?;
     for round in 1..=rounds {
         let mut server = place.start(programs)?;
-        place.check(programs, &server)?;
+        place.check(programs, &server, round % WHOLE_EVERY == 0)?;
         let load = place.load(programs, &server)?;
         sleep(Duration::from_millis(random.between(50, 1500)));
         server.kill()?;
@@ -159,7 +163,7 @@ fn power_cuts(rounds: u64, programs: &Programs, folder: &Path, random: &mut Rand
     for round in 1..=rounds {
         let mut disk = Disk::mount(&programs.disk, &backing, &place.data)?;
         let mut server = place.start(programs)?;
-        place.check(programs, &server)?;
+        place.check(programs, &server, round % WHOLE_EVERY == 0)?;
         let load = place.load(programs, &server)?;
         sleep(Duration::from_millis(random.between(50, 1500)));
         let torn = (round % 2 == 0).then(|| random.between(1, u64::from(u32::MAX)));
@@ -211,13 +215,16 @@ impl Place {
         Ok(ledger.lines().count())
     }
 
-    /// Every message of the ledger is on the server, once.
-    fn check(&self, programs: &Programs, server: &Server) -> Result<()> {
+    /// Every message of the ledger is on the server, once: all of them if `whole`, else those since the check before.
+    fn check(&self, programs: &Programs, server: &Server, whole: bool) -> Result<()> {
         if !self.ledger.exists() {
             return Ok(());
         }
         let mut command = Command::new(&programs.loadgen);
         command.arg("ledger-check").args(["--url", &server.url()]).arg("--ledger").arg(&self.ledger);
+        if whole {
+            command.arg("--whole");
+        }
         print!("{}", command::read(&mut command)?);
         Ok(())
     }
@@ -228,7 +235,7 @@ impl Place {
             return Ok(());
         }
         let server = self.start(programs)?;
-        self.check(programs, &server)?;
+        self.check(programs, &server, true)?;
         let status = server.stop()?;
         if !status.success() {
             bail!("the server answered SIGTERM with {status} instead of an orderly end");

@@ -51,6 +51,9 @@ enum Command {
         /// The file
         #[arg(long)]
         ledger: PathBuf,
+        /// Look for all of it, not only for what no earlier check had found
+        #[arg(long)]
+        whole: bool,
     },
     /// Make an authority and a certificate for all servers of a run
     Certificates {
@@ -95,7 +98,7 @@ enum Command {
 async fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Ledger { url, ledger } => ledger::load(&url, &ledger).await,
-        Command::LedgerCheck { url, ledger } => ledger::check(&url, &ledger).await,
+        Command::LedgerCheck { url, ledger, whole } => ledger::check(&url, &ledger, whole).await,
         Command::Certificates { folder } => certificates::write(&folder),
         Command::Hold { url, name, certificates, port, members, state } => {
             scenario::hold(&url, &name, &certificates, port, (members, state)).await

@@ -3,14 +3,13 @@
 //! A line is an event id, the index of the room, the index of the sender and the transaction id. Accounts and rooms stand in a file beside it.
 
 use std::{
-    collections::{HashMap, HashSet},
     fs::{self, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -20,11 +19,13 @@ use crate::{
     client::Client,
 };
 
+mod check;
+
+pub(crate) use check::check;
+
 /// Who sends, and where.
 const SENDERS: usize = 6;
 const ROOMS: usize = 3;
-/// The newest lines whose requests are repeated at a check.
-const REPEATED: usize = 20;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Stage {
@@ -92,55 +93,5 @@ pub(crate) async fn load(url: &str, ledger: &Path) -> Result<()> {
     for task in tasks {
         task.await??;
     }
-    Ok(())
-}
-
-/// Checks that every message of the ledger is there, once, and that a repeated request gives the same event.
-pub(crate) async fn check(url: &str, ledger: &Path) -> Result<()> {
-    let text = fs::read_to_string(ledger)?;
-    // The load may have been ended within its last line.
-    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    let lines: Vec<Vec<&str>> = whole.lines().map(|line| line.split(' ').collect()).collect();
-    if lines.is_empty() {
-        println!("ledger: empty");
-        return Ok(());
-    }
-    let stage: Stage = serde_json::from_str(&fs::read_to_string(stage_file(ledger))?)?;
-    let mut client = Client::new(url)?;
-    let mut found: HashMap<String, u32> = HashMap::new();
-    let mut bodies: HashSet<String> = HashSet::new();
-    for room in &stage.rooms {
-        let mut from = String::new();
-        loop {
-            let path = format!("{V3}/rooms/{}/messages?dir=b&limit=500{from}", encode(room));
-            let page = client.json("GET", &path, Some(&stage.accounts[0].token), None).await?;
-            for event in page["chunk"].as_array().into_iter().flatten() {
-                let (Some(id), Some(body)) = (event["event_id"].as_str(), event["content"]["body"].as_str()) else {
-                    continue;
-                };
-                *found.entry(id.to_owned()).or_default() += 1;
-                ensure!(bodies.insert(format!("{room} {body}")), "the message {body} is there twice");
-            }
-            match page["end"].as_str() {
-                Some(end) => from = format!("&from={}", encode(end)),
-                None => break,
-            }
-        }
-    }
-    for line in &lines {
-        match found.get(line[0]) {
-            Some(1) => {}
-            Some(times) => bail!("the acknowledged event {} is there {times} times", line[0]),
-            None => bail!("the acknowledged event {} is lost", line[0]),
-        }
-    }
-    for line in lines.iter().rev().take(REPEATED) {
-        let [id, room, sender, txn] = line[..] else { bail!("a line of the ledger is damaged") };
-        let (room, sender): (usize, usize) = (room.parse()?, sender.parse()?);
-        let token = Some(stage.accounts[sender].token.as_str());
-        let answer = client.json("PUT", &path(&stage, room, txn), token, Some(&body(txn))).await?;
-        ensure!(answer["event_id"] == id, "the repeated request {txn} made another event: {answer} instead of {id}");
-    }
-    println!("ledger: {} acknowledged, all there, each once", lines.len());
     Ok(())
 }
