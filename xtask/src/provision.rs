@@ -11,6 +11,11 @@ use crate::postgres_server;
 /// While this file exists, Debian's scripts do not make and start a cluster of their own for a new `PostgreSQL`.
 const NO_MAIN_CLUSTER: &str = "/etc/postgresql-common/createcluster.d/domicile-tests.conf";
 
+/// Gigabytes of what is built for the tests.
+const BUILT: u64 = 14;
+/// Gigabytes of what the tests write at once, with those of the server of `PostgreSQL`.
+const WRITTEN: u64 = 3;
+
 /// Makes sure that `PostgreSQL`'s programs are there, or says what to do.
 pub(crate) fn postgres() -> Result<()> {
     if let Some(programs) = postgres_server::programs() {
@@ -72,6 +77,53 @@ pub(crate) fn chromium() -> Result<PathBuf> {
         bail!("the package `chromium` is installed, but /usr/bin/chromium is not there");
     }
     Ok(program.to_owned())
+}
+
+/// Says where there may be too little room for what the tests build and write, and how to put it elsewhere.
+pub(crate) fn space() -> Result<()> {
+    let root = command::root();
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let built = if target.join("debug/deps").exists() { 0 } else { BUILT };
+    let temporary = std::env::temp_dir();
+    let (here, there) = (free(&root)?, free(&temporary)?);
+    let needed = if here.filesystem == there.filesystem {
+        vec![(&root, here, built + WRITTEN)]
+    } else {
+        vec![(&root, here, built), (&temporary, there, WRITTEN)]
+    };
+    for (folder, found, needed) in needed {
+        if found.gigabytes < needed {
+            println!(
+                "{} has {} GB free, and the tests may need {needed}. CARGO_TARGET_DIR puts what is built elsewhere, and TMPDIR what \
+                 the tests write.",
+                folder.display(),
+                found.gigabytes
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What to say of a failure, if there is no room left.
+pub(crate) fn full_disk() -> Option<String> {
+    let folders = [command::root(), std::env::temp_dir()];
+    let full = folders.into_iter().find(|folder| free(folder).is_ok_and(|found| found.gigabytes == 0))?;
+    Some(format!("there is no room left at {}, which may be why", full.display()))
+}
+
+/// What is free in a file system.
+struct Free {
+    filesystem: String,
+    gigabytes: u64,
+}
+
+fn free(folder: &Path) -> Result<Free> {
+    let told = command::read(Command::new("df").args(["--output=source,avail", "--block-size=1"]).arg(folder))?;
+    let mut words = told.lines().last().unwrap_or_default().split_whitespace();
+    let (Some(filesystem), Some(Ok(bytes))) = (words.next(), words.next().map(str::parse::<u64>)) else {
+        bail!("`df` said of {} what nobody can read: {told}", folder.display());
+    };
+    Ok(Free { filesystem: filesystem.to_owned(), gigabytes: bytes / 1_000_000_000 })
 }
 
 /// Whether packages may be installed here; if not, an error that says what somebody else should do.

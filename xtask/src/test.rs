@@ -33,6 +33,7 @@ enum Engine {
 
 /// Runs the tests; an error if any fails.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    provision::space()?;
     provision::postgres()?;
     provision::ip()?;
     let server = Server::start()?;
@@ -51,7 +52,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         };
         cargo.args(&args.rest).env(ADDRESS_VARIABLE, server.address()).env(ENGINE_VARIABLE, name);
         if let Err(error) = command::run(&mut cargo) {
-            failed.push(error.context(format!("the tests on {name}")));
+            let error = error.context(format!("the tests on {name}"));
+            failed.push(match provision::full_disk() {
+                Some(why) => error.context(why),
+                None => error,
+            });
         }
     }
     match failed.into_iter().next() {
