@@ -1,8 +1,8 @@
 //! The binary.
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+mod allocator;
 
 fn main() -> std::process::ExitCode {
+    allocator::give_back_soon();
     domicile_server::commands::run()
 }

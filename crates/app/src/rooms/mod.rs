@@ -35,7 +35,7 @@ pub use live::{Facts, Member, Partial, Room, RoomInfo, RoomView};
 pub use members::Members;
 pub use membership::Membership;
 pub use public_rooms::PublicRooms;
-pub use reader::RoomReader;
+pub use reader::{Listing, RoomReader};
 pub use registry::Rooms;
 pub use resolution::Resolution;
 pub use state_keys::StateKeys;

@@ -1,5 +1,7 @@
 //! Interned state keys: a pair of state event type and state key is a number everywhere inside.
 
+use std::hash::{Hash, Hasher};
+
 use domicile_core::ids::KeyNum;
 use domicile_store::{Batch, Snapshot, Store, StoreError, numbers::Sequence, table::state};
 use quick_cache::sync::Cache;
@@ -12,16 +14,41 @@ const CACHED: usize = 200_000;
 /// The pairs.
 pub struct StateKeys {
     store: Store,
-    cache: Cache<(String, String), KeyNum>,
+    cache: Cache<Known, KeyNum>,
+}
+
+/// A pair in the cache. Both are in one piece of memory: a large room has tens of thousands.
+#[derive(Clone, PartialEq, Eq)]
+struct Known {
+    text: Box<str>,
+    /// Bytes of the type, which come first.
+    kind: usize,
+}
+
+impl Known {
+    fn new(kind: &str, state_key: &str) -> Self {
+        Self { text: [kind, state_key].concat().into(), kind: kind.len() }
+    }
+
+    fn pair(&self) -> Pair<'_> {
+        let (kind, state_key) = self.text.split_at(self.kind);
+        Pair(kind, state_key)
+    }
+}
+
+impl Hash for Known {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.pair().hash(state);
+    }
 }
 
 /// A borrowed pair that finds an owned one in the cache.
 #[derive(Hash, PartialEq, Eq)]
 struct Pair<'a>(&'a str, &'a str);
 
-impl quick_cache::Equivalent<(String, String)> for Pair<'_> {
-    fn equivalent(&self, key: &(String, String)) -> bool {
-        self.0 == key.0 && self.1 == key.1
+impl quick_cache::Equivalent<Known> for Pair<'_> {
+    fn equivalent(&self, key: &Known) -> bool {
+        *self == key.pair()
     }
 }
 
@@ -36,12 +63,11 @@ impl StateKeys {
         if let Some(key_num) = self.cache.get(&Pair(kind, state_key)) {
             return Ok(Some(key_num));
         }
-        let wanted = (kind.to_owned(), state_key.to_owned());
-        let asked = wanted.clone();
+        let asked = (kind.to_owned(), state_key.to_owned());
         let found =
             self.store.read(move |snapshot| async move { state::key(&snapshot, &asked.0, &asked.1).await }).await?;
         if let Some(key_num) = found {
-            self.cache.insert(wanted, key_num);
+            self.cache.insert(Known::new(kind, state_key), key_num);
         }
         Ok(found)
     }
@@ -53,7 +79,7 @@ impl StateKeys {
         }
         let found = state::key(snapshot, kind, state_key).await?;
         if let Some(key_num) = found {
-            self.cache.insert((kind.to_owned(), state_key.to_owned()), key_num);
+            self.cache.insert(Known::new(kind, state_key), key_num);
         }
         Ok(found)
     }
@@ -83,7 +109,7 @@ impl StateKeys {
         let mut new = Vec::new();
         for (pair, key_num) in missing.into_iter().zip(found) {
             match key_num {
-                Some(key_num) => self.cache.insert(pair.clone(), key_num),
+                Some(key_num) => self.cache.insert(Known::new(&pair.0, &pair.1), key_num),
                 None => new.push(pair),
             }
         }
@@ -98,8 +124,8 @@ impl StateKeys {
         }
         match self.store.write(batch).await {
             Ok(_) => {
-                for (key_num, pair) in (first..).zip(new) {
-                    self.cache.insert(pair.clone(), KeyNum(key_num));
+                for (key_num, (kind, state_key)) in (first..).zip(new) {
+                    self.cache.insert(Known::new(kind, state_key), KeyNum(key_num));
                 }
                 Ok(())
             }
@@ -120,7 +146,7 @@ impl StateKeys {
             state::insert_key(&mut batch, key_num, kind, state_key);
             match self.store.write(batch).await {
                 Ok(_) => {
-                    self.cache.insert((kind.to_owned(), state_key.to_owned()), key_num);
+                    self.cache.insert(Known::new(kind, state_key), key_num);
                     return Ok(key_num);
                 }
                 // Somebody else added the same pair.

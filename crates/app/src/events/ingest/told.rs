@@ -25,9 +25,6 @@ use crate::{
     rooms::{Membership, RoomInfo},
 };
 
-/// Pieces that each thread checks before what they hold is written.
-const PIECES: usize = 2;
-
 /// A state that another server told, when all of it is on disk.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
@@ -150,7 +147,8 @@ impl Keeping<'_> {
         let (checker, pieces) = self.checker(pieces_of(events)).await?;
         let mut pieces = pieces.into_iter();
         loop {
-            let part: Vec<Listed> = pieces.by_ref().take(PIECES * threads()).collect();
+            // One for each thread, before what they hold is written.
+            let part: Vec<Listed> = pieces.by_ref().take(threads()).collect();
             if part.is_empty() {
                 return Ok(());
             }

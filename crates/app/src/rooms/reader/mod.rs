@@ -2,6 +2,7 @@
 
 mod context;
 mod gap;
+mod listing;
 mod members;
 mod page;
 mod past;
@@ -29,11 +30,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use context::{ContextRequest, EventContext};
 pub use gap::GapPlace;
+pub use listing::Listing;
 pub use page::{Page, PageRequest};
 pub use peek::{Peeked, Streamed};
 pub use relations::{DEPTH, RelationsPage, RelationsRequest};
 pub use threads::{ThreadsPage, ThreadsRequest};
 pub use timestamp::Onlooker;
+
+use listing::Gather;
 
 use super::{
     Membership, Room, Rooms, StateKeys, StateTrees,
@@ -189,7 +193,7 @@ impl RoomReader {
     }
 
     /// All state.
-    pub async fn state(&self, session: &Session, room_id: &RoomId) -> Result<Vec<Box<RawValue>>> {
+    pub async fn state(&self, session: &Session, room_id: &RoomId) -> Result<Listing> {
         self.state_where(session, room_id, None, None, |_| true).await
     }
 
@@ -200,7 +204,7 @@ impl RoomReader {
         room_id: &RoomId,
         at: Option<Position>,
         wanted: impl Fn(Membership) -> bool + Send + 'static,
-    ) -> Result<Vec<Box<RawValue>>> {
+    ) -> Result<Listing> {
         self.state_where(session, room_id, at, Some("m.room.member"), move |event| {
             event.pdu.membership().is_some_and(|word| wanted(Membership::parse(&word)))
         })
@@ -209,14 +213,14 @@ impl RoomReader {
 
     /// State events that `wanted` picks; if there is a `kind`, of that type only. A part of them is parsed at a time: a large room has tens of
     /// thousands.
-    async fn state_where(
+    async fn state_where<G: Gather>(
         &self,
         session: &Session,
         room_id: &RoomId,
         at: Option<Position>,
         kind: Option<&'static str>,
         wanted: impl Fn(&Stored) -> bool + Send + 'static,
-    ) -> Result<Vec<Box<RawValue>>> {
+    ) -> Result<G> {
         let room = self.room(room_id).await?;
         self.with_members(session, &room).await?;
         let (parts, session) = (Arc::clone(&self.parts), session.clone());
@@ -237,15 +241,17 @@ impl RoomReader {
                 };
                 nums.sort_unstable();
                 let reader = parts.reader(&session);
-                let mut ready = Vec::with_capacity(nums.len());
+                let mut gathered = G::default();
                 for part in nums.chunks(PART) {
+                    let mut ready = Vec::with_capacity(part.len());
                     for event in parts.load_part(&snapshot, part, nums.len()).await? {
                         if wanted(&event) {
                             ready.push(parts.presenter.with_room(&snapshot, &event, reader).await?);
                         }
                     }
+                    gathered.add(ready);
                 }
-                Ok(ready)
+                Ok(gathered)
             })
             .await
     }

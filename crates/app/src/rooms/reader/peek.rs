@@ -51,7 +51,7 @@ impl RoomReader {
     /// A room at once.
     pub async fn peek(&self, session: &Session, room_id: &RoomId) -> Result<Peeked> {
         let room = self.room(room_id).await?;
-        let state = self.state(session, room_id).await?;
+        let state = self.state_where(session, room_id, None, None, |_| true).await?;
         let mut page = self.page(session, room_id, all(None, EVENTS, true)).await?;
         page.events.reverse();
         let (room_num, user_num) = (room.info.room_num, session.user_num);

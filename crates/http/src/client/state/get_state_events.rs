@@ -4,21 +4,15 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use domicile_app::rooms::RoomReader;
-use ruma::{
-    api::client::state::get_state_events::v3::{Request, Response},
-    serde::Raw,
-};
+use ruma::api::client::state::get_state_events::v3::Request;
 
-use crate::{
-    answer::{Answer, Reply},
-    extract::Authed,
-};
+use crate::{answer::LongAnswer, error::Failure, extract::Authed};
 
 /// All of a room's state.
 pub(super) async fn get_state_events(
     State(reader): State<Arc<RoomReader>>,
     request: Authed<Request>,
-) -> Reply<Response> {
+) -> Result<LongAnswer, Failure> {
     let events = reader.state(&request.session, &request.body.room_id).await?;
-    Ok(Answer(Response::new(events.into_iter().map(Raw::from_json).collect())))
+    Ok(LongAnswer("[", events, "]"))
 }

@@ -147,7 +147,7 @@ impl Drop for Readers {
 fn open(path: &Path) -> Result<(Connection, Deadline), StoreError> {
     let mut connection = super::connect(path)?;
     // Each reader has a cache of its own, and the system's is behind all of them: half of the writer's does.
-    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4000")?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2000")?;
     let deadline = Deadline::default();
     let watched = deadline.clone();
     connection.progress_handler(STEPS, Some(move || watched.is_over()))?;
