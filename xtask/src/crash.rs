@@ -50,8 +50,8 @@ pub(crate) struct Args {
     /// With `--moves`: how many people move
     #[arg(long, requires = "moves", default_value_t = 20)]
     people: u64,
-    /// With `--moves`: a folder with `domicile` and `cells` that are built already
-    #[arg(long, requires = "moves")]
+    /// A folder with what is built already: `domicile`, and `cells` for `--moves`, else `domicile-loadgen` and `power-cut-disk`
+    #[arg(long, conflicts_with = "federation")]
     programs: Option<PathBuf>,
     /// The moments and the torn pages are chosen by this number; a new one each time by default
     #[arg(long)]
@@ -76,11 +76,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return moves(args);
     }
     let rounds = args.rounds.unwrap_or(200);
-    let built = args.profile.build(&[
-        ("domicile-server", "domicile"),
-        ("domicile-loadgen", "domicile-loadgen"),
-        ("domicile-testkit", "power-cut-disk"),
-    ])?;
+    let built = match &args.programs {
+        Some(programs) => programs.clone(),
+        None => args.profile.build(&[
+            ("domicile-server", "domicile"),
+            ("domicile-loadgen", "domicile-loadgen"),
+            ("domicile-testkit", "power-cut-disk"),
+        ])?,
+    };
     let folder = std::env::temp_dir().join(format!("domicile-crash-{}", std::process::id()));
     fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
     // Copies: somebody may build anew while a long run goes on.

@@ -117,6 +117,11 @@ impl Events {
         self.by_num.get(&event_num)
     }
 
+    /// The same by its Matrix id.
+    pub fn cached_by_id(&self, id: &EventId) -> Option<Arc<Stored>> {
+        self.by_id.get(id).and_then(|event_num| self.cached(event_num))
+    }
+
     /// Keeps an event that is on disk.
     pub fn remember(&self, event: &Arc<Stored>) {
         self.by_id.insert(event.event_id().to_owned(), event.event_num);
@@ -191,7 +196,7 @@ impl Events {
 
     /// One event by its Matrix id.
     pub async fn by_id(self: &Arc<Self>, id: &EventId) -> Result<Option<Arc<Stored>>> {
-        if let Some(event) = self.by_id.get(id).and_then(|event_num| self.cached(event_num)) {
+        if let Some(event) = self.cached_by_id(id) {
             return Ok(Some(event));
         }
         let (this, id) = (Arc::clone(self), id.to_owned());
@@ -200,7 +205,7 @@ impl Events {
 
     /// The same within a read.
     pub async fn load_by_id(&self, snapshot: &Snapshot, id: &EventId) -> Result<Option<Arc<Stored>>> {
-        if let Some(event) = self.by_id.get(id).and_then(|event_num| self.cached(event_num)) {
+        if let Some(event) = self.cached_by_id(id) {
             return Ok(Some(event));
         }
         match events::by_id(snapshot, id).await? {

@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 pub mod cache;
+mod early_redactions;
 pub mod ingest;
 pub mod present;
 pub mod send;
@@ -9,5 +10,6 @@ pub mod wake;
 
 pub use aggregate::Bundles;
 pub use cache::{Events, Stored};
+pub use early_redactions::EarlyRedactions;
 pub use ingest::{Ingest, IngestParts};
 pub use present::{Form, Presenter, Reader};

@@ -5,7 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use domicile_core::{
     clock::Clock,
     error::ErrorKind,
@@ -26,14 +25,15 @@ use futures::StreamExt;
 use ruma::{OwnedRoomId, OwnedUserId, RoomVersionId, UserId, events::TimelineEventType};
 
 use super::{
-    bundle::{Bundle, Sums, Vaults, Written},
+    bundle::{Bundle, Vaults, Written},
     departures::Departures,
+    lines::{Lines, Sums},
     messages::{About, Arrived, Begin, Begun, Confirmed, Done, File, Home, RoomPart, Taken, Vault},
     turn::Turner,
 };
 use crate::{
     Error, Result,
-    accounts::{sessions::TokenHash, user_directory},
+    accounts::user_directory,
     e2ee::DeviceLists,
     error::{forbidden, not_found},
     events::{Ingest, ingest::Way, wake::Wakers},
@@ -264,7 +264,7 @@ impl Arrivals {
         let user_num = self.turner.users.num(&about.user_id).await?;
         let user_num = user_num.ok_or_else(|| Error::internal("somebody who comes has no number"))?;
         // From here on their requests wait: nothing of theirs changes before it was read again, and no token of theirs is unknown.
-        let hashes = token_hashes(&bundle);
+        let hashes = bundle.token_hashes();
         self.departures.begin(user_num, &hashes);
         let arrived = self.take_in(row, (user_num, &about), (history, &bundle)).await;
         match &arrived {
@@ -293,7 +293,8 @@ impl Arrivals {
         let mut batch = Batch::new();
         let written = self.open(&mut batch, (user_num, &about.user_id), bundle).await?;
         // Should this end before the vault is read again, what was written is what stands in the receipt.
-        let beforehand = self.receipt(about, written.placed.sums()?, written.left_out, true)?;
+        let placed = written.placed.lines()?;
+        let beforehand = self.receipt(about, placed.sums(), written.left_out, true)?;
         let beforehand = Some(serde_json::to_string(&beforehand).map_err(Error::internal)?);
         let changed_ts = self.clock.now_ms();
         let waiting = Arrival { state: HERE.to_owned(), changed_ts, sealed: None, receipt: beforehand, ..row };
@@ -302,7 +303,7 @@ impl Arrivals {
         arrivals::forget_media(&mut batch, about.user_id.as_str());
         self.turner.turn(&about.user_id, history, &batch).await?;
         // They are at home here, whatever this says.
-        Ok((self.compare(about, user_num, &written).await, waiting))
+        Ok((self.compare(about, user_num, (&placed, written.left_out)).await, waiting))
     }
 
     /// Adds to a batch all that makes somebody's home this cell.
@@ -323,9 +324,15 @@ impl Arrivals {
             else {
                 continue;
             };
-            if !rooms.contains_key(id) {
-                rooms.insert(id.clone(), self.remote_rooms.known(&room_id, &version).await?.room_num.0);
+            if rooms.contains_key(id) {
+                continue;
             }
+            // Nearly all of them are in memory: their copies have just come.
+            let room_num = match self.turner.rooms.num(&room_id).await? {
+                Some(room_num) => room_num,
+                None => self.remote_rooms.known(&room_id, &version).await?.room_num,
+            };
+            rooms.insert(id.clone(), room_num.0);
         }
         // What is here of somebody who was met: it gives way to what they bring.
         for table in catalogue::tables().into_iter().rev() {
@@ -346,23 +353,23 @@ impl Arrivals {
         user_words::replace(
             batch,
             user_num,
-            &user_directory::words(user_id.localpart(), display_name(bundle).as_deref()),
+            &user_directory::words(user_id.localpart(), bundle.display_name().as_deref()),
         );
         let mut devices: Vec<&str> = written.devices.keys().map(String::as_str).collect();
         devices.push(device_changes::CROSS_SIGNING);
         self.device_lists.changed(batch, user_num, &devices);
-        Departures::welcome(batch, &token_hashes(bundle));
+        Departures::welcome(batch, &bundle.token_hashes());
         Ok(written)
     }
 
     /// Reads the vault again, and sets it against what was brought.
-    async fn compare(&self, about: &About, user_num: UserNum, written: &Written) -> Result<Arrived> {
-        let read = self.vaults.read(user_num).await?;
-        let same = read.has_all(&written.placed)?;
+    async fn compare(&self, about: &About, user_num: UserNum, (placed, left_out): (&Lines, u64)) -> Result<Arrived> {
+        let read = self.vaults.read(user_num).await?.lines()?;
+        let same = read.has_all(placed);
         if !same {
             tracing::warn!(move_id = about.move_id, "what was read again of a vault is not what was brought");
         }
-        self.receipt(about, read.sums()?, written.left_out, same)
+        self.receipt(about, read.sums(), left_out, same)
     }
 
     /// What this cell signs of somebody who has arrived.
@@ -372,18 +379,4 @@ impl Arrivals {
         let signature = self.cells()?.own.key().sign_text(ARRIVED, said.as_bytes());
         Ok(Arrived { arrived_ts, sums: read, left_out, same, signature })
     }
-}
-
-/// The name that somebody shows.
-fn display_name(bundle: &Bundle) -> Option<String> {
-    let rows = bundle.tables.iter().find(|rows| rows.table == "profile_fields")?;
-    let row = rows.rows.iter().find(|row| row.get(1).and_then(|field| field.as_str()) == Some("displayname"))?;
-    serde_json::from_str(row.get(2)?.as_str()?).ok()
-}
-
-/// The hashes of the tokens that a vault has.
-fn token_hashes(bundle: &Bundle) -> Vec<TokenHash> {
-    let rows = bundle.tables.iter().filter(|rows| matches!(rows.table.as_str(), "access_tokens" | "refresh_tokens"));
-    let hashes = rows.flat_map(|rows| &rows.rows).filter_map(|row| row.first()?.get("b")?.as_str());
-    hashes.filter_map(|hash| BASE64_STANDARD_NO_PAD.decode(hash).ok()?.try_into().ok()).collect()
 }

@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result, evidence::access_log, push};
+use super::lines::{Lines, Sums};
+use crate::{Error, Result, accounts::sessions::TokenHash, evidence::access_log, push};
 
 /// With what each sealed column is sealed.
 const SEALED: [(&str, &str); 4] = [
@@ -72,18 +73,6 @@ pub struct Bundle {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<(String, i64, i64)>,
 }
-
-/// Rows of one class of data.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sum {
-    /// How many.
-    pub rows: u64,
-    /// The SHA-256 of all of them, in hexadecimal.
-    pub sha256: String,
-}
-
-/// Sums by class.
-pub type Sums = BTreeMap<String, Sum>;
 
 /// Reads and writes vaults.
 pub struct Vaults {
@@ -301,39 +290,41 @@ impl Bundle {
         Ok(format!("{:x}", Sha256::digest(&text)))
     }
 
-    /// Rows and hashes by class of data. What differs between two cells that have the same is no part of it: places in streams, names of files.
+    /// Rows and hashes by class of data.
     pub fn sums(&self) -> Result<Sums> {
-        let sum = |mut lines: Vec<String>| {
-            lines.sort_unstable();
-            let mut hash = Sha256::new();
-            for line in &lines {
-                hash.update(line.as_bytes());
-                hash.update(b"\n");
-            }
-            Sum { rows: lines.len() as u64, sha256: format!("{:x}", hash.finalize()) }
-        };
-        Ok(self.lines()?.into_iter().map(|(class, lines)| (class.to_owned(), sum(lines))).collect())
+        Ok(self.lines()?.sums())
     }
 
-    /// Whether all of another is in this, which may have more: others may have sent something meanwhile.
-    pub(super) fn has_all(&self, other: &Self) -> Result<bool> {
-        let own: BTreeSet<String> = self.lines()?.into_values().flatten().collect();
-        Ok(other.lines()?.into_values().flatten().all(|line| own.contains(&line)))
-    }
-
-    /// A line for each row, by class.
-    fn lines(&self) -> Result<BTreeMap<&'static str, Vec<String>>> {
+    /// What of it is the same in every cell.
+    pub(super) fn lines(&self) -> Result<Lines> {
         let mut lines: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
         for of_table in &self.tables {
             let table = catalogue::table(&of_table.table).ok_or_else(|| unknown(&of_table.table))?;
-            let of_class = lines.entry(table.class.name()).or_default();
-            for json in &of_table.rows {
-                let row = cells_of(table, json)?;
-                let lasting: Vec<Json> = carry::lasting(table, &row).map(json_of).collect();
-                of_class.push(json!([table.name, lasting]).to_string());
+            let (lasting, of_class) = (carry::lasting(table), lines.entry(table.class.name()).or_default());
+            for row in &of_table.rows {
+                if row.len() != lasting.len() {
+                    return Err(no_row(table));
+                }
+                let kept: Vec<&Json> =
+                    row.iter().zip(&lasting).filter_map(|(cell, lasts)| lasts.then_some(cell)).collect();
+                of_class.push(json!([table.name, kept]).to_string());
             }
         }
-        Ok(lines)
+        Ok(Lines::of(lines))
+    }
+
+    /// The name that its owner shows.
+    pub(super) fn display_name(&self) -> Option<String> {
+        let rows = self.tables.iter().find(|rows| rows.table == "profile_fields")?;
+        let row = rows.rows.iter().find(|row| row.get(1).and_then(|field| field.as_str()) == Some("displayname"))?;
+        serde_json::from_str(row.get(2)?.as_str()?).ok()
+    }
+
+    /// The hashes of its owner's tokens.
+    pub(super) fn token_hashes(&self) -> Vec<TokenHash> {
+        let rows = self.tables.iter().filter(|rows| matches!(rows.table.as_str(), "access_tokens" | "refresh_tokens"));
+        let hashes = rows.flat_map(|rows| &rows.rows).filter_map(|row| row.first()?.get("b")?.as_str());
+        hashes.filter_map(|hash| BASE64_STANDARD_NO_PAD.decode(hash).ok()?.try_into().ok()).collect()
     }
 
     /// Those whom rows name beside their owner.
@@ -364,7 +355,7 @@ fn json_of(cell: &Cell) -> Json {
 
 /// A row of a table, if it can be one.
 fn cells_of(table: &Table, row: &[Json]) -> Result<Vec<Cell>> {
-    let wrong = || Error::internal(format!("a row of {} that was brought is none", table.name));
+    let wrong = || no_row(table);
     if row.len() != table.columns.len() {
         return Err(wrong());
     }
@@ -390,6 +381,10 @@ fn values(row: &[Cell]) -> Vec<Value> {
         Cell::Bytes(bytes) => Value::Blob(bytes.clone()),
     };
     row.iter().map(value).collect()
+}
+
+fn no_row(table: &Table) -> Error {
+    Error::internal(format!("a row of {} that was brought is none", table.name))
 }
 
 fn unknown(table: &str) -> Error {

@@ -7,7 +7,7 @@ use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::bundle::{Bundle, Sums};
+use super::{bundle::Bundle, lines::Sums};
 
 /// Where somebody's arrival is announced.
 pub const BEGIN: &str = "/_domicile/inner/v1/moves/begin";

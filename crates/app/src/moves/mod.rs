@@ -2,7 +2,7 @@
 //!
 //! `mod` takes orders and `work` does what is due. `leave` (with `bring` and `clear`) has the steps at the cell that is left, `arrive` (with `settle`)
 //! those at the new home, `coming` what its operator sees of them, and `turn` what every cell does that knows the person. `bundle` is the vault on
-//! its way, `copies` are the rooms, `departures` whose requests wait or are passed on, and `rescue` is for those whose home is no more. `keep` is what
+//! its way, `lines` what two cells compare of it, `copies` are the rooms, `departures` whose requests wait or are passed on, and `rescue` is for those whose home is no more. `keep` is what
 //! is kept of those who have left, and `restored` what cells do for one that was restored from a backup.
 
 mod arrive;
@@ -14,6 +14,7 @@ mod copies;
 pub mod departures;
 mod keep;
 mod leave;
+pub mod lines;
 mod live;
 pub mod messages;
 mod parts;

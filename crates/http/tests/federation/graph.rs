@@ -119,6 +119,29 @@ async fn what_was_refused_may_be_named_in_the_same_transaction() {
 }
 
 #[tokio::test]
+async fn what_was_refused_and_comes_again_takes_nothing_else_with_it() {
+    let (tap, server) = (Tap::start().await, TestServer::start_federating().await.with_user("alice").await);
+    let room = tap.room("11");
+    let (alice, room_id) = (server.user("alice"), room.room_id());
+    alice.post(&format!("{V3}/join/{room_id}?via={}", tap.name()), &json!({})).await.ok();
+    tap.send(&server, "t0", &[room.message("eve", "first")], &[]).await.ok();
+    // It stands where the next event would, and it is on disk, but nobody remembers it.
+    let refused = room.placed("mallory", "let me in", |_| {});
+    let refused_id = room.id_of(&refused);
+    let answer = tap.send(&server, "t1", std::slice::from_ref(&refused), &[]).await.ok();
+    assert!(answer["pdus"][refused_id.as_str()]["error"].is_string(), "{answer}");
+    let good = room.message("eve", "second");
+    let good_id = room.id_of(&good);
+    for txn in ["t2", "t3"] {
+        let answer = tap.send(&server, txn, &[refused.clone(), good.clone()], &[]).await.ok();
+        assert_eq!(answer["pdus"][good_id.as_str()], json!({}), "{txn}");
+    }
+    let page = alice.get(&format!("{V3}/rooms/{room_id}/messages?dir=b&limit=100")).await.ok();
+    let bodies = page["chunk"].as_array().unwrap().iter().filter_map(|event| event["content"]["body"].as_str());
+    assert_eq!(bodies.collect::<Vec<_>>(), ["second", "first"]);
+}
+
+#[tokio::test]
 async fn many_ends_are_tied_together_and_nobody_sees_it() {
     let settings = Settings { tells: true, ..Settings::default() };
     let (tap, server) = (Tap::start().await, TestServer::federating_with(settings).await.with_user("alice").await);

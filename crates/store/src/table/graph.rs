@@ -85,6 +85,12 @@ pub async fn early_redactions(snapshot: &Snapshot, target: Bytes) -> Result<Vec<
     rows.iter().map(|row| row.num(0)).collect()
 }
 
+/// The rooms with redactions that came before their target.
+pub async fn rooms_with_early_redactions(snapshot: &Snapshot) -> Result<Vec<RoomNum>, StoreError> {
+    let rows = snapshot.query("SELECT DISTINCT room_num FROM early_redactions", &[]).await?;
+    rows.iter().map(|row| row.num(0)).collect()
+}
+
 /// Forgets the redactions of a target that is here now.
 pub fn remove_early_redactions(batch: &mut Batch, target: Bytes) {
     batch.push("DELETE FROM early_redactions WHERE target = $1", params![target]);

@@ -200,10 +200,10 @@ pub fn write(batch: &mut Batch, table: &Table, row: &[Cell], numbers: &mut Numbe
 /// Columns that follow from a key of the cell's, and so are others elsewhere.
 const OWN: [(&str, &str); 2] = [("access_log", "hash"), ("pushers", "key_hash")];
 
-/// What of a row is the same wherever it is: not its place in a stream, a number of its own, or what follows from a key.
-pub fn lasting<'r>(table: &Table, row: &'r [Cell]) -> impl Iterator<Item = &'r Cell> {
-    let kept: Vec<bool> = table.columns.iter().map(|column| is_lasting(table, column)).collect();
-    row.iter().zip(kept).filter_map(|(cell, kept)| kept.then_some(cell))
+/// Of each column of a table, whether what stands in it is the same wherever the row is: no place in a stream, no number of its own, and nothing that
+/// follows from a key.
+pub fn lasting(table: &Table) -> Vec<bool> {
+    table.columns.iter().map(|column| is_lasting(table, column)).collect()
 }
 
 fn is_lasting(table: &Table, column: &Column) -> bool {

@@ -158,7 +158,7 @@ impl Ingest {
             }
         }
         let before = self.resolution.resolve(&room.info, states).await?;
-        let mut round = Round::begin(self, room, std::slice::from_ref(pdu)).await?;
+        let mut round = Round::begin(self, room, std::slice::from_ref(pdu), true).await?;
         let mut auths = self.auth_events(&round, pdu).await?;
         if auths.is_err() {
             match self.fetch_auth_chain(room, pdu.event_id(), server).await {
@@ -166,7 +166,7 @@ impl Ingest {
                 Err(FetchError::Here(error)) => return Err(error),
                 Err(FetchError::Peer(_)) => return Ok(None),
             }
-            round = Round::begin(self, room, std::slice::from_ref(pdu)).await?;
+            round = Round::begin(self, room, std::slice::from_ref(pdu), true).await?;
             auths = self.auth_events(&round, pdu).await?;
         }
         let Ok(auths) = auths else { return Ok(None) };

@@ -181,16 +181,19 @@ impl Ingest {
     /// Takes events of one room, in an order in which each comes after those that it names. Says what became of each.
     pub async fn take(&self, room: &Arc<Room>, events: &[Arc<Pdu>], way: &Way) -> Result<Vec<Outcome>> {
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(events.len());
-        let mut tries = 0;
+        let (mut tries, mut is_again) = (0, false);
         while outcomes.len() < events.len() {
             let writer = room.writer_for_told().await;
             let from = outcomes.len();
-            match self.take_some(room, &events[from..], way).await {
+            match self.take_some(room, &events[from..], way, is_again).await {
                 Ok(more) => {
                     outcomes.extend(more);
                     drop(writer);
+                    is_again = false;
                     self.follow(room).await;
                 }
+                // First the disk is asked what is here already, which costs less than to read the room again.
+                Err(Error::Store(StoreError::Conflict(_))) if !is_again => is_again = true,
                 Err(Error::Store(StoreError::Conflict(_))) if tries < TRIES => {
                     tries += 1;
                     self.rooms.reload(room).await?;
@@ -214,8 +217,14 @@ impl Ingest {
     }
 
     /// As many of the events as can be written at once, at least one.
-    async fn take_some(&self, room: &Arc<Room>, events: &[Arc<Pdu>], way: &Way) -> Result<Vec<Outcome>> {
-        let mut round = Round::begin(self, room, events).await?;
+    async fn take_some(
+        &self,
+        room: &Arc<Room>,
+        events: &[Arc<Pdu>],
+        way: &Way,
+        is_again: bool,
+    ) -> Result<Vec<Outcome>> {
+        let mut round = Round::begin(self, room, events, is_again).await?;
         let mut outcomes = Vec::with_capacity(events.len());
         for pdu in events {
             match self.one(&mut round, pdu, way).await? {

@@ -33,7 +33,7 @@ pub use domicile_room::{create::raw, event::EventDraft};
 use domicile_store::{Batch, Store, table::events::Status};
 use ruma::{OwnedUserId, RoomVersionId};
 
-use super::{Events, Stored, wake::Wakers};
+use super::{EarlyRedactions, Events, Stored, wake::Wakers};
 use crate::{
     Result,
     accounts::Users,
@@ -71,6 +71,7 @@ pub struct Sender {
     /// The time of the last create event.
     last_create: AtomicI64,
     policy_signer: OnceLock<Arc<dyn PolicySigner>>,
+    early_redactions: EarlyRedactions,
 }
 
 /// What a sender is made of.
@@ -210,7 +211,13 @@ impl Sender {
             outbound,
             last_create: AtomicI64::new(0),
             policy_signer: OnceLock::new(),
+            early_redactions: EarlyRedactions::default(),
         }
+    }
+
+    /// Rooms with redactions that came before what they redact.
+    pub fn early_redactions(&self) -> &EarlyRedactions {
+        &self.early_redactions
     }
 
     /// The database.

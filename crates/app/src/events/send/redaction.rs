@@ -1,5 +1,6 @@
 //! Redactions: what was said is gone from disk and memory in the same batch that says so.
 
+use bytes::Bytes;
 use domicile_core::{error::ErrorKind, ids::EventNum};
 use domicile_room::{
     event::{EventDraft, Pdu, redact},
@@ -72,13 +73,12 @@ impl Sender {
         if let Some(staged) = staging.staged.iter().find(|staged| staged.pdu.event_id() == target) {
             // It is not on disk yet: its redaction follows when it is.
             let target = event_id::to_bytes(staged.pdu.event_id());
-            graph::add_early_redaction(&mut staging.batch, staging.info.room_num, target, redaction_num);
+            self.comes_early(staging, target, redaction_num);
             return Ok(false);
         }
         let found = self.events.by_id(target).await?.filter(|event| event.room.room_num == staging.room_num());
         let Some(event) = found else {
-            let target = event_id::to_bytes(target);
-            graph::add_early_redaction(&mut staging.batch, staging.info.room_num, target, redaction_num);
+            self.comes_early(staging, event_id::to_bytes(target), redaction_num);
             return Ok(false);
         };
         if !takes_effect(self.users.localities(), &staging.view, redaction, &event.pdu) {
@@ -86,6 +86,13 @@ impl Sender {
         }
         graph::remove_early_redactions(&mut staging.batch, event_id::to_bytes(target));
         Self::empty(staging, &event, redaction_num)
+    }
+
+    /// Notes a redaction whose target is not on disk.
+    fn comes_early(&self, staging: &mut Staging, target: Bytes, redaction_num: EventNum) {
+        let room_num = staging.info.room_num;
+        self.early_redactions.note(room_num);
+        graph::add_early_redaction(&mut staging.batch, room_num, target, redaction_num);
     }
 
     /// Takes away what an event says. Tells whether the room must be read again.
