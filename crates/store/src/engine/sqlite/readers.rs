@@ -146,8 +146,8 @@ impl Drop for Readers {
 /// A connection that reads, and the clock that ends its reads.
 fn open(path: &Path) -> Result<(Connection, Deadline), StoreError> {
     let mut connection = super::connect(path)?;
-    // Each reader has a cache of its own, and the system's is behind all of them: half of the writer's does.
-    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2000")?;
+    // Each reader has a cache of its own, whose pages SQLite drops when somebody has written; the system's is behind all of them.
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -1000")?;
     let deadline = Deadline::default();
     let watched = deadline.clone();
     connection.progress_handler(STEPS, Some(move || watched.is_over()))?;
