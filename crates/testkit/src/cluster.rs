@@ -4,6 +4,9 @@
 //! let cluster = Cluster::of(&["eu", "ru"]).await.with_user("eu1", "alice").await.with_user("ru1", "bob").await;
 //! cluster.cut();
 //! ```
+//!
+//! The cells' clocks go as everybody's does, and jump when a test says so: whoever was not reached once is tried again in a second or two, whenever
+//! that happened.
 
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a fixture that fails ends its test")]
 
@@ -19,13 +22,16 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use domicile_app::accounts::rate_limits::Rate;
 use domicile_core::{
-    clock::{MINUTE_MS, SECOND_MS},
+    clock::{MINUTE_MS, ManualClock, SECOND_MS},
     locality::CellName,
     region::Region,
     rng::OsRng,
@@ -42,6 +48,7 @@ use domicile_residency::deployment::{
 };
 use domicile_store::backup::Backup;
 use ruma::{OwnedServerName, ServerName, server_name};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
@@ -60,6 +67,9 @@ pub fn deployment_name() -> &'static ServerName {
 /// More than a cell is left alone that was not reached.
 const LONGEST_REST_MS: i64 = 31 * SECOND_MS;
 
+/// How often the clocks of cells are moved.
+const TICK: Duration = Duration::from_millis(20);
+
 /// What a test makes of a cell's settings, by its name.
 type Own = Box<dyn Fn(&str, Settings) -> Settings + Send + Sync>;
 
@@ -75,6 +85,8 @@ pub struct Cluster {
     outside: Option<Outside>,
     /// What a test wants to be otherwise in a cell.
     own: Own,
+    /// Whether its clocks go only when they are moved.
+    held: Arc<AtomicBool>,
     /// Ends the listeners.
     listening: BTreeMap<String, DropGuard>,
     folder: tempfile::TempDir,
@@ -179,6 +191,7 @@ impl Cluster {
             name: server_name.to_owned(),
             outside: None,
             own: Box::new(|_, settings| settings),
+            held: Arc::new(AtomicBool::new(false)),
             listening: BTreeMap::new(),
             folder,
         }
@@ -228,6 +241,7 @@ impl Cluster {
             None => TestServer::with_settings(settings).await,
         };
         self.listen(name, &server).await;
+        tokio::spawn(go(Arc::downgrade(&server.clock), Arc::clone(&self.held)));
         self.cells.insert(name.to_owned(), server);
     }
 
@@ -354,9 +368,14 @@ impl Cluster {
         });
     }
 
-    /// Lets time pass everywhere, in milliseconds.
+    /// Lets more time pass everywhere, in milliseconds.
     pub fn pass(&self, ms: i64) {
         self.cells.values().for_each(|cell| cell.clock.advance(ms));
+    }
+
+    /// From now on clocks go only when the test moves them: for what is counted by fractions of a second.
+    pub fn hold(&self) {
+        self.held.store(true, Ordering::SeqCst);
     }
 
     /// Somebody who has a cell's key, or one that they made up, and asks another cell in the name of whomever they like.
@@ -364,6 +383,20 @@ impl Cluster {
         let key = key.map_or_else(|| SecretKey::new(&OsRng), |cell| self.keys[cell].clone());
         let url = format!("https://{}", self.borders[to].address());
         Forger::new(&self.name, key, to, &url, &self.keys[to].public())
+    }
+}
+
+/// Has a clock go as long as there is somebody who looks at it.
+async fn go(clock: Weak<ManualClock>, held: Arc<AtomicBool>) {
+    let mut seen = Instant::now();
+    while let Some(clock) = clock.upgrade() {
+        let passed = Duration::from_millis(u64::try_from(seen.elapsed().as_millis()).expect("not that long"));
+        seen += passed;
+        if !held.load(Ordering::SeqCst) {
+            clock.advance(i64::try_from(passed.as_millis()).expect("not that long"));
+        }
+        drop(clock);
+        tokio::time::sleep(TICK).await;
     }
 }
 

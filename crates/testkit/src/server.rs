@@ -86,7 +86,7 @@ pub struct TestServer {
     /// Its database.
     pub store: Store,
     keystore: Arc<Keystore>,
-    /// Its clock, which stands still until the test moves it.
+    /// Its clock, which stands still until the test moves it. That of a cell of a [`crate::Cluster`] goes by itself.
     pub clock: Arc<ManualClock>,
     /// Push gateways as it found them.
     pub gateways: Arc<Gateways>,

@@ -261,6 +261,7 @@ async fn what_comes_to_a_door_is_bounded() {
         assert!(answer.status.is_client_error(), "{nonsense}: {}", answer.status);
     }
     // Whoever tries tokens that nobody knows is slowed down, and does not have every cell asked for ever.
+    cluster.hold();
     let mut last = 401;
     for number in 0..=100 {
         let unknown = showing(here, &format!("madeup{number}"));

@@ -33,7 +33,8 @@ async fn a_report_is_observed_and_countersigned_by_the_other_cell() {
     let observation = &seen["all"][0]["observation"]["document"]["body"];
     assert_eq!(observation["by"], "eu1");
     assert_eq!(observation["people_met_whose_home_it_is"], 1, "the deciding cell's people have met bob: {observation}");
-    assert_eq!(observation["clock_apart_ms"], 0);
+    let apart_ms = observation["clock_apart_ms"].as_i64().unwrap();
+    assert!(apart_ms.abs() < 60_000, "the cells of a test have one time, but for what a question takes: {apart_ms} ms");
     assert!(observation["last_report_countersigned"].is_null());
     let verdict = verify(&cluster, "ru1", &first.signed.document, true).await;
     assert!(verdict.passed, "{:?}", verdict.wrong);
