@@ -28,6 +28,7 @@ pub struct Batch {
     pub(crate) positions: u32,
     pub(crate) skipped: i64,
     pub(crate) low_priority: bool,
+    pub(crate) in_company: bool,
 }
 
 impl Batch {
@@ -73,6 +74,12 @@ impl Batch {
         self
     }
 
+    /// Says that others are written at the same moment by the same task: all of them together cost little more than one.
+    pub fn in_company(&mut self) -> &mut Self {
+        self.in_company = true;
+        self
+    }
+
     /// Whether a text in it has a NUL character.
     pub(crate) fn has_nul(&self) -> bool {
         self.statements.iter().flat_map(|statement| &statement.params).any(Value::has_nul)
@@ -89,6 +96,7 @@ impl Batch {
         self.positions += other.positions;
         self.skipped += other.skipped;
         self.low_priority &= other.low_priority;
+        self.in_company |= other.in_company;
         self.statements.extend(other.statements.into_iter().map(|mut statement| {
             for param in &mut statement.params {
                 if let Value::Position(index) = param {

@@ -133,9 +133,11 @@ impl Events {
         self.by_num.remove(&event_num);
     }
 
-    /// Forgets the events of a room of which there is no copy any more.
-    pub fn forget_room(&self, room_num: RoomNum) {
-        self.by_num.retain(|_, event| event.room.room_num != room_num);
+    /// Forgets a room of which there is no copy any more, and its events.
+    pub fn forget_room(&self, room_num: RoomNum, events: &[EventNum]) {
+        for event_num in events {
+            self.by_num.remove(event_num);
+        }
         self.rooms.remove(&room_num);
     }
 

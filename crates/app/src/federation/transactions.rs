@@ -116,8 +116,10 @@ impl Transactions {
             }
         }
         let mut answers = Answers::new();
+        let way = Way { in_company: by_room.len() > 1, ..Way::default() };
+        let way = &way;
         let taking = stream::iter(by_room)
-            .map(|(room_id, pdus)| async move { self.take_room(origin, &room_id, pdus).await })
+            .map(|(room_id, pdus)| async move { self.take_room(origin, &room_id, pdus, way).await })
             .buffer_unordered(ROOMS_AT_ONCE);
         let taken: Vec<Result<Answers>> = taking.collect().await;
         for more in taken {
@@ -173,7 +175,13 @@ impl Transactions {
     }
 
     /// The events of one room.
-    async fn take_room(&self, origin: &ServerName, room_id: &OwnedRoomId, raw: Vec<Box<RawValue>>) -> Result<Answers> {
+    async fn take_room(
+        &self,
+        origin: &ServerName,
+        room_id: &OwnedRoomId,
+        raw: Vec<Box<RawValue>>,
+        way: &Way,
+    ) -> Result<Answers> {
         let room = match self.rooms.get(room_id).await {
             Ok(room) if room.view().has_local_members() => room,
             // Nobody here is in the room any more, or ever was. Only what takes an invite back is heard.
@@ -212,7 +220,7 @@ impl Transactions {
             answers.insert(id, Err(reason));
         }
         let right = self.ingest.with_policy_signatures(&room, told.right).await?;
-        self.take_right(origin, &room, &right, &mut answers).await?;
+        self.take_right((origin, way), &room, &right, &mut answers).await?;
         Ok(answers)
     }
 
@@ -234,12 +242,12 @@ impl Transactions {
 
     async fn take_right(
         &self,
-        origin: &ServerName,
+        (origin, way): (&ServerName, &Way),
         room: &Arc<Room>,
         pdus: &[Arc<Pdu>],
         answers: &mut Answers,
     ) -> Result<()> {
-        let outcomes = self.ingest.take(room, pdus, &Way::default()).await?;
+        let outcomes = self.ingest.take(room, pdus, way).await?;
         let mut waiting = Vec::new();
         for (pdu, outcome) in pdus.iter().zip(outcomes) {
             let answer = match outcome {

@@ -128,6 +128,8 @@ impl Copies {
             Some(room) => Some(room.writer().await),
             None => None,
         };
+        let read = self.parts.store.read(move |snapshot| async move { event_rows::of_room(&snapshot, room_num).await });
+        let events = read.await?;
         let mut batch = Batch::new();
         batch.low_priority();
         receipts::remove_of_room(&mut batch, room_num);
@@ -136,7 +138,7 @@ impl Copies {
         }
         self.parts.store.write(batch).await?;
         self.rooms.forget(room_id, room_num);
-        self.parts.events.forget_room(room_num);
+        self.parts.events.forget_room(room_num, &events);
         Ok(Dropped::Gone)
     }
 

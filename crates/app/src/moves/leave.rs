@@ -128,7 +128,7 @@ impl Leaving {
         if let Some(why) = self.rules.barred(&traveller.to, user_num).await? {
             return self.refuse(row, progress, traveller, why).await;
         }
-        let all = self.rooms_of(user_num).await?;
+        let mut all = self.rooms_of(user_num).await?;
         progress.forbidden_rooms = self.rules.forbidden(&traveller.to, user_num, &all).await?;
         if !progress.forbidden_rooms.is_empty() {
             if progress.forbidden == Forbidden::Refuse {
@@ -141,8 +141,9 @@ impl Leaving {
             }
             self.rules.leave(user_num, &traveller.about.user_id, &progress.forbidden_rooms).await?;
         }
-        self.rules.leave_notices(user_num, &traveller.about.user_id).await?;
-        let all = self.rooms_of(user_num).await?;
+        if self.rules.leave_notices(user_num, &traveller.about.user_id).await? || !progress.forbidden_rooms.is_empty() {
+            all = self.rooms_of(user_num).await?;
+        }
         let joined: Vec<&portable::RoomOf> = all.iter().filter(|room| is_joined(room)).collect();
         let tickets = self.cells()?.tickets.get(&traveller.about.user_id);
         let tickets = tickets.map(|history| history.tickets().to_vec()).unwrap_or_default();

@@ -124,11 +124,10 @@ impl Moves {
 
     /// Takes an order. Whoever is on the way already cannot be moved a second time.
     pub async fn order(&self, order: Order) -> Result<Shown> {
-        let plan = self.plan(&order.user_id, &order.to).await?;
-        if let Some(why) = plan.barred {
+        let (user_num, to) = self.traveller(&order.user_id, &order.to).await?;
+        if let Some(why) = self.rules.barred(&to, user_num).await? {
             return Err(forbidden(why));
         }
-        let to = plan.to;
         let now_ms = self.clock.now_ms();
         let begin_ts = now_ms.saturating_add(order.notice_days.max(0).saturating_mul(DAY_MS));
         let progress =
@@ -137,7 +136,7 @@ impl Moves {
         let row = Move {
             move_id: rng::name(&*self.rng, ID_LENGTH),
             user_id: order.user_id.to_string(),
-            destination: to,
+            destination: to.as_str().to_owned(),
             state: state.word().to_owned(),
             revision: 0,
             made_by: order.by,

@@ -1,7 +1,10 @@
 //! What a move would do, without doing it.
 
-use domicile_core::locality::{CellName, Locality};
-use domicile_core::region::Region;
+use domicile_core::{
+    ids::UserNum,
+    locality::{CellName, Locality},
+    region::Region,
+};
 use domicile_store::{
     catalogue,
     table::{media, portable, users},
@@ -14,6 +17,7 @@ use super::{Moves, progress::ForbiddenRoom};
 use crate::{
     Error, Result,
     error::{forbidden, not_found},
+    residency::Cells,
 };
 
 /// Where somebody is to move.
@@ -68,11 +72,9 @@ pub struct Plan {
 }
 
 impl Moves {
-    /// What a move would do.
-    pub async fn plan(&self, user_id: &UserId, target: &Target) -> Result<Plan> {
-        let cells = self.users.localities().cells();
-        let cells =
-            cells.ok_or_else(|| forbidden("This server is no cell of a deployment: there is nowhere to move to."))?;
+    /// The number of somebody whose home this cell is, and the cell that is meant.
+    pub(super) async fn traveller(&self, user_id: &UserId, target: &Target) -> Result<(UserNum, CellName)> {
+        self.deployment()?;
         match self.users.localities().of(user_id) {
             Locality::Here => {}
             Locality::Elsewhere(_) => {
@@ -84,10 +86,19 @@ impl Moves {
         let row = self.store.read(move |snapshot| async move { users::by_id(&snapshot, &wanted).await }).await?;
         let row =
             row.filter(|row| row.is_local).ok_or_else(|| not_found(format!("There is no account {user_id} here.")))?;
-        let document = cells.own.document();
-        let to = self.cell_of(target)?;
-        let to_region = document.region_of(&to).map(Region::as_str).unwrap_or_default().to_owned();
-        let user_num = row.user_num;
+        Ok((row.user_num, self.cell_of(target)?))
+    }
+
+    fn deployment(&self) -> Result<&Cells> {
+        let cells = self.users.localities().cells();
+        cells.ok_or_else(|| forbidden("This server is no cell of a deployment: there is nowhere to move to."))
+    }
+
+    /// What a move would do.
+    pub async fn plan(&self, user_id: &UserId, target: &Target) -> Result<Plan> {
+        let (user_num, to) = self.traveller(user_id, target).await?;
+        let cells = self.deployment()?;
+        let to_region = cells.own.document().region_of(&to).map(Region::as_str).unwrap_or_default().to_owned();
         let read = self.store.read(move |snapshot| async move {
             let rooms = portable::rooms_of(&snapshot, user_num).await?;
             Ok::<_, Error>((rooms, media::total_of(&snapshot, user_num).await?))
@@ -137,9 +148,7 @@ impl Moves {
 
     /// The cell of a target: of a region, the one that has the name least of all in common with chance, which is the first.
     pub(super) fn cell_of(&self, target: &Target) -> Result<CellName> {
-        let cells = self.users.localities().cells();
-        let cells =
-            cells.ok_or_else(|| forbidden("This server is no cell of a deployment: there is nowhere to move to."))?;
+        let cells = self.deployment()?;
         let (own, document) = (&cells.own, cells.own.document());
         let found = match target {
             Target::Cell(name) => CellName::parse(name).filter(|name| document.cells.contains_key(name)),

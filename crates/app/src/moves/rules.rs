@@ -70,17 +70,18 @@ impl Rules {
         Ok(store.read(move |snapshot| async move { notice_rooms::of_user(&snapshot, user_num).await }).await?)
     }
 
-    /// Takes somebody out of that room: at their new home another account tells them things, in another room.
-    pub(super) async fn leave_notices(&self, user_num: UserNum, user_id: &UserId) -> Result<()> {
-        let Some(room_id) = self.notice_room(user_num).await? else { return Ok(()) };
+    /// Takes somebody out of that room: at their new home another account tells them things, in another room. Says whether they were in it.
+    pub(super) async fn leave_notices(&self, user_num: UserNum, user_id: &UserId) -> Result<bool> {
+        let Some(room_id) = self.notice_room(user_num).await? else { return Ok(false) };
         let room_id = ruma::OwnedRoomId::try_from(room_id).map_err(Error::internal)?;
-        let Ok(room) = self.rooms.get(&room_id).await else { return Ok(()) };
-        if matches!(room.view().membership(user_num), Membership::Join | Membership::Invite) {
+        let Ok(room) = self.rooms.get(&room_id).await else { return Ok(false) };
+        let is_in = matches!(room.view().membership(user_num), Membership::Join | Membership::Invite);
+        if is_in {
             let session = Session::without_device(user_num, user_id.to_owned());
             let content = Map::from_iter([("membership".to_owned(), json!("leave"))]);
             self.members.change(&session, &room, user_id, content, MemberExtras::default()).await?;
         }
-        Ok(())
+        Ok(is_in)
     }
 
     /// Takes somebody out of rooms that they could not be in.

@@ -103,11 +103,17 @@ impl Tickets {
     /// What a user's tickets say together with what is known of them, without taking them.
     pub fn check(&self, mut tickets: Vec<Ticket>) -> Result<Option<History>> {
         tickets.sort_by_key(|ticket| ticket.epoch);
+        let Some(first) = tickets.first() else { return Ok(None) };
+        let known = self.get(&first.user_id);
+        if let Some(known) = known.as_ref().filter(|known| known.covers(&tickets)) {
+            return Ok(Some(History::clone(known)));
+        }
         let checked = History::check(tickets, self.own.document(), self.own.root()).map_err(Error::internal)?;
         let Some(told) = checked else { return Ok(None) };
-        let Some(first) = told.tickets().first() else { return Ok(None) };
-        let known = self.get(&first.user_id);
-        let merged = known.map_or(Ok(told.clone()), |known| Arc::unwrap_or_clone(known).merge(told));
+        let merged = match known {
+            Some(known) => Arc::unwrap_or_clone(known).merge(told),
+            None => Ok(told),
+        };
         merged.map(Some).map_err(Error::internal)
     }
 
@@ -150,8 +156,13 @@ impl Tickets {
         let mut learnt = Vec::new();
         for (user_id, mut tickets) in by_user {
             tickets.sort_by_key(|ticket| ticket.epoch);
+            let known = self.get(&user_id);
+            // What is told along with a room has nearly always been told before.
+            if known.as_ref().is_some_and(|known| known.covers(&tickets)) {
+                continue;
+            }
             let checked = match History::check(tickets, self.own.document(), self.own.root()) {
-                Ok(Some(history)) => match self.get(&user_id) {
+                Ok(Some(history)) => match known {
                     Some(known) => Arc::unwrap_or_clone(known).merge(history),
                     None => Ok(history),
                 },

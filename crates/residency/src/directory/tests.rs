@@ -91,6 +91,22 @@ fn only_the_losing_home_or_the_root_lets_somebody_go() {
 }
 
 #[test]
+fn what_is_known_word_for_word_needs_no_check() {
+    let world = world();
+    let first = world.first("ru1");
+    let moved = world.moved(&first, "eu1", Authority::Home, &world.other);
+    let history = world.check(vec![first.clone(), moved.clone()]).unwrap().unwrap();
+    assert!(history.covers(std::slice::from_ref(&first)) && history.covers(&[first.clone(), moved.clone()]));
+    let further = world.moved(&moved, "ru1", Authority::Home, &world.decider);
+    assert!(!history.covers(&[first.clone(), moved.clone(), further]), "more than is known");
+    assert!(!history.covers(&[]) && !history.covers(std::slice::from_ref(&moved)), "not from the beginning");
+    let forged = Ticket { signature: moved.signature.clone(), ..first.clone() };
+    assert!(!history.covers(&[forged]), "the same words under another signature");
+    let elsewhere = Ticket { home: "eu1".to_owned(), ..first };
+    assert!(!history.covers(&[elsewhere]));
+}
+
+#[test]
 fn who_left_a_cell_before_it_was_revoked_keeps_their_home() {
     let mut world = world();
     let first = world.first("ru1");

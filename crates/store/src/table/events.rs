@@ -181,6 +181,12 @@ pub async fn forwards(
     rows.iter().map(event).collect()
 }
 
+/// The numbers of all events of a room, those without a place among them.
+pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<EventNum>, StoreError> {
+    let rows = snapshot.query("SELECT event_num FROM events WHERE room_num = $1", &params![room_num]).await?;
+    rows.iter().map(|row| row.num(0)).collect()
+}
+
 /// The first and the last position of a room.
 pub async fn ends(snapshot: &Snapshot, room_num: RoomNum) -> Result<Option<(Position, Position)>, StoreError> {
     let row = snapshot

@@ -96,7 +96,7 @@ impl Ingest {
         }
         // What lies between is not to be had: the event stands on the state that the other server tells.
         let states = self.states_elsewhere(room, &missing, server).await?;
-        let way = Way { tell: way.tell, states };
+        let way = Way { tell: way.tell, states, ..Way::default() };
         self.take_with_auths(room, pdu, server, &way).await
     }
 
@@ -181,7 +181,7 @@ impl Ingest {
             if let (Outcome::Lacks(missing), true, false) = (outcome, is_whole, told) {
                 // The gap is longer than what was told of it: its lower end stands on the state there.
                 let states = self.states_elsewhere(room, &missing, server).await?;
-                self.take_with_auths(room, &rest[at], server, &Way { tell: false, states }).await?;
+                self.take_with_auths(room, &rest[at], server, &Way { states, ..Way::default() }).await?;
                 told = true;
             }
             rest = &rest[at + 1..];

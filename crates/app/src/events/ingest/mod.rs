@@ -131,6 +131,8 @@ pub struct Way {
     pub tell: bool,
     /// The state after events that are not here and that these name, as another server tells it.
     pub states: HashMap<OwnedEventId, NodeNum>,
+    /// Whether events of other rooms are taken at the same moment.
+    pub in_company: bool,
 }
 
 /// What is to be done with an event.
@@ -234,6 +236,9 @@ impl Ingest {
         }
         let reload = round.reload;
         if round.wrote {
+            if way.in_company {
+                round.staging.batch.in_company();
+            }
             self.sender.commit(Some(room), round.staging).await?;
         }
         if reload {

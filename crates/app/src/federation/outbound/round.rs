@@ -32,7 +32,7 @@ use crate::{Error, Result, events::Stored, evidence::ledger::Flow};
 const TIME: Duration = Duration::from_secs(90);
 /// From the beginning of a transaction for a cell to that of the next, at least. What comes after a pause goes at once; what comes in quick succession goes
 /// together, since a transaction costs both cells as much as some messages do.
-const PACE: Duration = Duration::from_millis(2);
+const PACE: Duration = Duration::from_millis(3);
 /// How long the same transaction is brought again and again. Then what is to be told is found anew.
 const KEPT_MS: i64 = 10 * MINUTE_MS;
 /// A place that has moved so far with nothing told is written, so that not all of it is read again after a start.

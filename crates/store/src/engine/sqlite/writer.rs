@@ -1,7 +1,8 @@
 //! The one writer: takes whatever waits, applies it in one transaction, answers everybody after the fsync.
 //!
 //! Where one write comes after another and none waits, handing each to the writer's thread and its answer back costs more than the write. So while
-//! the last ones came alone and the disk was quick, whoever writes does it where they are ([`Pace`]).
+//! the last ones came alone and the disk was quick, whoever writes does it where they are ([`Pace`]), unless they say that others come with it: one
+//! task that writes several things at once would otherwise do it one after another.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -85,7 +86,7 @@ impl Pen {
 impl Shared {
     /// Writes a batch where it comes from, if nobody else writes or waits and the disk is quick; else gives it back.
     fn write_here(&self, batch: Batch) -> Result<Result<Committed, StoreError>, Batch> {
-        if batch.low_priority || batch.statements.len() > SHORT || !self.pace.is_calm() {
+        if batch.low_priority || batch.in_company || batch.statements.len() > SHORT || !self.pace.is_calm() {
             return Err(batch);
         }
         let Some(turn) = self.turns.try_lock() else { return Err(batch) };
@@ -329,6 +330,10 @@ mod tests {
         assert!(writer.shared.pace.is_calm());
         let here = writer.shared.write_here(big(1, 10)).expect("nobody else writes");
         positions.push(here.unwrap().last().0);
+        let mut companion = big(1, 10);
+        companion.in_company();
+        writer.shared.pace.calm();
+        assert!(writer.shared.write_here(companion).is_err(), "it goes with those that come with it");
         // A guard that fails leaves nothing, and what comes next is written.
         let mut guarded = big(1, 10);
         guarded.guard("none", "UPDATE stream_head SET position = position WHERE id = $1", params![7_i64]);
