@@ -12,6 +12,7 @@
 
 mod between;
 mod border;
+mod clocks;
 mod directory;
 mod documents;
 mod forger;
@@ -23,7 +24,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -31,7 +32,7 @@ use std::{
 
 use domicile_app::accounts::rate_limits::Rate;
 use domicile_core::{
-    clock::{MINUTE_MS, ManualClock, SECOND_MS},
+    clock::{MINUTE_MS, SECOND_MS},
     locality::CellName,
     region::Region,
     rng::OsRng,
@@ -48,7 +49,6 @@ use domicile_residency::deployment::{
 };
 use domicile_store::backup::Backup;
 use ruma::{OwnedServerName, ServerName, server_name};
-use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
@@ -66,9 +66,6 @@ pub fn deployment_name() -> &'static ServerName {
 
 /// More than a cell is left alone that was not reached.
 const LONGEST_REST_MS: i64 = 31 * SECOND_MS;
-
-/// How often the clocks of cells are moved.
-const TICK: Duration = Duration::from_millis(20);
 
 /// What a test makes of a cell's settings, by its name.
 type Own = Box<dyn Fn(&str, Settings) -> Settings + Send + Sync>;
@@ -241,7 +238,7 @@ impl Cluster {
             None => TestServer::with_settings(settings).await,
         };
         self.listen(name, &server).await;
-        tokio::spawn(go(Arc::downgrade(&server.clock), Arc::clone(&self.held)));
+        clocks::start(&server.clock, &self.held);
         self.cells.insert(name.to_owned(), server);
     }
 
@@ -383,20 +380,6 @@ impl Cluster {
         let key = key.map_or_else(|| SecretKey::new(&OsRng), |cell| self.keys[cell].clone());
         let url = format!("https://{}", self.borders[to].address());
         Forger::new(&self.name, key, to, &url, &self.keys[to].public())
-    }
-}
-
-/// Has a clock go as long as there is somebody who looks at it.
-async fn go(clock: Weak<ManualClock>, held: Arc<AtomicBool>) {
-    let mut seen = Instant::now();
-    while let Some(clock) = clock.upgrade() {
-        let passed = Duration::from_millis(u64::try_from(seen.elapsed().as_millis()).expect("not that long"));
-        seen += passed;
-        if !held.load(Ordering::SeqCst) {
-            clock.advance(i64::try_from(passed.as_millis()).expect("not that long"));
-        }
-        drop(clock);
-        tokio::time::sleep(TICK).await;
     }
 }
 

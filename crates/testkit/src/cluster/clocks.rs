@@ -1,0 +1,33 @@
+//! The clocks of cells, which go by themselves unless a test holds them.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use domicile_core::clock::ManualClock;
+use tokio::time::Instant;
+
+/// How often they are moved.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Has a clock go from now on, as long as there is somebody who looks at it.
+pub(super) fn start(clock: &Arc<ManualClock>, held: &Arc<AtomicBool>) {
+    tokio::spawn(go(Arc::downgrade(clock), Arc::clone(held)));
+}
+
+async fn go(clock: Weak<ManualClock>, held: Arc<AtomicBool>) {
+    let mut seen = Instant::now();
+    while let Some(clock) = clock.upgrade() {
+        let passed = Duration::from_millis(u64::try_from(seen.elapsed().as_millis()).expect("not that long"));
+        seen += passed;
+        if !held.load(Ordering::SeqCst) {
+            clock.advance(i64::try_from(passed.as_millis()).expect("not that long"));
+        }
+        drop(clock);
+        tokio::time::sleep(TICK).await;
+    }
+}
