@@ -84,7 +84,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let cells = deployment::open(of_cells, &store, &server_name, surroundings).await?;
     let localities = Arc::new(deployment::localities(cells.as_ref(), &store, &server_name, surroundings).await?);
     let spans = deployment::spans(cells.as_ref(), &store, surroundings).await?;
-    let departures = Arc::new(Departures::new(store.clone(), clock()));
+    let departures = Arc::new(Departures::new(store.clone(), clock(), Arc::clone(&localities)));
     let (bell, known) = (&outbound_bell, (cells.as_ref(), &localities));
     let outer_trust = trust.through(settings.federation.proxy.clone());
     let federation =

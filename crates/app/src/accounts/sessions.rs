@@ -27,10 +27,7 @@ use sha2::{Digest, Sha256};
 use super::standing::{Standing, locked, suspended};
 use crate::{
     Error, Result,
-    moves::{
-        Departures, Way,
-        departures::{address_ended, on_the_way},
-    },
+    moves::{Departures, Way, departures::on_the_way},
 };
 
 /// Sessions kept in memory.
@@ -143,7 +140,7 @@ impl Sessions {
     /// The session of an access token for logging out, which the owner of a locked account may do.
     pub async fn authenticate_to_leave(&self, token: &str) -> Result<Arc<Session>> {
         let hash = token_hash(token);
-        self.check_address(&hash)?;
+        self.departures.check_address(&hash)?;
         let session = match self.cache.get(&hash) {
             Some(session) => session,
             None => self.load(hash).await?,
@@ -154,11 +151,6 @@ impl Sessions {
             return Err(ErrorKind::SoftLogout.with("The access token has expired: refresh it.").into());
         }
         Ok(session)
-    }
-
-    /// Refuses a token of somebody who has left and whose old address has ended. The rows of its session may be here for a while still.
-    fn check_address(&self, hash: &TokenHash) -> Result<()> {
-        if self.departures.has_left(hash) { Err(address_ended().into()) } else { Ok(()) }
     }
 
     async fn load(&self, hash: TokenHash) -> Result<Arc<Session>> {
@@ -219,7 +211,7 @@ impl Sessions {
         if let Way::Later(error) = self.departures.way(&hash).await {
             return Err(error.into());
         }
-        self.check_address(&hash)?;
+        self.departures.check_address(&hash)?;
         loop {
             let found = self.store.read(move |snapshot| async move {
                 match tokens::refresh(&snapshot, &hash).await? {

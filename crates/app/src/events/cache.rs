@@ -14,6 +14,7 @@ use domicile_store::{
 use quick_cache::{Weighter, sync::Cache};
 use ruma::{EventId, OwnedEventId, OwnedRoomId, RoomVersionId};
 
+use super::echoes::Echoes;
 use crate::{Error, Result, rooms::RoomInfo};
 
 /// Rooms whose constant parts are kept.
@@ -78,6 +79,8 @@ pub struct Events {
     by_num: Cache<EventNum, Arc<Stored>, ByBytes>,
     by_id: Cache<OwnedEventId, EventNum>,
     rooms: Cache<RoomNum, Arc<RoomInfo>>,
+    /// Who sent them with which transaction.
+    pub echoes: Echoes,
 }
 
 impl Events {
@@ -89,6 +92,7 @@ impl Events {
             by_num: Cache::with_weighter(items.max(16), cache_bytes, ByBytes),
             by_id: Cache::new(IDS_CACHED),
             rooms: Cache::new(ROOMS_CACHED),
+            echoes: Echoes::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod cache;
 mod early_redactions;
+mod echoes;
 pub mod ingest;
 pub mod present;
 pub mod send;
@@ -11,5 +12,6 @@ pub mod wake;
 pub use aggregate::Bundles;
 pub use cache::{Events, Stored};
 pub use early_redactions::EarlyRedactions;
+pub use echoes::Echoes;
 pub use ingest::{Ingest, IngestParts};
 pub use present::{Form, Presenter, Reader};

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use domicile_core::ids::{DeviceNum, EventNum, UserNum};
+use domicile_core::ids::{DeviceNum, UserNum};
 use domicile_store::Snapshot;
-use quick_cache::sync::Cache;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
@@ -15,9 +14,6 @@ use crate::{
     Error, Result,
     rooms::{StateKeys, StateTrees, visibility::Sight},
 };
-
-/// Transactions of the last messages, for the echo to the device that sent them.
-const ECHOES: usize = 50_000;
 
 /// Who reads.
 #[derive(Clone, Copy, Debug)]
@@ -44,18 +40,12 @@ pub struct Presenter {
     events: Arc<Events>,
     keys: Arc<StateKeys>,
     trees: Arc<StateTrees>,
-    echoes: Cache<EventNum, (DeviceNum, Arc<str>)>,
 }
 
 impl Presenter {
     /// Over events, keys and trees.
     pub fn new(events: Arc<Events>, keys: Arc<StateKeys>, trees: Arc<StateTrees>) -> Self {
-        Self { events, keys, trees, echoes: Cache::new(ECHOES) }
-    }
-
-    /// Notes with which transaction a device sent an event.
-    pub fn echo(&self, event_num: EventNum, device_num: DeviceNum, txn_id: &str) {
-        self.echoes.insert(event_num, (device_num, Arc::from(txn_id)));
+        Self { events, keys, trees }
     }
 
     /// What is needed to look at history.
@@ -123,16 +113,16 @@ impl Presenter {
 
     async fn unsigned(&self, snapshot: &Snapshot, event: &Stored, reader: Reader) -> Result<String> {
         let age = reader.now_ms.saturating_sub(i64::from(event.pdu.origin_server_ts().0)).max(0);
-        let echo = self.echoes.get(&event.event_num).filter(|(device_num, _)| *device_num == reader.device_num);
+        let echo = self.events.echoes.of(event.event_num, reader.device_num);
         if event.redacted_by.is_none() && !event.pdu.is_state() {
             return Ok(match echo {
-                Some((_, txn_id)) => format!("{{\"age\":{age},\"transaction_id\":{}}}", Value::from(&*txn_id)),
+                Some(txn_id) => format!("{{\"age\":{age},\"transaction_id\":{}}}", Value::from(&*txn_id)),
                 None => format!("{{\"age\":{age}}}"),
             });
         }
         let mut unsigned = Map::new();
         unsigned.insert("age".to_owned(), age.into());
-        if let Some((_, txn_id)) = echo {
+        if let Some(txn_id) = echo {
             unsigned.insert("transaction_id".to_owned(), (&*txn_id).into());
         }
         if let Some(redaction) = event.redacted_by

@@ -23,7 +23,7 @@ use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
-use crate::{Result, accounts::sessions::TokenHash};
+use crate::{Result, accounts::sessions::TokenHash, residency::Localities};
 
 /// Rows that are read at once.
 const PAGE: i64 = 5_000;
@@ -58,6 +58,7 @@ struct Known {
 pub struct Departures {
     store: Store,
     clock: Arc<dyn Clock>,
+    localities: Arc<Localities>,
     known: RwLock<Known>,
     /// How many tokens are known, so that nothing is looked up while nobody moves.
     count: AtomicUsize,
@@ -71,8 +72,8 @@ pub fn mark(token_hash: &TokenHash) -> Mark {
 
 impl Departures {
     /// Of a server from which nobody has left.
-    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, known: RwLock::default(), count: AtomicUsize::new(0), changed: Notify::new() }
+    pub fn new(store: Store, clock: Arc<dyn Clock>, localities: Arc<Localities>) -> Self {
+        Self { store, clock, localities, known: RwLock::default(), count: AtomicUsize::new(0), changed: Notify::new() }
     }
 
     /// Reads who has left.
@@ -206,9 +207,20 @@ impl Departures {
         }
     }
 
-    /// Whether a token is somebody's who has left, whether or not their old address has ended.
-    pub fn has_left(&self, token_hash: &TokenHash) -> bool {
-        self.count.load(Ordering::SeqCst) > 0 && self.known.read().left.contains_key(&mark(token_hash))
+    /// Refuses a token of somebody who has left, whether or not their old address has ended, and says where they are. Their client keeps what it has.
+    pub(crate) fn check_address(&self, token_hash: &TokenHash) -> Result<()> {
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return Ok(());
+        }
+        let known = self.known.read();
+        let Some((cell, _)) = known.left.get(&mark(token_hash)) else { return Ok(()) };
+        let own = self.localities.cells().map(|cells| &cells.own);
+        let door = own.and_then(|own| own.document().door_of(&own.heir(cell)));
+        let door = door.as_deref().unwrap_or("the address that you were told");
+        let text = format!(
+            "Your account has moved to another part of the service: sign in at {door} from now on. Nothing of yours is lost there; the keys of your messages are in this app, so do not let it delete them."
+        );
+        Err(ErrorKind::ForgottenToken.with(text).into())
     }
 
     /// Forgets those whose old address ended some time ago.
@@ -224,12 +236,6 @@ impl Departures {
         self.recount();
         Ok(())
     }
-}
-
-/// What a client is told at an old address that has ended. It keeps what it has.
-pub(crate) fn address_ended() -> MatrixError {
-    let text = "Your account has moved to another part of the service, and this address is none of its any more: log in at the new one, nothing of yours is lost.";
-    ErrorKind::ForgottenToken.with(text)
 }
 
 /// What somebody is told whose handover takes longer than it should.

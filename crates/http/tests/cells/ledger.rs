@@ -1,6 +1,6 @@
 //! What crosses between regions stands in the ledger of the cell that it leaves, with the basis that the document names.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use domicile_app::moves::{Order, Target};
 use domicile_core::clock::DAY_MS;
@@ -58,7 +58,8 @@ async fn what_crosses_between_regions_is_counted_where_it_leaves() {
     alice.get(&format!("{V3}/profile/{}", bob.id())).await.ok();
     assert!(sums(&cluster, "ru1", ("ru", "eu")).await["profiles"].0 >= 1);
 
-    // What stays in a region crosses no border.
+    // What stays in a region crosses no border. What crossed before is counted a moment later.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let before = sums(&cluster, "eu1", ("eu", "ru")).await;
     let among_them = shared(&alice, &anna).await;
     let told = say(&alice, &among_them, "here").await;

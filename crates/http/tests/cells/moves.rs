@@ -76,7 +76,8 @@ async fn an_old_address_that_has_ended_opens_nothing_and_says_why() {
     }
     let told = alice.get(&whoami).await.fails(401, "M_UNKNOWN_TOKEN");
     assert_eq!(told["soft_logout"], true, "{told}");
-    assert!(told["error"].as_str().unwrap().contains("has moved"), "{told}");
+    let why = told["error"].as_str().unwrap();
+    assert!(why.contains("has moved") && why.contains("ch1.example.org"), "{told}");
     assert_eq!(finish(&cluster, "eu1", &alice).await.state, State::Done.word());
     assert_eq!(alice.get(&whoami).await.fails(401, "M_UNKNOWN_TOKEN")["soft_logout"], true);
     at(&cluster, "ch1", &alice).get(&whoami).await.ok();

@@ -312,10 +312,15 @@ fn words(shown: &Value) -> String {
         "issued" => "the directory has said so; the new home takes them in".to_owned(),
         "left" => "at home there; what is theirs is erased here".to_owned(),
         "erased" => "at home there; other cells are told".to_owned(),
-        "done" => format!(
-            "at home in {region}; their requests waited for {frozen} ms. The old address passes requests on until {}",
-            day("until_ts")
-        ),
+        "done" => {
+            let at = |key: &str| shown[key].as_i64().unwrap_or_default();
+            let address = if at("until_ts") <= at("ended_ts") {
+                "The old address has ended: it passes nothing on, and says where they are".to_owned()
+            } else {
+                format!("The old address passes requests on until {}", day("until_ts"))
+            };
+            format!("at home in {region}; their requests waited for {frozen} ms. {address}")
+        }
         "stopped" => "stopped; nothing has moved".to_owned(),
         other => other.to_owned(),
     };

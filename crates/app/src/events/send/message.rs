@@ -15,10 +15,11 @@ use super::{Sender, redaction};
 use crate::{Error, Result, accounts::Session, error::forbidden, rooms::Membership};
 
 /// A client's transaction: the same device, endpoint and transaction id mean the same event.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Transaction {
     device_num: DeviceNum,
     scope: [u8; 16],
+    txn_id: Arc<str>,
 }
 
 impl Transaction {
@@ -31,7 +32,7 @@ impl Transaction {
         }
         let mut scope = [0; 16];
         scope.copy_from_slice(&hash.finalize()[..16]);
-        Self { device_num: session.device_num, scope }
+        Self { device_num: session.device_num, scope, txn_id: Arc::from(txn_id) }
     }
 }
 
@@ -50,17 +51,17 @@ impl Sender {
         loop {
             tries += 1;
             let _writer = room.writer().await;
-            match self.try_send(&room, by.0, draft.clone(), transaction).await {
+            match self.try_send(&room, by.0, draft.clone(), transaction.as_ref()).await {
                 Err(Error::Store(StoreError::Conflict("rooms.revision"))) if tries < 5 => {
                     self.rooms.reload(&room).await?;
                 }
                 // The transaction was made before: its event is the answer.
                 Err(Error::Store(StoreError::Conflict(_))) if transaction.is_some() => {
-                    return self.made_before(transaction).await;
+                    return self.made_before(transaction.as_ref()).await;
                 }
                 // What was allowed once is not refused when the request is repeated, whatever happened to the sender's rights since.
                 Err(Error::Matrix(refused)) if transaction.is_some() => {
-                    return self.made_before(transaction).await.map_err(|_| Error::Matrix(refused));
+                    return self.made_before(transaction.as_ref()).await.map_err(|_| Error::Matrix(refused));
                 }
                 other => {
                     if other.is_ok() {
@@ -79,7 +80,7 @@ impl Sender {
         room: &Arc<crate::rooms::Room>,
         by: UserNum,
         draft: EventDraft,
-        transaction: Option<Transaction>,
+        transaction: Option<&Transaction>,
     ) -> Result<OwnedEventId> {
         let mut staging = self.begin(room);
         let redacts = draft.redacts.clone();
@@ -94,7 +95,10 @@ impl Sender {
         };
         if let Some(transaction) = transaction {
             let day = self.clock.now_ms() / DAY_MS;
-            staging.note_transaction(transaction.device_num, &transaction.scope, day);
+            if let Some(event_num) = staging.note_transaction(transaction.device_num, &transaction.scope, day) {
+                // Before anybody is told of the event.
+                self.events.echoes.note(event_num, transaction.device_num, &transaction.txn_id);
+            }
         }
         self.commit(Some(room), staging).await?;
         if reload {
@@ -103,8 +107,8 @@ impl Sender {
         Ok(pdu.event_id().to_owned())
     }
 
-    async fn made_before(&self, transaction: Option<Transaction>) -> Result<OwnedEventId> {
-        let Some(Transaction { device_num, scope }) = transaction else {
+    async fn made_before(&self, transaction: Option<&Transaction>) -> Result<OwnedEventId> {
+        let Some(&Transaction { device_num, scope, .. }) = transaction else {
             return Err(Error::internal("a write failed that has no transaction"));
         };
         let found = self

@@ -372,11 +372,11 @@ impl Staging {
         staged.or_else(left).or_else(aside).map(Arc::clone)
     }
 
-    /// Notes the transaction that makes the first staged event.
-    fn note_transaction(&mut self, device_num: DeviceNum, scope: &[u8], day: i64) {
-        if let Some(first) = self.staged.first() {
-            domicile_store::table::transactions::insert(&mut self.batch, device_num, scope, first.event_num, day);
-        }
+    /// Notes the transaction that makes the first staged event, and gives the number of that.
+    fn note_transaction(&mut self, device_num: DeviceNum, scope: &[u8], day: i64) -> Option<EventNum> {
+        let event_num = self.staged.first()?.event_num;
+        domicile_store::table::transactions::insert(&mut self.batch, device_num, scope, event_num, day);
+        Some(event_num)
     }
 }
 
