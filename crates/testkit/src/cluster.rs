@@ -23,10 +23,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -83,7 +80,7 @@ pub struct Cluster {
     /// What a test wants to be otherwise in a cell.
     own: Own,
     /// Whether its clocks go only when they are moved.
-    held: Arc<AtomicBool>,
+    held: clocks::Held,
     /// Ends the listeners.
     listening: BTreeMap<String, DropGuard>,
     folder: tempfile::TempDir,
@@ -188,7 +185,7 @@ impl Cluster {
             name: server_name.to_owned(),
             outside: None,
             own: Box::new(|_, settings| settings),
-            held: Arc::new(AtomicBool::new(false)),
+            held: clocks::Held::default(),
             listening: BTreeMap::new(),
             folder,
         }
@@ -372,7 +369,7 @@ impl Cluster {
 
     /// From now on clocks go only when the test moves them: for what is counted by fractions of a second.
     pub fn hold(&self) {
-        self.held.store(true, Ordering::SeqCst);
+        *self.held.lock() = true;
     }
 
     /// Somebody who has a cell's key, or one that they made up, and asks another cell in the name of whomever they like.
