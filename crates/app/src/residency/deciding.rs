@@ -98,7 +98,7 @@ impl Followers {
                 continue;
             }
             let compared = {
-                let _alone = self.appending.write().await;
+                let _alone = self.appending.lock().await;
                 self.compare_keys(cell, keys, begun.tip.index).await?
             };
             match compared {
@@ -113,7 +113,7 @@ impl Followers {
     /// Takes what others have and this cell lacks.
     async fn catch_up(self: &Arc<Self>, told: &BTreeMap<CellName, Begun>) -> Result<()> {
         self.catch_up_keys(told).await?;
-        let _alone = self.appending.write().await;
+        let _alone = self.appending.lock().await;
         let keys = self.log.told_keys().await?;
         // Who has fewer keys changes them when it is told of this cell's; nothing is there that is not here, or the keys could not have been changed.
         let told: BTreeMap<&CellName, &Begun> = told.iter().filter(|(_, begun)| begun.keys == keys).collect();

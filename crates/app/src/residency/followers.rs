@@ -24,7 +24,7 @@ use domicile_store::{Batch, Store, table::directory_names};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use serde::Serialize;
-use tokio::sync::{RwLock, RwLockReadGuard, watch};
+use tokio::sync::{MutexGuard, watch};
 
 use super::{
     InnerLink, OwnCell,
@@ -63,11 +63,11 @@ pub struct FollowerStatus {
     pub wrong: Option<String>,
 }
 
-/// While it is held, its holder may append to the log.
+/// While it is held, its holder may append to the log, and nobody else.
 pub(super) struct Deciding<'f> {
     /// The term of what is appended.
     pub(super) term: u32,
-    _appending: RwLockReadGuard<'f, ()>,
+    _appending: MutexGuard<'f, ()>,
 }
 
 /// What the decider knows of a follower.
@@ -94,8 +94,9 @@ pub struct Followers {
     pub(super) waits: Mutex<Option<String>>,
     pub(super) committed: watch::Sender<u64>,
     pub(super) known: Mutex<BTreeMap<CellName, Follower>>,
-    /// Who appends to the log reads it; who promises to go by a later term, or follows, writes it.
-    pub(super) appending: RwLock<()>,
+    /// Held by whoever appends to the log, promises to go by a later term, or follows. One entry names the one before it, so of many who append at once
+    /// all but one would have to begin anew, again and again.
+    pub(super) appending: tokio::sync::Mutex<()>,
     /// To whom a later term was promised, of whom our document may not know yet.
     pub(super) promised: Mutex<Option<CellName>>,
     /// How many entries the decider said that it has, at a follower.
@@ -123,7 +124,7 @@ impl Followers {
             waits: Mutex::default(),
             committed: watch::Sender::new(0),
             known: Mutex::default(),
-            appending: RwLock::default(),
+            appending: tokio::sync::Mutex::default(),
             promised: Mutex::default(),
             head: Mutex::default(),
             rotating: tokio::sync::Mutex::default(),
@@ -170,7 +171,7 @@ impl Followers {
     pub(super) async fn deciding(self: &Arc<Self>) -> Result<Deciding<'_>> {
         self.decide().await?;
         self.ready().await?;
-        let appending = self.appending.read().await;
+        let appending = self.appending.lock().await;
         // A newer document may have come meanwhile: what is written from here on is of the term that was begun.
         let term = self.begun.load(Ordering::Acquire);
         if !self.has_begun() {

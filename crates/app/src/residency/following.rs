@@ -19,7 +19,7 @@ use crate::{Error, Result, error::forbidden};
 impl Followers {
     /// Takes what the decider has written. It is on disk when this returns.
     pub async fn follow_for(self: &Arc<Self>, cell: &CellName, push: &Push) -> Result<Reached> {
-        let _alone = self.appending.write().await;
+        let _alone = self.appending.lock().await;
         self.check_decider(cell).await?;
         *self.head.lock() = Some((push.head, self.clock.now_ms()));
         let mut tip = self.log.tip().await?;
@@ -91,7 +91,7 @@ impl Followers {
             return Err(forbidden("The document that was brought names another cell as the decider."));
         }
         let term = theirs.decider.term;
-        let _alone = self.appending.write().await;
+        let _alone = self.appending.lock().await;
         // What is hashed anew here is the log that counts, as soon as that is done.
         if self.log.rotation().await?.is_some_and(|rotation| rotation.source.is_none()) {
             self.spawn_rotation();
@@ -131,7 +131,7 @@ impl Followers {
 
     /// Forgets the log here, so that it is fetched anew from the decider: the way out when this cell's is the wrong one of two.
     pub async fn follow_anew(&self) -> Result<()> {
-        let _alone = self.appending.write().await;
+        let _alone = self.appending.lock().await;
         if self.own.decides() {
             let text = "This cell decides whose a name is, so the others go by its log. Name another `decider` with a higher `term` in the deployment \
                         document first.";

@@ -228,7 +228,7 @@ impl Followers {
     pub async fn rotate_key(self: &Arc<Self>, rng: &dyn Rng) -> Result<u64> {
         let term = self.deciding().await?.term;
         let entries = {
-            let _alone = self.appending.write().await;
+            let _alone = self.appending.lock().await;
             let tip = self.log.tip().await?;
             if tip.index == 0 {
                 return Err(ErrorKind::BadRequest
@@ -275,7 +275,7 @@ impl Followers {
                     self.ask::<Entries>(cell, ENTRIES, &wanted).await?.entries
                 }
             };
-            let _alone = self.appending.write().await;
+            let _alone = self.appending.lock().await;
             is_another = true;
             match self.log.hash_anew(&rotation, &page).await? {
                 Step::More => {}

@@ -49,7 +49,7 @@ impl Followers {
     /// Looks after the log and the followers once: packs what is older, begins if this cell decides and has not, tells them what they lack, and the operator who is away.
     pub async fn look_after(self: &Arc<Self>) -> Result<()> {
         if self.holds() || self.own.decides() {
-            let _alone = self.appending.write().await;
+            let _alone = self.appending.lock().await;
             self.log.pack().await?;
         }
         if self.log.rotation().await?.is_some_and(|rotation| rotation.source.is_none()) {

@@ -44,6 +44,18 @@ async fn who_is_nobody_and_who_may_not_be_seen_get_one_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_who_come_at_once_all_get_their_names() {
+    let cluster = two().await;
+    let coming = (0..60).map(|number| {
+        let accounts = std::sync::Arc::clone(&cluster.cell("eu1").services.accounts);
+        tokio::spawn(async move { accounts.create_user(account(&format!("n{number}"))).await })
+    });
+    for came in futures::future::join_all(coming).await {
+        came.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cell_may_let_go_as_many_as_it_has_and_try_few_that_it_has_not() {
     let cluster = two().await.with_user("ru1", "bella").await.with_user("ru1", "boris").await;
     let names = |cell: &str| &cluster.cell(cell).services.users.localities().cells().unwrap().names;
