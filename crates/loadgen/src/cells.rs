@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How long cells are left alone before it is read what they have used.
 const SETTLE: Duration = Duration::from_secs(2);
 
+/// How long the deciding cell is left alone until it has packed its log, which it looks at every 20 seconds.
+const PACKED: Duration = Duration::from_secs(50);
+
 /// What to measure.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
@@ -43,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "some day")]
     date: String,
     /// Accounts that are made in the deciding cell to see what a name takes in the directory
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 30_000)]
     names: usize,
     /// Where the result is written as JSON; without it, it is printed
     #[arg(long)]
@@ -180,7 +183,7 @@ async fn names(cells: &[Cell], names: usize) -> Result<f64> {
     for number in 0..names {
         account::register(&mut client, &format!("n{number}")).await?;
     }
-    sleep(SETTLE).await;
+    sleep(PACKED).await;
     let database = cell.data.join("domicile.db");
     let pages = Command::new("python3").arg("-c").arg(PAGES).arg(&database).output().context("starting python3")?;
     ensure!(pages.status.success(), "{}", String::from_utf8_lossy(&pages.stderr));

@@ -49,6 +49,7 @@ const fn between(
 }
 
 pub(super) const SCENARIOS: &[Scenario] = &[
+    scenario("started, nothing in it", "started", &[], &[]),
     scenario(
         "send, 1 sender, 1 room of 5",
         "send",

@@ -122,11 +122,6 @@ impl Wakers {
         }
     }
 
-    /// Wakes everybody: the server is stopping.
-    pub fn wake_all(&self) {
-        self.entries.read().values().for_each(|entry| entry.wake());
-    }
-
     /// How many users wait, or did so a moment ago.
     pub fn len(&self) -> usize {
         self.entries.read().len()

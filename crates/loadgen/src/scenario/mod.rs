@@ -4,6 +4,7 @@ mod federation;
 pub(crate) mod latency;
 mod parked;
 mod send;
+mod started;
 mod sync;
 
 use std::path::PathBuf;
@@ -68,6 +69,8 @@ pub(crate) struct Args {
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
+    /// A server that has just started
+    Started,
     /// Messages as fast as they are answered
     Send,
     /// From sending to receiving, at a fixed rate
@@ -203,6 +206,7 @@ fn settle(args: &Args) {
 /// Runs a scenario and prints what it measured as one line of JSON.
 pub(crate) async fn run(args: &Args) -> Result<()> {
     let measured = match args.scenario {
+        Scenario::Started => started::run(args).await?,
         Scenario::Send => send::run(args).await?,
         Scenario::Join => send::join(args).await?,
         Scenario::Latency => latency::run(args).await?,

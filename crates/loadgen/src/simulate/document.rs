@@ -135,7 +135,8 @@ fn check(out: &mut String, measured: &Measured) {
     }
     let _ = write!(
         out,
-        "\nThe directory had {} bytes for a name ({} names): the log's entry, with the decider's signature, and the row by which a name is found.\n",
+        "\nThe directory had {} bytes for a name ({} names): its entry of the log, of which all but the last thousands are packed, and the row by which a name \
+         is found.\n",
         number(measured.name_bytes),
         number(measured.names),
     );

@@ -47,11 +47,14 @@ const HELPED: usize = 10;
 const STATES: usize = 20;
 /// Events of a state that are asked for one by one; where more are missing, the whole state is.
 const SINGLY: usize = 60;
+/// Ids that are looked for at once: a room's state may have a hundred thousand.
+const LOOKED_FOR: usize = 1_000;
 /// Requests for single events at once.
 const AT_ONCE: usize = 8;
 
-/// Lists in the answer to a question for a whole state.
+/// Lists in the answer to a question for a whole state, and for the ids of one.
 const LISTS: &[&str] = &["auth_chain", "pdus"];
+const ID_LISTS: &[&str] = &["auth_chain_ids", "pdu_ids"];
 
 /// A state as another server told it.
 pub(super) struct StateBefore {
@@ -290,14 +293,19 @@ impl Ingest {
     ) -> std::result::Result<StateBefore, FetchError> {
         let room_id = &room.info.room_id;
         let request = get_room_state_ids::v1::Request::new(event_id.clone(), room_id.clone());
-        let ids = self.peers.ask(server, request, LARGE).await?;
-        let mut wanted: HashSet<OwnedEventId> = ids.auth_chain_ids.into_iter().collect();
-        wanted.extend(ids.pdu_ids.iter().cloned());
-        wanted.insert(event_id.clone());
-        let known = self.known_ids(room, wanted.iter()).await?;
-        let is_known = known.contains(event_id);
-        wanted.retain(|id| !known.contains(id));
-        drop(known);
+        let mut answer = self.peers.ask_large(server, request, ID_LISTS).await?;
+        let told = answer.needed_list("pdu_ids")?.pieces(LOOKED_FOR);
+        let chain_ids = answer.needed_list("auth_chain_ids")?.pieces(LOOKED_FOR);
+        let mut wanted: HashSet<OwnedEventId> = HashSet::from([event_id.clone()]);
+        let is_known = !self.known_ids(room, wanted.iter()).await?.is_empty();
+        if is_known {
+            wanted.clear();
+        }
+        for ids in chain_ids.iter().chain(&told) {
+            let ids = ids_of(ids)?;
+            let known = self.known_ids(room, ids.iter()).await?;
+            wanted.extend(ids.into_iter().filter(|id| !known.contains(id)));
+        }
         let wanted = Arc::new(wanted);
         let (mut chain, mut state) = (Listed::default(), Listed::default());
         if wanted.len() > SINGLY {
@@ -311,15 +319,20 @@ impl Ingest {
             let missing: Vec<OwnedEventId> = wanted.iter().cloned().collect();
             chain.extend(self.fetch_events(&missing, server).await);
         }
-        let lacking = self.keep_told(&room.info, chain, state, Some(wanted)).await?.lacking;
-        let lacking = ids.pdu_ids.iter().filter(|id| lacking.contains(*id)).count();
+        let lacks = self.keep_told(&room.info, chain, state, Some(wanted)).await?.lacking;
+        let (mut state, mut lacking) = (Vec::new(), 0);
         let room_num = room.info.room_num;
-        let told = ids.pdu_ids.len();
-        let bytes: Vec<_> = ids.pdu_ids.iter().map(|id| event_id::to_bytes(id)).collect();
-        let read =
-            self.store.read(move |snapshot| async move { events::state_of_ids(&snapshot, room_num, bytes).await });
-        let state = read.await.map_err(crate::Error::from)?;
-        let left_out = told.saturating_sub(state.len());
+        for ids in &told {
+            let ids = ids_of(ids)?;
+            lacking += ids.iter().filter(|id| lacks.contains(*id)).count();
+            let bytes: Vec<Bytes> = ids.iter().map(|id| event_id::to_bytes(id)).collect();
+            let read =
+                self.store.read(move |snapshot| async move { events::state_of_ids(&snapshot, room_num, bytes).await });
+            state.extend(read.await.map_err(crate::Error::from)?);
+        }
+        state.sort_unstable();
+        state.dedup();
+        let left_out = told.iter().map(Listed::len).sum::<usize>().saturating_sub(state.len());
         Ok(StateBefore { state, left_out, lacking })
     }
 
@@ -370,4 +383,10 @@ impl Ingest {
         let verified: Vec<Verified> = self.verify(&room.info.rules, &room.info.room_id, raw).await?;
         Ok(verified.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu))).collect())
     }
+}
+
+/// Ids of events as a server tells them.
+fn ids_of(listed: &Listed) -> std::result::Result<Vec<OwnedEventId>, FetchError> {
+    let nonsense = |error: serde_json::Error| PeerError::Nonsense(format!("the id of an event: {error}"));
+    listed.texts().map(|text| Ok(serde_json::from_str(&text?).map_err(nonsense)?)).collect()
 }

@@ -14,14 +14,8 @@ use arc_swap::ArcSwap;
 use domicile_core::clock::{Clock, MINUTE_MS, SECOND_MS};
 pub use domicile_store::table::remote_keys::RemoteKey;
 use domicile_store::{Store, table::remote_keys};
-use futures::future::try_join_all;
 use quick_cache::sync::Cache;
-use ruma::{
-    CanonicalJsonObject, CanonicalJsonValue, OwnedServerName, ServerName,
-    room_version_rules::RoomVersionRules,
-    serde::Base64,
-    signatures::{PublicKeyMap, PublicKeySet, required_server_signatures_to_verify_event},
-};
+use ruma::{OwnedServerName, ServerName, serde::Base64, signatures::PublicKeySet};
 
 pub use list::{BadList, KeyList};
 pub use notary::Notary;
@@ -35,8 +29,6 @@ const SERVERS: usize = 5_000;
 const PAUSE_MS: i64 = 30 * SECOND_MS;
 const FAILURE_MS: i64 = MINUTE_MS;
 const LONGEST_PAUSE_MS: i64 = 15 * MINUTE_MS;
-/// Signatures of one server on an event that are looked at.
-const SIGNATURES: usize = 8;
 
 /// What a key is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,28 +149,6 @@ impl ServerKeys {
         }
         let server = self.0.server(server_name).await?;
         Ok(picked(&server, key_ids, wanted, self.0.clock.now_ms()))
-    }
-
-    /// The keys to check an event with: of each server that must have signed it, those with which it did. What cannot be had is missing.
-    pub async fn for_event(&self, event: &CanonicalJsonObject, rules: &RoomVersionRules) -> Result<PublicKeyMap> {
-        let Ok(servers) = required_server_signatures_to_verify_event(event, &rules.signatures) else {
-            return Ok(PublicKeyMap::new());
-        };
-        let sent_ts = match event.get("origin_server_ts") {
-            Some(CanonicalJsonValue::Integer(number)) => (*number).into(),
-            _ => return Ok(PublicKeyMap::new()),
-        };
-        let wanted = if rules.enforce_key_validity { KeyUse::Event { sent_ts } } else { KeyUse::OldEvent };
-        let signatures = event.get("signatures").and_then(CanonicalJsonValue::as_object);
-        let getting = servers.into_iter().map(|server_name| async move {
-            let of_server = signatures.and_then(|all| all.get(server_name.as_str())?.as_object());
-            let ids = of_server.into_iter().flat_map(BTreeMap::keys).filter(|id| id.starts_with("ed25519:"));
-            let ids: BTreeSet<String> = ids.take(SIGNATURES).cloned().collect();
-            let keys = if ids.is_empty() { PublicKeySet::new() } else { self.get(&server_name, &ids, wanted).await? };
-            Ok::<_, Error>((server_name.to_string(), keys))
-        });
-        let found = try_join_all(getting).await?;
-        Ok(found.into_iter().filter(|(_, keys)| !keys.is_empty()).collect())
     }
 
     /// The id and the public half, in Base64, of the key with which this server speaks to others.
