@@ -106,6 +106,33 @@ async fn people_of_both_cells_and_of_another_server_talk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_accepts_an_invite_before_the_other_cell_has_heard_of_it_is_let_in() {
+    let cluster = Cluster::with_gateway(&["eu", "ru"], "allow", "allow").await;
+    let cluster = cluster.with_user("eu1", "alice").await.with_user("ru1", "bob").await;
+    let (alice, bob, tap) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"), Tap::start().await);
+    let (gateway, room) = (cluster.cell("eu1"), tap.room("11"));
+    let room_id = room.room_id();
+    alice.post(&format!("{V3}/join/{room_id}?via={}", tap.name()), &json!({})).await.ok();
+    let closed = room.state("eve", "m.room.join_rules", "", &json!({ "join_rule": "invite" }));
+    tap.send(gateway, "t1", &[closed], &[]).await.ok();
+    let invite = room.invite("eve", bob.id().try_into().unwrap());
+    let told = json!({ "room_version": "11", "event": invite, "invite_room_state": [] });
+    let path = format!("/_matrix/federation/v2/invite/{room_id}/{}", room.id_of(&invite));
+    let signed = tap.ask(gateway, Method::PUT, &path, Some(&told)).await.ok()["event"].clone();
+    until("the invite comes", || async {
+        bob.get(&format!("{V3}/sync")).await.ok()["rooms"]["invite"].get(room_id.as_str()).is_some()
+    })
+    .await;
+    let (join, no_body) = (format!("{V3}/join/{room_id}"), json!({}));
+    let (joined, ()) = tokio::join!(bob.post(&join, &no_body), async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        tap.send(gateway, "t2", &[signed], &[]).await.ok();
+    });
+    joined.ok();
+    assert_eq!(members(&alice, room_id.as_str()).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_profiles_and_messages_to_devices_go_both_ways() {
     let (cluster, there) = world().await;
     let (alice, bob, eve) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"), there.user("eve"));

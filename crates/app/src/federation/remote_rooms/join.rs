@@ -22,6 +22,9 @@ use crate::{
 
 /// How long a join waits for members that the first answer left out.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long one waits each time until a cell has heard of an invite that came from elsewhere.
+const HEARS: [Duration; 4] =
+    [Duration::from_millis(200), Duration::from_millis(400), Duration::from_millis(800), Duration::from_millis(1_600)];
 /// Servers that may be said to be in a room.
 const MOST_SERVERS: usize = 10_000;
 
@@ -68,7 +71,7 @@ impl RemoteRooms {
         let mut failures = Failures::none();
         let joining = async {
             for server in self.sources(room_id, via).await {
-                match self.join_through(by, room_id, &server, &content).await {
+                match self.join_when_heard(by, room_id, &server, &content).await {
                     Ok(let_in) => match self.enter(by, room_id, &server, let_in).await {
                         Ok(Ok(room)) => return Ok(Some(room)),
                         Ok(Err(reason)) => failures.nonsense(&server, reason),
@@ -89,6 +92,30 @@ impl RemoteRooms {
             Ok(Ok(None)) => Err(failures.told(room_id)),
             Err(_) => Err(ErrorKind::BadGateway.with("The servers of the room took too long: try again.").into()),
         }
+    }
+
+    /// One server. A cell that is in the room may hear of an invite from elsewhere later than whom it invites: it is asked again for a moment.
+    async fn join_when_heard(
+        &self,
+        by: &Session,
+        room_id: &RoomId,
+        server: &ServerName,
+        content: &Map<String, Value>,
+    ) -> std::result::Result<LetIn, PeerError> {
+        let mut answer = self.join_through(by, room_id, server, content).await;
+        for pause in HEARS {
+            if !matches!(answer, Err(PeerError::Matrix { status: 403, .. })) || !is_cell(server) {
+                break;
+            }
+            let inviting = self.inviting_server(by, room_id).await;
+            let inviting = inviting.map_err(|error| PeerError::Request(error.to_string()))?;
+            if inviting.is_none_or(|inviting| inviting == *server) {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            answer = self.join_through(by, room_id, server, content).await;
+        }
+        answer
     }
 
     /// One server: its draft, our signature, its answer.
