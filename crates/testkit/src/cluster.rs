@@ -288,10 +288,16 @@ impl Cluster {
         self.borders[cell].crossings()
     }
 
+    /// A cell of which nobody hears any more.
+    fn stopped(&mut self, name: &str) -> TestServer {
+        drop(self.listening.remove(name));
+        self.borders[name].lead_nowhere();
+        self.cells.remove(name).expect("a cell")
+    }
+
     /// Starts a cell again with the newest document.
     pub async fn renew(&mut self, name: &str) {
-        let server = self.cells.remove(name).expect("a cell");
-        drop(self.listening.remove(name));
+        let server = self.stopped(name);
         let server = Box::pin(server.restart_with(self.settings(name))).await;
         self.listen(name, &server).await;
         self.cells.insert(name.to_owned(), server);
@@ -299,8 +305,7 @@ impl Cluster {
 
     /// Stops a cell and starts it again: what is on disk is as it was, what was in memory is gone.
     pub async fn restart(&mut self, name: &str) {
-        let server = self.cells.remove(name).expect("a cell");
-        drop(self.listening.remove(name));
+        let server = self.stopped(name);
         let server = Box::pin(server.restart()).await;
         self.listen(name, &server).await;
         self.cells.insert(name.to_owned(), server);
@@ -308,8 +313,7 @@ impl Cluster {
 
     /// Stops a cell, and starts it on new disks from a backup. It is fenced until its restorer has done what is to be done.
     pub async fn restore(&mut self, name: &str, backup: &Backup) {
-        let server = self.cells.remove(name).expect("a cell");
-        drop(self.listening.remove(name));
+        let server = self.stopped(name);
         let server = Box::pin(server.restored(backup)).await;
         self.listen(name, &server).await;
         self.cells.insert(name.to_owned(), server);

@@ -120,6 +120,16 @@ async fn others_believe_what_was_signed_before_and_after() {
     eve.post(&format!("{V3}/rooms/{room}/invite"), &json!({ "user_id": frank.id() })).await.ok();
     join(&frank, &room).await;
     all_read(&frank, &room, &[&before, &after, &from_eve]).await;
+    // Who says something before they have heard of a server's coming does not tell it.
+    until("those in the deployment know of frank", || async {
+        let mut known = true;
+        for by in [&alice, &bob] {
+            let members = by.get(&format!("{V3}/rooms/{room}/joined_members")).await.ok();
+            known &= members["joined"][frank.id()].is_object();
+        }
+        known
+    })
+    .await;
 
     // The end of the old key passes, and nothing comes to an end with it.
     pass(&cluster, &[&there, &late], 2 * DAY_MS);

@@ -10,7 +10,6 @@ use std::{
     },
 };
 
-use parking_lot::RwLock;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -18,7 +17,7 @@ use tokio::{
 
 pub(super) struct Border {
     address: SocketAddr,
-    target: Arc<RwLock<Option<SocketAddr>>>,
+    target: watch::Sender<Option<SocketAddr>>,
     open: watch::Sender<bool>,
     crossings: Arc<AtomicUsize>,
 }
@@ -27,17 +26,15 @@ impl Border {
     pub(super) async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let target = Arc::new(RwLock::new(None));
+        let (target, leads) = watch::channel(None);
         let (open, is_open) = watch::channel(true);
-        let leads = Arc::clone(&target);
         let crossings = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&crossings);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let target = *leads.read();
-                if let Some(target) = target.filter(|_| *is_open.borrow()) {
+                if leads.borrow().is_some() && *is_open.borrow() {
                     counted.fetch_add(1, Ordering::Relaxed);
-                    tokio::spawn(pass(stream, target, is_open.clone()));
+                    tokio::spawn(pass(stream, leads.clone(), is_open.clone()));
                 }
                 // The test has ended.
                 if is_open.has_changed().is_err() {
@@ -52,8 +49,14 @@ impl Border {
         self.address
     }
 
+    /// Leads to a cell. Connections to another one, which has stopped, break.
     pub(super) fn lead_to(&self, target: SocketAddr) {
-        *self.target.write() = Some(target);
+        self.target.send_replace(Some(target));
+    }
+
+    /// Leads nowhere: the cell has stopped, and takes its connections with it.
+    pub(super) fn lead_nowhere(&self) {
+        self.target.send_replace(None);
     }
 
     pub(super) fn crossings(&self) -> usize {
@@ -65,11 +68,13 @@ impl Border {
     }
 }
 
-/// One connection, until the border is closed.
-async fn pass(mut here: TcpStream, target: SocketAddr, mut is_open: watch::Receiver<bool>) {
+/// One connection, until the border is closed or leads elsewhere.
+async fn pass(mut here: TcpStream, mut leads: watch::Receiver<Option<SocketAddr>>, mut is_open: watch::Receiver<bool>) {
+    let Some(target) = *leads.borrow_and_update() else { return };
     let Ok(mut there) = TcpStream::connect(target).await else { return };
     tokio::select! {
         _ = tokio::io::copy_bidirectional(&mut here, &mut there) => {}
         _ = is_open.wait_for(|open| !open) => {}
+        _ = leads.changed() => {}
     }
 }
