@@ -70,6 +70,10 @@ fn body(txn: &str) -> Value {
 /// Sends until the server is gone.
 pub(crate) async fn load(url: &str, ledger: &Path) -> Result<()> {
     let file = OpenOptions::new().create(true).append(true).open(ledger)?;
+    // A load that was ended within its last line had not written down that message.
+    let text = fs::read(ledger)?;
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    file.set_len(whole.try_into()?)?;
     let Ok(stage) = stage(url, ledger).await else { return Ok(()) };
     let (file, stage) = (Arc::new(Mutex::new(file)), Arc::new(stage));
     let mut tasks = Vec::new();
