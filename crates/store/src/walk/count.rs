@@ -4,11 +4,11 @@ use super::statements::{Path, Steps, Subject, SubjectKind, steps};
 use crate::{Row, Snapshot, Store, StoreError, Value, catalogue::Table, params};
 
 /// Rows that one step is to have.
-const STEP: i64 = 50_000;
+const STEP: i64 = 200_000;
 /// Owners that the first step goes along.
 const FIRST_WIDTH: i64 = 10_000;
 /// Owners that a step goes along at most: what it gives back has a row for each.
-const WIDEST: i64 = 50_000;
+const WIDEST: i64 = 200_000;
 
 /// The rows of one step that are about one subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

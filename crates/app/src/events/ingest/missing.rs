@@ -296,10 +296,10 @@ impl Ingest {
         let mut answer = self.peers.ask_large(server, request, ID_LISTS).await?;
         let told = answer.needed_list("pdu_ids")?.pieces(LOOKED_FOR);
         let chain_ids = answer.needed_list("auth_chain_ids")?.pieces(LOOKED_FOR);
-        let mut wanted: HashSet<OwnedEventId> = HashSet::from([event_id.clone()]);
-        let is_known = !self.known_ids(room, wanted.iter()).await?.is_empty();
-        if is_known {
-            wanted.clear();
+        let is_known = !self.known_ids(room, std::iter::once(event_id)).await?.is_empty();
+        let mut wanted: HashSet<OwnedEventId> = HashSet::new();
+        if !is_known {
+            wanted.insert(event_id.clone());
         }
         for ids in chain_ids.iter().chain(&told) {
             let ids = ids_of(ids)?;

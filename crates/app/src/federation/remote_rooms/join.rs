@@ -71,7 +71,7 @@ impl RemoteRooms {
         let mut failures = Failures::none();
         let joining = async {
             for server in self.sources(room_id, via).await {
-                match self.join_when_heard(by, room_id, &server, &content).await {
+                match self.join_when_heard(by, room_id, &server, &content).await? {
                     Ok(let_in) => match self.enter(by, room_id, &server, let_in).await {
                         Ok(Ok(room)) => return Ok(Some(room)),
                         Ok(Err(reason)) => failures.nonsense(&server, reason),
@@ -101,21 +101,23 @@ impl RemoteRooms {
         room_id: &RoomId,
         server: &ServerName,
         content: &Map<String, Value>,
-    ) -> std::result::Result<LetIn, PeerError> {
+    ) -> Result<std::result::Result<LetIn, PeerError>> {
+        let refused = |answer: &_| matches!(answer, Err(PeerError::Matrix { status: 403, .. }));
         let mut answer = self.join_through(by, room_id, server, content).await;
+        if !is_cell(server) || !refused(&answer) {
+            return Ok(answer);
+        }
+        if self.inviting_server(by, room_id).await?.is_none_or(|inviting| inviting == *server) {
+            return Ok(answer);
+        }
         for pause in HEARS {
-            if !matches!(answer, Err(PeerError::Matrix { status: 403, .. })) || !is_cell(server) {
-                break;
-            }
-            let inviting = self.inviting_server(by, room_id).await;
-            let inviting = inviting.map_err(|error| PeerError::Request(error.to_string()))?;
-            if inviting.is_none_or(|inviting| inviting == *server) {
-                break;
-            }
             tokio::time::sleep(pause).await;
             answer = self.join_through(by, room_id, server, content).await;
+            if !refused(&answer) {
+                break;
+            }
         }
-        answer
+        Ok(answer)
     }
 
     /// One server: its draft, our signature, its answer.
