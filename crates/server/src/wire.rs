@@ -38,7 +38,7 @@ use domicile_app::{
         wake::Wakers,
     },
     federation::{
-        Destinations, Outbound, OutboundBell, RemoteProfiles, Transactions,
+        Destinations, History, Outbound, OutboundBell, Readers, RemoteProfiles, Transactions,
         outbound::{Carrier, Network, OutboundParts},
     },
     moderation::Reports,
@@ -203,21 +203,24 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         departures: Arc::clone(&departures),
     });
     let laws = settings.standing.laws();
+    let readers = Arc::new(Readers::new(users.localities_shared(), Arc::clone(&destinations), Arc::clone(&rooms)));
+    let peers = Arc::clone(&federation.peers);
+    let history = Arc::new(History::new(store.clone(), Arc::clone(&readers), peers, Arc::clone(&ingest)));
     let moves = moves::wire(
         known,
         (&members, &push, &outbound_bell),
         (&sessions, &devices, &device_lists, &departures),
-        (&graph, &ingest, &remote_rooms, cells.as_ref()),
+        (&graph, &ingest, (&remote_rooms, &history), cells.as_ref()),
         (&sync_parts, settings.media.max_upload.0, &laws),
         surroundings,
     )
     .await?;
     let ground = Ground {
         parts: sync_parts.for_reading(),
-        destinations: Arc::clone(&destinations),
+        readers,
+        history,
         sender: Arc::clone(&sender),
         graph,
-        ingest: Arc::clone(&ingest),
         remote_rooms: Arc::clone(&remote_rooms),
         peers: Arc::clone(&federation.peers),
     };

@@ -265,6 +265,8 @@ CREATE TABLE gap_events (
     room_num BIGINT NOT NULL, position BIGINT NOT NULL, rank BIGINT NOT NULL, event_num BIGINT NOT NULL, PRIMARY KEY (room_num, position, rank)
 ) WITHOUT ROWID;
 CREATE INDEX gap_events_by_event ON gap_events (event_num);
+-- Events of which whoever told them left the content away: they came as a redaction would leave them. It comes with somebody who may see it.
+CREATE TABLE withheld_events (room_num BIGINT NOT NULL, event_num BIGINT NOT NULL, PRIMARY KEY (room_num, event_num)) WITHOUT ROWID;
 -- The events that allow a state event: numbers, packed.
 CREATE TABLE auth_edges (event_num BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, auths BLOB NOT NULL);
 CREATE INDEX auth_edges_by_room ON auth_edges (room_num);

@@ -109,7 +109,7 @@ impl Accounts {
     }
 
     /// Where somebody is to make an account in place of here, if a cell of the region is emptier.
-    pub(super) async fn elsewhere(&self) -> Option<Place> {
+    pub(super) async fn elsewhere(&self) -> Result<Option<Place>> {
         self.users.localities().elsewhere().await
     }
 

@@ -187,7 +187,7 @@ impl Registration {
         if self.settings.mode != RegistrationMode::Open {
             return Ok(());
         }
-        match self.accounts.elsewhere().await {
+        match self.accounts.elsewhere().await? {
             Some(place) => {
                 Err(forbidden(format!("New accounts are made at {} at the moment: register there.", place.client_url)))
             }

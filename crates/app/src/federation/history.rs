@@ -18,8 +18,8 @@ use ruma::{
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::{Bounds, OneAtATime, Peers, Readers};
-use crate::{Result, events::ingest::Ingest, rooms::Room};
+use super::{Bounds, OneAtATime, PeerError, Peers, Readers};
+use crate::{Error, Result, events::ingest::Ingest, rooms::Room};
 
 /// Longest wait of somebody who asks for the event of a time.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -123,26 +123,64 @@ impl History {
                 }
             };
             let gap = gap.map(|position| (position, missing));
-            if self.take(room, &server_name, answer.pdus, gap).await? {
+            if self.take(room, &server_name, answer.pdus, gap).await? > 0 {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Hands events over. Whether any was new.
+    /// Fetches from one server all that is missing in a room, the newest first. Gives how many events came, and whether it could go on after this time.
+    pub async fn fetch_all(&self, room: &Arc<Room>, server: &OwnedServerName, time: Duration) -> Result<(usize, bool)> {
+        let (room_num, end) = (room.info.room_num, Instant::now() + time);
+        let lock = self.fetching.of(room_num);
+        let _one = lock.lock().await;
+        let read = self.store.read(move |snapshot| async move { timeline_gaps::of_room(&snapshot, room_num).await });
+        let places = read.await?.into_iter().map(Some).chain([None]);
+        let mut came = 0;
+        for gap in places {
+            loop {
+                let missing = self.missing(room_num, gap).await?;
+                if missing.is_empty() {
+                    break;
+                }
+                if Instant::now() >= end {
+                    return Ok((came, true));
+                }
+                let request =
+                    get_backfill::v1::Request::new(room.info.room_id.clone(), missing.clone(), UInt::from(EVENTS));
+                let answer = match self.peers.ask(server, request, BOUNDS).await {
+                    Ok(answer) => answer,
+                    // What it does not have, or may not give, it does not give later either.
+                    Err(PeerError::Matrix { status: 400..=404, errcode, .. }) => {
+                        tracing::debug!(errcode, "a server gives no more history");
+                        break;
+                    }
+                    Err(error) => return Err(Error::internal(format!("{server} gives no history: {error}"))),
+                };
+                let new = self.take(room, server, answer.pdus, gap.map(|position| (position, &missing[..]))).await?;
+                if new == 0 {
+                    break;
+                }
+                came += new;
+            }
+        }
+        Ok((came, false))
+    }
+
+    /// Hands events over. How many were new.
     async fn take(
         &self,
         room: &Arc<Room>,
         from: &OwnedServerName,
         mut pdus: Vec<Box<RawValue>>,
         gap: Option<(Position, &[OwnedEventId])>,
-    ) -> Result<bool> {
+    ) -> Result<usize> {
         pdus.truncate(usize::try_from(EVENTS).unwrap_or(usize::MAX));
         if pdus.is_empty() {
-            return Ok(false);
+            return Ok(0);
         }
-        Ok(self.ingest.take_history(room, from, pdus, gap).await? > 0)
+        self.ingest.take_history(room, from, pdus, gap).await
     }
 
     /// The event nearest to a time of which servers in the room know: its id and its own time.
@@ -168,7 +206,7 @@ impl History {
     pub async fn fetch_event(&self, room: &Arc<Room>, from: &OwnedServerName, event_id: &EventId) -> Result<bool> {
         let request = get_event::v1::Request::new(event_id.to_owned());
         match self.peers.ask(from, request, SMALL).await {
-            Ok(answer) => self.take(room, from, vec![answer.pdu], None).await,
+            Ok(answer) => Ok(self.take(room, from, vec![answer.pdu], None).await? > 0),
             Err(error) => {
                 tracing::debug!(%error, "a server gives no event of a time");
                 Ok(false)

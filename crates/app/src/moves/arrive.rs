@@ -37,7 +37,7 @@ use crate::{
     e2ee::DeviceLists,
     error::{forbidden, not_found},
     events::{Ingest, ingest::Way, wake::Wakers},
-    federation::{OneAtATime, RemoteRooms},
+    federation::{self, OneAtATime, RemoteRooms},
     media::{Blobs, ByteStream},
     residency::Cells,
 };
@@ -63,6 +63,7 @@ pub struct Arrivals {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ingest: Arc<Ingest>,
     pub(super) remote_rooms: Arc<RemoteRooms>,
+    pub(super) past: Arc<federation::History>,
     pub(super) blobs: Arc<dyn Blobs>,
     pub(super) device_lists: Arc<DeviceLists>,
     pub(super) wakers: Arc<Wakers>,

@@ -7,7 +7,7 @@ use domicile_core::{
     ids::{Position, RoomNum},
     locality::{CellName, Destination},
 };
-use domicile_store::table::{destinations, media, outgoing_events, portable};
+use domicile_store::table::{destinations, media, outgoing_events, portable::RoomOf};
 use futures::{StreamExt, TryStreamExt, stream};
 use http::{Method, Request};
 
@@ -37,6 +37,22 @@ pub(super) struct Brought {
     copied: HashMap<RoomNum, Position>,
 }
 
+/// A room that comes along with somebody.
+#[derive(Debug)]
+pub(super) struct ComingRoom {
+    /// The room.
+    pub(super) room: RoomOf,
+    /// Whether they have left it: then it comes as far as they were there.
+    pub(super) is_left: bool,
+}
+
+impl ComingRoom {
+    /// Up to where it comes; none is all of it.
+    fn upto(&self) -> Option<Position> {
+        self.is_left.then_some(self.room.position)
+    }
+}
+
 /// Rooms that are being brought to a cell, each with up to where somebody who is on the way has brought it.
 pub(super) type Bringing = OneAtATime<(CellName, RoomNum), Option<Position>>;
 type Turn = tokio::sync::Mutex<Option<Position>>;
@@ -47,12 +63,12 @@ impl Leaving {
         &self,
         progress: &mut Progress,
         traveller: &Traveller,
-        joined: &[&portable::RoomOf],
+        coming: &[ComingRoom],
         begun: &Begun,
     ) -> Result<Brought> {
-        let is_missing = |room: &portable::RoomOf| begun.missing.iter().any(|id| *id == *room.room_id);
-        let mut missing: Vec<RoomNum> =
-            joined.iter().filter(|room| is_missing(room)).map(|room| room.room_num).collect();
+        let is_missing = |coming: &&ComingRoom| begun.missing.iter().any(|id| *id == *coming.room.room_id);
+        let mut missing: Vec<(RoomNum, Option<Position>)> =
+            coming.iter().filter(is_missing).map(|coming| (coming.room.room_num, coming.upto())).collect();
         progress.rooms.done = progress.rooms.of - missing.len() as u64;
         self.live.set(&traveller.about.move_id, progress);
         // People who move at the same time are often in the same rooms: each begins with another one, and what one has brought no other brings.
@@ -60,9 +76,9 @@ impl Leaving {
         let first = first.checked_rem(missing.len()).unwrap_or_default();
         missing.rotate_left(first);
         let turns: Vec<_> =
-            missing.into_iter().map(|num| (num, self.bringing.of((traveller.to.clone(), num)))).collect();
+            missing.into_iter().map(|of| (of, self.bringing.of((traveller.to.clone(), of.0)))).collect();
         let mut bringing = stream::iter(turns.clone())
-            .map(|(room_num, turn)| self.bring_in_turn(traveller, room_num, turn))
+            .map(|(of, turn)| self.bring_in_turn(traveller, of, turn))
             .buffer_unordered(ROOMS_AT_ONCE);
         let mut brought = Brought::default();
         while let Some((room_num, upto, events)) = bringing.try_next().await? {
@@ -78,14 +94,17 @@ impl Leaving {
     async fn bring_in_turn(
         &self,
         traveller: &Traveller,
-        room_num: RoomNum,
+        (room_num, upto): (RoomNum, Option<Position>),
         turn: Arc<Turn>,
     ) -> Result<(RoomNum, Position, u64)> {
         let mut brought = turn.lock().await;
         if let Some(upto) = *brought {
             return Ok((room_num, upto, 0));
         }
-        let upto = self.head().await?;
+        let upto = match upto {
+            Some(upto) => upto,
+            None => self.head().await?,
+        };
         let events = self.bring_room(traveller, room_num, (None, upto)).await?;
         *brought = Some(upto);
         Ok((room_num, upto, events))

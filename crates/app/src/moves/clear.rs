@@ -103,6 +103,10 @@ impl Leaving {
         }
         self.poll(traveller, &own, ends(&rooms)).await?;
         self.keep_needed(&mut progress).await?;
+        // Before the last copy of what was said here goes, their new home has it.
+        let going: Vec<(String, RoomNum)> =
+            progress.left_rooms.iter().map(|(room_id, room_num)| (room_id.clone(), RoomNum(*room_num))).collect();
+        self.complete_rooms(&mut progress, traveller, &going).await?;
         while let Some((room_id, room_num)) = progress.left_rooms.last().cloned() {
             let id = OwnedRoomId::try_from(room_id).map_err(Error::internal)?;
             match self.copies.drop_unneeded(&id, RoomNum(room_num), &traveller.to).await? {

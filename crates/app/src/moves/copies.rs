@@ -6,13 +6,14 @@ use domicile_core::{
     ids::{EventNum, Position, RoomNum, UserNum},
     locality::{CellName, Destination},
 };
+use domicile_residency::directory::Ticket;
 use domicile_room::event::redact;
 use domicile_store::{
     Batch, Snapshot, catalogue,
     table::{aliases, destinations, events as event_rows, receipts},
     walk,
 };
-use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedServerName, OwnedUserId, UserId};
+use ruma::{OwnedEventId, OwnedRoomAliasId, OwnedRoomId, OwnedServerName, OwnedUserId, UserId};
 use serde_json::value::RawValue;
 
 use super::{
@@ -103,6 +104,35 @@ impl Copies {
         let tickets = tickets_of(self.cells()?, senders.iter().map(|user_id| &**user_id));
         let about = traveller.about.clone();
         Ok(Some((RoomPart { about, room_id, version, tickets, state, auth_chain, events }, last)))
+    }
+
+    /// What events of a room say, as far as whoever goes may see it and the rules let it go along; those of which they may not are left out. With the tickets
+    /// of those who wrote them.
+    pub(super) async fn content(
+        &self,
+        traveller: &Traveller,
+        room: &Arc<Room>,
+        ids: Vec<OwnedEventId>,
+    ) -> Result<(Vec<Ticket>, Vec<Box<RawValue>>)> {
+        let peer: OwnedServerName = Destination::Cell(traveller.to.clone()).peer_name().to_owned();
+        let (parts, localities, room) = (Arc::clone(&self.parts), Arc::clone(&self.localities), Arc::clone(room));
+        let (user_num, user_id) = (traveller.user_num, traveller.about.user_id.clone());
+        let read = self.parts.store.read(move |snapshot| async move {
+            let mut eyes = Eyes::new(&parts.sight(), &snapshot, &room.view(), user_num, user_id.clone()).await?;
+            let served = Served { localities: &localities, peer: &peer, user_id: &user_id };
+            let (mut events, mut senders) = (Vec::new(), HashSet::new());
+            for id in ids {
+                let Some(event) = parts.events.load_by_id(&snapshot, &id).await? else { continue };
+                let is_here = event.room.room_num == room.info.room_num && event.redacted_by.is_none();
+                if is_here && eyes.sees(&parts.sight(), &snapshot, &event).await? {
+                    events.push(served.event(&event, true)?);
+                    note_people(&event, &mut senders);
+                }
+            }
+            Ok::<_, Error>((senders, events))
+        });
+        let (senders, events) = read.await?;
+        Ok((tickets_of(self.cells()?, senders.iter().map(|user_id| &**user_id)), events))
     }
 
     /// Lets the copy of a room go if nobody here needs it any more: whether it is gone. One whose last events are still to be told stays. The room's

@@ -9,7 +9,7 @@ use std::{
 
 use domicile_core::{
     clock::{Clock, DAY_MS},
-    ids::UserNum,
+    ids::{RoomNum, UserNum},
     locality::CellName,
     rng::Rng,
 };
@@ -21,7 +21,7 @@ use ruma::OwnedRoomId;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    bring::{Bringing, Brought},
+    bring::{Bringing, Brought, ComingRoom},
     bundle::{Acquaintance, Bundle, Vaults},
     copies::{Copies, Traveller},
     departures::Departures,
@@ -144,17 +144,23 @@ impl Leaving {
         if self.rules.leave_notices(user_num, &traveller.about.user_id).await? || !progress.forbidden_rooms.is_empty() {
             all = self.rooms_of(user_num).await?;
         }
-        let joined: Vec<&portable::RoomOf> = all.iter().filter(|room| is_joined(room)).collect();
+        let left = self.rules.left(&traveller.to, (user_num, &traveller.about.user_id), &all).await?;
+        progress.kept_rooms = left.kept;
+        let joined = all.into_iter().filter(is_joined).map(|room| ComingRoom { room, is_left: false });
+        let left = left.coming.into_iter().map(|room| ComingRoom { room, is_left: true });
+        let coming: Vec<ComingRoom> = joined.chain(left).collect();
         let tickets = self.cells()?.tickets.get(&traveller.about.user_id);
         let tickets = tickets.map(|history| history.tickets().to_vec()).unwrap_or_default();
-        let mut ids = Vec::with_capacity(joined.len());
-        for room in &joined {
-            ids.push(OwnedRoomId::try_from(room.room_id.as_str()).map_err(Error::internal)?);
+        let mut ids = Vec::with_capacity(coming.len());
+        for coming in &coming {
+            ids.push(OwnedRoomId::try_from(coming.room.room_id.as_str()).map_err(Error::internal)?);
         }
         progress.rooms.of = ids.len() as u64;
         let begin = Begin { about: traveller.about.clone(), tickets, rooms: ids };
         let begun: Begun = self.ask(&traveller.to, BEGIN, &begin).await?;
-        let mut brought = self.bring_rooms(&mut progress, traveller, &joined, &begun).await?;
+        let mut brought = self.bring_rooms(&mut progress, traveller, &coming, &begun).await?;
+        let coming: Vec<(String, RoomNum)> = coming.into_iter().map(|of| (of.room.room_id, of.room.room_num)).collect();
+        self.complete_rooms(&mut progress, traveller, &coming).await?;
         self.bring_media(&mut progress, traveller, &begun).await?;
         // While the person goes on; what comes after it is brought while their requests wait.
         self.bring_news(traveller, &mut brought, PATIENCE).await?;

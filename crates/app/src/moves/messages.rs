@@ -13,6 +13,14 @@ use super::{bundle::Bundle, lines::Sums};
 pub const BEGIN: &str = "/_domicile/inner/v1/moves/begin";
 /// Where a part of a room's history is taken.
 pub const ROOM: &str = "/_domicile/inner/v1/moves/room";
+/// Where it is asked what the new home lacks of rooms of which it has a copy.
+pub const LACKING: &str = "/_domicile/inner/v1/moves/lacking";
+/// Where it is let fetch what was said in a room before its copy begins, or in a gap of it.
+pub const PAST: &str = "/_domicile/inner/v1/moves/past";
+/// Where it is asked which events of a room it has without their content.
+pub const EMPTY: &str = "/_domicile/inner/v1/moves/empty";
+/// Where it takes that content.
+pub const CONTENT: &str = "/_domicile/inner/v1/moves/content";
 /// Where a file is taken.
 pub const MEDIA: &str = "/_domicile/inner/v1/moves/media";
 /// Where the vault is taken.
@@ -47,7 +55,7 @@ pub struct Begin {
     pub about: About,
     /// Their tickets.
     pub tickets: Vec<Ticket>,
-    /// Rooms that they are in.
+    /// Rooms that they are in, and those that they have left and not forgotten.
     pub rooms: Vec<OwnedRoomId>,
 }
 
@@ -86,6 +94,67 @@ pub struct Taken {
     pub events: usize,
     /// Events of it that are not a part of the room here.
     pub left_out: usize,
+}
+
+/// Rooms of which the new home has a copy.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Lacking {
+    /// Who moves.
+    pub about: About,
+    /// Rooms of theirs.
+    pub rooms: Vec<OwnedRoomId>,
+}
+
+/// What it lacks of them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Lacks {
+    /// Rooms whose copy begins later than the room, or has a gap.
+    pub past: Vec<OwnedRoomId>,
+    /// Rooms of which some events came without their content.
+    pub content: Vec<OwnedRoomId>,
+}
+
+/// A room of somebody who moves, and a place in it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct InRoom {
+    /// Who moves.
+    pub about: About,
+    /// The room.
+    pub room_id: OwnedRoomId,
+    /// After which of the new home's numbers it goes on; 0 at first.
+    #[serde(default)]
+    pub after: i64,
+}
+
+/// How much of a room's past has come.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PastTaken {
+    /// Events that came.
+    pub events: usize,
+    /// Whether there is more to fetch.
+    pub more: bool,
+}
+
+/// Events that the new home has without their content.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Emptied {
+    /// Their ids.
+    pub events: Vec<OwnedEventId>,
+    /// After which number it goes on; none at the end.
+    pub next: Option<i64>,
+}
+
+/// Events of a room with what they say, as far as whoever moves may see it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Content {
+    /// Who moves.
+    pub about: About,
+    /// The room.
+    pub room_id: OwnedRoomId,
+    /// Tickets of those who wrote the events.
+    pub tickets: Vec<Ticket>,
+    /// The events.
+    pub events: Vec<Box<RawValue>>,
 }
 
 /// What a file is.

@@ -13,7 +13,7 @@ use crate::{
     accounts::{Devices, Sessions, Users},
     e2ee::DeviceLists,
     events::{Events, Ingest, send::Sender, wake::Wakers},
-    federation::{Destinations, OneAtATime, OutboundBell, RemoteRooms},
+    federation::{Destinations, History, OneAtATime, OutboundBell, RemoteRooms},
     media::Blobs,
     push::PushClasses,
     residency::InnerLink,
@@ -56,6 +56,8 @@ pub struct MovesParts {
     pub ingest: Arc<Ingest>,
     /// Rooms of others.
     pub remote_rooms: Arc<RemoteRooms>,
+    /// What was said in rooms before this cell came.
+    pub history: Arc<History>,
     /// Who waits.
     pub wakers: Arc<Wakers>,
     /// Sessions.
@@ -93,6 +95,7 @@ impl Moves {
             rooms: Arc::clone(&parts.rooms),
             events: Arc::clone(&parts.events),
             keys: Arc::clone(&parts.keys),
+            trees: Arc::clone(&parts.reading.trees),
             sender: Arc::clone(&parts.sender),
             members: Arc::clone(&parts.members),
             laws: Arc::clone(&parts.laws),
@@ -106,6 +109,7 @@ impl Moves {
                 clock: Arc::clone(&parts.clock),
                 ingest: Arc::clone(&parts.ingest),
                 remote_rooms: Arc::clone(&parts.remote_rooms),
+                past: Arc::clone(&parts.history),
                 blobs: Arc::clone(&parts.blobs),
                 device_lists: Arc::clone(&parts.device_lists),
                 wakers: Arc::clone(&parts.wakers),

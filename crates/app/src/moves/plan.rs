@@ -63,6 +63,10 @@ pub struct Plan {
     pub bytes: i64,
     /// Rooms of which the new home would have a copy.
     pub rooms: Vec<PlannedRoom>,
+    /// Rooms that the person has left and not forgotten, whose past would come along.
+    pub left_rooms: usize,
+    /// Those of them whose past the rules keep here.
+    pub kept_rooms: Vec<ForbiddenRoom>,
     /// Other people who are in these rooms: what they wrote would be copied along, as far as the rules let it.
     pub others: usize,
     /// Why the person's home cannot be there at all: they want nothing of theirs to be under that law.
@@ -123,6 +127,7 @@ impl Moves {
             others.extend(view.joined_members().filter(|other| *other != user_num));
         }
         let forbidden = self.rules.forbidden(&to, user_num, &all).await?;
+        let left = self.rules.left(&to, (user_num, user_id), &all).await?;
         let barred = self.rules.barred(&to, user_num).await?;
         Ok(Plan {
             user_id: user_id.to_string(),
@@ -135,6 +140,8 @@ impl Moves {
             files,
             bytes,
             rooms,
+            left_rooms: left.coming.len(),
+            kept_rooms: left.kept,
             others: others.len(),
             barred,
             forbidden,

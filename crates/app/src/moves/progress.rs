@@ -116,6 +116,9 @@ pub struct Progress {
     /// Those rooms.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forbidden_rooms: Vec<ForbiddenRoom>,
+    /// Rooms that the person has left, whose past the rules keep at the old home.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_rooms: Vec<ForbiddenRoom>,
     /// Days for which the old address passes requests on.
     #[serde(default)]
     pub address_days: i64,

@@ -17,7 +17,11 @@ use crate::{
     accounts::{Session, Users},
     events::{Events, send::Sender},
     federation::stripped,
-    rooms::{Members, Membership, Rooms, StateKeys, members::MemberExtras},
+    rooms::{
+        Members, Membership, Room, Rooms, StateKeys, StateTrees,
+        members::MemberExtras,
+        visibility::{Sight, last_leaving},
+    },
 };
 
 /// Asks them.
@@ -26,6 +30,7 @@ pub(super) struct Rules {
     pub(super) rooms: Arc<Rooms>,
     pub(super) events: Arc<Events>,
     pub(super) keys: Arc<StateKeys>,
+    pub(super) trees: Arc<StateTrees>,
     pub(super) sender: Arc<Sender>,
     pub(super) members: Arc<Members>,
     pub(super) laws: Arc<Catalogue>,
@@ -62,6 +67,48 @@ impl Rules {
         let notices = self.notice_room(user_num).await?;
         let joined = rooms.iter().filter(|room| is_joined(room));
         Ok(joined.filter(|room| notices.as_deref() != Some(room.room_id.as_str())).collect())
+    }
+
+    /// The rooms that somebody was in and has not forgotten, whose past comes along, and those of them whose past the rules keep here.
+    pub(super) async fn left(
+        &self,
+        to: &CellName,
+        (user_num, user_id): (UserNum, &UserId),
+        rooms: &[RoomOf],
+    ) -> Result<Left> {
+        let cells = self.users.localities().among_cells()?;
+        let region = cells.own.document().region_of(to);
+        let region = region.ok_or_else(|| Error::internal("the cell to which somebody is to move has no region"))?;
+        let notices = self.notice_room(user_num).await?;
+        let mut left = Left::default();
+        for room in rooms.iter().filter(|room| is_left(room)) {
+            if notices.as_deref() == Some(room.room_id.as_str()) {
+                continue;
+            }
+            let live = self.rooms.by_num(room.room_num).await?;
+            if !self.was_in(user_num, user_id, &live).await? {
+                continue;
+            }
+            match self.sender.may_stay(&live, region, user_num).await? {
+                Err(decision) if region != cells.own.region() => {
+                    left.kept.push(ForbiddenRoom { room_id: room.room_id.clone(), reason: decision.reason });
+                }
+                _ => left.coming.push(room.clone()),
+            }
+        }
+        Ok(left)
+    }
+
+    /// Whether somebody was in a room that they are not in.
+    async fn was_in(&self, user_num: UserNum, user_id: &UserId, room: &Room) -> Result<bool> {
+        let Some(member) = room.view().members.get(&user_num).copied() else { return Ok(false) };
+        let (events, keys, trees) = (Arc::clone(&self.events), Arc::clone(&self.keys), Arc::clone(&self.trees));
+        let user_id = user_id.to_owned();
+        let read = self.sender.store().read(move |snapshot| async move {
+            let sight = Sight { events: &events, keys: &keys, trees: &trees };
+            last_leaving(&sight, &snapshot, &user_id, member.event_num).await
+        });
+        Ok(read.await?.is_some())
     }
 
     /// The room in which this cell's server tells somebody something.
@@ -147,6 +194,20 @@ impl Rules {
             )
         }))
     }
+}
+
+/// Rooms that somebody was in.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// Those whose past comes along.
+    pub(super) coming: Vec<RoomOf>,
+    /// Those whose past the rules keep where it is, with the reason.
+    pub(super) kept: Vec<ForbiddenRoom>,
+}
+
+/// Whether somebody has left a room of which there is a copy, and has not forgotten it.
+fn is_left(room: &RoomOf) -> bool {
+    room.has_copy && !room.forgotten && matches!(room.membership.as_str(), "leave" | "ban")
 }
 
 /// Whether somebody is in a room of which there is a copy.

@@ -201,8 +201,11 @@ impl Localities {
     }
 
     /// Where somebody is to make an account in place of here, if a cell of the region is emptier.
-    pub async fn elsewhere(&self) -> Option<Place> {
-        self.cells.as_ref()?.placement.elsewhere().await
+    pub async fn elsewhere(&self) -> Result<Option<Place>> {
+        match &self.cells {
+            Some(cells) => cells.placement.elsewhere().await,
+            None => Ok(None),
+        }
     }
 
     /// A name for a newcomer who names none, if this cell has one that the directory has given to it already.

@@ -10,6 +10,7 @@ use domicile_core::{
     error::ErrorKind,
     locality::CellName,
 };
+use domicile_store::{Store, table::reserved_names};
 use futures::future::join_all;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,7 @@ pub struct Place {
 
 /// Knows how full the cells of this region are.
 pub struct Placement {
+    store: Store,
     clock: Arc<dyn Clock>,
     own: Arc<OwnCell>,
     tickets: Arc<Tickets>,
@@ -60,50 +62,58 @@ pub struct Placement {
 
 impl Placement {
     /// Of a cell among others.
-    pub fn new(clock: Arc<dyn Clock>, own: Arc<OwnCell>, tickets: Arc<Tickets>, link: Arc<InnerLink>) -> Self {
-        Self { clock, own, tickets, link, told: Mutex::default() }
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        own: Arc<OwnCell>,
+        tickets: Arc<Tickets>,
+        link: Arc<InnerLink>,
+    ) -> Self {
+        Self { store, clock, own, tickets, link, told: Mutex::default() }
     }
 
     /// What another cell is told, if it is of this region.
-    pub fn load_for(&self, cell: &CellName) -> Result<Load> {
+    pub async fn load_for(&self, cell: &CellName) -> Result<Load> {
         if self.own.document().region_of(cell) != Some(self.own.region()) {
             return Err(ErrorKind::Forbidden.with("How full a cell is, is for cells of its region.").into());
         }
-        Ok(self.load())
+        self.load().await
     }
 
     /// The cells of this region, the emptiest first; those that did not answer come last.
-    pub async fn places(&self) -> Vec<Place> {
-        let others = self.others().await;
+    pub async fn places(&self) -> Result<Vec<Place>> {
+        let (others, here) = (self.others().await, self.load().await?.homes);
         let mut places: Vec<Place> = Vec::new();
         for (name, cell) in &self.own.document().cells {
             if cell.region != *self.own.region() {
                 continue;
             }
             let is_here = name == self.own.name();
-            let homes = if is_here { Some(self.load().homes) } else { others.get(name).copied() };
+            let homes = if is_here { Some(here) } else { others.get(name).copied() };
             let client_url = cell.client_url.to_string();
             places.push(Place { cell: name.as_str().to_owned(), client_url, homes, is_here });
         }
         // This cell before another one that is as empty.
         places.sort_by_key(|place| (place.homes.unwrap_or(u64::MAX), !place.is_here));
-        places
+        Ok(places)
     }
 
     /// Where somebody is to make an account in place of here, if another cell of the region is emptier by so much that it matters.
-    pub async fn elsewhere(&self) -> Option<Place> {
+    pub async fn elsewhere(&self) -> Result<Option<Place>> {
         if !self.has_others() {
-            return None;
+            return Ok(None);
         }
-        let here = self.load().homes;
-        let emptiest = self.places().await.into_iter().next()?;
-        let is_emptier = emptiest.homes.is_some_and(|homes| homes.saturating_add(MARGIN.max(here / 100)) <= here);
-        (!emptiest.is_here && is_emptier).then_some(emptiest)
+        let places = self.places().await?;
+        let here = places.iter().find(|place| place.is_here).and_then(|place| place.homes).unwrap_or_default();
+        let is_emptier = |homes: u64| homes.saturating_add(MARGIN.max(here / 100)) <= here;
+        Ok(places.into_iter().next().filter(|place| !place.is_here && place.homes.is_some_and(is_emptier)))
     }
 
-    fn load(&self) -> Load {
+    /// Names that are reserved for newcomers are nobody's home yet.
+    async fn load(&self) -> Result<Load> {
+        let reserved = self.store.read(|snapshot| async move { reserved_names::count(&snapshot).await }).await?;
         let (_, at_home) = self.tickets.counts();
-        Load { homes: at_home as u64 }
+        Ok(Load { homes: (at_home as u64).saturating_sub(u64::try_from(reserved).unwrap_or_default()) })
     }
 
     fn has_others(&self) -> bool {

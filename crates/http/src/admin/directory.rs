@@ -50,7 +50,7 @@ async fn present(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure
 }
 
 async fn places(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {
-    Ok(Json(json!({ "places": cells(&users)?.placement.places().await })))
+    Ok(Json(json!({ "places": cells(&users)?.placement.places().await? })))
 }
 
 async fn follow_anew(State(users): State<Arc<Users>>) -> Result<Json<Value>, Failure> {

@@ -26,5 +26,5 @@ async fn load(
     request: Request,
 ) -> Result<Json<Load>, Failure> {
     let (cell, LoadQuestion {}) = asked(request, &inbound).await?;
-    Ok(Json(cells(&users)?.placement.load_for(&cell)?))
+    Ok(Json(cells(&users)?.placement.load_for(&cell).await?))
 }

@@ -12,8 +12,9 @@ use domicile_app::{
     moves::{
         Arrivals, Moves,
         messages::{
-            ABOUT_FILE, About, Arrived, BEGIN, Begin, Begun, CANCEL, Confirmed, Done, Ends, File, HOME, Home, LATE,
-            Late, MEDIA, POLL, Poll, ROOM, RoomPart, TURNED, Taken, Turned, VAULT, Vault,
+            ABOUT_FILE, About, Arrived, BEGIN, Begin, Begun, CANCEL, CONTENT, Confirmed, Content, Done, EMPTY, Emptied,
+            Ends, File, HOME, Home, InRoom, LACKING, LATE, Lacking, Lacks, Late, MEDIA, PAST, POLL, PastTaken, Poll,
+            ROOM, RoomPart, TURNED, Taken, Turned, VAULT, Vault,
         },
     },
 };
@@ -30,6 +31,10 @@ pub(super) fn routes() -> Router<Services> {
     Router::new()
         .route(BEGIN, post(begin))
         .route(ROOM, post(room))
+        .route(LACKING, post(lacking))
+        .route(PAST, post(past))
+        .route(EMPTY, post(empty))
+        .route(CONTENT, post(content))
         .route(MEDIA, post(media))
         .route(VAULT, post(vault))
         .route(HOME, post(home))
@@ -65,6 +70,42 @@ async fn room(
 ) -> Result<Json<Taken>, Failure> {
     let (cell, part) = asked::<RoomPart>(large(request), &inbound).await?;
     Ok(Json(arrivals(&moves)?.take_room(&cell, part).await?))
+}
+
+async fn lacking(
+    State(inbound): State<Arc<Inbound>>,
+    State(moves): State<Arc<Moves>>,
+    request: Request,
+) -> Result<Json<Lacks>, Failure> {
+    let (cell, lacking) = asked::<Lacking>(large(request), &inbound).await?;
+    Ok(Json(arrivals(&moves)?.lacking(&cell, lacking).await?))
+}
+
+async fn past(
+    State(inbound): State<Arc<Inbound>>,
+    State(moves): State<Arc<Moves>>,
+    request: Request,
+) -> Result<Json<PastTaken>, Failure> {
+    let (cell, of) = asked::<InRoom>(request, &inbound).await?;
+    Ok(Json(arrivals(&moves)?.fetch_past(&cell, of).await?))
+}
+
+async fn empty(
+    State(inbound): State<Arc<Inbound>>,
+    State(moves): State<Arc<Moves>>,
+    request: Request,
+) -> Result<Json<Emptied>, Failure> {
+    let (cell, of) = asked::<InRoom>(request, &inbound).await?;
+    Ok(Json(arrivals(&moves)?.emptied(&cell, of).await?))
+}
+
+async fn content(
+    State(inbound): State<Arc<Inbound>>,
+    State(moves): State<Arc<Moves>>,
+    request: Request,
+) -> Result<Json<Taken>, Failure> {
+    let (cell, content) = asked::<Content>(large(request), &inbound).await?;
+    Ok(Json(arrivals(&moves)?.take_content(&cell, content).await?))
 }
 
 async fn media(

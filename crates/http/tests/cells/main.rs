@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a step of a test that fails ends the test")]
 
 mod aliases;
+mod along;
 mod conversation;
 mod cuts;
 mod document;

@@ -23,7 +23,7 @@ async fn ask(cluster: &Cluster, cell: &str) -> Answered {
 
 async fn places(cluster: &Cluster, cell: &str) -> Vec<(String, Option<u64>)> {
     let cells = cluster.cell(cell).services.users.localities().cells().unwrap();
-    cells.placement.places().await.into_iter().map(|place| (place.cell, place.homes)).collect()
+    cells.placement.places().await.unwrap().into_iter().map(|place| (place.cell, place.homes)).collect()
 }
 
 #[tokio::test]
@@ -46,6 +46,15 @@ async fn whoever_asks_a_fuller_cell_is_told_where_to_ask() {
 }
 
 #[tokio::test]
+async fn names_that_are_reserved_for_newcomers_make_no_cell_full() {
+    let cluster = Cluster::of_cells(&[("eu1", "eu"), ("eu2", "eu")], "encrypted_only").await;
+    let names = &cluster.cell("eu1").services.users.localities().cells().unwrap().names;
+    assert_eq!(names.reserve().await.unwrap(), usize::try_from(BLOCK).unwrap());
+    assert_eq!(ask(&cluster, "eu1").await.status, 401);
+    assert_eq!(places(&cluster, "eu1").await, [("eu1".to_owned(), Some(0)), ("eu2".to_owned(), Some(0))]);
+}
+
+#[tokio::test]
 async fn a_cell_that_does_not_answer_is_left_out() {
     let mut cluster = Cluster::of_cells(&[("eu1", "eu"), ("eu2", "eu")], "encrypted_only").await;
     for number in 0..10 {
@@ -61,9 +70,9 @@ async fn a_cell_that_does_not_answer_is_left_out() {
 async fn how_full_a_cell_is_crosses_no_border() {
     let cluster = Cluster::of_cells(&[("eu1", "eu"), ("ru1", "ru")], "encrypted_only").await;
     let cells = &cluster.cell("ru1").services.users.localities().cells().unwrap();
-    let told = cells.placement.load_for(&CellName::parse("eu1").unwrap());
+    let told = cells.placement.load_for(&CellName::parse("eu1").unwrap()).await;
     assert!(told.is_err(), "{told:?}");
-    assert!(cells.placement.load_for(&CellName::parse("ru1").unwrap()).is_ok());
+    assert!(cells.placement.load_for(&CellName::parse("ru1").unwrap()).await.is_ok());
 }
 
 #[tokio::test]

@@ -47,6 +47,7 @@ pub struct Pdu {
     auth_events: Vec<OwnedEventId>,
     redacts: Option<OwnedEventId>,
     json: Bytes,
+    withheld: bool,
 }
 
 /// How an event points at another.
@@ -142,6 +143,7 @@ impl Pdu {
             auth_events: ids(fields.auth_events),
             redacts,
             json: Bytes::new(),
+            withheld: false,
         }
     }
 
@@ -173,7 +175,13 @@ impl Pdu {
             auth_events,
             redacts,
             json,
+            withheld: false,
         }
+    }
+
+    /// The same event, of which whoever told it left the content away.
+    pub(super) fn without_its_content(self) -> Self {
+        Self { withheld: true, ..self }
     }
 
     /// The Matrix id.
@@ -244,6 +252,11 @@ impl Pdu {
     /// The whole event as canonical JSON, with hashes and signatures.
     pub fn json(&self) -> &Bytes {
         &self.json
+    }
+
+    /// Whether whoever told the event left its content away. That is known of an event that has just come, and of none that is read from disk.
+    pub fn is_withheld(&self) -> bool {
+        self.withheld
     }
 
     /// The same as the body of a request or a part of an answer to another server: a copy of its own.

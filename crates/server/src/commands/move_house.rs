@@ -354,6 +354,14 @@ fn show_plan(plan: &Value) -> anyhow::Result<()> {
         "Rooms: {rooms}, with {} other people, whose words would be copied along as far as the rules let them.",
         plan["others"]
     ))?;
+    if let Some(left @ 1..) = plan["left_rooms"].as_u64() {
+        say(&format!("Rooms that they have left: {left}, which come along up to their leaving."))?;
+    }
+    let kept = plan["kept_rooms"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !kept.is_empty() {
+        say(&format!("Of {} rooms that they have left, the rules keep the past here; they lose it:", kept.len()))?;
+        say_rooms(kept)?;
+    }
     if let Some(why) = plan["barred"].as_str() {
         return say(&format!("They cannot move there. {why}"));
     }
@@ -362,12 +370,14 @@ fn show_plan(plan: &Value) -> anyhow::Result<()> {
         return say("No rule stands against it.");
     }
     say(&format!("In {} rooms the rules would not let them be from there:", forbidden.len()))?;
-    for room in forbidden {
-        say(&format!(
-            "  {}: {}",
-            room["room_id"].as_str().unwrap_or_default(),
-            room["reason"].as_str().unwrap_or_default()
-        ))?;
-    }
+    say_rooms(forbidden)?;
     say("With --forbidden leave they leave these; else they do not move.")
+}
+
+/// Rooms, each with the reason why it is named.
+fn say_rooms(rooms: &[Value]) -> anyhow::Result<()> {
+    rooms.iter().try_for_each(|room| {
+        let text = |name: &str| room[name].as_str().unwrap_or_default();
+        say(&format!("  {}: {}", text("room_id"), text("reason")))
+    })
 }

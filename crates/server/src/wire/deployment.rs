@@ -102,8 +102,13 @@ pub(super) async fn localities(
         Arc::clone(&tickets),
         Arc::clone(link),
     ));
-    let clock = Arc::clone(&surroundings.clock);
-    let placement = Arc::new(Placement::new(clock, Arc::clone(own), Arc::clone(&tickets), Arc::clone(link)));
+    let placement = Arc::new(Placement::new(
+        store.clone(),
+        Arc::clone(&surroundings.clock),
+        Arc::clone(own),
+        Arc::clone(&tickets),
+        Arc::clone(link),
+    ));
     let documents = Arc::new(Documents::new(
         store.clone(),
         Arc::clone(&surroundings.clock),

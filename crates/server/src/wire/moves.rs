@@ -7,7 +7,7 @@ use domicile_app::{
     accounts::{Devices, Sessions},
     e2ee::DeviceLists,
     events::Ingest,
-    federation::{OutboundBell, RemoteRooms},
+    federation::{History, OutboundBell, RemoteRooms},
     media::SealedBlobs,
     moves::{Departures, Moves, MovesParts},
     push::PushClasses,
@@ -21,14 +21,14 @@ use super::{Surroundings, deployment::OwnLink, remote::Known};
 
 type People<'a> = (&'a Arc<Members>, &'a Arc<PushClasses>, &'a Arc<OutboundBell>);
 type Signed<'a> = (&'a Arc<Sessions>, &'a Arc<Devices>, &'a Arc<DeviceLists>, &'a Arc<Departures>);
-type Elsewhere<'a> = (&'a Arc<Graph>, &'a Arc<Ingest>, &'a Arc<RemoteRooms>, Option<&'a OwnLink>);
+type Elsewhere<'a> = (&'a Arc<Graph>, &'a Arc<Ingest>, (&'a Arc<RemoteRooms>, &'a Arc<History>), Option<&'a OwnLink>);
 
 /// Files have `largest_file` bytes at most.
 pub(super) async fn wire(
     known: Known<'_>,
     (members, push, bell): People<'_>,
     (sessions, devices, device_lists, departures): Signed<'_>,
-    (graph, ingest, remote_rooms, cells): Elsewhere<'_>,
+    (graph, ingest, (remote_rooms, history), cells): Elsewhere<'_>,
     (reading, largest_file, laws): (&SyncParts, u64, &Arc<Catalogue>),
     surroundings: &Surroundings,
 ) -> anyhow::Result<Arc<Moves>> {
@@ -51,6 +51,7 @@ pub(super) async fn wire(
         members: Arc::clone(members),
         ingest: Arc::clone(ingest),
         remote_rooms: Arc::clone(remote_rooms),
+        history: Arc::clone(history),
         wakers: Arc::clone(known.wakers),
         sessions: Arc::clone(sessions),
         devices: Arc::clone(devices),

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use domicile_app::{
-    events::{ingest::Ingest, send::Sender},
+    events::send::Sender,
     federation::{
-        Destinations, History, Peers, Readers, RemoteRooms, RemoteSpaces, RoomEvents, RoomStates, Sights, Spaces,
-        ThirdPartyInvites,
+        History, Peers, Readers, RemoteRooms, RemoteSpaces, RoomEvents, RoomStates, Sights, Spaces, ThirdPartyInvites,
     },
     rooms::{Directory, Graph, Hierarchies, PublicRooms, RoomReader, Summaries, reader::RoomReaderParts},
 };
@@ -28,21 +27,18 @@ pub(super) struct Reading {
 /// What they are made of.
 pub(super) struct Ground {
     pub(super) parts: RoomReaderParts,
-    pub(super) destinations: Arc<Destinations>,
+    pub(super) readers: Arc<Readers>,
+    pub(super) history: Arc<History>,
     pub(super) sender: Arc<Sender>,
     pub(super) graph: Arc<Graph>,
-    pub(super) ingest: Arc<Ingest>,
     pub(super) remote_rooms: Arc<RemoteRooms>,
     pub(super) peers: Arc<Peers>,
 }
 
 pub(super) fn wire(ground: Ground, surroundings: &Surroundings) -> Reading {
-    let Ground { parts, destinations, sender, graph, ingest, remote_rooms, peers } = ground;
+    let Ground { parts, readers, history, sender, graph, remote_rooms, peers } = ground;
     let parts = Arc::new(parts);
     let (store, users, rooms) = (&parts.store, &parts.users, &parts.rooms);
-    let readers = Arc::new(Readers::new(users.localities_shared(), destinations, Arc::clone(rooms)));
-    let history = History::new(store.clone(), Arc::clone(&readers), Arc::clone(&peers), ingest);
-    let history = Arc::new(history);
     let remote =
         Arc::new(RemoteSpaces::new(Arc::clone(&peers), users.localities_shared(), Arc::clone(&surroundings.clock)));
     let summaries = Arc::new(Summaries::new(

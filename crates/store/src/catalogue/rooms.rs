@@ -61,6 +61,17 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "withheld_events",
+        about: "An event whose content was left away by whoever told it",
+        class: Class::Room,
+        owner: Owner::Room("room_num"),
+        second: None,
+        key: &["room_num", "event_num"],
+        merge: Merge::StaysHere,
+        order: 22,
+        columns: &[column("room_num", Class::Room, Holds::RoomNum), column("event_num", Class::Room, Holds::EventNum)],
+    },
+    Table {
         name: "partial_rooms",
         about: "A room that was joined before all of its members were known",
         class: Class::Operational,

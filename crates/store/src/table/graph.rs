@@ -24,6 +24,21 @@ pub async fn backward_extremities(
     rows.iter().map(|row| Ok((row.blob(0)?, row.num(1)?))).collect()
 }
 
+/// Those of the rooms in which something is missing, before the timeline or within it.
+pub async fn rooms_with_gaps(
+    snapshot: &Snapshot,
+    nums: impl IntoIterator<Item = RoomNum>,
+) -> Result<Vec<RoomNum>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT r.room_num FROM rooms r WHERE r.room_num IN INTS($1)
+             AND EXISTS (SELECT 1 FROM backward_extremities b WHERE b.room_num = r.room_num)",
+            &[int_list(nums)],
+        )
+        .await?;
+    rows.iter().map(|row| row.num(0)).collect()
+}
+
 /// Notes that an event names another that is not here.
 pub fn add_backward_extremity(batch: &mut Batch, room_num: RoomNum, missing: Bytes, successor_num: EventNum) {
     batch.push(

@@ -266,7 +266,7 @@ pub fn forget(batch: &mut Batch, user_num: UserNum, room_num: RoomNum) {
     );
 }
 
-/// Notes how a user has to do with a room of which they bring nothing more than that, unless more is known here.
+/// Notes how a user has to do with a room that they are not in, unless more is known here: then it stands where its event does, if that has come.
 pub fn meet(
     batch: &mut Batch,
     user_num: UserNum,
@@ -278,7 +278,11 @@ pub fn meet(
     batch.push(
         "INSERT INTO memberships (user_num, room_num, membership, event_num, position, turned_position, forgotten)
          VALUES ($1, $2, $3, 0, $4, $4, $5)
-         ON CONFLICT (user_num, room_num) DO UPDATE SET forgotten = excluded.forgotten",
+         ON CONFLICT (user_num, room_num) DO UPDATE SET forgotten = excluded.forgotten,
+         position = COALESCE((SELECT e.position FROM events e WHERE e.event_num = memberships.event_num), memberships.position),
+         turned_position = CASE WHEN memberships.turned_position = memberships.position
+         THEN COALESCE((SELECT e.position FROM events e WHERE e.event_num = memberships.event_num), memberships.position)
+         ELSE memberships.turned_position END",
         params![user_num, room_num, membership, position, forgotten],
     );
 }

@@ -86,4 +86,5 @@ pub mod user_jurisdictions;
 pub mod user_words;
 pub mod users;
 pub mod waiting_receipts;
+pub mod withheld_events;
 pub mod witnessed_reports;

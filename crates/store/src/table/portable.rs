@@ -64,12 +64,11 @@ pub async fn devices(snapshot: &Snapshot, user_num: UserNum) -> Result<HashMap<i
     rows.iter().map(|row| Ok((row.int(0)?, row.text(1)?.to_owned()))).collect()
 }
 
-/// The rooms with which a user has to do: number, id, version, membership, whether there is a copy here, whether they forgot it, and where its last
-/// event stands.
+/// The rooms with which a user has to do.
 pub async fn rooms_of(snapshot: &Snapshot, user_num: UserNum) -> Result<Vec<RoomOf>, StoreError> {
     let rows = snapshot
         .query(
-            "SELECT r.room_num, r.room_id, r.room_version, m.membership, r.has_copy, m.forgotten, r.last_position FROM memberships m
+            "SELECT r.room_num, r.room_id, r.room_version, m.membership, r.has_copy, m.forgotten, r.last_position, m.position, m.turned_position FROM memberships m
              JOIN rooms r ON r.room_num = m.room_num WHERE m.user_num = $1 ORDER BY r.room_num",
             &params![user_num],
         )
@@ -84,6 +83,8 @@ pub async fn rooms_of(snapshot: &Snapshot, user_num: UserNum) -> Result<Vec<Room
                 has_copy: row.flag(4)?,
                 forgotten: row.flag(5)?,
                 last_position: row.num(6)?,
+                position: row.num(7)?,
+                turned_position: row.num(8)?,
             })
         })
         .collect()
@@ -106,4 +107,8 @@ pub struct RoomOf {
     pub forgotten: bool,
     /// Where its last event stands.
     pub last_position: Position,
+    /// Where the user's membership stands.
+    pub position: Position,
+    /// Where they came or went last.
+    pub turned_position: Position,
 }

@@ -17,6 +17,16 @@ pub fn insert(batch: &mut Batch, event_num: EventNum, words: &str) {
     );
 }
 
+/// Adds an event whose content has come later, if the index is beyond its place: else it comes to it.
+pub fn insert_late(batch: &mut Batch, event_num: EventNum, words: &str) {
+    batch.push(
+        "INSERT INTO event_texts (rowid, words) SELECT e.event_num, WORDS($2) FROM events e
+         JOIN search_cursors c ON c.room_num = e.room_num AND c.position >= e.position
+         WHERE e.event_num = $1 AND e.redacted_by IS NULL",
+        params![event_num, words],
+    );
+}
+
 /// How far the events of a room are in the index.
 pub async fn cursor(snapshot: &Snapshot, room_num: RoomNum) -> Result<Option<Position>, StoreError> {
     let row = snapshot.query_opt("SELECT position FROM search_cursors WHERE room_num = $1", &params![room_num]).await?;

@@ -34,6 +34,14 @@ pub async fn newest(
     row.map(|row| row.num(0)).transpose()
 }
 
+/// All gaps of a room, the newest first.
+pub async fn of_room(snapshot: &Snapshot, room_num: RoomNum) -> Result<Vec<Position>, StoreError> {
+    let rows = snapshot
+        .query("SELECT position FROM timeline_gaps WHERE room_num = $1 ORDER BY position DESC", &params![room_num])
+        .await?;
+    rows.iter().map(|row| row.num(0)).collect()
+}
+
 /// At most `limit` events of a gap after a rank, the newest first: rank and number.
 pub async fn events(
     snapshot: &Snapshot,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use domicile_core::ids::{EventNum, KeyNum, NodeNum, Position, UserNum};
+use domicile_core::ids::{EventNum, KeyNum, NodeNum, Position, RoomNum, UserNum};
 use domicile_room::event::{Pdu, redact, relation::is_valid_edit};
 use domicile_store::{
     Batch, StoreError, event_id,
@@ -15,7 +15,7 @@ use domicile_store::{
         events::{self, Status},
         graph,
         relations::{self, NewRelation},
-        rooms, timeline_gaps,
+        rooms, timeline_gaps, withheld_events,
     },
 };
 use ruma::{EventId, OwnedEventId, OwnedUserId, ServerName};
@@ -323,6 +323,9 @@ impl Ingest {
             events::place(batch, &row, place.clone());
         } else {
             events::insert(batch, &row, place.clone());
+            if past.pdu.is_withheld() {
+                withheld_events::note(batch, room_num, past.event_num);
+            }
             if past.key_num.is_some() {
                 graph::add_auth_edges(batch, room_num, past.event_num, &past.auths);
             }
@@ -332,23 +335,33 @@ impl Ingest {
             graph::remove_early_redactions(batch, event_id::to_bytes(past.pdu.event_id()));
             return Ok(());
         }
-        if let Some(relation) = past.pdu.relation().filter(|_| !past.pdu.is_state() && past.status.is_accepted()) {
-            let kind = past.pdu.kind().to_string();
-            let original = self.events.by_id(&relation.event_id).await?;
-            let is_edit = relation.rel_type == "m.replace"
-                && original.is_some_and(|original| {
-                    original.room.room_num == room_num && is_valid_edit(&original.pdu, &past.pdu)
-                });
-            let row = NewRelation {
-                event_num: past.event_num,
-                room_num,
-                parent: event_id::to_bytes(&relation.event_id),
-                rel_type: &relation.rel_type,
-                kind: &kind,
-                replaces_ts: is_edit.then(|| i64::from(past.pdu.origin_server_ts().0)),
-            };
-            relations::insert(batch, &row, position.or(gap).into());
+        if past.status.is_accepted() {
+            self.point(batch, room_num, (past.event_num, position.or(gap)), &past.pdu).await?;
         }
+        Ok(())
+    }
+
+    /// Writes at what an event of the past points.
+    pub(super) async fn point(
+        &self,
+        batch: &mut Batch,
+        room_num: RoomNum,
+        (event_num, place): (EventNum, Option<Position>),
+        pdu: &Pdu,
+    ) -> Result<()> {
+        let Some(relation) = pdu.relation().filter(|_| !pdu.is_state()) else { return Ok(()) };
+        let original = self.events.by_id(&relation.event_id).await?;
+        let is_edit = relation.rel_type == "m.replace"
+            && original.is_some_and(|original| original.room.room_num == room_num && is_valid_edit(&original.pdu, pdu));
+        let row = NewRelation {
+            event_num,
+            room_num,
+            parent: event_id::to_bytes(&relation.event_id),
+            rel_type: &relation.rel_type,
+            kind: &pdu.kind().to_string(),
+            replaces_ts: is_edit.then(|| i64::from(pdu.origin_server_ts().0)),
+        };
+        relations::insert(batch, &row, place.into());
         Ok(())
     }
 }

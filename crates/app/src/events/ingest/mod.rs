@@ -9,6 +9,7 @@
 mod acl;
 mod auth_events;
 mod complete;
+mod fill;
 mod former_homes;
 mod history;
 mod missing;

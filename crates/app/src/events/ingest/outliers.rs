@@ -15,7 +15,7 @@ use domicile_store::{
     numbers::Sequence,
     table::{
         events::{self, Status},
-        graph,
+        graph, withheld_events,
     },
 };
 use ruma::{EventId, OwnedEventId, OwnedUserId};
@@ -148,6 +148,9 @@ impl Ingest {
                 json: pdu.json().clone(),
             };
             events::insert(&mut batch, &row, Value::Null);
+            if pdu.is_withheld() {
+                withheld_events::note(&mut batch, info.room_num, *event_num);
+            }
             if key_num.is_some() {
                 graph::add_auth_edges(&mut batch, info.room_num, *event_num, auths);
             }

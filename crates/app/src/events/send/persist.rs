@@ -13,7 +13,7 @@ use domicile_store::{
     table::{
         destinations,
         events::{self, Status},
-        graph, memberships, push, rooms,
+        graph, memberships, push, rooms, withheld_events,
     },
 };
 use ruma::UserId;
@@ -267,6 +267,9 @@ fn insert(batch: &mut Batch, info: &RoomInfo, event: &StagedEvent, position: &Va
         events::place(batch, &row, position.clone());
     } else {
         events::insert(batch, &row, position.clone());
+        if event.pdu.is_withheld() {
+            withheld_events::note(batch, info.room_num, event.event_num);
+        }
     }
     if event.key_num.is_some() && !event.known {
         graph::add_auth_edges(batch, info.room_num, event.event_num, &event.auths);

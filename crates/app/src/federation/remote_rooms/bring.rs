@@ -9,7 +9,7 @@ use domicile_store::{
     table::{
         destinations,
         events::{self, Status},
-        graph, memberships, rooms,
+        graph, memberships, rooms, withheld_events,
     },
 };
 use ruma::{OwnedUserId, events::TimelineEventType};
@@ -144,6 +144,9 @@ impl Beginning<'_> {
             events::place(batch, &stored, position.clone());
         } else {
             events::insert(batch, &stored, position.clone());
+            if first.is_withheld() {
+                withheld_events::note(batch, room_num, event_num.0);
+            }
             if key_num.is_some() {
                 graph::add_auth_edges(batch, room_num, event_num.0, auths);
             }

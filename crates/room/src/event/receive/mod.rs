@@ -118,6 +118,7 @@ pub fn read(json: &[u8], rules: &RoomVersionRules) -> Result<Unverified, Refused
     let kept = if redacted { redacted_form(event, rules) } else { canonical };
     let pdu = Pdu::parse(event_id, Bytes::from(kept), rules)
         .map_err(|_| Refused::Format { key: "content", reason: "cannot be read" })?;
+    let pdu = if redacted { pdu.without_its_content() } else { pdu };
     Ok(Unverified { pdu, redacted, required, signed, enforce_validity: rules.enforce_key_validity })
 }
 
