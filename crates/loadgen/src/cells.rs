@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf, process::Command, time::Duration};
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     account::{self, Account, V3, encode},
@@ -20,6 +20,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How long cells are left alone before it is read what they have used.
 const SETTLE: Duration = Duration::from_secs(2);
+/// How long it is measured what they use when nobody says anything.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// How long the deciding cell is left alone until it has packed its log, which it looks at every 20 seconds.
 const PACKED: Duration = Duration::from_secs(50);
@@ -36,6 +38,9 @@ pub(crate) struct Args {
     /// Messages of a run
     #[arg(long, default_value_t = 2_000)]
     messages: usize,
+    /// Messages a second, of all people together, in those runs in which they do not talk as fast as they are answered
+    #[arg(long, default_value_t = 100.0)]
+    pace: f64,
     /// How often each is run, with fresh cells; that of the median CPU time counts
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -62,7 +67,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         for round in 0..args.rounds.max(1) {
             let folder = tempfile::tempdir().context("making a folder")?;
             let cells = start(&args.program, folder.path(), count, Regions::One).await?;
-            let measured = measure(&cells, args.messages).await.with_context(|| format!("{count} cells"))?;
+            let measured = measure(&cells, args.messages, args.pace).await.with_context(|| format!("{count} cells"))?;
             eprintln!("{count} cells: {measured:?}");
             rounds.push(measured);
             if count == 1 && round == 0 {
@@ -76,6 +81,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         date: args.date.clone(),
         machine: args.machine.clone(),
         messages: count(args.messages),
+        pace: args.pace,
         name_bytes,
         names: count(args.names),
         runs,
@@ -89,7 +95,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
 }
 
 /// Has one person of each cell talk in a room of all of them, and reads what it cost.
-async fn measure(cells: &[Cell], messages: usize) -> Result<Run> {
+async fn measure(cells: &[Cell], messages: usize, pace: f64) -> Result<Run> {
     let mut people = Vec::new();
     for (number, cell) in cells.iter().enumerate() {
         let mut client = Client::new(&cell.url)?;
@@ -105,20 +111,25 @@ async fn measure(cells: &[Cell], messages: usize) -> Result<Run> {
         join(person, cell, &room).await?;
     }
     // What making the room left to do is not the messages' cost.
-    talk(&people, &room, "before", people.len() * 5).await?;
+    talk(&people, &room, "before", people.len() * 5, None).await?;
     everywhere(&people, &room, "before").await?;
     sleep(SETTLE).await;
     let used = || cells.iter().map(|cell| usage::cpu_seconds(cell.process.id())).sum::<f64>();
-    let (cpu, begun) = (used(), Instant::now());
-    talk(&people, &room, "m", messages).await?;
-    let took = begun.elapsed();
-    everywhere(&people, &room, "m").await?;
-    sleep(SETTLE).await;
-    Ok(Run {
-        cells: count(cells.len()),
-        cpu_ms: (used() - cpu) * 1_000.0 / count(messages),
-        per_second: count(messages) / took.as_secs_f64(),
-    })
+    let before = used();
+    sleep(IDLE).await;
+    let idle = (used() - before) / IDLE.as_secs_f64();
+    let mut costs = [0.0; 2];
+    let mut per_second = 0.0;
+    for (tag, pace, cost) in [("p", Some(pace), 0), ("m", None, 1)] {
+        let (cpu, begun) = (used(), Instant::now());
+        talk(&people, &room, tag, messages, pace).await?;
+        per_second = count(messages) / begun.elapsed().as_secs_f64();
+        everywhere(&people, &room, tag).await?;
+        sleep(SETTLE).await;
+        let by_itself = idle * begun.elapsed().as_secs_f64();
+        costs[cost] = (used() - cpu - by_itself) * 1_000.0 / count(messages);
+    }
+    Ok(Run { cells: count(cells.len()), cpu_ms: costs[0], busy_cpu_ms: costs[1], per_second })
 }
 
 /// Joins somebody who was invited; the invite may be on its way yet.
@@ -134,13 +145,16 @@ async fn join(person: &Account, cell: &Cell, room: &str) -> Result<()> {
     }
 }
 
-/// Everybody says their part, at least one message, each as fast as they are answered.
-async fn talk(people: &[(Account, &Cell)], room: &str, tag: &str, messages: usize) -> Result<()> {
-    let each = (messages / people.len()).max(1);
+/// Everybody says their part, at least one message, each as fast as they are answered, or all of them together so many a second, in turn.
+async fn talk(people: &[(Account, &Cell)], room: &str, tag: &str, messages: usize, pace: Option<f64>) -> Result<()> {
+    let (each, begun) = ((messages / people.len()).max(1), Instant::now());
     try_join_all(people.iter().enumerate().map(|(number, (person, cell))| async move {
         let mut client = Client::new(&cell.url)?;
         let secret = "x".repeat(400);
         for part in 0..each {
+            if let Some(pace) = pace {
+                sleep_until(begun + Duration::from_secs_f64(count(part * people.len() + number) / pace)).await;
+            }
             let text = format!("{tag}-{number}-{part}-{secret}");
             let body = json!({
                 "algorithm": "m.megolm.v1.aes-sha2", "ciphertext": text, "session_id": "s", "device_id": "D", "sender_key": "k",
@@ -157,7 +171,7 @@ async fn talk(people: &[(Account, &Cell)], room: &str, tag: &str, messages: usiz
 /// Waits until every cell has what everybody says last: what a cell sends another one comes in its order.
 async fn everywhere(people: &[(Account, &Cell)], room: &str, tag: &str) -> Result<()> {
     let end = format!("{tag}-end");
-    talk(people, room, &end, 0).await?;
+    talk(people, room, &end, 0, None).await?;
     for (person, cell) in people {
         let mut client = Client::new(&cell.url)?;
         let begun = Instant::now();

@@ -56,17 +56,21 @@ pub(crate) fn asked(program: &Path, folder: &Path, arguments: &[&str]) -> Result
     serde_json::from_slice(&output.stdout).with_context(|| format!("{arguments:?} does not answer in JSON"))
 }
 
-/// A free port. It may be taken by somebody else before it is used, which the start of the cell would tell.
-fn port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0").context("a port")?.local_addr()?.port())
+/// Free ports, each another one. They may be taken by somebody else before they are used, which the start of a cell would tell.
+fn free_ports(count: usize) -> Result<Vec<u16>> {
+    // All are held until the last is found: one that was let go may be given again.
+    let held: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<std::io::Result<_>>().context("free ports")?;
+    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 
 /// A deployment of so many cells, which run.
 pub(crate) async fn start(program: &Path, folder: &Path, count: usize, regions: Regions) -> Result<Vec<Cell>> {
     let mut ports = Vec::new();
     let mut root = String::new();
-    for number in 0..count {
-        let (client, inner, metrics) = (port()?, port()?, port()?);
+    let free = free_ports(3 * count)?;
+    for (number, free) in free.chunks_exact(3).enumerate() {
+        let (client, inner, metrics) = (free[0], free[1], free[2]);
         let (name, key) = (format!("c{number}"), format!("c{number}.key"));
         let (client_url, inner_url) = (format!("https://{name}.cells.test"), format!("https://127.0.0.1:{inner}"));
         let region = if regions == Regions::One { REGION } else { &name };

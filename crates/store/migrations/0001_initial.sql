@@ -533,6 +533,9 @@ CREATE TABLE arrived_media (
 CREATE TABLE arrived_inboxes (
     device_num BIGINT NOT NULL, old_position BIGINT NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (device_num, old_position)
 ) WITHOUT ROWID;
+-- Up to where the clients of somebody who came had been shown their rooms where they came from: up to `head` of that cell's stream, and with what the
+-- rooms ended there, JSON.
+CREATE TABLE arrived_frontiers (user_num BIGINT PRIMARY KEY, head BIGINT NOT NULL, rooms TEXT NOT NULL);
 -- Tokens of people who have left, by the hash of their hash: requests with them are passed on until the old address ends.
 CREATE TABLE departed_tokens (token_hash BLOB NOT NULL PRIMARY KEY, destination TEXT NOT NULL, until_ts BIGINT NOT NULL) WITHOUT ROWID;
 

@@ -350,6 +350,9 @@ impl Arrivals {
                 stripped_states::set(batch, user_num, room_num, shown.clone());
             }
         }
+        if let Some(frontiers) = &bundle.frontiers {
+            arrivals::set_frontiers(batch, user_num, bundle.head, frontiers.get().to_owned());
+        }
         users::arrive(batch, user_num);
         user_words::replace(
             batch,

@@ -21,7 +21,7 @@ use domicile_store::{
 };
 use ruma::{OwnedUserId, UserId};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::{Value as Json, json, value::RawValue};
 use sha2::{Digest, Sha256};
 
 use super::lines::{Lines, Sums};
@@ -72,6 +72,12 @@ pub struct Bundle {
     /// Where messages of the inboxes stood in homes before this one: device, place here, place there. A client may still know no later one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<(String, i64, i64)>,
+    /// What their clients may have been shown of rooms: a list of [`Frontier`](crate::sync::frontier::Frontier), which is read when one asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frontiers: Option<Box<RawValue>>,
+    /// The end of the stream of this home when it was read.
+    #[serde(default)]
+    pub head: i64,
 }
 
 /// Reads and writes vaults.

@@ -50,7 +50,7 @@ impl Leaving {
     /// Adds to the batch that lets somebody go what is kept of them.
     pub(super) async fn keep(&self, batch: &mut Batch, traveller: &Traveller, bundle: &Bundle) -> Result<()> {
         let Some(of) = self.cells()?.own.document().cells.get(&traveller.to) else { return Ok(()) };
-        let mut bundle = bundle.clone();
+        let mut bundle = Bundle { frontiers: None, ..bundle.clone() };
         bundle.tables.retain(|rows| !LEFT_OUT.contains(&rows.table.as_str()));
         let secret = self.vaults.keystore.reveal(traveller.user_num).await?;
         let secret = BASE64_STANDARD_NO_PAD.encode(secret.as_slice());

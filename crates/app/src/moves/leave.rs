@@ -19,6 +19,7 @@ use domicile_store::{
 };
 use ruma::OwnedRoomId;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::to_raw_value;
 
 use super::{
     bring::{Bringing, Brought, ComingRoom},
@@ -38,6 +39,7 @@ use crate::{
     federation::{Bounds, PeerError},
     media::Blobs,
     residency::{Cells, InnerLink},
+    sync::frontier::Frontier,
 };
 
 /// How long requests that have begun may take to end before somebody's vault is read, and what they sent to reach others.
@@ -161,6 +163,10 @@ impl Leaving {
         let mut brought = self.bring_rooms(&mut progress, traveller, &coming, &begun).await?;
         let coming: Vec<(String, RoomNum)> = coming.into_iter().map(|of| (of.room.room_id, of.room.room_num)).collect();
         self.complete_rooms(&mut progress, traveller, &coming).await?;
+        // They are opened before requests wait: with what they end goes along.
+        for (_, room_num) in &coming {
+            self.turner.rooms.by_num(*room_num).await?;
+        }
         self.bring_media(&mut progress, traveller, &begun).await?;
         // While the person goes on; what comes after it is brought while their requests wait.
         self.bring_news(traveller, &mut brought, PATIENCE).await?;
@@ -226,7 +232,7 @@ impl Leaving {
         self.devices.write_uses(Some(user_num)).await?;
         let store = &self.turner.store;
         progress.read_at = store.read(|snapshot| async move { snapshot.head().await }).await?.0;
-        let bundle = self.vault(traveller).await?;
+        let bundle = self.vault(traveller, progress.read_at).await?;
         let (digest, sums) = (bundle.digest()?, bundle.sums()?);
         let vault = Vault { about: traveller.about.clone(), bundle, digest: digest.clone() };
         // Before anything is written that cannot be taken back: it takes a moment.
@@ -272,9 +278,19 @@ impl Leaving {
     }
 
     /// All that goes with somebody.
-    async fn vault(&self, traveller: &Traveller) -> Result<Bundle> {
-        let mut bundle = self.vaults.read(traveller.user_num).await?;
-        for room in self.rooms_of(traveller.user_num).await?.iter().filter(|room| !is_joined(room)) {
+    async fn vault(&self, traveller: &Traveller, head: i64) -> Result<Bundle> {
+        let mut bundle = Bundle { head, ..self.vaults.read(traveller.user_num).await? };
+        let mut frontiers = Vec::new();
+        for room in &self.rooms_of(traveller.user_num).await? {
+            let room_id = OwnedRoomId::try_from(room.room_id.as_str()).map_err(Error::internal)?;
+            if is_joined(room) {
+                let view = self.turner.rooms.by_num(room.room_num).await?.view();
+                frontiers.push(Frontier::of(&room_id, &view));
+                continue;
+            }
+            if matches!(room.membership.as_str(), "leave" | "ban") && !room.forgotten {
+                frontiers.push(Frontier::of_left(room_id, room.position));
+            }
             let shown = self.rules.shown(traveller, room).await?;
             bundle.acquaintances.push(Acquaintance {
                 room_id: room.room_id.clone(),
@@ -284,6 +300,7 @@ impl Leaving {
                 shown,
             });
         }
+        bundle.frontiers = Some(to_raw_value(&frontiers).map_err(Error::internal)?);
         Ok(bundle)
     }
 

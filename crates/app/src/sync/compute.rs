@@ -18,6 +18,7 @@ use super::{
     SyncAnswer, SyncParts, SyncRequest, SyncToken,
     answer::{EventList, InvitedRoom, KnockedRoom, LeftRoom, Ready},
     filter::{EventChoice, fits},
+    frontier::Frontiers,
     presence, room,
 };
 use crate::{
@@ -46,6 +47,8 @@ pub(super) struct Context<'a> {
     pub(super) ephemeral: EventChoice,
     pub(super) account_data: EventChoice,
     pub(super) ignored: IgnoredUsers,
+    /// What the client had been shown where it was before, if its token is from there.
+    pub(super) frontiers: Option<Frontiers>,
 }
 
 impl Context<'_> {
@@ -65,10 +68,17 @@ impl Context<'_> {
 struct Place {
     since: Position,
     inbox: Position,
+    frontiers: Option<Frontiers>,
+}
+
+impl Place {
+    fn start() -> Self {
+        Self { since: Position::START, inbox: Position::START, frontiers: None }
+    }
 }
 
 /// A token that another cell gave, or this one before it was restored, names a place that is none here: everything is shown as it is now, as after a
-/// gap, but for the messages of the inbox that the device is known to have.
+/// gap, but for the messages of the inbox that the device is known to have, and what it is known to have been shown of rooms.
 async fn place_of(
     parts: &SyncParts,
     snapshot: &Snapshot,
@@ -76,13 +86,15 @@ async fn place_of(
     request: &SyncRequest,
     head: Position,
 ) -> Result<Place> {
-    let Some(token) = request.since else { return Ok(Place { since: Position::START, inbox: Position::START }) };
+    let Some(token) = request.since else { return Ok(Place::start()) };
     if parts.spans.is_own(token.position) {
         let since = token.position.min(head);
-        return Ok(Place { since, inbox: parts.spans.in_inbox(snapshot, session.device_num, since).await? });
+        let inbox = parts.spans.in_inbox(snapshot, session.device_num, since).await?;
+        return Ok(Place { since, inbox, frontiers: None });
     }
     let inbox = parts.spans.in_inbox(snapshot, session.device_num, token.position).await?;
-    Ok(Place { since: Position::START, inbox })
+    let frontiers = Frontiers::of(snapshot, session.user_num, token.position).await?;
+    Ok(Place { inbox, frontiers, ..Place::start() })
 }
 
 pub(super) async fn compute(
@@ -94,7 +106,7 @@ pub(super) async fn compute(
 ) -> Result<SyncAnswer> {
     let typing_head = parts.typing.head();
     let head = snapshot.head().await?;
-    let Place { since, inbox: inbox_since } = place_of(parts, &snapshot, session, request, head).await?;
+    let Place { since, inbox: inbox_since, frontiers } = place_of(parts, &snapshot, session, request, head).await?;
     let inbox = to_device::page(&snapshot, session.device_num, inbox_since, head, limits::TO_DEVICE_PAGE).await?;
     // Where the inbox is cut, everything else stops too: a message is never shown before its key.
     let upto = inbox.last;
@@ -113,6 +125,7 @@ pub(super) async fn compute(
         ephemeral: EventChoice::from(&filter.ephemeral),
         account_data: EventChoice::from(&filter.account_data),
         ignored,
+        frontiers,
         snapshot,
     };
     let inbox_is_whole = upto == head && inbox.events.is_empty();
@@ -247,7 +260,8 @@ async fn one_room(context: &Context<'_>, answer: &mut SyncAnswer, row: &RoomOfUs
             answer.rooms.knock.insert(room_id, KnockedRoom { knock_state });
         }
         Membership::Leave | Membership::Ban if row.position <= context.upto => {
-            let asked = context.request.since.is_some() || context.request.filter.room.include_leave;
+            let is_known = context.frontiers.as_ref().is_some_and(|shown| shown.has_left(&info.room_id));
+            let asked = (context.request.since.is_some() && !is_known) || context.request.filter.room.include_leave;
             if asked && !has_copy(row) {
                 // Of a room that was never here there is nothing to show but that it is gone.
                 answer.rooms.leave.insert(room_id, LeftRoom::default());

@@ -6,6 +6,7 @@
 pub mod answer;
 mod compute;
 pub mod filter;
+pub mod frontier;
 mod old;
 mod presence;
 mod room;

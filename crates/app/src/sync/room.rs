@@ -15,6 +15,7 @@ use super::{
     answer::{EventList, JoinedRoom, LeftRoom, Ready, Summary, Timeline, Unread},
     compute::Context,
     filter::EventChoice,
+    frontier::Unseen,
     state::{self, StateRequest},
     timeline::Onlooker,
     token::timeline_token,
@@ -46,27 +47,38 @@ pub(super) async fn joined(
     row: &RoomOfUser,
     account_data: Vec<Ready>,
 ) -> Result<Option<JoinedRoom>> {
-    let became_whole = row.whole_position > context.since && row.whole_position <= context.upto;
-    let fresh =
-        context.request.since.is_none() || row.turned_position > context.since || (became_whole && context.is_eager());
-    let whole = fresh || context.request.full_state;
-    let from = if fresh { Position::START } else { context.since };
-    let upto = context.upto;
     let view = context.parts.rooms.load(&context.snapshot, row.room_num).await?.view();
-    let mut cut = if row.last_position > from { cut(context, row, from, upto).await? } else { Cut::none() };
+    // Of whom their old home told what they had been shown, nothing is shown again.
+    let unseen = context.frontiers.as_ref().and_then(|shown| shown.unseen(&info.room_id, &view));
+    let is_quiet = unseen.as_ref().is_some_and(|unseen| unseen.events.is_empty()) && !context.request.full_state;
+    let (moved, after) = (unseen.is_some(), unseen.as_ref().and_then(Unseen::from));
+    let became_whole = row.whole_position > context.since && row.whole_position <= context.upto;
+    let fresh = !moved
+        && (context.request.since.is_none()
+            || row.turned_position > context.since
+            || (became_whole && context.is_eager()));
+    let whole = fresh || (moved && after.is_none()) || context.request.full_state;
+    let from = if fresh { Position::START } else { after.unwrap_or(context.since) };
+    let upto = context.upto;
+    let mut cut = match unseen {
+        Some(unseen) => cut_of(context, info, unseen.events),
+        None if row.last_position > from => cut(context, row, from, upto).await?,
+        None => Cut::none(),
+    };
     let onlooker = onlooker(context, &view);
     if fresh {
         onlooker.keep_seen(row, &mut cut).await?;
     }
     let limited = cut.limited || (fresh && context.request.since.is_some());
     let request = StateRequest { row, whole, since: from, upto, limited, timeline: &cut.events };
-    let state = state::events(context, info, &request).await?;
-    let members_changed =
-        whole || became_whole || cut.events.iter().chain(&state).any(|event| event.pdu.membership().is_some());
+    let state = if is_quiet { Vec::new() } else { state::events(context, info, &request).await? };
+    let members_changed = (whole && !is_quiet)
+        || became_whole
+        || cut.events.iter().chain(&state).any(|event| event.pdu.membership().is_some());
     let mut room = JoinedRoom {
         summary: if members_changed { summary(context, &view).await? } else { Summary::default() },
         timeline: timeline(context, &onlooker, &cut, limited, from).await?,
-        ephemeral: ephemeral(context, info, row, fresh).await?,
+        ephemeral: ephemeral(context, info, row, fresh || moved).await?,
         account_data: EventList { events: account_data },
         ..JoinedRoom::default()
     };
@@ -150,14 +162,33 @@ impl Cut {
     }
 }
 
+/// Those of some events that the filter chooses, the last of them.
+fn cut_of(context: &Context<'_>, info: &RoomInfo, events: Vec<Arc<Stored>>) -> Cut {
+    if !context.timeline.has_room(&info.room_id) {
+        return Cut::none();
+    }
+    let is_asked = |event: &Arc<Stored>| {
+        event.position.is_some_and(|position| position <= context.upto) && context.timeline.has(&event.pdu)
+    };
+    let mut events: Vec<_> = events.into_iter().filter(is_asked).collect();
+    let limit = limit_of(context);
+    let limited = events.len() > limit;
+    events.drain(..events.len().saturating_sub(limit));
+    Cut { events, limited }
+}
+
+/// Events that a timeline of an answer may have.
+fn limit_of(context: &Context<'_>) -> usize {
+    let limit = context.request.filter.room.timeline.limit.map_or(DEFAULT_LIMIT, u64::from).min(LARGEST_LIMIT);
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
 /// The last events of a room with `from < position <= upto` that the filter chooses.
 async fn cut(context: &Context<'_>, row: &RoomOfUser, from: Position, upto: Position) -> Result<Cut> {
     if !context.timeline.has_room(&context.parts.events.room_info(&context.snapshot, row.room_num).await?.room_id) {
         return Ok(Cut::none());
     }
-    let limit = context.request.filter.room.timeline.limit.map_or(DEFAULT_LIMIT, u64::from).min(LARGEST_LIMIT);
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    last_events(context.parts, &context.snapshot, row, (from, upto), limit, &context.timeline).await
+    last_events(context.parts, &context.snapshot, row, (from, upto), limit_of(context), &context.timeline).await
 }
 
 /// The last `limit` events of a room that lie in `range` (after its first, up to its second position) and that `choice` has.

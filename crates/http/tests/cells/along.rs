@@ -163,3 +163,44 @@ async fn the_past_of_a_left_room_stays_where_the_rules_keep_it() {
     assert_eq!(done.progress.kept_rooms.len(), 1);
     at(&cluster, "ch1", &alice).get(&format!("{V3}/rooms/{room}/messages?dir=b")).await.fails(403, "M_FORBIDDEN");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_shown_what_it_was_not_shown_where_it_was() {
+    let cluster = Cluster::of(&["eu", "ch"]).await.with_user("eu1", "alice").await.with_user("eu1", "carol").await;
+    let cluster = cluster.with_user("ch1", "bob").await;
+    let (alice, carol, bob) = (cluster.user("eu1", "alice"), cluster.user("eu1", "carol"), cluster.user("ch1", "bob"));
+    let (room, quiet) = (shared(&alice, &bob).await, shared(&alice, &carol).await);
+    let left = shared(&alice, &carol).await;
+    let seen = [say(&alice, &room, "one").await, say(&bob, &room, "two").await];
+    say(&carol, &quiet, "hush").await;
+    leave(&left, &alice).await;
+    until("alice reads bob", || async { read(&alice, &room).await == seen }).await;
+    let since = alice.get(&format!("{V3}/sync")).await.ok()["next_batch"].as_str().unwrap().to_owned();
+    let mut new = vec![say(&bob, &room, "three").await];
+    until("it is there", || async { read(&alice, &room).await.last() == new.last() }).await;
+
+    into(&cluster, "eu1", &alice, "ch").await;
+    new.push(say(&bob, &room, "four").await);
+    let there = at(&cluster, "ch1", &alice);
+    for more in ["", "&use_state_after=true"] {
+        let sync = there.get(&format!("{V3}/sync?since={since}{more}")).await.ok();
+        let timeline = &sync["rooms"]["join"][&room]["timeline"];
+        let events = timeline["events"].as_array().unwrap().iter();
+        let shown: Vec<&str> = events.map(|event| event["event_id"].as_str().unwrap()).collect();
+        assert_eq!(shown, new, "{timeline}");
+        assert_ne!(timeline["limited"], true, "{timeline}");
+        let state = &sync["rooms"]["join"][&room][if more.is_empty() { "state" } else { "state_after" }];
+        assert!(state["events"].as_array().is_none_or(Vec::is_empty), "{state}");
+        let of_quiet = &sync["rooms"]["join"][&quiet];
+        for part in ["timeline", "state", "state_after"] {
+            assert!(of_quiet[part]["events"].as_array().is_none_or(Vec::is_empty), "{of_quiet}");
+        }
+        assert!(sync["rooms"]["leave"].get(&left).is_none(), "{}", sync["rooms"]["leave"]);
+        let next = sync["next_batch"].as_str().unwrap();
+        let sync = there.get(&format!("{V3}/sync?since={next}")).await.ok();
+        assert!(sync["rooms"]["join"].as_object().is_none_or(serde_json::Map::is_empty), "{sync}");
+    }
+    // A client that was away for longer than the old home tells of is shown the end of a room, as after a gap.
+    let sync = there.get(&format!("{V3}/sync")).await.ok();
+    assert!(sync["rooms"]["join"].get(&quiet).is_some());
+}

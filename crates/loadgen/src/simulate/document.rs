@@ -117,21 +117,25 @@ fn check(out: &mut String, measured: &Measured) {
     };
     let _ = write!(
         out,
-        "\n## The model beside real cells\n\n`loadgen cells` on {}: {}\n\nEach run has a room of one person of each cell, who talk as fast as they are answered, {} messages in all; a run \
+        "\n## The model beside real cells\n\n`loadgen cells` on {}: {}\n\nEach run has a room of one person of each cell, who say {} messages in all, in turn and {} a second; a run \
          is over when every cell has every message; of several runs the median counts. The cells share the machine's cores, so what is compared is not their speed but the CPU time of all \
-         cells for a message. The cost of sending ({send:.2} ms) and of a crossing ({cross:.2} ms, both ends) follow from the runs of 1 and 2 cells; the \
-         others are what the model says of them. What a crossing costs more when more people talk at once (events that follow several others have to be put in order, say) it leaves out: \
-         where a room is busy, the tables above are too good by that.\n\n",
+         cells for a message, without what they use when nobody says anything. The cost of sending ({send:.2} ms) and of a crossing ({cross:.2} ms, both ends) follow from the runs of 1 and 2 cells; the \
+         others are what the model says of them. Then the same people say as much again, each as fast as they are answered: where everybody talks at once, messages are told many at a time, which \
+         saves work, and follow several others, whose branches have to be put in order, which makes some.\n\n",
         measured.date,
         measured.machine,
-        number(measured.messages)
+        number(measured.messages),
+        number(measured.pace)
     );
-    out.push_str("| cells | CPU ms of a message, measured | the model | off by | messages a second |\n| ---: | ---: | ---: | ---: | ---: |\n");
+    out.push_str(
+        "| cells | CPU ms of a message, measured | the model | off by | as fast as they can | messages a second then |\n| ---: | ---: | ---: | ---: | ---: | ---: |\n",
+    );
     for run in &measured.runs {
-        let Run { cells, cpu_ms, per_second } = run;
+        let Run { cells, cpu_ms, busy_cpu_ms, per_second } = run;
         let said = send + (cells - 1.0) * cross;
         let off = (said / cpu_ms - 1.0) * 100.0;
-        let _ = writeln!(out, "| {cells} | {cpu_ms:.2} | {said:.2} | {off:+.0} % | {} |", number(*per_second));
+        let busy = number(*busy_cpu_ms);
+        let _ = writeln!(out, "| {cells} | {cpu_ms:.2} | {said:.2} | {off:+.0} % | {busy} | {} |", number(*per_second));
     }
     let _ = write!(
         out,

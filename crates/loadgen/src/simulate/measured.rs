@@ -12,9 +12,11 @@ use super::model::Assumptions;
 pub(crate) struct Run {
     /// Cells, each with one person of the room.
     pub(crate) cells: f64,
-    /// CPU milliseconds of all cells for a message.
+    /// CPU milliseconds of all cells for a message, at the pace of the runs, without what the cells use when nobody says anything.
     pub(crate) cpu_ms: f64,
-    /// Messages a second that were acknowledged.
+    /// The same where everybody talks as fast as they are answered.
+    pub(crate) busy_cpu_ms: f64,
+    /// Messages a second that were acknowledged then.
     pub(crate) per_second: f64,
 }
 
@@ -27,6 +29,8 @@ pub(crate) struct Measured {
     pub(crate) machine: String,
     /// Messages of each run.
     pub(crate) messages: f64,
+    /// Messages a second, of all people together, where they do not talk as fast as they can.
+    pub(crate) pace: f64,
     /// Bytes of the directory for a name, and how many names there were.
     pub(crate) name_bytes: f64,
     pub(crate) names: f64,
@@ -41,6 +45,7 @@ impl Measured {
             date: String::new(),
             machine: String::new(),
             messages: 0.0,
+            pace: 0.0,
             name_bytes: 0.0,
             names: 0.0,
             runs: Vec::new(),
@@ -80,7 +85,7 @@ mod tests {
 
     #[test]
     fn costs_follow_from_one_and_two_cells() {
-        let run = |cells: f64, cpu_ms: f64| Run { cells, cpu_ms, per_second: 1.0 };
+        let run = |cells: f64, cpu_ms: f64| Run { cells, cpu_ms, busy_cpu_ms: cpu_ms, per_second: 1.0 };
         let measured = Measured { runs: vec![run(1.0, 0.2), run(2.0, 0.9), run(4.0, 2.5)], ..Measured::embedded() };
         let (send, cross) = measured.fitted().unwrap();
         assert!((send - 0.2).abs() < 1e-9 && (cross - 0.7).abs() < 1e-9);

@@ -82,6 +82,21 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "arrived_frontiers",
+        about: "What somebody who moved here had been shown of their rooms before",
+        class: Class::Operational,
+        owner: Owner::User("user_num"),
+        second: None,
+        key: &["user_num"],
+        merge: Merge::StaysHere,
+        order: 12,
+        columns: &[
+            column("user_num", Class::Operational, Holds::UserNum),
+            column("head", Class::Operational, Holds::Position),
+            column("rooms", Class::Operational, Holds::Value),
+        ],
+    },
+    Table {
         name: "departed_tokens",
         about: "A token of somebody who has moved away, whose requests are passed on",
         class: Class::Directory,

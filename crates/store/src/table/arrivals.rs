@@ -193,6 +193,25 @@ pub async fn inbox_at(
     Ok(row.opt_num(0)?.unwrap_or(Position::START))
 }
 
+/// Notes what somebody's clients had been shown of their rooms, JSON, up to the end of the stream of the cell from which they come.
+pub fn set_frontiers(batch: &mut Batch, user_num: UserNum, head: i64, rooms: String) {
+    batch.push(
+        "INSERT INTO arrived_frontiers (user_num, head, rooms) VALUES ($1, $2, $3)
+         ON CONFLICT (user_num) DO UPDATE SET head = excluded.head, rooms = excluded.rooms",
+        params![user_num, head, rooms],
+    );
+}
+
+/// What a client of somebody has been shown of their rooms, JSON, whose token has a place in the stream of the cell from which they came.
+pub async fn frontiers(snapshot: &Snapshot, user_num: UserNum, place: Position) -> Result<Option<String>, StoreError> {
+    let row =
+        snapshot.query_opt("SELECT head, rooms FROM arrived_frontiers WHERE user_num = $1", &params![user_num]).await?;
+    let Some(row) = row else { return Ok(None) };
+    let head = row.int(0)?;
+    let is_of_it = head.div_euclid(SPAN) == place.0.div_euclid(SPAN) && place.0 <= head;
+    is_of_it.then(|| Ok(row.text(1)?.to_owned())).transpose()
+}
+
 /// Where messages stood before that a user's devices have brought along and not received yet: device, place here, place there.
 pub async fn earlier(snapshot: &Snapshot, user_num: UserNum) -> Result<Vec<(String, i64, i64)>, StoreError> {
     let rows = snapshot

@@ -11,6 +11,15 @@ use serde_json::json;
 use super::TestServer;
 
 impl TestServer {
+    /// Whether all whom a room concerns have said that they have all of it.
+    pub async fn is_told(&self, room_id: &str) -> bool {
+        let room_id = <&ruma::RoomId>::try_from(room_id).expect("a room id");
+        let room_num =
+            self.services.sender.rooms().num(room_id).await.expect("the room can be read").expect("the room");
+        let read = self.store.read(move |snapshot| async move { destinations::is_behind(&snapshot, room_num).await });
+        !read.await.expect("the row can be read")
+    }
+
     /// How far another server has been told, and whether it answers.
     pub async fn destination(&self, name: &'static str) -> destinations::Destination {
         let read = self.store.read(move |snapshot| async move {
