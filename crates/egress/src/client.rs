@@ -5,6 +5,7 @@
 use std::{io, path::Path, time::Duration};
 
 use bytes::Bytes;
+use futures::{StreamExt, stream, stream::BoxStream};
 use http::{HeaderValue, Request, Response, Uri, header::USER_AGENT};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -27,6 +28,9 @@ const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// How long a line over which something is asked may be silent before it is tried, and how long it may take to show that it is there.
 const SILENCE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The body of an answer, piece by piece.
+pub type Pieces = BoxStream<'static, Result<Bytes, ClientError>>;
+
 /// What an answer may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -120,6 +124,27 @@ impl<L: Locate> Client<L> {
             Ok(Response::from_parts(parts, body.to_bytes()))
         };
         tokio::time::timeout(bounds.time, asking).await.map_err(|_| ClientError::Slow)?
+    }
+
+    /// Asks, and gives the answer with its body piece by piece, as it comes. The time is that of the answer's head, and of each piece.
+    pub async fn ask_streamed(
+        &self,
+        request: Request<Full<Bytes>>,
+        bounds: Bounds,
+    ) -> Result<Response<Pieces>, ClientError> {
+        let response =
+            tokio::time::timeout(bounds.time, self.begin(request)).await.map_err(|_| ClientError::Slow)??;
+        let (parts, body) = response.into_parts();
+        let pieces = stream::try_unfold(Limited::new(body, bounds.bytes), move |mut body| async move {
+            loop {
+                let frame = tokio::time::timeout(bounds.time, body.frame()).await.map_err(|_| ClientError::Slow)?;
+                let Some(frame) = frame else { return Ok(None) };
+                if let Ok(piece) = frame.map_err(|error| unread(&*error, bounds))?.into_data() {
+                    return Ok(Some((piece, body)));
+                }
+            }
+        });
+        Ok(Response::from_parts(parts, pieces.boxed()))
     }
 
     /// Asks, and gives the whole answer, which lies in a file in `folder` if it is large.

@@ -30,7 +30,7 @@ pub use rustls::ServerConfig;
 use tokio::net::TcpStream;
 
 use crate::{
-    client::{Bounds, Client, ClientError},
+    client::{Bounds, Client, ClientError, Pieces},
     connect::{ConnectError, Connector, SystemHosts, open},
     detour::{DIRECT_TIME, Detour, Hop, Hops, Passport, Relays},
     guard::Guard,
@@ -195,9 +195,32 @@ impl InnerClient {
     pub async fn ask(
         &self,
         cell: &str,
-        mut request: Request<Bytes>,
+        request: Request<Bytes>,
         bounds: Bounds,
     ) -> Option<Result<Response<Bytes>, ClientError>> {
+        let (client, request) = match self.addressed(cell, request)? {
+            Ok(addressed) => addressed,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(client.ask(request, bounds).await)
+    }
+
+    /// The same with the answer's body piece by piece, as it comes.
+    pub async fn ask_streamed(
+        &self,
+        cell: &str,
+        request: Request<Bytes>,
+        bounds: Bounds,
+    ) -> Option<Result<Response<Pieces>, ClientError>> {
+        let (client, request) = match self.addressed(cell, request)? {
+            Ok(addressed) => addressed,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(client.ask_streamed(request, bounds).await)
+    }
+
+    /// A request with the address of a cell, and what asks it.
+    fn addressed(&self, cell: &str, mut request: Request<Bytes>) -> Option<Result<Addressed, ClientError>> {
         let Place { client, uri, .. } = self.cells.get(cell)?;
         let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let mut parts = uri.clone().into_parts();
@@ -207,9 +230,12 @@ impl InnerClient {
             Err(_) => return Some(Err(ClientError::Connect(ConnectError::NoHost))),
         }
         let client = client.read().clone();
-        Some(client.ask(request.map(Full::new), bounds).await)
+        Some(Ok((client, request.map(Full::new))))
     }
 }
+
+/// A request to a cell, and what asks it.
+type Addressed = (Client, Request<Full<Bytes>>);
 
 /// Who gets through to this cell.
 #[derive(Debug)]

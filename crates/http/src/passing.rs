@@ -1,4 +1,5 @@
-//! Passing a client's request to the cell that is its home, and the answer back: whole, bounded, and neither kept nor logged on the way.
+//! Passing a client's request to the cell that is its home, as a whole, since it is signed, and the answer back as it comes: bounded, and neither kept nor
+//! logged on the way.
 
 use std::time::Duration;
 
@@ -98,14 +99,15 @@ pub(crate) async fn pass_whole(
         passed = passed.header(ADDRESS, address);
     }
     let passed = passed.body(body).map_err(|error| NotPassed::Unreached(PeerError::Request(error.to_string())))?;
-    let answer = link.ask(cell, passed, Bounds { time: TIME, bytes: BYTES }).await.map_err(NotPassed::Unreached)?;
-    let (mut head, bytes) = answer.into_parts();
+    let bounds = Bounds { time: TIME, bytes: BYTES };
+    let answer = link.ask_streamed(cell, passed, bounds).await.map_err(NotPassed::Unreached)?;
+    let (mut head, pieces) = answer.into_parts();
     for name in OF_CONNECTION {
         head.headers.remove(name);
     }
     // The layer for browsers adds its own.
     head.headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
-    Ok(Response::from_parts(head, Body::from(bytes)))
+    Ok(Response::from_parts(head, Body::from_stream(pieces)))
 }
 
 /// The client of a request that another cell has passed here, whose headers become what that client said.

@@ -533,6 +533,11 @@ CREATE TABLE arrived_media (
 CREATE TABLE arrived_inboxes (
     device_num BIGINT NOT NULL, old_position BIGINT NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (device_num, old_position)
 ) WITHOUT ROWID;
+-- Moves of all who live under one law, which a second administrator confirms. `wanted` is where to and how, JSON.
+CREATE TABLE group_moves (
+    group_id TEXT NOT NULL PRIMARY KEY, jurisdiction TEXT NOT NULL, wanted TEXT NOT NULL, created_ts BIGINT NOT NULL,
+    requested_by TEXT NOT NULL, reason TEXT NOT NULL, confirmed_by TEXT, confirmed_ts BIGINT
+);
 -- Up to where the clients of somebody who came had been shown their rooms where they came from: up to `head` of that cell's stream, and with what the
 -- rooms ended there, JSON.
 CREATE TABLE arrived_frontiers (user_num BIGINT PRIMARY KEY, head BIGINT NOT NULL, rooms TEXT NOT NULL);

@@ -22,7 +22,13 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::{Download, LONGEST_WAIT, Media, Wanted, download::Found, is_media_id, picture::Size, remote::Key};
+use super::{
+    Download, LONGEST_WAIT, Media, Wanted,
+    cell_files::{ContentQuestion, Shape},
+    download::Found,
+    is_media_id,
+    picture::Size,
+};
 use crate::{
     Error, Result,
     error::not_found,
@@ -53,7 +59,7 @@ pub struct HandleQuestion {
 /// The cells where media may be that is not here.
 pub struct OtherCells {
     localities: Arc<Localities>,
-    link: Arc<InnerLink>,
+    pub(super) link: Arc<InnerLink>,
     places: Cache<String, CellName>,
     missing: Kept<String, ()>,
     asking: Semaphore,
@@ -207,14 +213,12 @@ impl Media {
 
     async fn file_elsewhere(&self, media_id: &str, shape: Option<(Wanted, Size)>, wait: Duration) -> Result<Download> {
         let others = self.other_cells.as_ref().filter(|_| is_media_id(media_id)).ok_or_else(gone)?;
-        let cell = Destination::Cell(others.find(media_id).await?);
-        let key =
-            Key { server_name: cell.peer_name().to_owned(), media_id: media_id.to_owned(), variant: String::new() };
-        let (fetcher, wait) = (self.remote.fetcher(), wait.min(LONGEST_WAIT));
-        let file = match shape {
-            Some((wanted, size)) => fetcher.thumbnail(&key, wanted.method, size, wait).await?,
-            None => fetcher.file(&key, wait).await?,
-        };
-        Ok(super::remote::given(file))
+        let cell = others.find(media_id).await?;
+        let thumbnail =
+            shape.map(|(wanted, size)| Shape { method: wanted.method, width: size.width, height: size.height });
+        let wait = wait.min(LONGEST_WAIT);
+        let timeout_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let question = ContentQuestion { media_id: media_id.to_owned(), timeout_ms, thumbnail };
+        others.content(&cell, &question, (self.remote.fetcher().largest(), self.remote.fetcher().bounds(wait))).await
     }
 }

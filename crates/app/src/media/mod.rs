@@ -1,6 +1,7 @@
 //! Media: uploaded by people, stored sealed, given to whoever is logged in and knows the address, and to other cells and servers by the rules (`cells`).
 
 pub mod blobs;
+mod cell_files;
 mod cells;
 mod download;
 mod picture;
@@ -21,6 +22,7 @@ use ruma::{OwnedServerName, ServerName};
 use tokio::sync::{Notify, Semaphore};
 
 pub use blobs::{Blobs, ByteStream};
+pub use cell_files::{CONTENT, ContentQuestion, Shape};
 pub use cells::{HandleQuestion, OtherCells, WHOSE};
 pub use download::Download;
 pub use picture::Method;

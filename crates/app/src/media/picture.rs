@@ -8,6 +8,7 @@ use image::{
     DynamicImage, ImageDecoder, ImageReader, Limits, codecs::jpeg::JpegEncoder, imageops::FilterType,
     metadata::Orientation,
 };
+use serde::{Deserialize, Serialize};
 
 /// Most pixels of a source.
 const PIXELS: u64 = 50_000_000;
@@ -24,7 +25,8 @@ const SCALED: [(u32, u32); 3] = [(320, 240), (640, 480), (800, 600)];
 const CROPPED: [u32; 7] = [32, 96, 240, 320, 480, 640, 800];
 
 /// How a picture is made to fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Method {
     /// Cut to the shape that was asked for.
     Crop,

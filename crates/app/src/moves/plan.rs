@@ -11,7 +11,7 @@ use domicile_store::{
     walk,
 };
 use ruma::UserId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Moves, progress::ForbiddenRoom};
 use crate::{
@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// Where somebody is to move.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Target {
     /// A region, whichever of its cells that is.
     Region(String),

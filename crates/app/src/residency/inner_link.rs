@@ -1,7 +1,7 @@
 //! Requests between this cell and the others: made, and judged.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -17,14 +17,17 @@ use domicile_core::{
     rng::{self, Rng},
 };
 use domicile_egress::{
-    ClientError, Proxy, detour,
-    inner::{Admission, Identity, InnerClient, InnerError, InnerPlace},
+    ClientError,
+    client::Pieces,
+    detour,
+    inner::{Admission, InnerClient, InnerError},
 };
 use domicile_residency::{
-    deployment::{Cell, Deployment, KeyStanding, PublicKey, accept},
+    deployment::{Deployment, KeyStanding, PublicKey, accept},
     flow::{self, Rule},
     inner::{Header, Once, RequestId, Said},
 };
+use futures::StreamExt;
 use http::{HeaderValue, Method, Request, Response, header::AUTHORIZATION, uri::PathAndQuery};
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
@@ -33,29 +36,17 @@ use tokio::{
     sync::{Notify, watch},
 };
 
-use super::{OwnCell, contacts::Contacts, documents, relay::Passages};
+use super::{
+    OwnCell,
+    contacts::Contacts,
+    documents,
+    inner_ways::{InnerWays, identity, keys, places},
+    relay::Passages,
+};
 use crate::{
     evidence::ledger::{Flow, Tally},
     federation::{Bounds, PeerError, peers},
 };
-
-/// By what other cells are reached.
-#[derive(Clone, Debug, Default)]
-pub struct InnerWays {
-    /// The proxy; without one all are reached directly.
-    pub proxy: Option<Proxy>,
-    /// Those who are reached by it. None: all.
-    pub cells: BTreeSet<CellName>,
-    /// Whether other cells are the way where the direct line is blocked, and this one for others.
-    pub relays: bool,
-}
-
-impl InnerWays {
-    /// By what a cell is reached.
-    fn to(&self, cell: &CellName) -> Option<Proxy> {
-        self.proxy.clone().filter(|_| self.cells.is_empty() || self.cells.contains(cell))
-    }
-}
 
 /// The link to the other cells.
 pub struct InnerLink {
@@ -223,9 +214,36 @@ impl InnerLink {
     pub async fn ask(
         &self,
         cell: &CellName,
-        mut request: Request<Bytes>,
+        request: Request<Bytes>,
         bounds: Bounds,
     ) -> Result<Response<Bytes>, PeerError> {
+        let name = cell.as_str();
+        self.asked(cell, request, async |client, request| client.ask(name, request, bounds).await).await
+    }
+
+    /// The same with the answer's body piece by piece, as it comes. It ends in the middle if the cell is none of the deployment any more.
+    pub async fn ask_streamed(
+        &self,
+        cell: &CellName,
+        request: Request<Bytes>,
+        bounds: Bounds,
+    ) -> Result<Response<Pieces>, PeerError> {
+        let name = cell.as_str();
+        let answer =
+            self.asked(cell, request, async |client, request| client.ask_streamed(name, request, bounds).await);
+        let answer = answer.await?;
+        let Some(spki) = self.key_of(cell) else { return Err(PeerError::NoCell(name.to_owned())) };
+        let dismissed = dismissed(self.admission.subscribe(), spki);
+        Ok(answer.map(|pieces| pieces.take_until(Box::pin(dismissed)).boxed()))
+    }
+
+    /// Asks a cell in a way, and notes what came of it.
+    async fn asked<A>(
+        &self,
+        cell: &CellName,
+        mut request: Request<Bytes>,
+        ask: impl AsyncFnOnce(&InnerClient, Request<Bytes>) -> Option<Result<Response<A>, ClientError>>,
+    ) -> Result<Response<A>, PeerError> {
         let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str).to_owned();
         let said = Said { method: request.method().as_str(), path: &path, body: request.body() };
         let header = self.numbers.header(&self.own, cell, said)?;
@@ -234,16 +252,9 @@ impl InnerLink {
         let client = self.client.load_full();
         let none = || PeerError::NoCell(cell.as_str().to_owned());
         let spki = client.key_of(cell.as_str()).ok_or_else(none)?;
-        let mut admission = self.admission.subscribe();
-        let dismissed = async {
-            // The link itself keeps the other end, so this never fails while anybody asks.
-            if admission.wait_for(|admission| !admission.admits(spki)).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
         let answer = tokio::select! {
-            answer = client.ask(cell.as_str(), request, bounds) => answer.ok_or_else(none)?,
-            () = dismissed => return Err(none()),
+            answer = ask(&client, request) => answer.ok_or_else(none)?,
+            () = dismissed(self.admission.subscribe(), spki) => return Err(none()),
         };
         match &answer {
             // One that is too large came all the same.
@@ -360,35 +371,16 @@ impl InnerLink {
     }
 }
 
+/// Ends when the holder of a key does not get through any more.
+async fn dismissed(mut admission: watch::Receiver<Arc<Admission>>, spki: impl AsRef<[u8]>) {
+    // The link itself keeps the other end, so this never fails while anybody asks.
+    if admission.wait_for(|admission| !admission.admits(spki.as_ref())).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// What another document makes of the link.
 pub(super) struct Prepared {
     client: InnerClient,
     admission: Admission,
-}
-
-fn others<'d>(own: &OwnCell, document: &'d Deployment) -> impl Iterator<Item = (&'d CellName, &'d Cell)> {
-    document.cells.iter().filter(move |(name, _)| *name != own.name())
-}
-
-fn places(own: &OwnCell, document: &Deployment, ways: &InnerWays) -> Vec<InnerPlace> {
-    let relays = |to: &CellName| {
-        let may = |relay: &&CellName| flow::may_relay(document, relay, [own.name(), to]).is_ok();
-        others(own, document).map(|(relay, _)| relay).filter(may).map(|relay| relay.as_str().to_owned()).collect()
-    };
-    let place = |(name, cell): (&CellName, &Cell)| InnerPlace {
-        name: name.as_str().to_owned(),
-        url: cell.inner_url.to_string(),
-        spki: cell.key.to_spki(),
-        proxy: ways.to(name),
-        relays: if ways.relays { relays(name) } else { Vec::new() },
-    };
-    others(own, document).map(place).collect()
-}
-
-fn keys(own: &OwnCell, document: &Deployment) -> Vec<Vec<u8>> {
-    others(own, document).map(|(_, cell)| cell.key.to_spki()).collect()
-}
-
-fn identity(own: &OwnCell) -> Identity {
-    Identity { pkcs8: own.key().to_pkcs8().to_vec(), spki: own.key().public().to_spki() }
 }

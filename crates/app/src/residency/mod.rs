@@ -2,7 +2,7 @@
 //!
 //! `own_cell` is this cell and the document by which it works, `documents` takes newer ones, `tickets` says whose home is where, `names` is the directory, `claims` takes names for
 //! people and rooms of here, `alias_names` is what the directory has of aliases, `freed_aliases` lets go of those that were removed, `directory_log` what it has on disk; `followers`, `following`,
-//! `deciding`, `tending` and `directory_troubles` keep it in several cells, `directory_words` is what those say to each other, `hash_keys` and `hash_rotation` are the keys under which names are hashed. `inner_link` is the way to the other cells, `relay` this cell as the way between two others, `layout` the deployment as people look at
+//! `deciding`, `tending` and `directory_troubles` keep it in several cells, `directory_words` is what those say to each other, `hash_keys` and `hash_rotation` are the keys under which names are hashed. `inner_link` (with `inner_ways`) is the way to the other cells, `relay` this cell as the way between two others, `layout` the deployment as people look at
 //! it, `serving` what they are served of events, `placement` where new people go, and `localities` what all others ask.
 //! `contacts` has seen when other cells were reached, and `cuts` follows when they are not.
 //! `homes` says whether people's homes are where the rules have them, `transfers` are changes of home in the directory, `spans` are the places in
@@ -27,6 +27,7 @@ mod hash_keys;
 mod hash_rotation;
 mod homes;
 mod inner_link;
+mod inner_ways;
 mod layout;
 mod localities;
 mod names;
@@ -57,7 +58,8 @@ pub use followers::{FollowerStatus, Followers};
 pub use hash_keys::ToldKeys;
 pub use hash_rotation::RotationStatus;
 pub use homes::{Home, Homes, Misplaced, PlanPage};
-pub use inner_link::{InnerLink, InnerWays};
+pub use inner_link::InnerLink;
+pub use inner_ways::InnerWays;
 pub use layout::{CellLayout, FlowLayout, Layout, RegionLayout};
 pub use localities::{Cells, Listed, Localities, Withheld};
 pub use names::{LOOK_UP, Names, OWN, Question, TAKE, Told, Wish};

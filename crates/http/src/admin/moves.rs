@@ -1,4 +1,4 @@
-//! GET /_domicile/admin/v1/moves, GET …/counts and …/arrivals, POST …/{user} and below (moving people between cells)
+//! GET and POST /_domicile/admin/v1/group-moves, GET /_domicile/admin/v1/moves, GET …/counts and …/arrivals, POST …/{user} and below (moving people between cells)
 
 use std::sync::Arc;
 
@@ -9,7 +9,10 @@ use axum::{
 };
 use domicile_app::{
     accounts::Accounts,
-    moves::{ADDRESS_DAYS, Forbidden, Moves, Order, Plan, Shown, Target},
+    moves::{
+        ADDRESS_DAYS, Forbidden, Moves, Order, Plan, Shown, Target,
+        groups::{GroupOrdered, GroupPlan, GroupRequest, GroupWish},
+    },
 };
 use domicile_core::error::ErrorKind;
 use serde::Deserialize;
@@ -30,6 +33,9 @@ pub(super) fn routes() -> Router<AdminServices> {
         .route("/_domicile/admin/v1/moves/{user}/plan", post(plan))
         .route("/_domicile/admin/v1/moves/{user}/stop", post(stop))
         .route("/_domicile/admin/v1/moves/{user}/decide", post(decide))
+        .route("/_domicile/admin/v1/group-moves", get(groups).post(ask_group))
+        .route("/_domicile/admin/v1/group-moves/plan", post(plan_group))
+        .route("/_domicile/admin/v1/group-moves/{id}/confirm", post(confirm_group))
 }
 
 /// Which part of the list.
@@ -48,6 +54,14 @@ struct Wanted {
     #[serde(default)]
     notice_days: i64,
     address_days: Option<i64>,
+}
+
+/// The same for all who live under a law.
+#[derive(Deserialize)]
+struct WantedOfGroup {
+    jurisdiction: String,
+    #[serde(flatten)]
+    wanted: Wanted,
 }
 
 /// What was decided about an objection.
@@ -132,4 +146,41 @@ async fn decide(
     Json(decision): Json<Decision>,
 ) -> Result<Json<Shown>, Failure> {
     Ok(Json(moves.decide(&user_id(&accounts, &user)?, decision.go_on, operator.name).await?))
+}
+
+fn wish(wanted: &Wanted) -> Result<GroupWish, Failure> {
+    Ok(GroupWish {
+        to: target(wanted)?,
+        notice_days: wanted.notice_days,
+        address_days: wanted.address_days.unwrap_or(ADDRESS_DAYS),
+        forbidden: wanted.forbidden,
+    })
+}
+
+async fn groups(State(moves): State<Arc<Moves>>) -> Result<Json<Value>, Failure> {
+    Ok(Json(json!({ "requests": moves.groups().await? })))
+}
+
+async fn plan_group(
+    State(moves): State<Arc<Moves>>,
+    Json(body): Json<WantedOfGroup>,
+) -> Result<Json<GroupPlan>, Failure> {
+    Ok(Json(moves.plan_group(&body.jurisdiction, &wish(&body.wanted)?).await?))
+}
+
+async fn ask_group(
+    State(moves): State<Arc<Moves>>,
+    By { operator, reason }: By,
+    Json(body): Json<WantedOfGroup>,
+) -> Result<Json<GroupRequest>, Failure> {
+    let by = (operator.name, reason.unwrap_or_default());
+    Ok(Json(moves.ask_group(body.jurisdiction, wish(&body.wanted)?, by).await?))
+}
+
+async fn confirm_group(
+    State(moves): State<Arc<Moves>>,
+    By { operator, .. }: By,
+    Path(id): Path<String>,
+) -> Result<Json<GroupOrdered>, Failure> {
+    Ok(Json(moves.confirm_group(&id, &operator.name).await?))
 }

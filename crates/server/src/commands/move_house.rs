@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use domicile_core::config::Config;
 use serde_json::{Value, json};
 
-use super::{By, date, say, terminal::ProgressLine};
+use super::{By, date, move_group, move_plan, say, terminal::ProgressLine};
 use crate::admin_socket::{ask, ask_as};
 
 const PATH: &str = "/_domicile/admin/v1/moves";
@@ -27,10 +27,17 @@ enum Forbidden {
     Leave,
 }
 
+/// The code of a condition.
+fn jurisdiction(condition: &str) -> Result<String, String> {
+    let code = condition.strip_prefix("jurisdiction=").filter(|code| !code.is_empty());
+    let code = code.ok_or_else(|| "a condition is `jurisdiction=` and a code, such as jurisdiction=RU".to_owned())?;
+    Ok(code.to_ascii_uppercase())
+}
+
 /// Who, and where to.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
-#[command(group = clap::ArgGroup::new("what").args(["list", "arriving", "stop", "go_on", "status"]).multiple(false))]
+#[command(group = clap::ArgGroup::new("what").args(["list", "arriving", "stop", "go_on", "status", "lives_under", "confirm"]).multiple(false))]
 pub(super) struct MoveCommand {
     /// The accounts.
     users: Vec<String>,
@@ -46,6 +53,12 @@ pub(super) struct MoveCommand {
     /// All accounts of this cell that are in use, beside those that are named: before it is retired (`domicile cell retire`).
     #[arg(long)]
     everybody: bool,
+    /// All accounts of this cell whose people live under a law: `jurisdiction=RU`. Somebody else confirms it, with a name of their own.
+    #[arg(long = "where", value_name = "CONDITION", value_parser = jurisdiction, conflicts_with_all = ["users", "from_file", "everybody"])]
+    lives_under: Option<String>,
+    /// Confirm what somebody else has asked for with `--where`: all of them are ordered to move.
+    #[arg(long, value_name = "ID")]
+    confirm: Option<String>,
     /// Only tell what would move, what the rules forbid, and how many others' words would come along.
     #[arg(long)]
     dry_run: bool,
@@ -90,6 +103,17 @@ pub(super) async fn run(config: &Config, command: MoveCommand) -> anyhow::Result
     if command.arriving {
         return arriving(config, command.json).await;
     }
+    if let Some(id) = &command.confirm {
+        return move_group::confirm(config, id, &command.by, command.json).await;
+    }
+    let wanted = json!({
+        "to": command.to, "to_cell": command.to_cell, "notice_days": command.notice, "address_days": command.address_days,
+        "forbidden": match command.forbidden { Forbidden::Refuse => "refuse", Forbidden::Leave => "leave" },
+    });
+    if let Some(code) = &command.lives_under {
+        let (dry_run, json) = (command.dry_run, command.json);
+        return move_group::ask_for(config, code, wanted, &command.by, (dry_run, json)).await;
+    }
     let mut users = users(&command)?;
     if command.everybody {
         users.extend(everybody(config).await?);
@@ -112,14 +136,10 @@ pub(super) async fn run(config: &Config, command: MoveCommand) -> anyhow::Result
     if command.status {
         return status(config, &command, &users).await;
     }
-    let wanted = json!({
-        "to": command.to, "to_cell": command.to_cell, "notice_days": command.notice, "address_days": command.address_days,
-        "forbidden": match command.forbidden { Forbidden::Refuse => "refuse", Forbidden::Leave => "leave" },
-    });
     if command.dry_run {
         for user in &users {
             let plan = ask(config, Method::POST, &format!("{PATH}/{user}/plan"), &wanted).await?;
-            if command.json { say(&plan.to_string())? } else { show_plan(&plan)? }
+            if command.json { say(&plan.to_string())? } else { move_plan::show(&plan)? }
         }
         return Ok(());
     }
@@ -172,7 +192,7 @@ fn users(command: &MoveCommand) -> anyhow::Result<Vec<String>> {
         );
     }
     if users.is_empty() && !command.everybody {
-        bail!("who moves? name accounts, or a file with --from-file, or --everybody");
+        bail!("who moves? name accounts, or a file with --from-file, or --everybody, or --where jurisdiction=CODE");
     }
     Ok(users)
 }
@@ -212,6 +232,7 @@ async fn list(config: &Config, json: bool) -> anyhow::Result<()> {
     if json {
         return say(&answer.to_string());
     }
+    move_group::list(config).await?;
     let moves = answer["moves"].as_array().cloned().unwrap_or_default();
     if moves.is_empty() {
         return say("Nobody has moved away from here, and nobody is about to.");
@@ -328,56 +349,4 @@ fn words(shown: &Value) -> String {
         text = format!("{text} (last failure, attempt {}: {error})", shown["attempts"].as_i64().unwrap_or_default());
     }
     text
-}
-
-fn show_plan(plan: &Value) -> anyhow::Result<()> {
-    let text = |key: &str| plan[key].as_str().unwrap_or_default();
-    say(&format!(
-        "{} would move from {} ({}) to {} ({}).",
-        text("user_id"),
-        text("from"),
-        text("from_region"),
-        text("to"),
-        text("to_region")
-    ))?;
-    let rows: Vec<String> = plan["rows"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default()
-        .iter()
-        .filter(|row| row[1].as_i64() != Some(0))
-        .map(|row| format!("{} {}", row[1], row[0].as_str().unwrap_or_default()))
-        .collect();
-    say(&format!("Rows by class: {}. Files: {} ({} bytes).", rows.join(", "), plan["files"], plan["bytes"]))?;
-    let rooms = plan["rooms"].as_array().map_or(0, Vec::len);
-    say(&format!(
-        "Rooms: {rooms}, with {} other people, whose words would be copied along as far as the rules let them.",
-        plan["others"]
-    ))?;
-    if let Some(left @ 1..) = plan["left_rooms"].as_u64() {
-        say(&format!("Rooms that they have left: {left}, which come along up to their leaving."))?;
-    }
-    let kept = plan["kept_rooms"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if !kept.is_empty() {
-        say(&format!("Of {} rooms that they have left, the rules keep the past here; they lose it:", kept.len()))?;
-        say_rooms(kept)?;
-    }
-    if let Some(why) = plan["barred"].as_str() {
-        return say(&format!("They cannot move there. {why}"));
-    }
-    let forbidden = plan["forbidden"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if forbidden.is_empty() {
-        return say("No rule stands against it.");
-    }
-    say(&format!("In {} rooms the rules would not let them be from there:", forbidden.len()))?;
-    say_rooms(forbidden)?;
-    say("With --forbidden leave they leave these; else they do not move.")
-}
-
-/// Rooms, each with the reason why it is named.
-fn say_rooms(rooms: &[Value]) -> anyhow::Result<()> {
-    rooms.iter().try_for_each(|room| {
-        let text = |name: &str| room[name].as_str().unwrap_or_default();
-        say(&format!("  {}: {}", text("room_id"), text("reason")))
-    })
 }

@@ -32,6 +32,7 @@ pub mod fence;
 pub mod filters;
 pub mod gateway_spool;
 pub mod graph;
+pub mod group_moves;
 pub mod inbound;
 pub mod inbound_messages;
 pub mod incidents;

@@ -192,6 +192,7 @@ impl Exports {
     }
 }
 
-fn same_name(one: &str, other: &str) -> bool {
+/// Whether two administrators have one name.
+pub(crate) fn same_name(one: &str, other: &str) -> bool {
     one.trim().to_lowercase() == other.trim().to_lowercase()
 }

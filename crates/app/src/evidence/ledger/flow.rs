@@ -40,10 +40,11 @@ pub enum Flow {
 }
 
 /// The paths of requests between cells, by how they begin. What is not named here carries nothing of people: it asks.
-const INNER: [(&str, Flow); 15] = [
+const INNER: [(&str, Flow); 17] = [
     ("moves/vault", Flow::Vaults),
     ("moves/late", Flow::Vaults),
     ("moves/room", Flow::MovedRooms),
+    ("moves/content", Flow::MovedRooms),
     ("moves/media", Flow::MovedFiles),
     ("moves/", Flow::Directory),
     ("names/", Flow::Directory),
@@ -55,6 +56,7 @@ const INNER: [(&str, Flow); 15] = [
     ("restore/present", Flow::Directory),
     ("restore/", Flow::Sealed),
     ("evidence/", Flow::Evidence),
+    ("media/content", Flow::Media),
     ("cut", Flow::Keys),
 ];
 
@@ -111,7 +113,15 @@ impl Flow {
         }
         let rest = path.strip_prefix("/_domicile/inner/v1/")?;
         // What a cell asks about itself says nothing.
-        let asks = ["restore/words", "restore/vault", "restore/file", "restore/room", "evidence/report", "cut"];
+        let asks = [
+            "restore/words",
+            "restore/vault",
+            "restore/file",
+            "restore/room",
+            "evidence/report",
+            "media/content",
+            "cut",
+        ];
         if asks.iter().any(|asked| rest.starts_with(asked)) {
             return None;
         }
@@ -177,6 +187,9 @@ mod tests {
             ("/_domicile/inner/v1/moves/vault", Some(Flow::Vaults), None),
             ("/_domicile/inner/v1/moves/room", Some(Flow::MovedRooms), None),
             ("/_domicile/inner/v1/moves/media", Some(Flow::MovedFiles), None),
+            ("/_domicile/inner/v1/moves/content", Some(Flow::MovedRooms), None),
+            ("/_domicile/inner/v1/media/content", None, Some(Flow::Media)),
+            ("/_domicile/inner/v1/media/whose", None, None),
             ("/_domicile/inner/v1/moves/turned", Some(Flow::Directory), None),
             ("/_domicile/inner/v1/names/look_up", Some(Flow::Directory), Some(Flow::Directory)),
             ("/_domicile/inner/v1/client/_matrix/client/v3/sync", Some(Flow::Passed), Some(Flow::Passed)),

@@ -59,7 +59,12 @@ impl Fetcher {
         Self { peers, client, bytes, places: Semaphore::new(AT_ONCE) }
     }
 
-    fn bounds(&self, wait: Duration) -> Bounds {
+    /// Bytes of the largest file that is fetched.
+    pub(in crate::media) fn largest(&self) -> usize {
+        self.bytes
+    }
+
+    pub(in crate::media) fn bounds(&self, wait: Duration) -> Bounds {
         Bounds { time: TIME + wait, bytes: self.bytes.saturating_add(AROUND) }
     }
 
@@ -155,14 +160,22 @@ impl Fetcher {
         if content.len() > self.bytes {
             return Err(too_large().into());
         }
-        let is_plain =
-            |text: &String| text.len() <= TEXT_BYTES && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        let is_name = |text: &String| text.len() <= TEXT_BYTES && !text.contains('\0');
-        Ok(File { content, content_type: content_type.filter(is_plain), filename: filename.filter(is_name) })
+        let (content_type, filename) = told(content_type, filename);
+        Ok(File { content, content_type, filename })
     }
 }
 
-fn too_large() -> domicile_core::error::MatrixError {
+/// What was told of a file's type and name, as far as it can be one.
+pub(in crate::media) fn told(
+    content_type: Option<String>,
+    filename: Option<String>,
+) -> (Option<String>, Option<String>) {
+    let is_plain = |text: &String| text.len() <= TEXT_BYTES && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let is_name = |text: &String| text.len() <= TEXT_BYTES && !text.contains('\0');
+    (content_type.filter(is_plain), filename.filter(is_name))
+}
+
+pub(in crate::media) fn too_large() -> domicile_core::error::MatrixError {
     ErrorKind::RemoteTooLarge.with("The file is larger than this server fetches from others.")
 }
 
@@ -171,7 +184,7 @@ fn is_unknown(error: &PeerError) -> bool {
     matches!(error, PeerError::Matrix { status: 404 | 405, errcode, .. } if errcode == "M_UNRECOGNIZED" || errcode == "M_UNKNOWN")
 }
 
-fn refused(server: &ServerName, error: PeerError) -> Error {
+pub(in crate::media) fn refused(server: &ServerName, error: PeerError) -> Error {
     match error {
         // Nobody is told the name of a cell.
         PeerError::Matrix { status: 400, text, .. } if is_cell(server) => ErrorKind::BadRequest.with(text).into(),

@@ -1,7 +1,7 @@
 //! Media of other servers: asked of their servers when somebody wants to see it, and kept for a while in a cache of a bounded size.
 
 mod cache;
-mod fetch;
+pub(super) mod fetch;
 
 use std::{sync::Arc, time::Duration};
 
