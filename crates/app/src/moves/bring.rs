@@ -25,6 +25,8 @@ use crate::{
 
 /// Rooms that are brought at once.
 const ROOMS_AT_ONCE: usize = 4;
+/// Kibibytes of files that are on their way at once, of all who move.
+pub(super) const FILES_KIB: u32 = 64 * 1_024;
 /// How far apart in their rooms two people begin of whom one came after the other.
 const SPREAD: usize = 13;
 /// How often it is looked how far the other cell has been told.
@@ -212,6 +214,9 @@ impl Leaving {
             for file in page {
                 let is_there = begun.media.contains(&file.media_id);
                 if let Some(hash) = file.content_hash.filter(|_| !is_there) {
+                    // A file is signed as a whole, so it is in memory as a whole: those of all who move share a room of a bounded size.
+                    let kib = u32::try_from(file.byte_size / 1_024).unwrap_or(u32::MAX).clamp(1, FILES_KIB);
+                    let _room = self.room_for_files.acquire_many(kib).await.map_err(Error::internal)?;
                     self.bring_file(traveller, &file.media_id, hash).await?;
                 }
                 progress.media.done += 1;

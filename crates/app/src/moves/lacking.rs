@@ -19,7 +19,7 @@ use super::{
     arrive::Arrivals,
     messages::{About, Content, Emptied, InRoom, Lacking, Lacks, PastTaken, Taken},
 };
-use crate::{Result, error::not_found, rooms::Room};
+use crate::{Error, Result, error::not_found, rooms::Room};
 
 /// How long a room's past is fetched at one go.
 const TIME: Duration = Duration::from_secs(20);
@@ -27,9 +27,14 @@ const TIME: Duration = Duration::from_secs(20);
 const EVENTS: i64 = 200;
 
 impl Arrivals {
-    /// What this cell lacks of rooms of somebody who comes. Rooms with which they have nothing to do, as far as is known here, are passed over.
+    /// What this cell lacks of rooms of somebody who comes. Rooms with which they have nothing to do, as far as is known here, are passed over; all of
+    /// them where nothing is known of the move: a cell that was restored from a backup ends one that was over before.
     pub async fn lacking(&self, cell: &CellName, lacking: Lacking) -> Result<Lacks> {
-        self.arrival(cell, &lacking.about).await?;
+        match self.arrival(cell, &lacking.about).await {
+            Ok(_) => {}
+            Err(Error::Matrix(_)) => return Ok(Lacks::default()),
+            Err(error) => return Err(error),
+        }
         let user_num = self.turner.users.num(&lacking.about.user_id).await?;
         let mut rooms: Vec<(OwnedRoomId, RoomNum)> = Vec::with_capacity(lacking.rooms.len());
         // The past is told to those who are in a room.

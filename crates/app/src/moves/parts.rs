@@ -6,7 +6,7 @@ use domicile_core::{clock::Clock, rng::Rng};
 use domicile_residency::standing::Catalogue;
 use domicile_store::{Blobs as Files, Keystore, Store};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::{Arrivals, Departures, Moves, bring, bundle, copies, leave, live, rules, turn};
 use crate::{
@@ -140,6 +140,7 @@ impl Moves {
                 files: parts.files,
                 live: live.clone(),
                 bringing: bring::Bringing::default(),
+                room_for_files: Semaphore::new(bring::FILES_KIB as usize),
                 rng: Arc::clone(&parts.rng),
             })
         });

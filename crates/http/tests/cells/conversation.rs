@@ -147,3 +147,22 @@ async fn three_cells_share_a_room_and_read_its_past() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_while_somebody_speaks_elsewhere_hears_it_without_another_word() {
+    let cluster = Cluster::of(&["ru", "eu", "ch"]).await.with_user("eu1", "alice").await.with_user("ru1", "bob").await;
+    let cluster = cluster.with_user("ch1", "carol").await;
+    let (alice, bob, carol) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"), cluster.user("ch1", "carol"));
+    let room = shared(&alice, &bob).await;
+    let first = say(&alice, &room, "first").await;
+    until("bob reads it", || async { read(&bob, &room).await == [first.clone()] }).await;
+    cluster.cut_off("eu1");
+    bob.post(&format!("{V3}/rooms/{room}/invite"), &json!({ "user_id": carol.id() })).await.ok();
+    carol.post(&format!("{V3}/join/{room}"), &json!({})).await.ok();
+    let meanwhile = say(&alice, &room, "meanwhile").await;
+    cluster.heal();
+    until("carol reads what alice said meanwhile", || async { read(&carol, &room).await.contains(&meanwhile) }).await;
+    for by in [&alice, &bob, &carol] {
+        until("all read both", || async { read(by, &room).await.len() == 2 }).await;
+    }
+}

@@ -62,6 +62,8 @@ struct Scene {
     /// Is erased.
     erik: TestUser,
     room: String,
+    /// Dora's own room, and what she said there.
+    alone: (String, String),
     /// A room that bob joins after the backup.
     later: String,
     said: Vec<String>,
@@ -92,6 +94,10 @@ impl Scene {
         let room = shared(&alice, &bob).await;
         let said = vec![say(&bob, &room, "one").await];
         until("alice reads it", || async { read(&alice, &room).await == said }).await;
+        // A room of hers alone, which goes with her.
+        let body = json!({ "preset": "private_chat" });
+        let hers = dora.post(&format!("{V3}/createRoom"), &body).await.ok()["room_id"].as_str().unwrap().to_owned();
+        let said_alone = say(&dora, &hers, "alone").await;
         bob.post(&format!("{V3}/keys/upload"), &one_time_key("AAAA")).await.ok();
         let stolen = cluster.cell("ru1").login("bob").await;
         let secret = format!("{V3}/user/{}/account_data/org.example.secret", erik.id());
@@ -103,7 +109,10 @@ impl Scene {
         let picture = picture["content_uri"].as_str().unwrap().trim_start_matches("mxc://").to_owned();
         let backup = back_up(&cluster, "ru1", folder).await;
         let (later, said_later, since) = (String::new(), Vec::new(), String::new());
-        (Self { cluster, alice, bob, carol, dora, erik, room, later, said, said_later, picture, since }, stolen, backup)
+        let alone = (hers, said_alone);
+        let scene =
+            Self { cluster, alice, bob, carol, dora, erik, room, alone, later, said, said_later, picture, since };
+        (scene, stolen, backup)
     }
 
     /// One key is handed out, one person leaves and one comes, one is erased, a device and a password go, and people talk.
@@ -206,7 +215,15 @@ impl Scene {
         let claimed = claim(&self.alice, &carol).await;
         assert!(!claimed.contains("CCCC"), "what she brought may have been handed out since: {claimed}");
         at(server, &self.dora).get(&format!("{V3}/account/whoami")).await.fails(401, "M_UNKNOWN_TOKEN");
-        at(self.cluster.cell("eu1"), &self.dora).get(&format!("{V3}/sync")).await.ok();
+        let (dora, (hers, said)) = (at(self.cluster.cell("eu1"), &self.dora), &self.alone);
+        dora.get(&format!("{V3}/sync")).await.ok();
+        assert_eq!(read(&dora, hers).await, std::slice::from_ref(said));
+        until("the copy of her room is gone where she was", || async {
+            self.cluster.pass(61_000);
+            server.moves.run_due().await.unwrap();
+            server.services.sender.rooms().num(hers.as_str().try_into().unwrap()).await.unwrap().is_none()
+        })
+        .await;
     }
 }
 

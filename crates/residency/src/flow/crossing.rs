@@ -59,6 +59,8 @@ const NEEDED: &[&str] = &[
 /// State that says what a room is about.
 const TOPICS: &[&str] =
     &["m.room.name", "m.room.topic", "m.room.avatar", "m.room.canonical_alias", "m.room.pinned_events"];
+/// What ties branches of a room together, and says nothing: servers make it themselves.
+const TIE: &str = "org.matrix.dummy_event";
 /// State of calls.
 const CALLS: &[&str] = &["m.call", "m.call.member", "org.matrix.msc3401.call", "org.matrix.msc3401.call.member"];
 /// Messages of calls, which some clients send unencrypted.
@@ -84,6 +86,7 @@ pub fn crosses(event: EventShape<'_>, settings: CrossingSettings, shows_profiles
             "Reactions cannot be encrypted, and only what is encrypted may be shared in this room.",
         ),
         kind if is_state && NEEDED.contains(&kind) => Crosses::Whole,
+        TIE if !is_state && content.is_empty() => Crosses::Whole,
         kind if is_state && TOPICS.contains(&kind) => if_set(
             settings.topics,
             "The room's name, topic and picture cannot be encrypted, and only what is encrypted may be shared in this room.",

@@ -130,6 +130,8 @@ fn only_what_is_on_the_list_crosses() {
         ("m.sticker", false, json!({}), false, false),
         ("m.reaction", false, json!({}), false, true),
         ("m.room.redaction", false, json!({ "redacts": "$x" }), true, true),
+        ("org.matrix.dummy_event", false, json!({}), true, true),
+        ("org.matrix.dummy_event", false, json!({ "body": "hello" }), false, false),
         ("m.room.redaction", false, json!({ "redacts": "$x", "reason": "hello" }), false, true),
         ("m.room.create", true, json!({}), true, true),
         ("m.room.server_acl", true, json!({}), true, true),

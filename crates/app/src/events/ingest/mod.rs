@@ -36,15 +36,15 @@ use domicile_store::{Store, StoreError, table::events::Status};
 use ruma::{OwnedEventId, events::TimelineEventType};
 
 use super::{
-    Events,
-    send::{Accepted, Refused, Sender},
+    Events, Stored,
+    send::{self, Accepted, Refused, Sender},
 };
 use crate::{
     Error, Result,
     accounts::Users,
     ephemeral::WaitingReceipts,
     federation::{Destinations, Peers, ServerKeys},
-    rooms::{Resolution, Room, Rooms, StateKeys, StateTrees},
+    rooms::{Resolution, Room, RoomView, Rooms, StateKeys, StateTrees},
 };
 
 pub use complete::Completed;
@@ -187,13 +187,13 @@ impl Ingest {
         let (mut tries, mut is_again) = (0, false);
         while outcomes.len() < events.len() {
             let writer = room.writer_for_told().await;
-            let from = outcomes.len();
+            let (from, before) = (outcomes.len(), room.view());
             match self.take_some(room, &events[from..], way, is_again).await {
                 Ok(more) => {
                     outcomes.extend(more);
                     drop(writer);
                     is_again = false;
-                    self.follow(room).await;
+                    self.follow(room, &before).await;
                 }
                 // First the disk is asked what is here already, which costs less than to read the room again.
                 Err(Error::Store(StoreError::Conflict(_))) if !is_again => is_again = true,
@@ -208,8 +208,9 @@ impl Ingest {
     }
 
     /// What follows when events are taken: what was taken is taken, whether this succeeds or not.
-    async fn follow(&self, room: &Arc<Room>) {
-        match self.sender.tie_ends(room).await {
+    async fn follow(&self, room: &Arc<Room>, before: &RoomView) {
+        let most = if self.is_untold(&room.view(), before) { 1 } else { send::MANY };
+        match self.sender.tie_ends(room, most).await {
             Ok(true) => tracing::debug!(room_id = %room.info.room_id, "the ends of a room's graph are tied together"),
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "the ends of a room's graph could not be tied together"),
@@ -217,6 +218,16 @@ impl Ingest {
         if let Err(error) = self.waiting_receipts.settle(room).await {
             tracing::warn!(%error, "receipts that waited for events could not be taken");
         }
+    }
+
+    /// Whether another server has come into a room while somebody here spoke: it was not there to be told, and hears of it with what is said next.
+    fn is_untold(&self, now: &RoomView, before: &RoomView) -> bool {
+        let is_own_end = |event: &Arc<Stored>| {
+            now.extremities.iter().any(|(num, _)| *num == event.event_num) && self.users.is_local(event.pdu.sender())
+        };
+        now.extremities.len() > 1
+            && now.destinations.len() > before.destinations.len()
+            && now.recent.iter().any(is_own_end)
     }
 
     /// As many of the events as can be written at once, at least one.

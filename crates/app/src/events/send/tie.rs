@@ -1,5 +1,6 @@
 //! Many ends of a room's graph are tied together by an event of ours that says nothing, so that they do not make the room slow, and none has to
-//! be let go: what only a forgotten end leads to would be lost to whoever comes later.
+//! be let go: what only a forgotten end leads to would be lost to whoever comes later. So are two ends when another server has come while somebody here
+//! spoke: it fetches what was said when it is told of the tie, and need not wait until somebody speaks again.
 
 use std::sync::Arc;
 
@@ -20,9 +21,9 @@ pub(in crate::events) const MANY: usize = 10;
 const PEOPLE: i64 = 20;
 
 impl Sender {
-    /// Ties the ends of a room's graph together if they are many and somebody here may send events. Gives whether it was done.
-    pub async fn tie_ends(&self, room: &Arc<Room>) -> Result<bool> {
-        if room.view().extremities.len() <= MANY {
+    /// Ties the ends of a room's graph together if they are more than so many and somebody here may send events. Gives whether it was done.
+    pub async fn tie_ends(&self, room: &Arc<Room>, most: usize) -> Result<bool> {
+        if room.view().extremities.len() <= most {
             return Ok(false);
         }
         let room_num = room.info.room_num;
@@ -31,7 +32,7 @@ impl Sender {
         let people = people.await?;
         let _writer = room.writer_for_told().await;
         let view = room.view();
-        if view.extremities.len() <= MANY {
+        if view.extremities.len() <= most {
             return Ok(false);
         }
         for user_num in people {

@@ -62,6 +62,10 @@ pub(super) async fn count(
 }
 
 fn count_event(event: &Stored, counts: &mut Counts) {
+    // It says nothing to anybody.
+    if event.pdu.is_dummy() {
+        return;
+    }
     let by_another = event.pdu.state_key().is_some_and(|whom| whom != event.pdu.sender().as_str());
     match event.pdu.membership().as_deref() {
         Some("ban") => counts.bans += 1,
