@@ -58,8 +58,13 @@ pub(super) async fn joined(
             || row.turned_position > context.since
             || (became_whole && context.is_eager()));
     let whole = fresh || (moved && after.is_none()) || context.request.full_state;
-    let from = if fresh { Position::START } else { after.unwrap_or(context.since) };
     let upto = context.upto;
+    let from = match after {
+        _ if fresh => Position::START,
+        Some(after) => after,
+        None if is_quiet => upto,
+        None => context.since,
+    };
     let mut cut = match unseen {
         Some(unseen) => cut_of(context, info, unseen.events),
         None if row.last_position > from => cut(context, row, from, upto).await?,
