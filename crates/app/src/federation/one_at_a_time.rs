@@ -19,6 +19,13 @@ impl<K, T> Default for OneAtATime<K, T> {
     }
 }
 
+impl<K: Eq + Hash, T> OneAtATime<K, T> {
+    /// The lock of a thing, if somebody is at it.
+    pub fn at_work(&self, key: &K) -> Option<Arc<tokio::sync::Mutex<T>>> {
+        self.locks.lock().get(key).and_then(Weak::upgrade)
+    }
+}
+
 impl<K: Eq + Hash, T: Default> OneAtATime<K, T> {
     /// The lock of a thing. What is left there is kept as long as anybody has it.
     pub fn of(&self, key: K) -> Arc<tokio::sync::Mutex<T>> {

@@ -146,24 +146,26 @@ impl Leaving {
         Ok(told)
     }
 
-    /// Brings what has been said and not been told in rooms that the person is in, in the order of those that are told.
+    /// Brings what has been said and not been told in rooms that the person is in, in the order of those that are told. Gives all rooms with which they
+    /// have to do.
     pub(super) async fn bring_news(
         &self,
         traveller: &Traveller,
         brought: &mut Brought,
         patience: Duration,
-    ) -> Result<()> {
+    ) -> Result<Vec<RoomOf>> {
         let told = self.let_it_be_told(traveller, patience).await?;
         let head = self.head().await?;
-        // Most people's rooms are quiet: those in which nothing was said since are not opened.
-        for room in self.rooms_of(traveller.user_num).await?.iter().filter(|room| is_joined(room)) {
+        let rooms = self.rooms_of(traveller.user_num).await?;
+        // Most people's rooms are quiet: nothing was said in them since.
+        for room in rooms.iter().filter(|room| is_joined(room)) {
             let since = brought.copied.get(&room.room_num).copied().unwrap_or(told);
             if room.last_position > since {
                 self.bring_room(traveller, room.room_num, (Some(since), head)).await?;
             }
         }
         brought.copied.values_mut().for_each(|upto| *upto = head);
-        Ok(())
+        Ok(rooms)
     }
 
     async fn head(&self) -> Result<Position> {

@@ -24,7 +24,9 @@ impl Leaving {
     ) -> Result<()> {
         let mut ids: Vec<OwnedRoomId> = Vec::with_capacity(rooms.len());
         for (room_id, room_num) in rooms {
-            drop(self.bringing.of((traveller.to.clone(), *room_num)).lock().await);
+            if let Some(turn) = self.bringing.at_work(&(traveller.to.clone(), *room_num)) {
+                drop(turn.lock().await);
+            }
             ids.push(OwnedRoomId::try_from(room_id.as_str()).map_err(Error::internal)?);
         }
         if ids.is_empty() {

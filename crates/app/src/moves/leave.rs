@@ -229,11 +229,11 @@ impl Leaving {
             return Err(forbidden(why));
         }
         // Their last events come first: a request of theirs that is repeated at the new home is known there by the event that it made.
-        self.bring_news(traveller, &mut brought, PATIENCE_FROZEN).await?;
+        let rooms = self.bring_news(traveller, &mut brought, PATIENCE_FROZEN).await?;
         self.devices.write_uses(Some(user_num)).await?;
         let store = &self.turner.store;
         progress.read_at = store.read(|snapshot| async move { snapshot.head().await }).await?.0;
-        let bundle = self.vault(traveller, progress.read_at).await?;
+        let bundle = self.vault(traveller, progress.read_at, &rooms).await?;
         let (digest, sums) = (bundle.digest()?, bundle.sums()?);
         let vault = Vault { about: traveller.about.clone(), bundle, digest: digest.clone() };
         // Before anything is written that cannot be taken back: it takes a moment.
@@ -279,10 +279,10 @@ impl Leaving {
     }
 
     /// All that goes with somebody.
-    async fn vault(&self, traveller: &Traveller, head: i64) -> Result<Bundle> {
+    async fn vault(&self, traveller: &Traveller, head: i64, rooms: &[portable::RoomOf]) -> Result<Bundle> {
         let mut bundle = Bundle { head, ..self.vaults.read(traveller.user_num).await? };
         let mut frontiers = Vec::new();
-        for room in &self.rooms_of(traveller.user_num).await? {
+        for room in rooms {
             let room_id = OwnedRoomId::try_from(room.room_id.as_str()).map_err(Error::internal)?;
             if is_joined(room) {
                 let view = self.turner.rooms.by_num(room.room_num).await?.view();
@@ -301,6 +301,7 @@ impl Leaving {
                 shown,
             });
         }
+        Frontier::bound(&mut frontiers);
         bundle.frontiers = Some(to_raw_value(&frontiers).map_err(Error::internal)?);
         Ok(bundle)
     }

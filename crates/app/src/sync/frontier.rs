@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, events::Stored, rooms::RoomView};
 
-/// Last events of a room that are named one by one, for clients that have not been shown all of them.
+/// Last events of a room that are named one by one, for clients that have not been shown all of them, and of all of somebody's rooms together.
 const NAMED: usize = 10;
+const NAMED_IN_ALL: usize = 200;
 
 /// With what a room ended in the cell that somebody has left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,18 @@ impl Frontier {
             last: view.last_position.0,
             ends: view.extremities.iter().map(|(_, id)| id.clone()).collect(),
             named: named.filter_map(|event| Some((event.position?.0, event.event_id().to_owned()))).collect(),
+        }
+    }
+
+    /// Names the last events of all rooms together, and no older ones: so much goes along with somebody, however many rooms they are in.
+    pub fn bound(frontiers: &mut [Self]) {
+        let mut places: Vec<i64> = frontiers.iter().flat_map(|of| of.named.iter().map(|(place, _)| *place)).collect();
+        if places.len() > NAMED_IN_ALL {
+            let (_, first, _) = places.select_nth_unstable_by(NAMED_IN_ALL - 1, |one, other| other.cmp(one));
+            let first = *first;
+            for of in frontiers.iter_mut() {
+                of.named.retain(|(place, _)| *place >= first);
+            }
         }
     }
 
@@ -165,6 +178,20 @@ mod tests {
             here.iter().map(|(event, before)| (&**event, &before[..])).collect();
         let unseen = frontier.unseen(Position(shown), &ids(ends.1), &recent)?;
         Some(unseen.into_iter().map(|index| here[index].0.as_str()[1..].to_owned()).collect())
+    }
+
+    #[test]
+    fn the_last_events_of_all_rooms_are_named_and_no_more() {
+        let of = |room: i64| Frontier {
+            room_id: OwnedRoomId::try_from(format!("!room{room}:example.org")).unwrap(),
+            last: 10 * room + 9,
+            ends: ids("e"),
+            named: (0..10).map(|place| (10 * room + place, id(&format!("e{place}")))).collect(),
+        };
+        let mut frontiers: Vec<Frontier> = (0..50).map(of).collect();
+        Frontier::bound(&mut frontiers);
+        let named: Vec<usize> = frontiers.iter().map(|of| of.named.len()).collect();
+        assert_eq!((named.iter().sum::<usize>(), named[29], named[30], named[49]), (NAMED_IN_ALL, 0, 10, 10));
     }
 
     const LINE: [(&str, &str); 4] = [("b", "a"), ("c", "b"), ("d", "c"), ("e", "d")];
