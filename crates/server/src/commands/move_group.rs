@@ -49,10 +49,15 @@ pub(super) async fn confirm(config: &Config, id: &str, by: &By, json: bool) -> a
 }
 
 /// The requests that wait to be confirmed.
-pub(super) async fn list(config: &Config) -> anyhow::Result<()> {
+pub(super) async fn waiting(config: &Config) -> anyhow::Result<Vec<Value>> {
     let answer = ask(config, Method::GET, PATH, &Value::Null).await?;
-    let requests = answer["requests"].as_array().map(Vec::as_slice).unwrap_or_default();
-    for request in requests.iter().filter(|request| request["confirmed_by"].is_null()) {
+    let requests = answer["requests"].as_array().into_iter().flatten();
+    Ok(requests.filter(|request| request["confirmed_by"].is_null()).cloned().collect())
+}
+
+/// Says which these are.
+pub(super) fn list(requests: &[Value]) -> anyhow::Result<()> {
+    requests.iter().try_for_each(|request| {
         let text = |name: &str| request[name].as_str().unwrap_or_default();
         let to = &request["wish"]["to"];
         let to = to["region"].as_str().or_else(|| to["cell"].as_str()).unwrap_or_default();
@@ -63,14 +68,13 @@ pub(super) async fn list(config: &Config) -> anyhow::Result<()> {
             text("jurisdiction"),
             text("requested_by"),
             text("reason")
-        ))?;
-    }
-    Ok(())
+        ))
+    })
 }
 
 fn show(code: &str, plan: &Value) -> anyhow::Result<()> {
     say(&format!(
-        "{} people who live under {code} would move, with {} files ({} bytes). They are in rooms {} times.",
+        "{} people who live under {code} would move, with {} files ({} bytes). Rooms of each of them, added up: {}.",
         plan["people"], plan["files"], plan["bytes"], plan["rooms"]
     ))?;
     match plan["with_forbidden_rooms"].as_u64() {

@@ -228,13 +228,15 @@ async fn status(config: &Config, command: &MoveCommand, users: &[String]) -> any
 }
 
 async fn list(config: &Config, json: bool) -> anyhow::Result<()> {
-    let answer = ask(config, Method::GET, PATH, &Value::Null).await?;
+    let mut answer = ask(config, Method::GET, PATH, &Value::Null).await?;
+    let requests = move_group::waiting(config).await?;
     if json {
+        answer["requests"] = requests.into();
         return say(&answer.to_string());
     }
-    move_group::list(config).await?;
+    move_group::list(&requests)?;
     let moves = answer["moves"].as_array().cloned().unwrap_or_default();
-    if moves.is_empty() {
+    if moves.is_empty() && requests.is_empty() {
         return say("Nobody has moved away from here, and nobody is about to.");
     }
     for shown in moves {
