@@ -4,6 +4,7 @@ mod backups;
 mod health;
 mod operator_sessions;
 pub mod operators;
+pub(crate) mod second;
 
 pub use backups::{BackupParts, Backups, Listed as ListedBackup, Wanted as WantedBackup};
 pub use health::Health;

@@ -39,22 +39,6 @@ pub(super) struct Brought {
     copied: HashMap<RoomNum, Position>,
 }
 
-/// A room that comes along with somebody.
-#[derive(Debug)]
-pub(super) struct ComingRoom {
-    /// The room.
-    pub(super) room: RoomOf,
-    /// Whether they have left it: then it comes as far as they were there.
-    pub(super) is_left: bool,
-}
-
-impl ComingRoom {
-    /// Up to where it comes; none is all of it.
-    fn upto(&self) -> Option<Position> {
-        self.is_left.then_some(self.room.position)
-    }
-}
-
 /// Rooms that are being brought to a cell, each with up to where somebody who is on the way has brought it.
 pub(super) type Bringing = OneAtATime<(CellName, RoomNum), Option<Position>>;
 type Turn = tokio::sync::Mutex<Option<Position>>;
@@ -65,12 +49,14 @@ impl Leaving {
         &self,
         progress: &mut Progress,
         traveller: &Traveller,
-        coming: &[ComingRoom],
+        coming: &[RoomOf],
         begun: &Begun,
     ) -> Result<Brought> {
-        let is_missing = |coming: &&ComingRoom| begun.missing.iter().any(|id| *id == *coming.room.room_id);
+        let is_missing = |room: &&RoomOf| begun.missing.iter().any(|id| *id == *room.room_id);
+        // One that they have left comes as far as they were there.
+        let upto = |room: &RoomOf| (!is_joined(room)).then_some(room.position);
         let mut missing: Vec<(RoomNum, Option<Position>)> =
-            coming.iter().filter(is_missing).map(|coming| (coming.room.room_num, coming.upto())).collect();
+            coming.iter().filter(is_missing).map(|room| (room.room_num, upto(room))).collect();
         progress.rooms.done = progress.rooms.of - missing.len() as u64;
         self.live.set(&traveller.about.move_id, progress);
         // People who move at the same time are often in the same rooms: each begins with another one, and what one has brought no other brings.

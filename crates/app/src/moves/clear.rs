@@ -104,12 +104,13 @@ impl Leaving {
         self.poll(traveller, &own, ends(&rooms)).await?;
         self.keep_needed(&mut progress).await?;
         // Before the last copy of what was said here goes, their new home has it.
-        let going: Vec<(String, RoomNum)> =
-            progress.left_rooms.iter().map(|(room_id, room_num)| (room_id.clone(), RoomNum(*room_num))).collect();
+        let going = progress.left_rooms.iter().map(|(room_id, room_num)| {
+            Ok((OwnedRoomId::try_from(room_id.as_str()).map_err(Error::internal)?, RoomNum(*room_num)))
+        });
+        let mut going = going.collect::<Result<Vec<(OwnedRoomId, RoomNum)>>>()?;
         self.complete_rooms(&mut progress, traveller, &going).await?;
-        while let Some((room_id, room_num)) = progress.left_rooms.last().cloned() {
-            let id = OwnedRoomId::try_from(room_id).map_err(Error::internal)?;
-            match self.copies.drop_unneeded(&id, RoomNum(room_num), &traveller.to).await? {
+        while let Some((room_id, room_num)) = going.pop() {
+            match self.copies.drop_unneeded(&room_id, room_num, &traveller.to).await? {
                 Dropped::Gone => progress.dropped += 1,
                 Dropped::Needed => {}
                 Dropped::NotYet => {

@@ -12,7 +12,7 @@ use super::{
     messages::{CONTENT, Content, EMPTY, Emptied, InRoom, LACKING, Lacking, Lacks, PAST, PastTaken, Taken},
     progress::Progress,
 };
-use crate::{Error, Result};
+use crate::Result;
 
 impl Leaving {
     /// Completes the new home's copies of rooms. What others are bringing there comes first.
@@ -20,18 +20,17 @@ impl Leaving {
         &self,
         progress: &mut Progress,
         traveller: &Traveller,
-        rooms: &[(String, RoomNum)],
+        rooms: &[(OwnedRoomId, RoomNum)],
     ) -> Result<()> {
-        let mut ids: Vec<OwnedRoomId> = Vec::with_capacity(rooms.len());
-        for (room_id, room_num) in rooms {
+        if rooms.is_empty() {
+            return Ok(());
+        }
+        for (_, room_num) in rooms {
             if let Some(turn) = self.bringing.at_work(&(traveller.to.clone(), *room_num)) {
                 drop(turn.lock().await);
             }
-            ids.push(OwnedRoomId::try_from(room_id.as_str()).map_err(Error::internal)?);
         }
-        if ids.is_empty() {
-            return Ok(());
-        }
+        let ids = rooms.iter().map(|(room_id, _)| room_id.clone()).collect();
         let lacking = Lacking { about: traveller.about.clone(), rooms: ids };
         let Lacks { past, content } = self.ask(&traveller.to, LACKING, &lacking).await?;
         for room_id in &past {
@@ -55,7 +54,9 @@ impl Leaving {
 
     /// Brings what events say that the new home has without it.
     async fn bring_content(&self, progress: &mut Progress, traveller: &Traveller, room_id: OwnedRoomId) -> Result<()> {
-        let room = self.turner.rooms.get(&room_id).await?;
+        // It went with an earlier attempt, and all of it had been brought before.
+        let Some(room_num) = self.turner.rooms.num(&room_id).await? else { return Ok(()) };
+        let room = self.turner.rooms.by_num(room_num).await?;
         let mut of = InRoom { about: traveller.about.clone(), room_id: room_id.clone(), after: 0 };
         loop {
             let Emptied { events, next } = self.ask(&traveller.to, EMPTY, &of).await?;

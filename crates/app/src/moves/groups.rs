@@ -1,6 +1,6 @@
 //! Moves of all who live under one law: one administrator asks for them, and another one confirms, since so many are concerned.
 
-use domicile_core::{clock::DAY_MS, error::ErrorKind, ids::UserNum, rng};
+use domicile_core::{error::ErrorKind, ids::UserNum, rng};
 use domicile_store::{
     Batch,
     table::{
@@ -14,12 +14,10 @@ use serde::{Deserialize, Serialize};
 use super::{Forbidden, ID_LENGTH, Moves, Order, Target};
 use crate::{
     Error, Result,
+    admin::second,
     error::{forbidden, not_found},
-    evidence::export::same_name,
 };
 
-/// How long a request waits for its confirmation, in milliseconds.
-const WAITS_MS: i64 = 7 * DAY_MS;
 /// People that are looked up at once.
 const PAGE: i64 = 500;
 /// Requests that are listed, and people whose reasons are.
@@ -167,17 +165,9 @@ impl Moves {
         let read = self.store.read(move |snapshot| async move { group_moves::by_id(&snapshot, &wanted).await });
         let row = read.await?;
         let row = row.ok_or_else(|| not_found(format!("There is no request {group_id} to move people.")))?;
-        if same_name(&row.requested_by, by) {
-            return Err(forbidden(format!(
-                "{} asked for these moves. Somebody else has to confirm it, with their own name.",
-                row.requested_by
-            )));
-        }
+        second::check((&row.requested_by, row.created_ts), (by, self.clock.now_ms()), "these moves")?;
         if row.confirmed_by.is_some() {
             return Err(forbidden("The request was confirmed already: ask again."));
-        }
-        if self.clock.now_ms() > row.created_ts.saturating_add(WAITS_MS) {
-            return Err(forbidden("The request has waited for more than a week: ask again."));
         }
         let GroupRequest { jurisdiction, wish, requested_by, reason, .. } = request_of(row)?;
         let (mut ordered, mut after) = (GroupOrdered::default(), UserNum(0));
@@ -212,9 +202,7 @@ impl Moves {
 
     /// Accounts in use of people who live under a law, after a number.
     async fn people_of(&self, jurisdiction: &str, after: UserNum) -> Result<Vec<(UserNum, OwnedUserId)>> {
-        let mut codes = vec![jurisdiction.to_owned()];
-        let members = self.rules.laws.jurisdiction(jurisdiction).map(|law| law.members.iter().cloned());
-        codes.extend(members.into_iter().flatten());
+        let codes = self.rules.laws.codes(jurisdiction);
         let read = self
             .store
             .read(move |snapshot| async move { user_jurisdictions::users_of(&snapshot, &codes, after, PAGE).await });

@@ -22,13 +22,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::to_raw_value;
 
 use super::{
-    bring::{Bringing, Brought, ComingRoom},
+    bring::{Bringing, Brought},
     bundle::{Acquaintance, Bundle, Vaults},
     copies::{Copies, Traveller},
     departures::Departures,
     messages::{About, Arrived, BEGIN, Begin, Begun, CANCEL, Confirmed, Done, HOME, Home, VAULT, Vault},
     progress::{Forbidden, Progress, State, of_row},
-    rules::{Rules, is_joined},
+    rules::{Rules, has_left, is_joined},
     turn::Turner,
 };
 use crate::{
@@ -149,23 +149,21 @@ impl Leaving {
         }
         let left = self.rules.left(&traveller.to, (user_num, &traveller.about.user_id), &all).await?;
         progress.kept_rooms = left.kept;
-        let joined = all.into_iter().filter(is_joined).map(|room| ComingRoom { room, is_left: false });
-        let left = left.coming.into_iter().map(|room| ComingRoom { room, is_left: true });
-        let coming: Vec<ComingRoom> = joined.chain(left).collect();
+        let coming: Vec<portable::RoomOf> = all.into_iter().filter(is_joined).chain(left.coming).collect();
         let tickets = self.cells()?.tickets.get(&traveller.about.user_id);
         let tickets = tickets.map(|history| history.tickets().to_vec()).unwrap_or_default();
-        let mut ids = Vec::with_capacity(coming.len());
-        for coming in &coming {
-            ids.push(OwnedRoomId::try_from(coming.room.room_id.as_str()).map_err(Error::internal)?);
-        }
+        let ids = coming
+            .iter()
+            .map(|room| Ok((OwnedRoomId::try_from(room.room_id.as_str()).map_err(Error::internal)?, room.room_num)));
+        let ids = ids.collect::<Result<Vec<(OwnedRoomId, RoomNum)>>>()?;
         progress.rooms.of = ids.len() as u64;
-        let begin = Begin { about: traveller.about.clone(), tickets, rooms: ids };
+        let named = ids.iter().map(|(room_id, _)| room_id.clone()).collect();
+        let begin = Begin { about: traveller.about.clone(), tickets, rooms: named };
         let begun: Begun = self.ask(&traveller.to, BEGIN, &begin).await?;
         let mut brought = self.bring_rooms(&mut progress, traveller, &coming, &begun).await?;
-        let coming: Vec<(String, RoomNum)> = coming.into_iter().map(|of| (of.room.room_id, of.room.room_num)).collect();
-        self.complete_rooms(&mut progress, traveller, &coming).await?;
+        self.complete_rooms(&mut progress, traveller, &ids).await?;
         // They are opened before requests wait: with what they end goes along.
-        for (_, room_num) in &coming {
+        for (_, room_num) in &ids {
             self.turner.rooms.by_num(*room_num).await?;
         }
         self.bring_media(&mut progress, traveller, &begun).await?;
@@ -289,7 +287,7 @@ impl Leaving {
                 frontiers.push(Frontier::of(&room_id, &view));
                 continue;
             }
-            if matches!(room.membership.as_str(), "leave" | "ban") && !room.forgotten {
+            if has_left(room) {
                 frontiers.push(Frontier::of_left(room_id, room.position));
             }
             let shown = self.rules.shown(traveller, room).await?;

@@ -79,9 +79,13 @@ impl Rules {
         let cells = self.users.localities().among_cells()?;
         let region = cells.own.document().region_of(to);
         let region = region.ok_or_else(|| Error::internal("the cell to which somebody is to move has no region"))?;
-        let notices = self.notice_room(user_num).await?;
         let mut left = Left::default();
-        for room in rooms.iter().filter(|room| is_left(room)) {
+        let rooms: Vec<&RoomOf> = rooms.iter().filter(|room| room.has_copy && has_left(room)).collect();
+        if rooms.is_empty() {
+            return Ok(left);
+        }
+        let notices = self.notice_room(user_num).await?;
+        for room in rooms {
             if notices.as_deref() == Some(room.room_id.as_str()) {
                 continue;
             }
@@ -205,9 +209,9 @@ pub(super) struct Left {
     pub(super) kept: Vec<ForbiddenRoom>,
 }
 
-/// Whether somebody has left a room of which there is a copy, and has not forgotten it.
-fn is_left(room: &RoomOf) -> bool {
-    room.has_copy && !room.forgotten && matches!(room.membership.as_str(), "leave" | "ban")
+/// Whether somebody has left a room, and has not forgotten it.
+pub(super) fn has_left(room: &RoomOf) -> bool {
+    !room.forgotten && matches!(room.membership.as_str(), "leave" | "ban")
 }
 
 /// Whether somebody is in a room of which there is a copy.

@@ -232,9 +232,7 @@ impl Notices {
             let in_use = rows.into_iter().filter(|row| row.deactivated_ts.is_none());
             return Ok((in_use.map(|row| (row.user_num, row.user_id)).collect(), last));
         };
-        let mut codes = vec![code.to_owned()];
-        let members = self.parts.settings.catalogue.jurisdiction(code).map(|at| at.members.iter().cloned());
-        codes.extend(members.into_iter().flatten());
+        let codes = self.parts.settings.catalogue.codes(code);
         let read = self
             .parts
             .store

@@ -75,6 +75,12 @@ impl Catalogue {
         self.jurisdictions.get(code)
     }
 
+    /// A code, and those of its members if it is a union of which something is known.
+    pub fn codes(&self, code: &str) -> Vec<String> {
+        let members = self.jurisdiction(code).into_iter().flat_map(|law| &law.members);
+        std::iter::once(code).chain(members.map(String::as_str)).map(str::to_owned).collect()
+    }
+
     /// A duty by its whole name, such as `RU/ori-registration`.
     pub fn duty(&self, name: &str) -> Option<(&Jurisdiction, &Duty)> {
         let (code, id) = name.split_once('/')?;

@@ -53,6 +53,11 @@ impl Status {
     /// Known as a part of the state or of the events that allow others; the state before it is not known.
     pub const OUTLIER: Self = Self(4);
 
+    /// As it is stored.
+    pub(super) fn read(number: i64) -> Self {
+        Self(number)
+    }
+
     /// Both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -96,7 +101,7 @@ fn event(row: &Row) -> Result<Event, StoreError> {
         totals: row.opt_blob(10)?,
         json: row.blob(11)?,
         graph_state: row.opt_num(12)?,
-        status: Status(row.int(13)?),
+        status: Status::read(row.int(13)?),
     })
 }
 

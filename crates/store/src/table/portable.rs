@@ -68,7 +68,7 @@ pub async fn devices(snapshot: &Snapshot, user_num: UserNum) -> Result<HashMap<i
 pub async fn rooms_of(snapshot: &Snapshot, user_num: UserNum) -> Result<Vec<RoomOf>, StoreError> {
     let rows = snapshot
         .query(
-            "SELECT r.room_num, r.room_id, r.room_version, m.membership, r.has_copy, m.forgotten, r.last_position, m.position, m.turned_position FROM memberships m
+            "SELECT r.room_num, r.room_id, r.room_version, m.membership, r.has_copy, m.forgotten, r.last_position, m.position FROM memberships m
              JOIN rooms r ON r.room_num = m.room_num WHERE m.user_num = $1 ORDER BY r.room_num",
             &params![user_num],
         )
@@ -84,7 +84,6 @@ pub async fn rooms_of(snapshot: &Snapshot, user_num: UserNum) -> Result<Vec<Room
                 forgotten: row.flag(5)?,
                 last_position: row.num(6)?,
                 position: row.num(7)?,
-                turned_position: row.num(8)?,
             })
         })
         .collect()
@@ -109,6 +108,4 @@ pub struct RoomOf {
     pub last_position: Position,
     /// Where the user's membership stands.
     pub position: Position,
-    /// Where they came or went last.
-    pub turned_position: Position,
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use domicile_core::ids::{EventNum, Position, RoomNum};
 
+use super::events::Status;
 use crate::{
     Batch, Snapshot, StoreError, params,
     value::{blob_list, int_list},
@@ -50,22 +51,36 @@ pub async fn of_room(
     rows.iter().map(|row| Ok((row.num(0)?, row.blob(1)?))).collect()
 }
 
-/// Those of a room's events, by their ids in stored form, that are among them and that nobody redacted: number, id, and where it stands, or the
-/// gap in which it does.
-pub async fn among(
-    snapshot: &Snapshot,
-    room_num: RoomNum,
-    ids: &[Bytes],
-) -> Result<Vec<(EventNum, Bytes, Option<Position>)>, StoreError> {
+/// Of a room's events by their ids in stored form, those of which the content is missing and that nobody redacted.
+pub async fn among(snapshot: &Snapshot, room_num: RoomNum, ids: &[Bytes]) -> Result<Vec<Withheld>, StoreError> {
     let rows = snapshot
         .query(
-            "SELECT e.event_num, e.event_id, COALESCE(e.position, (SELECT g.position FROM gap_events g WHERE g.event_num = e.event_num))
+            "SELECT e.event_num, e.event_id, e.status,
+             COALESCE(e.position, (SELECT g.position FROM gap_events g WHERE g.event_num = e.event_num))
              FROM BLOBS($2) p JOIN events e ON e.event_id = p.item AND e.redacted_by IS NULL
              JOIN withheld_events w ON w.event_num = e.event_num AND w.room_num = $1",
             &[room_num.into(), blob_list(ids)],
         )
         .await?;
-    rows.iter().map(|row| Ok((row.num(0)?, row.blob(1)?, row.opt_num(2)?))).collect()
+    rows.iter()
+        .map(|row| {
+            let status = Status::read(row.int(2)?);
+            Ok(Withheld { event_num: row.num(0)?, event_id: row.blob(1)?, status, place: row.opt_num(3)? })
+        })
+        .collect()
+}
+
+/// An event whose content is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// Its number.
+    pub event_num: EventNum,
+    /// Its id in stored form.
+    pub event_id: Bytes,
+    /// How it stands.
+    pub status: Status,
+    /// Where it stands, or the gap in which it does.
+    pub place: Option<Position>,
 }
 
 /// Puts an event's content in its place, unless it was redacted meanwhile.

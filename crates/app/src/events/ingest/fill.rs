@@ -8,7 +8,10 @@ use domicile_core::ids::EventNum;
 use domicile_room::words;
 use domicile_store::{
     Batch, event_id,
-    table::{search, withheld_events},
+    table::{
+        search,
+        withheld_events::{self, Withheld},
+    },
 };
 use serde_json::value::RawValue;
 
@@ -33,12 +36,12 @@ impl Ingest {
             self.store.read(move |snapshot| async move { withheld_events::among(&snapshot, room_num, &ids).await });
         let mut batch = Batch::new();
         let mut filled: Vec<EventNum> = Vec::new();
-        for (event_num, id, place) in read.await? {
-            let Some(pdu) = whole.get(&id) else { continue };
+        for Withheld { event_num, event_id, status, place } in read.await? {
+            let Some(pdu) = whole.get(&event_id) else { continue };
             withheld_events::fill(&mut batch, event_num, pdu.json().clone());
             withheld_events::remove(&mut batch, room_num, event_num);
             // What a rejected event says is nobody's to see.
-            if self.events.get(event_num).await?.status.is_accepted() {
+            if status.is_accepted() {
                 if let Some((field, text)) = words::searchable(pdu) {
                     search::insert_late(&mut batch, event_num, &words::index(field, &text, room_num.0));
                 }

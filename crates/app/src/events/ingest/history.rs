@@ -15,14 +15,18 @@ use domicile_store::{
         events::{self, Status},
         graph,
         relations::{self, NewRelation},
-        rooms, timeline_gaps, withheld_events,
+        rooms, timeline_gaps,
     },
 };
 use ruma::{EventId, OwnedEventId, OwnedUserId, ServerName};
 use serde_json::value::RawValue;
 
 use super::{Ingest, Round, missing::FetchError, outliers};
-use crate::{Error, Result, events::send::takes_effect, rooms::Room};
+use crate::{
+    Error, Result,
+    events::{insert_told, send::takes_effect},
+    rooms::Room,
+};
 
 /// States that are asked for to understand one page of history.
 const STATES: usize = 5;
@@ -322,10 +326,7 @@ impl Ingest {
         if past.known {
             events::place(batch, &row, place.clone());
         } else {
-            events::insert(batch, &row, place.clone());
-            if past.pdu.is_withheld() {
-                withheld_events::note(batch, room_num, past.event_num);
-            }
+            insert_told(batch, &row, place.clone(), &past.pdu);
             if past.key_num.is_some() {
                 graph::add_auth_edges(batch, room_num, past.event_num, &past.auths);
             }

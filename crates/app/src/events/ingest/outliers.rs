@@ -15,13 +15,13 @@ use domicile_store::{
     numbers::Sequence,
     table::{
         events::{self, Status},
-        graph, withheld_events,
+        graph,
     },
 };
 use ruma::{EventId, OwnedEventId, OwnedUserId};
 
 use super::Ingest;
-use crate::{Error, Result, rooms::RoomInfo};
+use crate::{Error, Result, events::insert_told, rooms::RoomInfo};
 
 /// Events that are written at once, so that others' writes come in between.
 const CHUNK: usize = 250;
@@ -147,10 +147,7 @@ impl Ingest {
                 totals: None,
                 json: pdu.json().clone(),
             };
-            events::insert(&mut batch, &row, Value::Null);
-            if pdu.is_withheld() {
-                withheld_events::note(&mut batch, info.room_num, *event_num);
-            }
+            insert_told(&mut batch, &row, Value::Null, pdu);
             if key_num.is_some() {
                 graph::add_auth_edges(&mut batch, info.room_num, *event_num, auths);
             }

@@ -13,7 +13,7 @@ use domicile_store::{
     table::{
         destinations,
         events::{self, Status},
-        graph, memberships, push, rooms, withheld_events,
+        graph, memberships, push, rooms,
     },
 };
 use ruma::UserId;
@@ -21,7 +21,7 @@ use ruma::UserId;
 use super::{Aside, Sender, StagedEvent, Staging, build::MAX_DEPTH, follow::Changes};
 use crate::{
     Result,
-    events::Stored,
+    events::{Stored, insert_told},
     rooms::{RoomInfo, RoomView, live::RECENT},
 };
 
@@ -266,10 +266,7 @@ fn insert(batch: &mut Batch, info: &RoomInfo, event: &StagedEvent, position: &Va
     if event.known {
         events::place(batch, &row, position.clone());
     } else {
-        events::insert(batch, &row, position.clone());
-        if event.pdu.is_withheld() {
-            withheld_events::note(batch, info.room_num, event.event_num);
-        }
+        insert_told(batch, &row, position.clone(), &event.pdu);
     }
     if event.key_num.is_some() && !event.known {
         graph::add_auth_edges(batch, info.room_num, event.event_num, &event.auths);

@@ -11,7 +11,7 @@ mod rows;
 use std::{path::PathBuf, sync::Arc};
 
 use domicile_core::{
-    clock::{Clock, DAY_MS},
+    clock::Clock,
     error::ErrorKind,
     rng::{self, Rng},
 };
@@ -35,6 +35,7 @@ use super::{
 use crate::{
     Error, Result,
     accounts::{Devices, Users},
+    admin::second,
     error::{forbidden, not_found},
     media::Blobs,
 };
@@ -43,8 +44,6 @@ use crate::{
 pub const KIND: &str = "export";
 /// Letters of a request's id.
 const ID_LENGTH: usize = 12;
-/// How long a request waits to be confirmed.
-const WAITS_MS: i64 = 7 * DAY_MS;
 /// Requests that are listed.
 const LISTED: i64 = 100;
 
@@ -150,15 +149,7 @@ impl Exports {
             .await?;
         let row = row.ok_or_else(|| not_found(format!("There is no request {request_id} for an export.")))?;
         let now_ms = self.parts.clock.now_ms();
-        if same_name(&row.requested_by, &by.name) {
-            return Err(forbidden(format!(
-                "{} asked for this export. Somebody else has to confirm it, with their own name.",
-                row.requested_by
-            )));
-        }
-        if now_ms > row.created_ts + WAITS_MS {
-            return Err(forbidden("The request has waited for more than a week: ask again."));
-        }
+        second::check((&row.requested_by, row.created_ts), (&by.name, now_ms), "this export")?;
         let user_id = self.parts.users.id(row.user_num).await?;
         let mut batch = Batch::new();
         export_requests::confirm(&mut batch, request_id, &by.name, now_ms);
@@ -190,9 +181,4 @@ impl Exports {
         let row = self.parts.store.read(move |snapshot| async move { users::by_id(&snapshot, &wanted).await }).await?;
         row.filter(|row| row.is_local).ok_or_else(|| nobody(user_id))
     }
-}
-
-/// Whether two administrators have one name.
-pub(crate) fn same_name(one: &str, other: &str) -> bool {
-    one.trim().to_lowercase() == other.trim().to_lowercase()
 }

@@ -9,7 +9,7 @@ use domicile_store::{
     table::{
         destinations,
         events::{self, Status},
-        graph, memberships, rooms, withheld_events,
+        graph, memberships, rooms,
     },
 };
 use ruma::{OwnedUserId, events::TimelineEventType};
@@ -17,6 +17,7 @@ use ruma::{OwnedUserId, events::TimelineEventType};
 use super::{RemoteRooms, copy::write_destinations};
 use crate::{
     Result,
+    events::insert_told,
     rooms::{Membership, Room, RoomInfo, live},
 };
 
@@ -143,10 +144,7 @@ impl Beginning<'_> {
         if event_num.1 {
             events::place(batch, &stored, position.clone());
         } else {
-            events::insert(batch, &stored, position.clone());
-            if first.is_withheld() {
-                withheld_events::note(batch, room_num, event_num.0);
-            }
+            insert_told(batch, &stored, position.clone(), first);
             if key_num.is_some() {
                 graph::add_auth_edges(batch, room_num, event_num.0, auths);
             }

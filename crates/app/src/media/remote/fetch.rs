@@ -76,7 +76,7 @@ impl Fetcher {
         request.timeout_ms = wait;
         match self.peers.ask(server, request, bounds).await {
             Ok(answer) => self.arrived(server, answer.content, bounds).await,
-            Err(error) if is_unknown(&error) && !is_cell(server) => {
+            Err(error) if is_unknown(&error) => {
                 let path = format!("/_matrix/media/v3/download/{server}/{}", key.media_id);
                 let query = format!("allow_remote=false&allow_redirect=true&timeout_ms={}", wait.as_millis());
                 self.old(server, &format!("{path}?{query}"), bounds).await
@@ -105,7 +105,7 @@ impl Fetcher {
         request.animated = Some(false);
         match self.peers.ask(server, request, bounds).await {
             Ok(answer) => self.arrived(server, answer.content, bounds).await,
-            Err(error) if is_unknown(&error) && !is_cell(server) => {
+            Err(error) if is_unknown(&error) => {
                 let path = format!("/_matrix/media/v3/thumbnail/{server}/{}", key.media_id);
                 let shape = format!("width={width}&height={height}&method={}", method.as_str());
                 let query = format!("{shape}&allow_remote=false&allow_redirect=true&timeout_ms={}", wait.as_millis());
@@ -122,9 +122,7 @@ impl Fetcher {
                 let filename = content.content_disposition.and_then(|disposition| disposition.filename);
                 self.checked(Bytes::from(content.file), content.content_type, filename)
             }
-            // A cell has its files itself, and points nowhere.
-            FileOrLocation::Location(address) if !is_cell(server) => self.elsewhere(server, &address, bounds).await,
-            _ if is_cell(server) => Err(refused(server, PeerError::Nonsense("it sent no file".to_owned()))),
+            FileOrLocation::Location(address) => self.elsewhere(server, &address, bounds).await,
             _ => Err(ErrorKind::BadGateway.with(format!("{server} answered with something unknown.")).into()),
         }
     }
