@@ -123,7 +123,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let rooms = Arc::new(Rooms::new(store.clone(), Arc::clone(&events), Arc::clone(&trees), room_entries));
     let presenter = Arc::new(Presenter::new(Arc::clone(&events), Arc::clone(&keys), Arc::clone(&trees)));
     let push = Arc::new(PushClasses::new(store.clone(), Arc::clone(&users)));
-    let (ignored, bell) = (Arc::new(Ignored::default()), Arc::new(PushBell::default()));
+    let (ignored, bell) = (Arc::new(Ignored::new(&store)), Arc::new(PushBell::default()));
     let (gateways, typing) = (Arc::new(Gateways::new(clock())), Arc::new(Typing::new(clock())));
     let presence = Arc::new(Presence::new(clock(), settings.presence));
     let presence_watchers = Arc::new(Wakers::new(clock()));

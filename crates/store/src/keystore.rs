@@ -61,7 +61,8 @@ pub struct Keystore {
     cache: Cache<UserNum, UserKey>,
     cell: UserKey,
     rng: Arc<dyn Rng>,
-    /// Held for writing while the master key changes: a key that is wrapped meanwhile under the old one would be lost with it.
+    /// Held for writing while the master key changes: a key that is wrapped meanwhile under the old one would be lost with it. And while a
+    /// key is destroyed.
     changing: tokio::sync::RwLock<()>,
 }
 
@@ -133,6 +134,8 @@ impl Keystore {
 
     /// Destroys a person's key: nothing that is sealed under it can be opened again, wherever a copy of it lies.
     pub async fn destroy(&self, user_num: UserNum) -> Result<(), StoreError> {
+        // Nobody who is reading it at the moment may keep it in memory afterwards.
+        let _held = self.changing.write().await;
         self.rows.remove(user_num.0).await?;
         self.cache.remove(&user_num);
         Ok(())

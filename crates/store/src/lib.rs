@@ -21,7 +21,7 @@ pub mod walk;
 
 pub use batch::{Batch, Committed};
 pub use blob::{BlobId, Blobs};
-pub use engine::{Snapshot, Store, StoreOptions};
+pub use engine::{Changes, Moment, Snapshot, Store, StoreOptions};
 pub use error::StoreError;
 pub use keystore::{Keystore, KeystoreOptions, KeystorePlace, MasterSource};
 pub use row::Row;

@@ -1,16 +1,10 @@
 //! Whom users ignore (`m.ignored_user_list`), from memory: most ignore nobody, and for them it costs one look.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::HashSet, sync::Arc};
 
 use domicile_core::ids::UserNum;
 use domicile_store::{
-    Snapshot,
+    Changes, Snapshot, Store,
     table::{
         account_data::{self, GLOBAL},
         users,
@@ -74,27 +68,24 @@ impl IgnoredUsers {
 /// Who ignores whom.
 pub struct Ignored {
     known: Cache<UserNum, IgnoredUsers>,
-    /// Grows with every change, so that what was read before it is not kept after it.
-    changes: AtomicU64,
-}
-
-impl Default for Ignored {
-    fn default() -> Self {
-        Self { known: Cache::new(CACHED), changes: AtomicU64::new(0) }
-    }
+    changes: Changes,
 }
 
 impl Ignored {
+    /// Over a store.
+    pub fn new(store: &Store) -> Self {
+        Self { known: Cache::new(CACHED), changes: store.changes() }
+    }
+
     /// Those whom a user ignores.
     pub async fn of(&self, snapshot: &Snapshot, user_num: UserNum) -> Result<IgnoredUsers> {
         if let Some(users) = self.known.get(&user_num) {
             return Ok(users);
         }
-        let before = self.changes.load(Ordering::SeqCst);
         let content = account_data::get(snapshot, user_num, GLOBAL, KIND).await?;
         let users = content.map_or_else(IgnoredUsers::default, |content| IgnoredUsers::parse(&content));
         self.known.insert(user_num, users.clone());
-        if self.changes.load(Ordering::SeqCst) != before {
+        if !self.changes.none_since(snapshot.begun()) {
             self.known.remove(&user_num);
         }
         Ok(users)
@@ -102,16 +93,72 @@ impl Ignored {
 
     /// Forgets what is known of a user: they changed it. Call it after the write.
     pub fn forget(&self, user_num: UserNum) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.changes.note();
         self.known.remove(&user_num);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use domicile_store::{Batch, StoreOptions, table::users::User};
     use ruma::user_id;
+    use tokio::sync::oneshot;
 
     use super::*;
+
+    const BOB: UserNum = UserNum(7);
+
+    async fn store(folder: &tempfile::TempDir) -> Store {
+        let path = folder.path().join("test.db");
+        let store = Store::open(StoreOptions::Sqlite { path, readers: 2 }).await.unwrap();
+        let mut batch = Batch::new();
+        let bob = User {
+            user_num: BOB,
+            user_id: "@bob:localhost".to_owned(),
+            is_local: true,
+            created_ts: 0,
+            password_hash: None,
+            deactivated_ts: None,
+        };
+        users::insert(&mut batch, &bob);
+        store.write(batch).await.unwrap();
+        store
+    }
+
+    async fn ignore(store: &Store, content: &str) {
+        let mut batch = Batch::new();
+        let position = batch.position();
+        account_data::set(&mut batch, BOB, GLOBAL, KIND, content, position);
+        store.write(batch).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_read_shows_that_began_before_a_change_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let ignored = Arc::new(Ignored::new(&store));
+        ignore(&store, r#"{"ignored_users":{"@eve:localhost":{}}}"#).await;
+        let (looked, wait) = oneshot::channel();
+        let (go_on, changed) = oneshot::channel::<()>();
+        let (reader, known) = (store.clone(), Arc::clone(&ignored));
+        let reading = tokio::spawn(async move {
+            let read = reader.read(|snapshot| async move {
+                snapshot.head().await?;
+                looked.send(()).unwrap();
+                changed.await.unwrap();
+                known.of(&snapshot, BOB).await
+            });
+            read.await
+        });
+        wait.await.unwrap();
+        ignore(&store, r#"{"ignored_users":{}}"#).await;
+        ignored.forget(BOB);
+        go_on.send(()).unwrap();
+        let before = reading.await.unwrap().unwrap();
+        assert!(before.has(user_id!("@eve:localhost")), "so it was when that read began");
+        let now = store.read(move |snapshot| async move { ignored.of(&snapshot, BOB).await });
+        assert!(now.await.unwrap().is_empty());
+    }
 
     #[test]
     fn lists_are_read_and_nonsense_ignores_nobody() {

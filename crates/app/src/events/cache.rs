@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use domicile_core::ids::{EventNum, NodeNum, Position, RoomNum, UserNum};
 use domicile_room::event::{ClientEvent, Pdu};
 use domicile_store::{
-    Snapshot, Store, StoreError, event_id,
+    Changes, Snapshot, Store, StoreError, event_id,
     table::{
         events::{self, Status},
         rooms,
@@ -79,6 +79,8 @@ pub struct Events {
     by_num: Cache<EventNum, Arc<Stored>, ByBytes>,
     by_id: Cache<OwnedEventId, EventNum>,
     rooms: Cache<RoomNum, Arc<RoomInfo>>,
+    /// Of rows of events: what a redaction has emptied is not read back from before it.
+    changes: Changes,
     /// Who sent them with which transaction.
     pub echoes: Echoes,
 }
@@ -88,6 +90,7 @@ impl Events {
     pub fn new(store: Store, cache_bytes: u64) -> Self {
         let items = usize::try_from(cache_bytes / 3_000).unwrap_or(usize::MAX);
         Self {
+            changes: store.changes(),
             store,
             by_num: Cache::with_weighter(items.max(16), cache_bytes, ByBytes),
             by_id: Cache::new(IDS_CACHED),
@@ -132,13 +135,15 @@ impl Events {
         self.by_num.insert(event.event_num, Arc::clone(event));
     }
 
-    /// Forgets an event whose row changed.
+    /// Forgets an event whose row changed. Call it after the write.
     pub fn forget(&self, event_num: EventNum) {
+        self.changes.note();
         self.by_num.remove(&event_num);
     }
 
     /// Forgets a room of which there is no copy any more, and its events.
     pub fn forget_room(&self, room_num: RoomNum, events: &[EventNum]) {
+        self.changes.note();
         for event_num in events {
             self.by_num.remove(event_num);
         }
@@ -238,6 +243,9 @@ impl Events {
         }
         let event = self.made(snapshot, row).await?;
         self.remember(&event);
+        if !self.changes.none_since(snapshot.begun()) {
+            self.by_num.remove(&event.event_num);
+        }
         Ok(event)
     }
 

@@ -7,7 +7,7 @@ use domicile_room::{
     event::Pdu,
     push_rules::{Asked, Class, ClassKey, Outcomes, Personal, QuietOutcomes, split},
 };
-use domicile_store::{Batch, Snapshot, Store, numbers::Sequence, table::push};
+use domicile_store::{Batch, Changes, Snapshot, Store, numbers::Sequence, table::push};
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use ruma::{OwnedUserId, RoomId, UserId, push::Ruleset};
@@ -79,6 +79,8 @@ pub struct PushClasses {
     default_asked: Arc<Asked>,
     nums: Cache<ClassKey, i64>,
     rooms: Cache<RoomNum, Arc<RoomClasses>>,
+    /// Of people's rules, of whom they ignore, and of who is where.
+    changes: Changes,
 }
 
 impl PushClasses {
@@ -86,16 +88,19 @@ impl PushClasses {
     pub fn new(store: Store, users: Arc<Users>) -> Self {
         let default = Arc::new(Class::server_default());
         let default_asked = Arc::new(Asked::by([&*default]));
-        Self { store, users, default, default_asked, nums: Cache::new(CLASSES), rooms: Cache::new(ROOMS) }
+        let (nums, rooms, changes) = (Cache::new(CLASSES), Cache::new(ROOMS), store.changes());
+        Self { store, users, default, default_asked, nums, rooms, changes }
     }
 
-    /// Forgets what is known of all rooms: somebody changed their rules.
+    /// Forgets what is known of all rooms: somebody changed their rules. Call it after the write.
     pub fn forget_all(&self) {
+        self.changes.note();
         self.rooms.clear();
     }
 
-    /// Forgets what is known of a room: somebody came or went.
+    /// Forgets what is known of a room: somebody came or went. Call it after the write.
     pub fn forget(&self, room_num: RoomNum) {
+        self.changes.note();
         self.rooms.remove(&room_num);
     }
 
@@ -104,6 +109,7 @@ impl PushClasses {
         if let Some(classes) = self.rooms.get(&room_num) {
             return Ok(classes);
         }
+        let begun = self.changes.now();
         let changed =
             self.store.read(move |snapshot| async move { push::changed_rules(&snapshot, room_num).await }).await?;
         let default_num = self.class_num(&self.default).await?;
@@ -133,6 +139,9 @@ impl PushClasses {
         let watched = own.values().any(|own| own.personal.watchful());
         let classes = Arc::new(RoomClasses { classes, own, ignored_by, asked, watched, quiet: Mutex::default() });
         self.rooms.insert(room_num, Arc::clone(&classes));
+        if !self.changes.none_since(begun) {
+            self.rooms.remove(&room_num);
+        }
         Ok(classes)
     }
 

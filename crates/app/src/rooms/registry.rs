@@ -12,7 +12,7 @@ use domicile_core::{
 };
 use domicile_room::auth;
 use domicile_store::{
-    Snapshot, Store, StoreError, event_id,
+    Changes, Snapshot, Store, StoreError, event_id,
     table::{destinations, events as event_rows, memberships, partial_rooms, relations, rooms, state},
 };
 use imbl::Vector;
@@ -59,6 +59,8 @@ pub struct Rooms {
     events: Arc<Events>,
     trees: Arc<StateTrees>,
     nums: Cache<OwnedRoomId, RoomNum>,
+    /// Of which rooms there are copies.
+    changes: Changes,
     kept: Cache<RoomNum, Kept, ByState>,
     /// Rooms that somebody holds, kept or not: there are never two of one.
     held: Mutex<HashMap<RoomNum, Weak<Room>>>,
@@ -72,6 +74,7 @@ impl Rooms {
     /// The rooms of a store; `state_entries` bounds how much state is kept in memory.
     pub fn new(store: Store, events: Arc<Events>, trees: Arc<StateTrees>, state_entries: u64) -> Self {
         Self {
+            changes: store.changes(),
             store,
             events,
             trees,
@@ -99,9 +102,13 @@ impl Rooms {
             return Ok(Some(room_num));
         }
         let wanted = room_id.to_string();
+        let begun = self.changes.now();
         let found = self.store.read(move |snapshot| async move { rooms::by_id(&snapshot, &wanted).await }).await?;
         Ok(found.filter(|room| room.has_copy).map(|room| {
             self.nums.insert(room_id.to_owned(), room.room_num);
+            if !self.changes.none_since(begun) {
+                self.nums.remove(room_id);
+            }
             room.room_num
         }))
     }
@@ -197,6 +204,7 @@ impl Rooms {
 
     /// Forgets a room of which there is no copy any more. Whoever still holds it can write nothing: its row is gone.
     pub fn forget(&self, room_id: &RoomId, room_num: RoomNum) {
+        self.changes.note();
         self.nums.remove(room_id);
         self.kept.remove(&room_num);
         self.held.lock().remove(&room_num);

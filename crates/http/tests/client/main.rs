@@ -9,6 +9,7 @@ mod media;
 mod moderation;
 mod notifications;
 mod old_sync;
+mod older_reads;
 mod people;
 mod presence;
 mod push;

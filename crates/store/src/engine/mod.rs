@@ -1,5 +1,6 @@
 //! The engines behind one face: a [`Store`] takes batches and lends snapshots.
 
+mod changes;
 pub mod dialect;
 pub(crate) mod postgres;
 mod sqlite;
@@ -7,6 +8,9 @@ mod sqlite;
 use std::{future::Future, path::PathBuf, sync::Arc};
 
 use domicile_core::ids::Position;
+
+use changes::Moments;
+pub use changes::{Changes, Moment};
 
 use crate::{Batch, Committed, Row, StoreError, Value, numbers::Numbers};
 
@@ -38,6 +42,7 @@ struct Inner {
     options: StoreOptions,
     engine: Engine,
     numbers: Numbers,
+    moments: Moments,
 }
 
 /// The database of this cell. Cheap to clone.
@@ -53,7 +58,9 @@ impl Store {
             StoreOptions::Sqlite { path, readers } => Engine::Sqlite(sqlite::Sqlite::open(path, *readers)?),
             StoreOptions::Postgres { url, readers } => Engine::Postgres(postgres::Postgres::open(url, *readers).await?),
         };
-        Ok(Self { inner: Arc::new(Inner { options, engine, numbers: Numbers::default() }) })
+        Ok(Self {
+            inner: Arc::new(Inner { options, engine, numbers: Numbers::default(), moments: Moments::default() }),
+        })
     }
 
     /// Applies a batch whole or not at all. When this returns, it is on disk.
@@ -78,11 +85,17 @@ impl Store {
         F: FnOnce(Snapshot) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send,
     {
+        let begun = self.inner.moments.now();
         match &self.inner.engine {
-            Engine::Sqlite(sqlite) => sqlite.read(reader).await,
+            Engine::Sqlite(sqlite) => sqlite.read(begun, reader).await,
             // In a box: whoever waits for SQLite would hold the room for everything that is read as well.
-            Engine::Postgres(postgres) => Box::pin(postgres.read(reader)).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.read(begun, reader)).await,
         }
+    }
+
+    /// For a cache of what snapshots show: tells it what it must not keep.
+    pub fn changes(&self) -> Changes {
+        Changes::new(self.inner.moments.clone())
     }
 
     /// After an erasure: makes sure that what was deleted is in no log of the database's own any more. On PostgreSQL logs are the
@@ -117,6 +130,7 @@ impl Store {
 #[derive(Clone)]
 pub struct Snapshot {
     view: View,
+    begun: Moment,
 }
 
 #[derive(Clone)]
@@ -128,6 +142,11 @@ enum View {
 }
 
 impl Snapshot {
+    /// A moment at which it had not begun yet.
+    pub fn begun(&self) -> Moment {
+        self.begun
+    }
+
     /// All rows that `sql` gives.
     pub async fn query(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         if params.iter().any(Value::has_nul) {

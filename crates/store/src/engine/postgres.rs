@@ -14,7 +14,7 @@ use std::{future::Future, sync::Arc};
 
 use tokio_postgres::error::SqlState;
 
-use super::Snapshot;
+use super::{Moment, Snapshot};
 use crate::{Batch, Committed, Row, StoreError, Value, engine::dialect, migrate};
 
 pub(crate) use address::Address;
@@ -44,14 +44,14 @@ impl Postgres {
         self.writer.write(batch).await
     }
 
-    pub(super) async fn read<T, E, F, Fut>(&self, reader: F) -> Result<T, E>
+    pub(super) async fn read<T, E, F, Fut>(&self, begun: Moment, reader: F) -> Result<T, E>
     where
         E: From<StoreError>,
         F: FnOnce(Snapshot) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
         let lease = Arc::new(self.readers.lease().await?);
-        let result = reader(Snapshot { view: super::View::Postgres(Arc::clone(&lease)) }).await;
+        let result = reader(Snapshot { view: super::View::Postgres(Arc::clone(&lease)), begun }).await;
         lease.end();
         result
     }

@@ -18,7 +18,7 @@ use std::{
 use rusqlite::{Connection, config::DbConfig, types::ValueRef};
 use smallvec::SmallVec;
 
-use super::Snapshot;
+use super::{Moment, Snapshot};
 use crate::{Batch, Committed, Row, StoreError, Value, migrate};
 
 pub(super) use readers::{prepare_here, query_here};
@@ -52,14 +52,14 @@ impl Sqlite {
         self.writer.write(batch).await
     }
 
-    pub(super) async fn read<T, E, F, Fut>(&self, reader: F) -> Result<T, E>
+    pub(super) async fn read<T, E, F, Fut>(&self, begun: Moment, reader: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: FnOnce(Snapshot) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>>,
     {
-        self.readers.read(reader).await
+        self.readers.read(begun, reader).await
     }
 
     pub(super) async fn empty_log(&self) -> Result<(), StoreError> {

@@ -41,9 +41,6 @@ impl Sender {
         thread_num: Option<EventNum>,
     ) -> Result<Counted> {
         let info = std::sync::Arc::clone(&staging.info);
-        if pdu.membership().is_some() {
-            self.push.forget(info.room_num);
-        }
         let classes = self.push.of_room(info.room_num, &info.room_id).await?;
         let mut in_thread = match thread_num {
             Some(root_num) => self.thread_totals(staging, root_num).await?,

@@ -144,7 +144,9 @@ pub(super) struct Placed {
 
 /// Writes what is staged; gives the room as it is now and the events as they are stored.
 pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomView, Vec<Arc<Stored>>)> {
-    let Staging { info, mut view, batch: extra, from_revision, further_ends, staged, redacted, aside, .. } = staging;
+    let Staging {
+        info, mut view, batch: extra, from_revision, further_ends, staged, redacted, resolved, aside, ..
+    } = staging;
     let mut batch = Batch::new();
     let positions: Vec<Value> = staged.iter().map(|_| batch.position()).collect();
     let last = positions.last().cloned().unwrap_or(Value::from(view.last_position));
@@ -195,6 +197,10 @@ pub(super) async fn persist(sender: &Sender, staging: Staging) -> Result<(RoomVi
 
     for event_num in redacted.iter().map(|(event_num, _)| *event_num).chain(aside.iter().map(|event| event.event_num)) {
         sender.events.forget(event_num);
+    }
+    let is_member = |kind: &String| kind == "m.room.member";
+    if staged.iter().any(|event| event.pdu.membership().is_some()) || resolved.iter().any(is_member) {
+        sender.push.forget(info.room_num);
     }
     view.revision = from_revision.unwrap_or(0) + 1;
     let mut stored = Vec::with_capacity(staged.len());

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Row, StoreError, Value,
-    engine::{Snapshot, View, dialect},
+    engine::{Moment, Snapshot, View, dialect},
 };
 
 /// How long a snapshot may stand: for as long as it does, the write-ahead log cannot begin anew and grows.
@@ -102,7 +102,7 @@ impl Readers {
         }
     }
 
-    pub(super) async fn read<T, E, F, Fut>(&self, reader: F) -> Result<T, E>
+    pub(super) async fn read<T, E, F, Fut>(&self, begun: Moment, reader: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -111,7 +111,7 @@ impl Readers {
     {
         let (answer, wait) = oneshot::channel();
         let task: Task = Box::new(move || {
-            let _nobody_waits = answer.send(read_here(reader));
+            let _nobody_waits = answer.send(read_here(begun, reader));
         });
         let begins = {
             let mut tasks = self.queue.tasks.lock();
@@ -187,14 +187,14 @@ fn run(queue: &Queue, (connection, deadline): (Connection, Deadline)) {
     }
 }
 
-fn read_here<T, E, F, Fut>(reader: F) -> Result<T, E>
+fn read_here<T, E, F, Fut>(begun: Moment, reader: F) -> Result<T, E>
 where
     E: From<StoreError>,
     F: FnOnce(Snapshot) -> Fut,
     Fut: Future<Output = Result<T, E>>,
 {
     plain("BEGIN")?;
-    futures::executor::block_on(reader(Snapshot { view: View::Sqlite }))
+    futures::executor::block_on(reader(Snapshot { view: View::Sqlite, begun }))
 }
 
 /// Ends the transaction of the read, however that went.
@@ -266,9 +266,10 @@ mod tests {
         connection.progress_handler(STEPS, Some(move || watched.is_over())).unwrap();
         CONNECTION.set(Some(connection));
         deadline.set(Duration::from_millis(50));
+        let begun = crate::engine::Moments::default().now();
         let endless =
             "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) SELECT COUNT(*) FROM numbers";
-        let refused: Result<(), StoreError> = read_here(|snapshot| async move {
+        let refused: Result<(), StoreError> = read_here(begun, |snapshot| async move {
             snapshot.query(endless, &[]).await?;
             Ok(())
         });
@@ -277,7 +278,7 @@ mod tests {
         deadline.lift();
         end();
         deadline.set(LIMIT);
-        let one = read_here(|snapshot| async move { snapshot.query_one("SELECT 1", &[]).await?.int(0) });
+        let one = read_here(begun, |snapshot| async move { snapshot.query_one("SELECT 1", &[]).await?.int(0) });
         assert_eq!(one.unwrap(), 1);
     }
 }
