@@ -447,9 +447,12 @@ CREATE INDEX blocklist_alerts_by_name ON blocklist_alerts (name, ended_ts);
 CREATE TABLE deployment_document (id BIGINT PRIMARY KEY, serial BIGINT NOT NULL, document TEXT NOT NULL, taken_ts BIGINT NOT NULL);
 -- Whose home is where, of people whom this cell has met: all tickets of each, as the directory signed them.
 CREATE TABLE tickets (user_id TEXT NOT NULL, epoch BIGINT NOT NULL, ticket TEXT NOT NULL, PRIMARY KEY (user_id, epoch)) WITHOUT ROWID;
--- The directory, at the cells that hold it: keyed hashes of names, with the homes that each had, and the log.
+-- The directory, at the cells that hold it: keyed hashes of names, with the homes that each had, and the log. There are as many names as users,
+-- so a name is three numbers: its hash, and the place, which is the number of the entry that said so last, times 65536, plus that of the home.
+-- `homes` says what is more than one home, or one without a number.
 CREATE TABLE directory_hash_keys (key_num BIGINT PRIMARY KEY, hash_key BLOB NOT NULL);
-CREATE TABLE directory_names (name BLOB NOT NULL PRIMARY KEY, homes TEXT NOT NULL, log_index BIGINT NOT NULL) WITHOUT ROWID;
+CREATE TABLE directory_homes (home_num BIGINT PRIMARY KEY, home TEXT NOT NULL UNIQUE);
+CREATE NAMES TABLE directory_names;
 CREATE TABLE directory_log (log_index BIGINT PRIMARY KEY, entry TEXT NOT NULL);
 -- What was in directory_log before: many entries together, which end with one that is signed.
 CREATE TABLE directory_packs (last_index BIGINT PRIMARY KEY, hash TEXT NOT NULL, term BIGINT NOT NULL, pack BLOB NOT NULL);

@@ -1,6 +1,9 @@
 //! The directory's log and names as a cell that holds the directory has them on disk: the decider, and those who follow.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use domicile_residency::directory::{Authority, Body, Entry, NameHash, Pack, Tip};
 use domicile_store::{
@@ -189,6 +192,13 @@ impl DirectoryLog {
 
 /// Writes what entries say of names. `rows` is what there is of those names of which they say something more.
 pub(super) fn say(batch: &mut Batch, entries: &[Entry], mut rows: BTreeMap<[u8; 16], String>) -> Result<()> {
+    let homes_of = |entry: &Entry| match &entry.body {
+        Body::Take { home, .. } | Body::Hand { home, .. } => Some(home.clone()),
+        _ => None,
+    };
+    for home in entries.iter().filter_map(homes_of).collect::<BTreeSet<String>>() {
+        directory_names::number_home(batch, &home);
+    }
     for entry in entries {
         let name = name_of(&entry.body)?;
         let unknown =

@@ -250,6 +250,7 @@ impl Names {
             let json = serde_json::to_string(&entry).map_err(Error::internal)?;
             let mut batch = Batch::new();
             directory_names::append(&mut batch, entry.index, &json);
+            directory_names::number_home(&mut batch, cell.as_str());
             directory_names::take(&mut batch, name.as_bytes(), &directory_log::row(&homes)?, entry.index);
             match self.store.write(batch).await {
                 Ok(_) => return Ok(Some((homes, entry.index))),

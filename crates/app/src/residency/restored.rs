@@ -144,6 +144,7 @@ impl Names {
                 let Taken::Now(entry) = log.take(name, &cell, None) else { return Ok(None) };
                 let json = serde_json::to_string(&entry).map_err(Error::internal)?;
                 directory_names::append(&mut batch, entry.index, &json);
+                directory_names::number_home(&mut batch, cell.as_str());
                 directory_names::take(&mut batch, name.as_bytes(), &row, entry.index);
                 entry.index
             };

@@ -1,7 +1,5 @@
 //! What was read before a change is not what anybody is shown after it.
 
-#![expect(clippy::expect_used, reason = "a step of a test that fails ends the test")]
-
 use domicile_testkit::server::TestServer;
 use ruma::OwnedEventId;
 use serde_json::{Value, json};

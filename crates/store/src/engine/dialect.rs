@@ -11,6 +11,7 @@
 //! | `TEXT` | as written | `TEXT COLLATE "C"`, so that both sort by bytes |
 //! | `WITHOUT ROWID` | as written | nothing |
 //! | `CREATE WORDS TABLE` | a table of FTS5 that overwrites what is deleted | `rowid`, `words` as a tsvector with an inverted index |
+//! | `CREATE NAMES TABLE` | rows in the order of their hash | rows that are found by the first half of their hash, in which few are alike: half an index |
 //! | `WORDS($n)` | the text | the text's words as a tsvector |
 //! | `MATCHES($n)` | a query of FTS5 over `event_texts` | the same as a tsquery over `words` |
 
@@ -68,14 +69,18 @@ pub fn sqlite_schema(sql: &str) -> String {
     // Each event is found or not: neither places of words nor their numbers are kept.
     let words = "CREATE VIRTUAL TABLE event_texts USING fts5(words, tokenize = 'ascii', detail = none, columnsize = 0);
          INSERT INTO event_texts (event_texts, rank) VALUES ('secure-delete', 1);";
-    sql.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY").replace(WORDS_TABLE, words)
+    let names = format!("{NAMES_COLUMNS}, PRIMARY KEY (name_head, name_rest)) WITHOUT ROWID;");
+    sql.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY").replace(WORDS_TABLE, words).replace(NAMES_TABLE, &names)
 }
 
 /// A migration as PostgreSQL reads it.
 pub fn postgres_schema(sql: &str) -> String {
     let words = "CREATE TABLE event_texts (rowid BIGINT PRIMARY KEY, words tsvector NOT NULL);
          CREATE INDEX event_texts_by_word ON event_texts USING GIN (words);";
-    sql.replace(" BLOB", " BYTEA")
+    // That a name is not written twice is its writers' care (`table/directory_names.rs`).
+    let names = format!("{NAMES_COLUMNS});\nCREATE INDEX directory_names_by_head ON directory_names (name_head);");
+    sql.replace(NAMES_TABLE, &names)
+        .replace(" BLOB", " BYTEA")
         .replace(" TEXT", " TEXT COLLATE \"C\"")
         .replace(" WITHOUT ROWID", "")
         .replace(WORDS_TABLE, words)
@@ -83,6 +88,13 @@ pub fn postgres_schema(sql: &str) -> String {
 
 /// How a migration makes the table of words.
 const WORDS_TABLE: &str = "CREATE WORDS TABLE event_texts;";
+
+/// How a migration makes the table of the directory's names.
+const NAMES_TABLE: &str = "CREATE NAMES TABLE directory_names;";
+
+/// The columns of that table.
+const NAMES_COLUMNS: &str = "CREATE TABLE directory_names (
+    name_head BIGINT NOT NULL, name_rest BIGINT NOT NULL, place BIGINT NOT NULL, homes TEXT";
 
 fn has_words(sql: &str) -> bool {
     sql.contains("event_texts") && (sql.contains("WORDS(") || sql.contains("MATCHES("))

@@ -1,4 +1,4 @@
-//! `directory_names`, `directory_log`, `directory_packs`, `directory_hash_keys` and `directory_rotation`: the directory, at the cells that hold it.
+//! `directory_names`, `directory_homes`, `directory_log`, `directory_packs`, `directory_hash_keys` and `directory_rotation`: the directory, at the cells that hold it.
 
 use bytes::Bytes;
 
@@ -18,12 +18,45 @@ pub fn insert_hash_key(batch: &mut Batch, key_num: i64, hash_key: [u8; 32]) {
     batch.push("INSERT INTO directory_hash_keys (key_num, hash_key) VALUES ($1, $2)", params![key_num, hash_key]);
 }
 
+/// Entries of the log for each of which a place has as many numbers of homes.
+const HOMES: i64 = 65_536;
+
+/// A name's hash as it lies in its row.
+#[derive(Clone, Copy)]
+struct Name {
+    head: i64,
+    rest: i64,
+}
+
+impl Name {
+    fn new(name: &[u8; 16]) -> Self {
+        let number = u128::from_be_bytes(*name).cast_signed();
+        #[expect(clippy::cast_possible_truncation, reason = "both halves are taken, one after the other")]
+        let (head, rest) = ((number >> 64) as i64, number as i64);
+        Self { head, rest }
+    }
+}
+
 /// The homes of a name, and the number of the entry that said so last, if it is taken.
-pub async fn homes(snapshot: &Snapshot, name: &[u8]) -> Result<Option<(String, i64)>, StoreError> {
-    let name = Bytes::copy_from_slice(name);
-    let row =
-        snapshot.query_opt("SELECT homes, log_index FROM directory_names WHERE name = $1", &params![name]).await?;
+pub async fn homes(snapshot: &Snapshot, name: &[u8; 16]) -> Result<Option<(String, i64)>, StoreError> {
+    let Name { head, rest } = Name::new(name);
+    let row = snapshot
+        .query_opt(
+            "SELECT COALESCE(n.homes, h.home), n.place / 65536 FROM directory_names n
+             LEFT JOIN directory_homes h ON h.home_num = n.place % 65536 WHERE n.name_head = $1 AND n.name_rest = $2",
+            &params![head, rest],
+        )
+        .await?;
     row.map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?))).transpose()
+}
+
+/// Gives a home a number, if it has none: names that are taken or handed to it after this take less room. There are numbers for some ten thousand.
+pub fn number_home(batch: &mut Batch, home: &str) {
+    batch.push(
+        "INSERT INTO directory_homes (home_num, home) SELECT COALESCE(MAX(home_num), 0) + 1, CAST($1 AS TEXT) FROM directory_homes
+         HAVING COALESCE(MAX(home_num), 0) < 65535 AND NOT EXISTS (SELECT 1 FROM directory_homes WHERE home = $1)",
+        params![home],
+    );
 }
 
 /// The entry of a number, JSON.
@@ -120,39 +153,58 @@ pub async fn count(snapshot: &Snapshot) -> Result<i64, StoreError> {
     row.map_or(Ok(0), |row| row.int(0))
 }
 
-/// Takes a name by the entry of a number: nothing is written if it is taken.
-pub fn take(batch: &mut Batch, name: &[u8], homes: &str, log_index: u64) {
+/// Takes a name by the entry of a number: nothing is written if it is taken. Two who write at once write an entry of the same number, too, of
+/// which there is one.
+pub fn take(batch: &mut Batch, name: &[u8; 16], homes: &str, log_index: u64) {
+    let Name { head, rest } = Name::new(name);
     batch.guard(
         TAKE_GUARD,
-        "INSERT INTO directory_names (name, homes, log_index) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
-        vec![Value::Blob(Bytes::copy_from_slice(name)), homes.into(), number(log_index)],
+        "INSERT INTO directory_names (name_head, name_rest, place, homes)
+         SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS BIGINT) + COALESCE(MAX(home_num), 0),
+            CASE WHEN MAX(home_num) IS NULL THEN CAST($4 AS TEXT) END
+         FROM directory_homes WHERE home = $4
+         HAVING NOT EXISTS (SELECT 1 FROM directory_names WHERE name_head = $1 AND name_rest = $2)",
+        params![head, rest, place(log_index), homes],
     );
 }
 
 /// Lays a name under another hash, if it is there.
-pub fn hash_again(batch: &mut Batch, before: &[u8], after: &[u8]) {
+pub fn hash_again(batch: &mut Batch, before: &[u8; 16], after: &[u8; 16]) {
+    let (before, after) = (Name::new(before), Name::new(after));
     batch.push(
-        "UPDATE directory_names SET name = $2 WHERE name = $1",
-        vec![Value::Blob(Bytes::copy_from_slice(before)), Value::Blob(Bytes::copy_from_slice(after))],
+        "UPDATE directory_names SET name_head = $3, name_rest = $4 WHERE name_head = $1 AND name_rest = $2",
+        params![before.head, before.rest, after.head, after.rest],
     );
 }
 
 /// Gives a name that is taken another home: nothing is written if its homes are not `before` any more.
-pub fn transfer(batch: &mut Batch, name: &[u8], (before, after): (&str, &str), log_index: u64) {
+pub fn transfer(batch: &mut Batch, name: &[u8; 16], (before, after): (&str, &str), log_index: u64) {
+    let Name { head, rest } = Name::new(name);
     batch.guard(
         TAKE_GUARD,
-        "UPDATE directory_names SET homes = $3, log_index = $4 WHERE name = $1 AND homes = $2",
-        vec![Value::Blob(Bytes::copy_from_slice(name)), before.into(), after.into(), number(log_index)],
+        "UPDATE directory_names SET
+            place = CAST($3 AS BIGINT) + COALESCE((SELECT home_num FROM directory_homes WHERE home = $4), 0),
+            homes = CASE WHEN EXISTS (SELECT 1 FROM directory_homes WHERE home = $4) THEN NULL ELSE CAST($4 AS TEXT) END
+         WHERE name_head = $1 AND name_rest = $2
+            AND COALESCE(homes, (SELECT home FROM directory_homes WHERE home_num = place % 65536)) = $5",
+        params![head, rest, place(log_index), after, before],
     );
 }
 
 /// Makes a name free again: nothing is written if its homes are not `before` any more.
-pub fn free(batch: &mut Batch, name: &[u8], before: &str) {
+pub fn free(batch: &mut Batch, name: &[u8; 16], before: &str) {
+    let Name { head, rest } = Name::new(name);
     batch.guard(
         TAKE_GUARD,
-        "DELETE FROM directory_names WHERE name = $1 AND homes = $2",
-        vec![Value::Blob(Bytes::copy_from_slice(name)), before.into()],
+        "DELETE FROM directory_names WHERE name_head = $1 AND name_rest = $2
+            AND COALESCE(homes, (SELECT home FROM directory_homes WHERE home_num = place % 65536)) = $3",
+        params![head, rest, before],
     );
+}
+
+/// The place of a name whose entry has a number, but for the number of its home.
+fn place(log_index: u64) -> Value {
+    Value::Int(i64::try_from(log_index).unwrap_or(i64::MAX).saturating_mul(HOMES))
 }
 
 /// Writes an entry, JSON: nothing is written if its number is taken.
@@ -259,6 +311,7 @@ pub fn forget(batch: &mut Batch) {
     batch.push("DELETE FROM directory_log", Vec::new());
     batch.push("DELETE FROM directory_packs", Vec::new());
     batch.push("DELETE FROM directory_names", Vec::new());
+    batch.push("DELETE FROM directory_homes", Vec::new());
     batch.push("DELETE FROM directory_hash_keys", Vec::new());
     end_rotation(batch);
 }

@@ -9,7 +9,7 @@ use domicile_residency::{
     directory::{Body, Entry, HashKey, Log, Tip},
 };
 use domicile_store::{
-    Batch, params,
+    Batch, Row, params,
     table::{aliases, directory_names},
 };
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ impl Cluster {
     pub async fn lose_log(&self, cell: &str, after: u32) {
         let mut batch = Batch::new();
         batch.push("DELETE FROM directory_log WHERE log_index > $1", params![i64::from(after)]);
-        batch.push("DELETE FROM directory_names WHERE log_index > $1", params![i64::from(after)]);
+        batch.push("DELETE FROM directory_names WHERE place / 65536 > $1", params![i64::from(after)]);
         if after == 0 {
             directory_names::forget(&mut batch);
             batch.push("DELETE FROM directory_standing", Vec::new());
@@ -51,6 +51,7 @@ impl Cluster {
         let (key, mut left) = (HashKey::new([9; 32]), count);
         while left > 0 {
             let mut batch = Batch::new();
+            directory_names::number_home(&mut batch, cell);
             for _ in 0..left.min(AT_ONCE) {
                 let name = key.hash('@', &format!("n{}", log.tip().index));
                 let entry = log.append(Body::Take { name: name.to_string(), home: cell.to_owned() });
@@ -77,6 +78,7 @@ impl Cluster {
             directory_names::insert_hash_key(&mut batch, key_num, key.as_ref().try_into().expect("a key"));
         }
         directory_names::insert_hash_key(&mut batch, 2, added);
+        directory_names::number_home(&mut batch, cell);
         for entry in entries {
             let entry: Entry = serde_json::from_str(&entry).expect("an entry");
             let name = HashKey::new(added).again(entry.body.name().expect("a name"));
@@ -89,11 +91,12 @@ impl Cluster {
     }
 
     /// The hashes of all names that are taken, as a cell has them.
-    pub async fn hashes(&self, cell: &str) -> Vec<Vec<u8>> {
-        let sql = "SELECT name FROM directory_names ORDER BY name";
+    pub async fn hashes(&self, cell: &str) -> Vec<(i64, i64)> {
+        let sql = "SELECT name_head, name_rest FROM directory_names ORDER BY name_head, name_rest";
         let read = self.cell(cell).store.read(move |snapshot| async move { snapshot.query(sql, &[]).await });
         let rows = read.await.expect("a read");
-        rows.iter().map(|row| row.blob(0).expect("a name").to_vec()).collect()
+        let half = |row: &Row, index| row.int(index).expect("half a hash");
+        rows.iter().map(|row| (half(row, 0), half(row, 1))).collect()
     }
 
     /// How many bytes the directory takes on a cell's disk, with all that belongs to its tables.
