@@ -42,8 +42,8 @@ pub async fn homes(snapshot: &Snapshot, name: &[u8; 16]) -> Result<Option<(Strin
     let Name { head, rest } = Name::new(name);
     let row = snapshot
         .query_opt(
-            "SELECT COALESCE(n.homes, h.home), n.place / 65536 FROM directory_names n
-             LEFT JOIN directory_homes h ON h.home_num = n.place % 65536 WHERE n.name_head = $1 AND n.name_rest = $2",
+            "SELECT COALESCE(homes, (SELECT home FROM directory_homes WHERE home_num = place % 65536)), place / 65536
+             FROM directory_names WHERE name_head = $1 AND name_rest = $2",
             &params![head, rest],
         )
         .await?;
