@@ -101,7 +101,7 @@ async fn state(by: &TestUser, room: &str) -> Vec<String> {
 
 /// Waits until something is so.
 async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
-    for _ in 0..400 {
+    for _ in 0..1_200 {
         if is_so().await {
             return;
         }

@@ -22,7 +22,7 @@ pub(crate) fn order(user: &TestUser, region: &str) -> Order {
 pub(crate) async fn finish(cluster: &Cluster, cell: &str, user: &TestUser) -> domicile_app::moves::Shown {
     let moves = &cluster.cell(cell).moves;
     let mut last = None;
-    for _ in 0..200 {
+    for _ in 0..600 {
         moves.run_due().await.unwrap();
         let shown = moves.of_user(user.user_id.as_ref().unwrap()).await.unwrap().unwrap();
         if shown.ended_ts.is_some() {

@@ -28,7 +28,7 @@ async fn arrivals_are_counted_and_nobody_is_named() {
     with_operators(server, "eu").await;
     left.moves.order(order(&cluster, "alice")).await.unwrap();
     let alice = cluster.user("eu1", "alice").user_id.unwrap();
-    for _ in 0..200 {
+    for _ in 0..1_500 {
         left.moves.run_due().await.unwrap();
         if left.moves.of_user(&alice).await.unwrap().unwrap().state == State::Done.word() {
             break;
@@ -71,7 +71,7 @@ async fn arrivals_are_counted_and_nobody_is_named() {
     assert!(!text(&kim.get(server, "/console/regions").await).contains("people who come"));
 
     let finished = async {
-        for _ in 0..200 {
+        for _ in 0..1_500 {
             left.moves.run_due().await.unwrap();
             if server.moves.arriving(10).await.unwrap().is_empty() {
                 return;

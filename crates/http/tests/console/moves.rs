@@ -33,7 +33,7 @@ async fn moves_are_counted_and_nobody_is_named() {
     moves.object(&bob, "I am bob and I stay.".to_owned()).await.unwrap();
     moves.order(order(&cluster, "carol", Target::Cell("eu2".to_owned()), 0)).await.unwrap();
     let carol = cluster.user("eu1", "carol").user_id.unwrap();
-    for _ in 0..200 {
+    for _ in 0..1_500 {
         moves.run_due().await.unwrap();
         if moves.of_user(&carol).await.unwrap().unwrap().state == State::Done.word() {
             break;

@@ -238,7 +238,7 @@ async fn a_receipt_waits_for_its_event() {
     server.clock.advance(HOUR_MS);
     server.ingest.work_off_due().await.unwrap();
     let expected = json!({ event_id.as_str(): { "m.read": { eve.as_str(): { "ts": 6 } } } });
-    for _ in 0..200 {
+    for _ in 0..1_500 {
         if seen(&alice).await.is_some() {
             break;
         }

@@ -32,7 +32,7 @@ async fn what_crosses_the_border_is_counted() {
         pair.alice.put(&send(txn), &json!({ "msgtype": "m.text", "body": text })).await.ok();
     }
     let mut told = sums().await;
-    for _ in 0..200 {
+    for _ in 0..600 {
         if told.get("events").is_some_and(|sum| sum.0 >= 2) {
             break;
         }

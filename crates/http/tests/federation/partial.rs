@@ -56,7 +56,7 @@ async fn is_whole(server: &TestServer) -> bool {
 }
 
 async fn wait_until_whole(server: &TestServer) {
-    for _ in 0..200 {
+    for _ in 0..1_500 {
         if is_whole(server).await {
             return;
         }
@@ -67,7 +67,7 @@ async fn wait_until_whole(server: &TestServer) {
 
 /// Waits until a timeline shows all of some messages; the answer that does.
 async fn wait_for(by: &TestUser, since: &str, room_id: &RoomId, wanted: &[&str]) -> Value {
-    for _ in 0..200 {
+    for _ in 0..1_500 {
         let shown = sync(by, since, true).await;
         let seen = bodies(&shown["rooms"]["join"][room_id.as_str()]["timeline"]["events"]);
         if wanted.iter().all(|body| seen.contains(body)) {
@@ -127,7 +127,7 @@ async fn a_room_is_used_while_its_members_are_fetched() {
     let path = format!("{V3}/rooms/{room_id}/send/m.room.message/t1");
     alice.put(&path, &json!({ "msgtype": "m.text", "body": "from here" })).await.ok();
     let heard = async || {
-        for _ in 0..100 {
+        for _ in 0..1_500 {
             if tap
                 .heard()
                 .iter()
@@ -287,7 +287,7 @@ async fn fetching_goes_on_after_restarts() {
         assert!(row.attempts >= 1 && row.last_error.is_some(), "{row:?}");
         server.clock.advance(3_600_000);
         server = server.restart().await;
-        for _ in 0..100 {
+        for _ in 0..1_500 {
             if server.completion.rooms().await.unwrap()[0].1.attempts > row.attempts {
                 break;
             }

@@ -4,7 +4,7 @@ use domicile_core::clock::MINUTE_MS;
 use domicile_testkit::courier::Courier;
 use serde_json::json;
 
-use crate::{SOON, V3, edus, room, say, server};
+use crate::{SOON, V3, edus, in_time, room, say, server};
 
 #[tokio::test]
 async fn typing_is_told_and_ends_by_itself() {
@@ -44,9 +44,8 @@ async fn receipts_are_told_together_and_private_ones_are_not() {
     bob.post(&format!("{V3}/rooms/{room}/receipt/m.read/{event}"), &main).await.ok();
     carol.post(&format!("{V3}/rooms/{room}/receipt/m.read.private/{event}"), &json!({})).await.ok();
     alice.post(&format!("{V3}/rooms/{room}/receipt/m.read/{event}"), &json!({})).await.ok();
-    server.clock.advance(MINUTE_MS);
     let receipts = |courier: &Courier| edus(&courier.received("a.org"), "m.receipt");
-    assert!(courier.until(SOON, |courier| receipts(courier).len() >= 2).await);
+    assert!(in_time(&server, &courier, |courier| receipts(courier).len() >= 2).await);
     let told = receipts(&courier);
     let threads: Vec<_> = told.iter().map(|told| told[&room]["m.read"]["@bob:localhost"].clone()).collect();
     assert!(threads.iter().all(|told| told["event_ids"] == json!([event])), "{told:?}");

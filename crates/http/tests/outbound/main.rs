@@ -17,6 +17,7 @@ mod together;
 
 use std::time::Duration;
 
+use domicile_core::clock::SECOND_MS;
 use domicile_testkit::{
     courier::{Courier, Received},
     server::{Settings, TestServer, TestUser},
@@ -58,6 +59,26 @@ fn bodies(received: &[Received]) -> Vec<String> {
 fn edus(received: &[Received], kind: &str) -> Vec<Value> {
     let edus = received.iter().flat_map(|transaction| &transaction.edus);
     edus.filter(|edu| edu["edu_type"] == kind).map(|edu| edu["content"].clone()).collect()
+}
+
+/// Waits until something holds while time goes on: what is due later counts from when the server looked, which may be a moment after it was told.
+async fn in_time(server: &TestServer, courier: &Courier, holds: impl Fn(&Courier) -> bool) -> bool {
+    let holds = |courier: &Courier| {
+        server.clock.advance(SECOND_MS);
+        holds(courier)
+    };
+    courier.until(SOON, holds).await
+}
+
+/// Waits until the server has noted how often in a row another one was not reached: it rests from then on.
+async fn noted(server: &TestServer, name: &'static str, failures: i64) {
+    let noting = async {
+        while server.destination(name).await.failures != failures {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let is_noted = tokio::time::timeout(SOON, noting).await.is_ok();
+    assert!(is_noted, "{name} failed {} times, not {failures}", server.destination(name).await.failures);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use domicile_core::{
 use domicile_testkit::courier::{Courier, Manner};
 use ruma::server_name;
 
-use crate::{SOON, bodies, room, say, server};
+use crate::{SOON, bodies, in_time, noted, room, say, server};
 
 /// Longer than it takes to look at who rests.
 const A_WHILE: Duration = Duration::from_millis(500);
@@ -25,9 +25,8 @@ async fn a_rest_survives_a_restart_and_ends_when_the_server_is_heard_from() {
     say(&alice, &room, "one").await;
     for attempts in 1..=6 {
         assert!(courier.until(SOON, |courier| courier.attempts("a.org") == attempts).await, "attempt {attempts}");
-        tokio::time::sleep(A_WHILE).await;
+        noted(&server, "a.org", i64::try_from(attempts).unwrap()).await;
         let row = server.destination("a.org").await;
-        assert_eq!(row.failures, i64::try_from(attempts).unwrap());
         let rest = row.retry_ts.unwrap() - domicile_core::clock::Clock::now_ms(&*server.clock);
         let expected = (5 * SECOND_MS) << (attempts - 1);
         assert!((expected * 4 / 5..=expected * 6 / 5).contains(&rest), "{attempts}: {rest}");
@@ -52,10 +51,9 @@ async fn a_rest_survives_a_restart_and_ends_when_the_server_is_heard_from() {
     assert_eq!((behind.destination.as_str(), behind.events, behind.messages, behind.failures), ("a.org", 3, 0, 6));
     outbound.heard_from(server_name!("b.org"));
     outbound.heard_from(server_name!("a.org"));
-    server.clock.advance(MINUTE_MS);
-    assert!(courier.until(SOON, |courier| bodies(&courier.received("a.org")).len() == 3).await);
+    assert!(in_time(&server, &courier, |courier| bodies(&courier.received("a.org")).len() == 3).await);
     assert_eq!(bodies(&courier.received("a.org")), ["one", "two", "three"]);
-    tokio::time::sleep(A_WHILE).await;
+    noted(&server, "a.org", 0).await;
     let row = server.destination("a.org").await;
     assert_eq!((row.failures, row.retry_ts, row.failing_since_ts, row.last_error), (0, None, None, None));
     assert!(outbound.behind(DestinationNum(0)).await.unwrap().0.is_empty());
@@ -70,8 +68,7 @@ async fn a_rest_ends_also_while_people_write_without_a_pause() {
     server.strangers(&room, &["@a:a.org"], "join").await;
     courier.set("a.org", Manner::Refuses);
     say(&alice, &room, "first").await;
-    assert!(courier.until(SOON, |courier| courier.attempts("a.org") == 1).await);
-    tokio::time::sleep(A_WHILE).await;
+    noted(&server, "a.org", 1).await;
     courier.set("a.org", Manner::Takes);
     server.clock.advance(2 * MINUTE_MS);
     // Each message rings the bell, more often than it is looked who has rested enough.
@@ -101,8 +98,7 @@ async fn a_busy_server_is_left_alone_for_as_long_as_it_says() {
     tokio::time::sleep(A_WHILE).await;
     assert_eq!(courier.attempts("a.org"), 1);
     assert_eq!(server.destination("a.org").await.failures, 0, "that is no failure");
-    server.clock.advance(MINUTE_MS);
-    assert!(courier.until(SOON, |courier| bodies(&courier.received("a.org")).len() == 2).await);
+    assert!(in_time(&server, &courier, |courier| bodies(&courier.received("a.org")).len() == 2).await);
 }
 
 #[tokio::test]

@@ -59,10 +59,12 @@ async fn it_is_there_while_the_database_is_not_and_costs_next_to_nothing() {
     let before = text(&get(&server, "/status/en", ("accept", "*/*")).await);
     server.store.close().await;
     assert!(server.services.status.refresh().await.is_err());
-    let begun = Instant::now();
+    let mut took = Vec::new();
     for _ in 0..100 {
+        let begun = Instant::now();
         assert_eq!(text(&get(&server, "/status/en", ("accept", "*/*")).await), before);
+        took.push(begun.elapsed());
     }
-    let each = begun.elapsed() / 100;
-    assert!(each < Duration::from_millis(5), "{each:?}");
+    took.sort_unstable();
+    assert!(took[50] < Duration::from_millis(5), "{took:?}");
 }
