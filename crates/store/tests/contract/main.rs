@@ -10,6 +10,7 @@
 mod backup;
 mod batches;
 mod catalogue;
+mod directory_names;
 mod fixture;
 mod key_incidents;
 mod keystore;
