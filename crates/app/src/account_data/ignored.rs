@@ -84,10 +84,8 @@ impl Ignored {
         }
         let content = account_data::get(snapshot, user_num, GLOBAL, KIND).await?;
         let users = content.map_or_else(IgnoredUsers::default, |content| IgnoredUsers::parse(&content));
-        self.known.insert(user_num, users.clone());
-        if !self.changes.none_since(snapshot.begun()) {
-            self.known.remove(&user_num);
-        }
+        let keep = || self.known.insert(user_num, users.clone());
+        self.changes.keep(snapshot.begun(), keep, || drop(self.known.remove(&user_num)));
         Ok(users)
     }
 

@@ -242,10 +242,8 @@ impl Events {
             return Ok(event);
         }
         let event = self.made(snapshot, row).await?;
-        self.remember(&event);
-        if !self.changes.none_since(snapshot.begun()) {
-            self.by_num.remove(&event.event_num);
-        }
+        let forget = || drop(self.by_num.remove(&event.event_num));
+        self.changes.keep(snapshot.begun(), || self.remember(&event), forget);
         Ok(event)
     }
 

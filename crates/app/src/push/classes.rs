@@ -138,10 +138,8 @@ impl PushClasses {
         };
         let watched = own.values().any(|own| own.personal.watchful());
         let classes = Arc::new(RoomClasses { classes, own, ignored_by, asked, watched, quiet: Mutex::default() });
-        self.rooms.insert(room_num, Arc::clone(&classes));
-        if !self.changes.none_since(begun) {
-            self.rooms.remove(&room_num);
-        }
+        let keep = || self.rooms.insert(room_num, Arc::clone(&classes));
+        self.changes.keep(begun, keep, || drop(self.rooms.remove(&room_num)));
         Ok(classes)
     }
 

@@ -105,10 +105,8 @@ impl Rooms {
         let begun = self.changes.now();
         let found = self.store.read(move |snapshot| async move { rooms::by_id(&snapshot, &wanted).await }).await?;
         Ok(found.filter(|room| room.has_copy).map(|room| {
-            self.nums.insert(room_id.to_owned(), room.room_num);
-            if !self.changes.none_since(begun) {
-                self.nums.remove(room_id);
-            }
+            let keep = || self.nums.insert(room_id.to_owned(), room.room_num);
+            self.changes.keep(begun, keep, || drop(self.nums.remove(room_id)));
             room.room_num
         }))
     }

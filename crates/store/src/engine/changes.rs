@@ -43,14 +43,25 @@ impl Changes {
         self.moments.now()
     }
 
-    /// Whether nothing has changed since a read began. Ask after keeping what was read, and forget it again if not.
-    pub fn none_since(&self, begun: Moment) -> bool {
+    /// Keeps what a read has shown that began at a moment, unless something has changed since.
+    pub fn keep(&self, begun: Moment, keep: impl FnOnce(), forget: impl FnOnce()) {
+        if self.none_since(begun) {
+            keep();
+            if !self.none_since(begun) {
+                forget();
+            }
+        }
+    }
+
+    fn none_since(&self, begun: Moment) -> bool {
         begun.0 >= self.last.load(Ordering::SeqCst)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]
@@ -65,5 +76,22 @@ mod tests {
         let between = changes.now();
         others.note();
         assert!(changes.none_since(between) && !others.none_since(between) && !changes.none_since(before));
+
+        let kept = Cell::new(0);
+        let (keep, forget) = (|| kept.set(kept.get() + 1), || kept.set(kept.get() - 1));
+        changes.keep(before, keep, forget);
+        assert_eq!(kept.get(), 0);
+        changes.keep(between, keep, forget);
+        assert_eq!(kept.get(), 1);
+        // It changes at the moment in which it is kept.
+        changes.keep(
+            between,
+            || {
+                keep();
+                changes.note();
+            },
+            forget,
+        );
+        assert_eq!(kept.get(), 1);
     }
 }
