@@ -1,7 +1,8 @@
 //! `cargo xtask e2e`: plays with clients that nobody here wrote, matrix-sdk and matrix-js-sdk, on a server of this tree.
 //! With `--federation` there are two servers, and one of them nobody here wrote either; with `--federation --links` there
 //! are three, on hosts of their own, whose links are slow, lossy and cut. With `--cells` there are three cells of one deployment instead, on such
-//! hosts; and with `--federation --cells` a deployment of two cells, and Synapse, which is to take them for one server.
+//! hosts, or with `--farewell` what clients do when an old address ends; and with `--federation --cells` a deployment of two cells, and Synapse, which
+//! is to take them for one server.
 //!
 //! The clients live in `clients/`, outside the workspace, each with its own lock file. The plays themselves are in
 //! `crates/testkit/src/plays`.
@@ -61,6 +62,9 @@ struct Celled {
     /// With `--cells`, without `--federation`: for how many minutes the links are bad
     #[arg(long, requires = "cells", conflicts_with = "federation", default_value_t = 10.0)]
     minutes: f32,
+    /// With `--cells`: two cells instead, and what clients do when the old address of somebody who has moved ends
+    #[arg(long, requires = "cells", conflicts_with = "federation")]
+    farewell: bool,
     /// With `--cells` and `--federation`: write what a stolen cell can do to Synapse into docs/stolen-cell.md, instead of comparing it
     #[arg(long, requires_all = ["cells", "federation"])]
     write: bool,
@@ -147,14 +151,24 @@ fn federation(args: &Args) -> Result<()> {
     command::run(&mut plays)
 }
 
-/// Three cells of one deployment, and bad links between them.
+/// Three cells of one deployment, and bad links between them; or two, and somebody who moves.
 fn cells(args: &Args) -> Result<()> {
+    let script = if args.celled.farewell {
+        Some(matrix_js_sdk(&command::root().join("clients/matrix-js-sdk-driver"))?)
+    } else {
+        provision::ip()?;
+        None
+    };
     let driver = matrix_sdk_driver(args.matrix_sdk_driver.as_deref())?;
-    provision::ip()?;
     let built = programs(args, "cells")?;
     let mut plays = Command::new(built.join("cells"));
-    plays.arg("links").arg("--server-binary").arg(built.join("domicile")).arg("--matrix-sdk-driver").arg(driver);
-    plays.args(["--minutes", &args.celled.minutes.to_string(), "--seed", &args.seed.to_string()]);
+    plays.arg(if script.is_some() { "farewell" } else { "links" });
+    plays.arg("--server-binary").arg(built.join("domicile")).arg("--matrix-sdk-driver").arg(driver);
+    if let Some(script) = script {
+        plays.arg("--matrix-js-sdk-driver").arg(script);
+    } else {
+        plays.args(["--minutes", &args.celled.minutes.to_string(), "--seed", &args.seed.to_string()]);
+    }
     if let Some(folder) = &args.keep {
         plays.arg("--keep").arg(folder);
     }

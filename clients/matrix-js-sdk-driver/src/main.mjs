@@ -42,7 +42,7 @@ const commands = {
 
 async function obey(command) {
   if (command.do === "open") {
-    session = new Session(command.homeserver);
+    session = new Session(command.homeserver, command.store);
     return {};
   }
   const action = commands[command.do];

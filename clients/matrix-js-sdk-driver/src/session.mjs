@@ -1,4 +1,7 @@
-// One client and its account. Its keys live in memory: Node has no IndexedDB, so a session ends with the process.
+// One client and its account. Its keys are in an IndexedDB as in a browser, but in memory, since Node has none: a session can be taken up by a new client as
+// after a page was loaded anew, and ends with the process.
+
+import "fake-indexeddb/auto";
 
 import { ClientEvent, createClient, Filter } from "matrix-js-sdk";
 
@@ -9,13 +12,17 @@ import { until } from "./wait.mjs";
 // So long a timeline that a play at full speed leaves no gap: what is in a gap is history, and does not arrive.
 const TIMELINE = 1000;
 
+// What a page would keep beside its keys: the session of each store.
+const sessions = new Map();
+
 export class Session {
   client;
   inbox = new Inbox();
   recoveryKey;
 
-  constructor(homeserver) {
+  constructor(homeserver, store) {
     this.homeserver = homeserver;
+    this.store = store;
     this.client = createClient({ baseUrl: homeserver });
   }
 
@@ -39,6 +46,7 @@ export class Session {
   }
 
   async #begin(answer) {
+    sessions.set(this.store, answer);
     this.client = createClient({
       baseUrl: this.homeserver,
       userId: answer.user_id,
@@ -51,14 +59,17 @@ export class Session {
         cacheSecretStorageKey: () => {},
       },
     });
-    await this.client.initRustCrypto({ useIndexedDB: false });
+    await this.client.initRustCrypto({ cryptoDatabasePrefix: this.store });
     this.inbox.listen(this.client);
     trust.acceptVerifications(this.client);
     return { user: answer.user_id, device: answer.device_id };
   }
 
-  restore() {
-    throw new Error("this driver keeps its keys in memory, so there is no session to take up");
+  /** Takes up the session whose keys are in this store. */
+  async restore() {
+    const answer = sessions.get(this.store);
+    if (!answer) throw new Error(`no session of this process has its keys in ${this.store}; they end with the process`);
+    return await this.#begin(answer);
   }
 
   async logout() {

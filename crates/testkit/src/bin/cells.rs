@@ -147,7 +147,7 @@ fn talk(driver: &Path, (minutes, seed): (f32, u64), common: &Common) -> Result<(
 fn farewell(matrix_sdk: PathBuf, matrix_js_sdk: Option<PathBuf>, common: &Common) -> Result<()> {
     let rust = Program { program: matrix_sdk, script: None };
     let js = matrix_js_sdk.map(|script| Program { program: "node".into(), script: Some(script) });
-    let client = |title, program, sliding, restores| Client { title, program, sliding, restores };
+    let client = |title, program, sliding, outlives| Client { title, program, sliding, outlives };
     let mut clients = vec![
         client("matrix-sdk by /v3/sync", &rust, false, true),
         client("matrix-sdk by sliding sync", &rust, true, true),

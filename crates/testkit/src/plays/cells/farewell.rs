@@ -23,8 +23,8 @@ pub struct Client<'p> {
     pub program: &'p Program,
     /// Whether it receives by sliding sync.
     pub sliding: bool,
-    /// Whether its session outlives its process.
-    pub restores: bool,
+    /// Whether its session outlives its process. One whose does not begins anew within it, as a page that is loaded again.
+    pub outlives: bool,
 }
 
 /// What a client did.
@@ -85,28 +85,42 @@ fn one(client: &Client<'_>, name: &str, (old, new): (&Cell, &Cell), friend: &mut
     let after = format!("after the move, to {name}");
     friend.send(&room, &after)?;
     let receives = mover.expect(&room, std::slice::from_ref(&after), MOMENT)?.complete;
-    let goes_on = if client.restores {
-        mover.quit()?;
-        match again(client, name, new, (&room, &after), folder) {
-            Ok(()) => "the same session and keys: it reads what was said meanwhile, and is read".to_owned(),
-            Err(error) => format!("no: {error:#}"),
-        }
-    } else {
-        "not tried: this driver keeps its keys in memory".to_owned()
+    let later = format!("from the new address, by {name}");
+    let heard = again(client, mover, name, new, (&room, &after, &later), folder)
+        .and_then(|_mover| friend.expect(&room, std::slice::from_ref(&later), PATIENCE))
+        .and_then(|come| {
+            anyhow::ensure!(come.complete && come.unreadable.is_empty(), "`{later}` did not come, or cannot be read");
+            Ok(())
+        });
+    let goes_on = match heard {
+        Ok(()) => "the same session and keys: it reads what was said meanwhile, and is read".to_owned(),
+        Err(error) => format!("no: {error:#}"),
     };
     Ok(Row { title: client.title.to_owned(), sends, receives, goes_on })
 }
 
-/// The session goes on in a new process, at the new address.
-fn again(client: &Client<'_>, name: &str, new: &Cell, (room, after): (&str, &str), folder: &Path) -> Result<()> {
-    let mut mover = Driver::start(client.program, name, folder)?;
+/// The session goes on at the new address, in a new process where it can.
+fn again(
+    client: &Client<'_>,
+    mut mover: Driver,
+    name: &str,
+    new: &Cell,
+    (room, after, later): (&str, &str, &str),
+    folder: &Path,
+) -> Result<Driver> {
+    if client.outlives {
+        mover.quit()?;
+        mover = Driver::start(client.program, name, folder)?;
+    } else {
+        mover.stop_sync()?;
+    }
     mover.open(&format!("http://{}", new.clients), &folder.join("stores").join(name))?;
     mover.restore()?;
     mover.start_sync(client.sliding)?;
-    mover.send(room, &format!("from the new address, by {name}"))?;
+    mover.send(room, later)?;
     let history = mover.history(room, 50, PATIENCE)?;
     anyhow::ensure!(history.unreadable.is_empty(), "{} events cannot be read", history.unreadable.len());
     let found = history.messages.iter().filter(|one| one.body.as_deref() == Some(after)).count();
     anyhow::ensure!(found == 1, "`{after}` stands {found} times in the room's past");
-    Ok(())
+    Ok(mover)
 }

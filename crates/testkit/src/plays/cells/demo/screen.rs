@@ -79,7 +79,7 @@ impl<'w> Screen<'w> {
 
     /// A line of a table.
     pub(super) fn row(&mut self, cells: &str, is_head: bool) -> Result<()> {
-        let cut: String = cells.chars().take(WIDTH - 3).collect();
+        let cut = shortened(cells, WIDTH - 3);
         let shown = if is_head { self.coloured(DIM, &cut) } else { cut };
         self.line(&format!("   {shown}"))
     }
@@ -140,6 +140,16 @@ fn wrap(words: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// A line of at most so many letters: one that is longer ends after a word of it, and says so.
+fn shortened(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    let cut: String = line.chars().take(width - 2).collect();
+    let whole = cut.rsplit_once(' ').map_or(&*cut, |(whole, _)| whole);
+    format!("{} …", whole.trim_end())
+}
+
 #[cfg(test)]
 mod tests {
     use anyhow::anyhow;
@@ -158,6 +168,8 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains(" ✓ it holds: twice\n") && text.contains(" ✗ it does not hold: a reason"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert_eq!(shortened("one two three", 13), "one two three");
+        assert_eq!(shortened("one two three", 12), "one two …");
         assert!(!text.contains('\x1b'), "colour only where it was asked for");
     }
 }
