@@ -1,6 +1,6 @@
 //! Transactions of other servers (server-server, *Transactions*): acknowledged when each event is in its room, or waits on disk for others.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domicile_core::{error::ErrorKind, locality::is_cell};
 use domicile_room::event::{Pdu, receive};
@@ -33,6 +33,8 @@ const PDUS: usize = 50;
 const EDUS: usize = 100;
 /// Events of a cell's transaction. Each has some writes to disk of its own, one after the other: of fifty, a busy cell has too many.
 pub(super) const PDUS_OF_CELL: usize = 200;
+/// How long a transaction waits for a room that somebody here is entering. Others give an answer a minute.
+const ENTERING: Duration = Duration::from_secs(30);
 /// Rooms of one transaction that are worked on at once.
 const ROOMS_AT_ONCE: usize = 16;
 
@@ -182,14 +184,8 @@ impl Transactions {
         raw: Vec<Box<RawValue>>,
         way: &Way,
     ) -> Result<Answers> {
-        let room = match self.rooms.get(room_id).await {
-            Ok(room) if room.view().has_local_members() => room,
-            // Nobody here is in the room any more, or ever was. Only what takes an invite back is heard.
-            Ok(_) => return self.take_outside(origin, room_id, raw).await,
-            Err(Error::Matrix(error)) if error.kind == ErrorKind::NotFound => {
-                return self.take_outside(origin, room_id, raw).await;
-            }
-            Err(error) => return Err(error),
+        let Some(room) = self.entered(room_id).await? else {
+            return self.take_outside(origin, room_id, raw).await;
         };
         let mut answers = Answers::new();
         let mut right: Vec<Arc<Pdu>> = Vec::with_capacity(raw.len());
@@ -224,7 +220,26 @@ impl Transactions {
         Ok(answers)
     }
 
-    /// Events of a room that is not here: an invite of somebody here may be taken back.
+    /// A room that somebody here is in. One that somebody is just entering is waited for: what they tell us who heard of it is told once.
+    async fn entered(&self, room_id: &OwnedRoomId) -> Result<Option<Arc<Room>>> {
+        let entering = self.remote_rooms.entering(room_id);
+        if let Some(room) = self.held(room_id).await? {
+            return Ok(Some(room));
+        }
+        let Some(entering) = entering else { return Ok(None) };
+        let _entered = tokio::time::timeout(ENTERING, entering.lock()).await;
+        self.held(room_id).await
+    }
+
+    async fn held(&self, room_id: &OwnedRoomId) -> Result<Option<Arc<Room>>> {
+        match self.rooms.get(room_id).await {
+            Ok(room) => Ok(Some(room).filter(|room| room.view().has_local_members())),
+            Err(Error::Matrix(error)) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Events of a room in which nobody here is any more, or ever was: only what takes an invite back is heard.
     async fn take_outside(
         &self,
         origin: &ServerName,

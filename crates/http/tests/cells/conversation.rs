@@ -1,7 +1,7 @@
 //! One room in two cells.
 
-use domicile_testkit::cluster::Cluster;
-use serde_json::json;
+use domicile_testkit::{cluster::Cluster, server::TestUser};
+use serde_json::{Value, json};
 
 use crate::{V3, read, say, shared, shared_of, state, two, until};
 
@@ -148,6 +148,69 @@ async fn three_cells_share_a_room_and_read_its_past() {
     .await;
 }
 
+/// All that somebody finds who pages back in a room, in the order of its names: branches stand in another order in each cell. Whether it ended.
+async fn all_of(by: &TestUser, room: &str) -> (Vec<String>, bool) {
+    let (mut found, mut from) = (Vec::new(), String::new());
+    for _ in 0..20 {
+        let page = by.get(&format!("{V3}/rooms/{room}/messages?dir=b&limit=200{from}")).await.ok();
+        let events = page["chunk"].as_array().unwrap().iter();
+        found.extend(events.map(|event| format!("{} {} {}", event["type"], event["state_key"], event["event_id"])));
+        let Some(end) = page["end"].as_str() else {
+            found.sort_unstable();
+            return (found, true);
+        };
+        from = format!("&from={end}");
+    }
+    found.sort_unstable();
+    (found, false)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_late_from_a_third_cell_reads_back_to_the_creation() {
+    for flow in ["allow", "encrypted_only"] {
+        let cluster = Cluster::with_flow(&["eu", "ru", "us"], flow).await;
+        let cluster =
+            cluster.with_user("eu1", "alice").await.with_user("us1", "carol").await.with_user("eu1", "gina").await;
+        let cluster =
+            cluster.with_user("ru1", "bob").await.with_user("ru1", "dave").await.with_user("ru1", "erin").await;
+        let cluster = cluster.with_user("us1", "hans").await.with_user("ru1", "ivan").await;
+        let (alice, carol) = (cluster.user("eu1", "alice"), cluster.user("us1", "carol"));
+        for version in ["10", "12"] {
+            let room = shared_of(&alice, &cluster.user("ru1", "bob"), json!({ "room_version": version })).await;
+            // Some decline, one comes and goes again, and one never answers.
+            for (cell, name, answer) in [
+                ("ru1", "dave", "leave"),
+                ("eu1", "gina", "leave"),
+                ("us1", "hans", "leave"),
+                ("ru1", "erin", "join"),
+                ("ru1", "ivan", ""),
+            ] {
+                let who = cluster.user(cell, name);
+                alice.post(&format!("{V3}/rooms/{room}/invite"), &json!({ "user_id": who.id() })).await.ok();
+                let invites = || async { who.get(&format!("{V3}/sync")).await.ok()["rooms"]["invite"].clone() };
+                until("the invite is there", || async { invites().await.get(&room).is_some() }).await;
+                if !answer.is_empty() {
+                    who.post(&format!("{V3}/rooms/{room}/{answer}"), &json!({})).await.ok();
+                }
+            }
+            let erin = cluster.user("ru1", "erin");
+            let said = say(&erin, &room, "early").await;
+            until("alice reads erin", || async { read(&alice, &room).await == [said.clone()] }).await;
+            erin.post(&format!("{V3}/rooms/{room}/leave"), &json!({})).await.ok();
+            alice.post(&format!("{V3}/rooms/{room}/invite"), &json!({ "user_id": carol.id() })).await.ok();
+            carol.post(&format!("{V3}/join/{room}"), &json!({})).await.ok();
+            let last = say(&carol, &room, "late").await;
+            until("alice reads carol", || async { read(&alice, &room).await.contains(&last) }).await;
+            let what = format!("carol reads all that alice reads (version {version}, {flow})");
+            until(&what, || async {
+                let (there, here) = (all_of(&carol, &room).await, all_of(&alice, &room).await);
+                there == here && here.1
+            })
+            .await;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_comes_while_somebody_speaks_elsewhere_hears_it_without_another_word() {
     let cluster = Cluster::of(&["ru", "eu", "ch"]).await.with_user("eu1", "alice").await.with_user("ru1", "bob").await;
@@ -159,10 +222,17 @@ async fn who_comes_while_somebody_speaks_elsewhere_hears_it_without_another_word
     cluster.cut_off("eu1");
     bob.post(&format!("{V3}/rooms/{room}/invite"), &json!({ "user_id": carol.id() })).await.ok();
     carol.post(&format!("{V3}/join/{room}"), &json!({})).await.ok();
+    let since = carol.get(&format!("{V3}/sync")).await.ok()["next_batch"].as_str().unwrap().to_owned();
     let meanwhile = say(&alice, &room, "meanwhile").await;
     cluster.heal();
     until("carol reads what alice said meanwhile", || async { read(&carol, &room).await.contains(&meanwhile) }).await;
     for by in [&alice, &bob, &carol] {
         until("all read both", || async { read(by, &room).await.len() == 2 }).await;
     }
+    // What had been said before she came is no news to her client.
+    let sync = carol.get(&format!("{V3}/sync?since={since}")).await.ok();
+    let news = sync["rooms"]["join"][&room]["timeline"]["events"].as_array().unwrap().iter();
+    let told: Vec<&Value> =
+        news.filter(|event| event["type"] != "org.matrix.dummy_event").map(|event| &event["event_id"]).collect();
+    assert_eq!(told, [&meanwhile], "{sync}");
 }

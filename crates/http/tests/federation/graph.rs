@@ -93,7 +93,8 @@ async fn what_is_missing_is_noted_whatever_the_order_of_arrival() {
         }
         assert_eq!((graphs.waiting, graphs.messages), (0, count), "seed {seed}: all are here in the end");
         assert_eq!(graphs.noted, graphs.missing, "seed {seed}");
-        assert_eq!(graphs.missing.len(), 1, "seed {seed}: only what was before the join");
+        // It comes with the first gap, if there is one.
+        assert!(graphs.missing.len() <= 1, "seed {seed}: at most what was before the join");
     }
 }
 

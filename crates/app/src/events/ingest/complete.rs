@@ -23,11 +23,7 @@ use domicile_store::{
 };
 use ruma::{OwnedUserId, ServerName, events::StateEventType};
 
-use super::{
-    Ingest,
-    missing::{FetchError, StateBefore},
-    replay::Replay,
-};
+use super::{Ingest, missing::FetchError, replay::Replay, state_elsewhere::StateBefore};
 use crate::{
     Result,
     events::Stored,

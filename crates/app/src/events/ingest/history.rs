@@ -86,7 +86,7 @@ impl Ingest {
             .map(|pdu| (pdu.event_id().to_owned(), Arc::clone(pdu)))
             .collect();
         if let Some((_, missing)) = gap {
-            let reached = reached(&new, missing);
+            let reached = outliers::reached(&new, missing);
             new.retain(|id, _| reached.contains(id));
         }
         let mut after: HashMap<OwnedEventId, NodeNum> = HashMap::new();
@@ -105,7 +105,7 @@ impl Ingest {
                     continue;
                 }
                 asked += missing.len();
-                match self.states_elsewhere(room, &missing, server).await {
+                match self.states_before(room, pdu, &missing, server).await {
                     Ok(states) => after.extend(states),
                     Err(FetchError::Here(error)) => return Err(error),
                     Err(FetchError::Peer(error)) => {
@@ -365,17 +365,4 @@ impl Ingest {
         relations::insert(batch, &row, place.into());
         Ok(())
     }
-}
-
-/// Those of the events that are `from`, or that these lead to.
-fn reached(events: &HashMap<OwnedEventId, Arc<Pdu>>, from: &[OwnedEventId]) -> HashSet<OwnedEventId> {
-    let mut open: Vec<&OwnedEventId> = from.iter().collect();
-    let mut reached = HashSet::new();
-    while let Some(id) = open.pop() {
-        let Some(pdu) = events.get(id) else { continue };
-        if reached.insert(id.clone()) {
-            open.extend(pdu.prev_events());
-        }
-    }
-    reached
 }

@@ -6,7 +6,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use domicile_core::ids::{EventNum, KeyNum, NodeNum};
 use domicile_room::event::Pdu;
 use domicile_store::{
     event_id,
@@ -17,7 +16,7 @@ use ruma::{
     EventId, OwnedEventId, ServerName, UInt,
     api::federation::{
         authorization::get_event_authorization,
-        event::{get_event, get_missing_events, get_room_state, get_room_state_ids},
+        event::{get_event, get_missing_events},
     },
 };
 use serde_json::value::RawValue;
@@ -25,10 +24,7 @@ use serde_json::value::RawValue;
 use super::{Ingest, Outcome, Way, outliers, verify::Verified};
 use crate::{
     Result,
-    federation::{
-        Listed,
-        peers::{LARGE, ORDINARY, PeerError},
-    },
+    federation::peers::{LARGE, ORDINARY, PeerError},
     rooms::Room,
 };
 
@@ -43,28 +39,10 @@ const ENDS: usize = 20;
 const NAMED: usize = 100;
 /// How many branches of a gap are helped that do not hang together with what is here.
 const HELPED: usize = 10;
-/// Predecessors of one event whose state is asked for. More cannot be named.
-const STATES: usize = 20;
-/// Events of a state that are asked for one by one; where more are missing, the whole state is.
-const SINGLY: usize = 60;
-/// Ids that are looked for at once: a room's state may have a hundred thousand.
-const LOOKED_FOR: usize = 1_000;
+/// Events that are asked for one by one, at most.
+pub(super) const SINGLY: usize = 60;
 /// Requests for single events at once.
 const AT_ONCE: usize = 8;
-
-/// Lists in the answer to a question for a whole state, and for the ids of one.
-const LISTS: &[&str] = &["auth_chain", "pdus"];
-const ID_LISTS: &[&str] = &["auth_chain_ids", "pdu_ids"];
-
-/// A state as another server told it.
-pub(super) struct StateBefore {
-    /// Each pair and its event, in the order of the pairs.
-    pub(super) state: Vec<(KeyNum, EventNum)>,
-    /// Events of it that are left out, since they are wrong or were not to be had.
-    pub(super) left_out: usize,
-    /// Those of them that the server named and did not give, or of which it did not give what allows them.
-    pub(super) lacking: usize,
-}
 
 /// Why something could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +76,7 @@ impl Ingest {
             return Ok(Outcome::Lacks(missing));
         }
         // What lies between is not to be had: the event stands on the state that the other server tells.
-        let states = self.states_elsewhere(room, &missing, server).await?;
+        let states = self.states_before(room, pdu, &missing, server).await?;
         let way = Way { tell: way.tell, states, ..Way::default() };
         self.take_with_auths(room, pdu, server, &way).await
     }
@@ -171,6 +149,7 @@ impl Ingest {
         pdu: &Arc<Pdu>,
         server: &ServerName,
     ) -> std::result::Result<(), FetchError> {
+        self.fetch_before_join(room, server).await?;
         let found = self.gap(room, pdu, server).await?;
         let order = outliers::sorted(&found, Pdu::prev_events);
         let order: Vec<Arc<Pdu>> = order.iter().filter_map(|id| found.get(id).cloned()).collect();
@@ -183,7 +162,7 @@ impl Ingest {
             let is_whole = !room.view().is_partial();
             if let (Outcome::Lacks(missing), true, false) = (outcome, is_whole, told) {
                 // The gap is longer than what was told of it: its lower end stands on the state there.
-                let states = self.states_elsewhere(room, &missing, server).await?;
+                let states = self.states_before(room, &rest[at], &missing, server).await?;
                 self.take_with_auths(room, &rest[at], server, &Way { states, ..Way::default() }).await?;
                 told = true;
             }
@@ -217,9 +196,9 @@ impl Ingest {
             raw.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
             let before = found.len();
             let verified = self.verified(room, raw).await?;
-            for pdu in self.vouched_for(room, server, verified).await?.right {
-                found.entry(pdu.event_id().to_owned()).or_insert(pdu);
-            }
+            let right = self.vouched_for(room, server, verified).await?.right;
+            let page = right.into_iter().map(|pdu| (pdu.event_id().to_owned(), pdu)).collect();
+            found.extend(self.without_past(room, page).await?);
             let events: Vec<Arc<Pdu>> = found.values().cloned().collect();
             let (ends, known) = self.lower_ends(room, &events).await?;
             // So that what lies before these is not told once more.
@@ -231,6 +210,18 @@ impl Ingest {
             }
         }
         Ok(found)
+    }
+
+    /// Events without those that are here, and without what lies before these: that is the room's past, and nothing new.
+    async fn without_past(
+        &self,
+        room: &Arc<Room>,
+        mut page: HashMap<OwnedEventId, Arc<Pdu>>,
+    ) -> Result<HashMap<OwnedEventId, Arc<Pdu>>> {
+        let placed = self.placed_ids(room, page.keys()).await?;
+        let past = outliers::reached(&page, &placed);
+        page.retain(|id, _| !past.contains(id));
+        Ok(page)
     }
 
     /// The events among these that name others which are neither among them nor here; and those named that are here.
@@ -246,94 +237,6 @@ impl Ingest {
         let lacks = |pdu: &&Arc<Pdu>| pdu.prev_events().iter().any(|id| outside.contains(id) && !known.contains(id));
         let ends = events.iter().filter(lacks).take(ENDS).map(|pdu| pdu.event_id().to_owned()).collect();
         Ok((ends, known))
-    }
-
-    /// The states after events that are not here, as another server tells them.
-    pub(super) async fn states_elsewhere(
-        &self,
-        room: &Arc<Room>,
-        missing: &[OwnedEventId],
-        server: &ServerName,
-    ) -> std::result::Result<HashMap<OwnedEventId, NodeNum>, FetchError> {
-        let mut states = HashMap::new();
-        for id in missing.iter().take(STATES) {
-            let state = self.state_elsewhere(room, id, server).await?;
-            states.insert(id.clone(), state);
-        }
-        Ok(states)
-    }
-
-    async fn state_elsewhere(
-        &self,
-        room: &Arc<Room>,
-        event_id: &OwnedEventId,
-        server: &ServerName,
-    ) -> std::result::Result<NodeNum, FetchError> {
-        let told = self.told_state_before(room, event_id, server).await?;
-        let before = self.state_of(&told.state).await?;
-        let Some(event) = self.events.by_id(event_id).await? else {
-            let text = format!("{server} does not have the event {event_id}");
-            return Err(FetchError::Peer(PeerError::Nonsense(text)));
-        };
-        match event.pdu.state_key() {
-            Some(state_key) if !event.status.has(Status::REJECTED) => {
-                let key_num = self.keys.intern(&event.pdu.kind().to_string(), state_key).await?;
-                Ok(self.resolution.with(before, key_num, event.event_num).await?)
-            }
-            _ => Ok(before),
-        }
-    }
-
-    /// The state before an event as another server tells it. All of it is here then, with what allows it and the event itself.
-    pub(super) async fn told_state_before(
-        &self,
-        room: &Arc<Room>,
-        event_id: &OwnedEventId,
-        server: &ServerName,
-    ) -> std::result::Result<StateBefore, FetchError> {
-        let room_id = &room.info.room_id;
-        let request = get_room_state_ids::v1::Request::new(event_id.clone(), room_id.clone());
-        let mut answer = self.peers.ask_large(server, request, ID_LISTS).await?;
-        let told = answer.needed_list("pdu_ids")?.pieces(LOOKED_FOR);
-        let chain_ids = answer.needed_list("auth_chain_ids")?.pieces(LOOKED_FOR);
-        let is_known = !self.known_ids(room, std::iter::once(event_id)).await?.is_empty();
-        let mut wanted: HashSet<OwnedEventId> = HashSet::new();
-        if !is_known {
-            wanted.insert(event_id.clone());
-        }
-        for ids in chain_ids.iter().chain(&told) {
-            let ids = ids_of(ids)?;
-            let known = self.known_ids(room, ids.iter()).await?;
-            wanted.extend(ids.into_iter().filter(|id| !known.contains(id)));
-        }
-        let wanted = Arc::new(wanted);
-        let (mut chain, mut state) = (Listed::default(), Listed::default());
-        if wanted.len() > SINGLY {
-            let request = get_room_state::v1::Request::new(event_id.clone(), room_id.clone());
-            let mut answer = self.peers.ask_large(server, request, LISTS).await?;
-            (chain, state) = (answer.list("auth_chain").unwrap_or_default(), answer.needed_list("pdus")?);
-            if !is_known {
-                chain.extend(self.fetch_events(std::slice::from_ref(event_id), server).await);
-            }
-        } else {
-            let missing: Vec<OwnedEventId> = wanted.iter().cloned().collect();
-            chain.extend(self.fetch_events(&missing, server).await);
-        }
-        let lacks = self.keep_told(&room.info, chain, state, Some(wanted)).await?.lacking;
-        let (mut state, mut lacking) = (Vec::new(), 0);
-        let room_num = room.info.room_num;
-        for ids in &told {
-            let ids = ids_of(ids)?;
-            lacking += ids.iter().filter(|id| lacks.contains(*id)).count();
-            let bytes: Vec<Bytes> = ids.iter().map(|id| event_id::to_bytes(id)).collect();
-            let read =
-                self.store.read(move |snapshot| async move { events::state_of_ids(&snapshot, room_num, bytes).await });
-            state.extend(read.await.map_err(crate::Error::from)?);
-        }
-        state.sort_unstable();
-        state.dedup();
-        let left_out = told.iter().map(Listed::len).sum::<usize>().saturating_sub(state.len());
-        Ok(StateBefore { state, left_out, lacking })
     }
 
     /// Which of the events are here.
@@ -369,7 +272,7 @@ impl Ingest {
     }
 
     /// Single events; those that the server does not give are left out.
-    async fn fetch_events(&self, ids: &[OwnedEventId], server: &ServerName) -> Vec<Box<RawValue>> {
+    pub(super) async fn fetch_events(&self, ids: &[OwnedEventId], server: &ServerName) -> Vec<Box<RawValue>> {
         stream::iter(ids.iter().cloned())
             .map(|id| async move { self.peers.ask(server, get_event::v1::Request::new(id), ORDINARY).await })
             .buffer_unordered(AT_ONCE)
@@ -383,10 +286,4 @@ impl Ingest {
         let verified: Vec<Verified> = self.verify(&room.info.rules, &room.info.room_id, raw).await?;
         Ok(verified.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu))).collect())
     }
-}
-
-/// Ids of events as a server tells them.
-fn ids_of(listed: &Listed) -> std::result::Result<Vec<OwnedEventId>, FetchError> {
-    let nonsense = |error: serde_json::Error| PeerError::Nonsense(format!("the id of an event: {error}"));
-    listed.texts().map(|text| Ok(serde_json::from_str(&text?).map_err(nonsense)?)).collect()
 }

@@ -8,6 +8,7 @@
 
 mod acl;
 mod auth_events;
+mod before_join;
 mod complete;
 mod fill;
 mod former_homes;
@@ -20,6 +21,7 @@ mod replay;
 mod room_state;
 mod round;
 mod state_before;
+mod state_elsewhere;
 pub(crate) mod told;
 mod uninvited;
 mod verify;

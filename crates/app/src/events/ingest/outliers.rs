@@ -155,7 +155,17 @@ impl Ingest {
         Ok(batch)
     }
 
-    /// A state of events that are here: its root, which is on disk.
+    /// A state of events that were kept: its root, which is on disk.
+    pub(crate) async fn state_told(&self, state: &[(EventNum, Arc<Pdu>)]) -> Result<NodeNum> {
+        let mut keyed = Vec::with_capacity(state.len());
+        for (event_num, pdu) in state {
+            let Some(state_key) = pdu.state_key() else { continue };
+            keyed.push((self.keys.intern(&pdu.kind().to_string(), state_key).await?, *event_num));
+        }
+        self.state_of(&keyed).await
+    }
+
+    /// The same by the keys and numbers of events that are here.
     pub(crate) async fn state_of(&self, state: &[(KeyNum, EventNum)]) -> Result<NodeNum> {
         let changes: Vec<_> = state.iter().map(|(key_num, event_num)| (*key_num, Some(*event_num))).collect();
         let mut batch = Batch::new();
@@ -164,6 +174,22 @@ impl Ingest {
         self.store.write(batch).await?;
         Ok(root)
     }
+}
+
+/// Those of the events that are `from`, or that these lead to.
+pub(super) fn reached<'e>(
+    events: &'e HashMap<OwnedEventId, Arc<Pdu>>,
+    from: impl IntoIterator<Item = &'e OwnedEventId>,
+) -> HashSet<OwnedEventId> {
+    let mut open: Vec<&OwnedEventId> = from.into_iter().collect();
+    let mut reached = HashSet::new();
+    while let Some(id) = open.pop() {
+        let Some(pdu) = events.get(id) else { continue };
+        if reached.insert(id.clone()) {
+            open.extend(pdu.prev_events());
+        }
+    }
+    reached
 }
 
 /// The id of the create event of a room whose id is that event's.

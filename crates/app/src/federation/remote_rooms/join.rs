@@ -11,6 +11,7 @@ use ruma::{
     events::room::member::MembershipState,
 };
 use serde_json::{Map, Value, value::RawValue};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{Failures, RemoteRooms, TIME, copy::Joining, rules_of, supported};
 use crate::{
@@ -57,6 +58,8 @@ struct LetIn {
     version: RoomVersionId,
     event: Pdu,
     answer: Answer,
+    /// Held until the room is here.
+    entering: OwnedMutexGuard<()>,
 }
 
 impl RemoteRooms {
@@ -140,12 +143,19 @@ impl RemoteRooms {
         let mut request = create_join_event::v2::Request::new(room_id.to_owned(), event.event_id().to_owned(), json);
         // What may be said depends on the regions of the members where there are several cells: they must be known first.
         let omit_members = self.users.localities().cells().is_none();
+        // Whoever hears of the join tells this server at once what is said.
+        let entering = self.entering.of(room_id.to_owned()).lock_owned().await;
         request.omit_members = omit_members;
         let answer = Answer::read(self.peers.ask_large(server, request, LISTS).await?)?;
         if answer.members_omitted && !omit_members {
             return Err(PeerError::Nonsense("it leaves out the members, which nobody asked it to".to_owned()));
         }
-        Ok(LetIn { version, event, answer })
+        Ok(LetIn { version, event, answer, entering })
+    }
+
+    /// The turn of somebody who is about to enter a room, if anybody is: others have heard of it, and the room is not here yet.
+    pub(in crate::federation) fn entering(&self, room_id: &RoomId) -> Option<Arc<Mutex<()>>> {
+        self.entering.at_work(&room_id.to_owned())
     }
 
     /// Checks what a server tells of a room, and takes a copy. The inner error: what the server told is of no use.
@@ -156,7 +166,7 @@ impl RemoteRooms {
         server: &ServerName,
         let_in: LetIn,
     ) -> Result<std::result::Result<Arc<Room>, String>> {
-        let LetIn { version, event, answer } = let_in;
+        let LetIn { version, event, answer, entering } = let_in;
         let info = self.known(room_id, &version).await?;
         let event = match answer.event {
             // With the signature of who let the user in, if the room is restricted.
@@ -193,6 +203,7 @@ impl RemoteRooms {
         let joining = Joining { event, told, auths, partial };
         let is_partial = joining.partial.is_some();
         let room = self.take_copy(by, info, joining).await?;
+        drop(entering);
         if is_partial {
             self.completion.begin(room.info.room_num);
             // Where the rest comes at once, nobody need ever see the room without it.

@@ -18,12 +18,12 @@ use domicile_room::event::{
 };
 use domicile_store::Store;
 use ruma::{
-    OwnedServerName, RoomId, RoomVersionId, ServerName, UserId, events::room::member::MembershipState,
+    OwnedRoomId, OwnedServerName, RoomId, RoomVersionId, ServerName, UserId, events::room::member::MembershipState,
     room_version_rules::RoomVersionRules,
 };
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{Completion, Destinations, OwnKeys, PeerError, Peers};
+use super::{Completion, Destinations, OneAtATime, OwnKeys, PeerError, Peers};
 use crate::{
     Error, Result,
     accounts::Users,
@@ -56,6 +56,8 @@ pub struct RemoteRooms {
     completion: Arc<Completion>,
     destinations: Arc<Destinations>,
     wakers: Arc<Wakers>,
+    /// Rooms that somebody is about to enter.
+    entering: OneAtATime<OwnedRoomId>,
 }
 
 /// What it is made of.
@@ -128,6 +130,7 @@ impl RemoteRooms {
             completion,
             destinations,
             wakers,
+            entering: OneAtATime::default(),
         }
     }
 
