@@ -1,9 +1,6 @@
 //! Somebody comes: what their new home does, at the word of the cell that they leave. Every step can be done again.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use domicile_core::{
     clock::Clock,
@@ -12,7 +9,6 @@ use domicile_core::{
     locality::CellName,
 };
 use domicile_residency::directory::{History, Ticket};
-use domicile_room::event::Pdu;
 use domicile_store::{
     Batch, catalogue,
     table::{
@@ -22,13 +18,13 @@ use domicile_store::{
     walk,
 };
 use futures::StreamExt;
-use ruma::{OwnedRoomId, OwnedUserId, RoomVersionId, UserId, events::TimelineEventType};
+use ruma::{OwnedRoomId, OwnedUserId, RoomVersionId, UserId};
 
 use super::{
     bundle::{Bundle, Vaults, Written},
     departures::Departures,
     lines::{Lines, Sums},
-    messages::{About, Arrived, Begin, Begun, Confirmed, Done, File, Home, RoomPart, Taken, Vault},
+    messages::{About, Arrived, Begin, Begun, Confirmed, Done, File, Home, Vault},
     turn::Turner,
 };
 use crate::{
@@ -36,7 +32,7 @@ use crate::{
     accounts::user_directory,
     e2ee::DeviceLists,
     error::{forbidden, not_found},
-    events::{Ingest, ingest::Way, wake::Wakers},
+    events::{Ingest, wake::Wakers},
     federation::{self, OneAtATime, RemoteRooms},
     media::{Blobs, ByteStream},
     residency::Cells,
@@ -103,7 +99,7 @@ impl Arrivals {
 
     /// Somebody is to come. Says what of their rooms and files is here already.
     pub async fn begin(&self, cell: &CellName, begin: Begin) -> Result<Begun> {
-        let Begin { about, tickets, rooms } = begin;
+        let Begin { about, tickets, rooms, left } = begin;
         let cells = self.cells()?;
         cells.tickets.learn(tickets).await?;
         let home = cells.tickets.home(&about.user_id);
@@ -134,70 +130,24 @@ impl Arrivals {
             arrivals::set(&mut batch, &row);
             self.turner.store.write(batch).await?;
         }
-        let mut missing = Vec::new();
+        let (mut missing, mut ended) = (Vec::new(), Vec::new());
         for room_id in rooms {
-            if self.turner.rooms.num(&room_id).await?.is_none() {
+            let Some(room_num) = self.turner.rooms.num(&room_id).await? else {
                 missing.push(room_id);
+                continue;
+            };
+            // Rooms that they are in are caught up with when they are here.
+            if left.contains(&room_id) {
+                let view = self.turner.rooms.by_num(room_num).await?.view();
+                if view.here == 0 {
+                    ended.push((room_id, view.extremities.iter().map(|(_, id)| id.clone()).collect()));
+                }
             }
         }
         let wanted = about.user_id.to_string();
         let store = &self.turner.store;
         let media = store.read(move |snapshot| async move { arrivals::media_of(&snapshot, &wanted).await }).await?;
-        Ok(Begun { missing, media: media.into_iter().map(|(id, _)| id).collect() })
-    }
-
-    /// Takes a part of a room's history.
-    pub async fn take_room(&self, cell: &CellName, part: RoomPart) -> Result<Taken> {
-        self.arrival(cell, &part.about).await?;
-        self.take_part(part).await
-    }
-
-    /// The same of a part that this cell has asked for itself.
-    pub(super) async fn take_part(&self, part: RoomPart) -> Result<Taken> {
-        let turn = self.rooms_in_work.of(part.room_id.clone());
-        let _turn = turn.lock().await;
-        self.cells()?.tickets.learn(part.tickets).await?;
-        let version = RoomVersionId::try_from(part.version.as_str()).map_err(Error::internal)?;
-        let info = self.remote_rooms.known(&part.room_id, &version).await?;
-        let told = part.events.len();
-        let verified = self.ingest.verify(&info.rules, &part.room_id, part.events).await?;
-        let mut events: Vec<Arc<Pdu>> =
-            verified.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu))).collect();
-        let mut here = 0;
-        let room = if self.turner.rooms.num(&part.room_id).await?.is_some() {
-            self.turner.rooms.get(&part.room_id).await?
-        } else {
-            if events.is_empty() {
-                return Err(ErrorKind::InvalidParam
-                    .with("The first part of a room has no event that is right.")
-                    .into());
-            }
-            let first = events.remove(0);
-            here += 1;
-            let is_creation = *first.kind() == TimelineEventType::RoomCreate && first.prev_events().is_empty();
-            if part.state.is_empty() && !is_creation {
-                let text = "The first part of a room begins neither with its creation nor with its state.";
-                return Err(ErrorKind::InvalidParam.with(text).into());
-            }
-            let mut told = self.ingest.verify(&info.rules, &part.room_id, part.auth_chain).await?;
-            let state = self.ingest.verify(&info.rules, &part.room_id, part.state).await?;
-            let state_ids: HashSet<_> = state
-                .iter()
-                .filter_map(|event| event.as_ref().ok())
-                .map(|event| event.pdu.event_id().to_owned())
-                .collect();
-            told.extend(state);
-            let pdus = told.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu)));
-            let kept = self.ingest.keep_outliers(&info, pdus.collect()).await?;
-            let state = kept.iter().filter(|(id, _)| state_ids.contains(*id));
-            let state = state.map(|(_, (event_num, pdu, _))| (*event_num, Arc::clone(pdu))).collect();
-            let auths = first.auth_events().iter().filter_map(|id| kept.get(id).map(|(event_num, ..)| *event_num));
-            let auths = auths.collect();
-            self.remote_rooms.begin_copy(&info, first, state, auths).await?
-        };
-        let outcomes = self.ingest.take(&room, &events, &Way::default()).await?;
-        here += outcomes.iter().filter(|outcome| outcome.is_here()).count();
-        Ok(Taken { events: here, left_out: told.saturating_sub(here) })
+        Ok(Begun { missing, ended, media: media.into_iter().map(|(id, _)| id).collect() })
     }
 
     /// Takes a file, and seals it with its owner's new key.

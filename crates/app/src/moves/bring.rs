@@ -7,9 +7,16 @@ use domicile_core::{
     ids::{Position, RoomNum},
     locality::{CellName, Destination},
 };
-use domicile_store::table::{destinations, media, outgoing_events, portable::RoomOf};
+use domicile_store::{
+    event_id,
+    table::{
+        destinations, media, outgoing_events,
+        portable::{self, RoomOf},
+    },
+};
 use futures::{StreamExt, TryStreamExt, stream};
 use http::{Method, Request};
+use ruma::OwnedEventId;
 
 use super::{
     copies::Traveller,
@@ -39,6 +46,13 @@ pub(super) struct Brought {
     copied: HashMap<RoomNum, Position>,
 }
 
+/// What of a room is to be brought: after a place, up to another; without them from its beginning, up to its end.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    since: Option<Position>,
+    until: Option<Position>,
+}
+
 /// Rooms that are being brought to a cell, each with up to where somebody who is on the way has brought it.
 pub(super) type Bringing = OneAtATime<(CellName, RoomNum), Option<Position>>;
 type Turn = tokio::sync::Mutex<Option<Position>>;
@@ -52,11 +66,18 @@ impl Leaving {
         coming: &[RoomOf],
         begun: &Begun,
     ) -> Result<Brought> {
-        let is_missing = |room: &&RoomOf| begun.missing.iter().any(|id| *id == *room.room_id);
-        // One that they have left comes as far as they were there.
-        let upto = |room: &RoomOf| (!is_joined(room)).then_some(room.position);
-        let mut missing: Vec<(RoomNum, Option<Position>)> =
-            coming.iter().filter(is_missing).map(|room| (room.room_num, upto(room))).collect();
+        let mut missing = Vec::with_capacity(begun.missing.len() + begun.ended.len());
+        for room in coming {
+            let is_missing = begun.missing.iter().any(|id| *id == *room.room_id);
+            let since = match begun.ended.iter().find(|(id, _)| *id == *room.room_id) {
+                Some((_, ends)) => self.place_of(ends).await?,
+                None if is_missing => None,
+                None => continue,
+            };
+            // One that they have left comes as far as they were there.
+            let until = (!is_joined(room)).then_some(room.position);
+            missing.push((room.room_num, Stretch { since, until }));
+        }
         progress.rooms.done = progress.rooms.of - missing.len() as u64;
         self.live.set(&traveller.about.move_id, progress);
         // People who move at the same time are often in the same rooms: each begins with another one, and what one has brought no other brings.
@@ -78,24 +99,34 @@ impl Leaving {
         Ok(brought)
     }
 
-    /// Brings a room's copy, unless somebody else has brought it meanwhile. Gives up to where it is there, and how many events were brought.
+    /// The place of the first of some events; nothing if none of them is in a timeline here.
+    async fn place_of(&self, ids: &[OwnedEventId]) -> Result<Option<Position>> {
+        let ids: Vec<Bytes> = ids.iter().map(|id| event_id::to_bytes(id)).collect();
+        let read = self.turner.store.read(move |snapshot| async move { portable::event_nums(&snapshot, &ids).await });
+        Ok(read.await?.into_values().filter_map(|(_, position)| position).min())
+    }
+
+    /// Brings a room's copy, or what is missing of it, unless somebody else has brought it meanwhile. Gives up to where it is there, and how many events
+    /// were brought.
     async fn bring_in_turn(
         &self,
         traveller: &Traveller,
-        (room_num, upto): (RoomNum, Option<Position>),
+        (room_num, stretch): (RoomNum, Stretch),
         turn: Arc<Turn>,
     ) -> Result<(RoomNum, Position, u64)> {
         let mut brought = turn.lock().await;
-        if let Some(upto) = *brought {
-            return Ok((room_num, upto, 0));
-        }
-        let upto = match upto {
-            Some(upto) => upto,
-            None => self.head().await?,
+        let until = match (stretch.until, *brought) {
+            // Who is in the room is brought the rest with the news.
+            (None, Some(brought)) => return Ok((room_num, brought, 0)),
+            (None, None) => self.head().await?,
+            // Somebody who has left it before them brought less of it.
+            (Some(until), Some(brought)) if brought >= until => return Ok((room_num, brought, 0)),
+            (Some(until), _) => until,
         };
-        let events = self.bring_room(traveller, room_num, (None, upto)).await?;
-        *brought = Some(upto);
-        Ok((room_num, upto, events))
+        let since = brought.or(stretch.since);
+        let events = self.bring_room(traveller, room_num, (since, until)).await?;
+        *brought = Some(until);
+        Ok((room_num, until, events))
     }
 
     /// Up to where the new home has been told what is said in rooms of which it had a copy.

@@ -149,16 +149,19 @@ impl Leaving {
         }
         let left = self.rules.left(&traveller.to, (user_num, &traveller.about.user_id), &all).await?;
         progress.kept_rooms = left.kept;
+        let named = |rooms: &[portable::RoomOf]| {
+            let ids = rooms.iter().map(|room| OwnedRoomId::try_from(room.room_id.as_str()).map_err(Error::internal));
+            ids.collect::<Result<Vec<OwnedRoomId>>>()
+        };
+        let left_ids = named(&left.coming)?;
         let coming: Vec<portable::RoomOf> = all.into_iter().filter(is_joined).chain(left.coming).collect();
         let tickets = self.cells()?.tickets.get(&traveller.about.user_id);
         let tickets = tickets.map(|history| history.tickets().to_vec()).unwrap_or_default();
-        let ids = coming
-            .iter()
-            .map(|room| Ok((OwnedRoomId::try_from(room.room_id.as_str()).map_err(Error::internal)?, room.room_num)));
-        let ids = ids.collect::<Result<Vec<(OwnedRoomId, RoomNum)>>>()?;
+        let rooms = named(&coming)?;
+        let ids: Vec<(OwnedRoomId, RoomNum)> =
+            rooms.iter().cloned().zip(coming.iter().map(|room| room.room_num)).collect();
         progress.rooms.of = ids.len() as u64;
-        let named = ids.iter().map(|(room_id, _)| room_id.clone()).collect();
-        let begin = Begin { about: traveller.about.clone(), tickets, rooms: named };
+        let begin = Begin { about: traveller.about.clone(), tickets, rooms, left: left_ids };
         let begun: Begun = self.ask(&traveller.to, BEGIN, &begin).await?;
         let mut brought = self.bring_rooms(&mut progress, traveller, &coming, &begun).await?;
         self.complete_rooms(&mut progress, traveller, &ids).await?;

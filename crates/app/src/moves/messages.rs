@@ -57,6 +57,9 @@ pub struct Begin {
     pub tickets: Vec<Ticket>,
     /// Rooms that they are in, and those that they have left and not forgotten.
     pub rooms: Vec<OwnedRoomId>,
+    /// Which of them they have left.
+    #[serde(default)]
+    pub left: Vec<OwnedRoomId>,
 }
 
 /// What the new home has of what somebody brings.
@@ -64,6 +67,9 @@ pub struct Begin {
 pub struct Begun {
     /// Rooms of which it has no copy.
     pub missing: Vec<OwnedRoomId>,
+    /// Rooms that they have left, of which it has a copy that nobody there keeps up any more, with that copy's last events.
+    #[serde(default)]
+    pub ended: Vec<(OwnedRoomId, Vec<OwnedEventId>)>,
     /// Files that have come with an earlier attempt.
     pub media: Vec<String>,
 }

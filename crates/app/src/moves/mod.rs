@@ -27,6 +27,7 @@ mod rescue;
 mod restored;
 mod rules;
 mod settle;
+mod take_room;
 mod turn;
 mod work;
 

@@ -146,6 +146,77 @@ async fn a_room_that_somebody_has_left_is_whole_where_others_came_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_left_later_brings_the_rest_of_a_room_of_which_there_is_an_old_copy() {
+    let cluster = Cluster::of(&["eu", "ch"]).await.with_user("eu1", "alice").await.with_user("eu1", "carol").await;
+    let cluster = cluster.with_user("eu1", "dave").await;
+    let (alice, carol, dave) =
+        (cluster.user("eu1", "alice"), cluster.user("eu1", "carol"), cluster.user("eu1", "dave"));
+    // One after the other, and both at once.
+    for at_once in [false, true] {
+        let room = shared(&alice, &carol).await;
+        invite_and_join(&room, &alice, &dave).await;
+        let mut said = vec![say(&carol, &room, "one").await];
+        leave(&room, &alice).await;
+        for (who, text) in [(&carol, "two"), (&dave, "three"), (&carol, "four")] {
+            said.push(say(who, &room, text).await);
+        }
+        leave(&room, &carol).await;
+        say(&dave, &room, "behind-their-backs").await;
+        if at_once {
+            let moves = &cluster.cell("eu1").moves;
+            for who in [&alice, &carol] {
+                moves.order(order(who, "ch")).await.unwrap();
+            }
+            for who in [&alice, &carol] {
+                assert_eq!(finish(&cluster, "eu1", who).await.state, State::Done.word());
+            }
+        } else {
+            into(&cluster, "eu1", &alice, "ch").await;
+            into(&cluster, "eu1", &carol, "ch").await;
+        }
+        leave(&room, &dave).await;
+        let (alice_there, carol_there) = (at(&cluster, "ch1", &alice), at(&cluster, "ch1", &carol));
+        cluster.cut();
+        assert_eq!(read(&carol_there, &room).await, said, "at once: {at_once}");
+        assert_eq!(says_something(&carol_there, &room).await, [true; 4]);
+        assert_eq!(read(&alice_there, &room).await, said[..1], "she sees no more than before");
+        cluster.heal();
+        if !at_once {
+            // Back again, for the next round.
+            into(&cluster, "ch1", &alice, "eu").await;
+            into(&cluster, "ch1", &carol, "eu").await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_left_room_comes_to_an_old_copy_with_which_it_does_not_hang_together() {
+    let cluster = Cluster::of(&["eu", "ch", "us"]).await.with_user("eu1", "alice").await.with_user("ch1", "bob").await;
+    let cluster = cluster.with_user("us1", "erin").await;
+    let (alice, bob, erin) = (cluster.user("eu1", "alice"), cluster.user("ch1", "bob"), cluster.user("us1", "erin"));
+    let room = shared_of(&erin, &bob, from_joining()).await;
+    let early = say(&bob, &room, "early").await;
+    leave(&room, &bob).await;
+    until("erin sees that he has left", || async {
+        let members = erin.get(&format!("{V3}/rooms/{room}/joined_members")).await.ok();
+        members["joined"].as_object().unwrap().len() == 1
+    })
+    .await;
+    say(&erin, &room, "between").await;
+    invite_and_join(&room, &erin, &alice).await;
+    let said = vec![say(&alice, &room, "one").await, say(&alice, &room, "two").await];
+    leave(&room, &alice).await;
+    say(&erin, &room, "behind-her-back").await;
+
+    into(&cluster, "eu1", &alice, "ch").await;
+    cluster.cut();
+    let there = at(&cluster, "ch1", &alice);
+    assert_eq!(read(&there, &room).await, said);
+    assert_eq!(says_something(&there, &room).await, [true; 2]);
+    assert_eq!(read(&bob, &room).await, [early], "he sees no more than before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_past_of_a_left_room_stays_where_the_rules_keep_it() {
     let cluster = Cluster::with_flow(&["eu", "ch"], "forbid").await.with_user("eu1", "alice").await;
     let cluster = cluster.with_user("eu1", "carol").await;

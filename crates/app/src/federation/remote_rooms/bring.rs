@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domicile_core::ids::{EventNum, KeyNum, NodeNum, RoomNum, UserNum};
+use bytes::Bytes;
+use domicile_core::ids::{EventNum, KeyNum, NodeNum, Position, RoomNum, UserNum};
 use domicile_room::event::Pdu;
 use domicile_store::{
     Batch, StoreError, Value, event_id,
     table::{
         destinations,
         events::{self, Status},
-        graph, memberships, rooms,
+        graph, memberships, rooms, timeline_gaps,
     },
 };
 use ruma::{OwnedUserId, events::TimelineEventType};
@@ -31,12 +32,7 @@ impl RemoteRooms {
         state: Vec<(EventNum, Arc<Pdu>)>,
         auths: Vec<EventNum>,
     ) -> Result<Arc<Room>> {
-        let mut keyed = Vec::with_capacity(state.len());
-        for (event_num, pdu) in &state {
-            let Some(state_key) = pdu.state_key() else { continue };
-            keyed.push((self.keys.intern(&pdu.kind().to_string(), state_key).await?, *event_num));
-        }
-        let before = self.ingest.state_of(&keyed).await?;
+        let before = self.ingest.state_told(&state).await?;
         let event_num = self.event_num(&first).await?;
         let told = members_of(state.iter().map(|(num, pdu)| (*num, pdu)), event_num.0, &first);
         let members = self.members(&told, UserNum::NOBODY).await?;
@@ -63,6 +59,13 @@ impl RemoteRooms {
         self.write_members(room_num, &members, &old, UserNum::NOBODY, false).await?;
         let mut batch = Batch::new();
         let position = batch.position();
+        let was_here = row.last_position > Position::START;
+        let mut missing = Vec::with_capacity(first.prev_events().len());
+        for id in first.prev_events() {
+            if self.events.by_id(id).await?.is_none_or(|known| known.status.has(Status::OUTLIER)) {
+                missing.push(event_id::to_bytes(id));
+            }
+        }
         let after = match key_num {
             Some(key_num) => self.trees.change(&mut batch, before, &[(key_num, Some(event_num.0))]).await?,
             None => before,
@@ -77,8 +80,11 @@ impl RemoteRooms {
         };
         rooms::take_copy(&mut batch, &copy, position.clone());
         rooms::remove_further_extremities(&mut batch, room_num);
-        let beginning = Beginning { first: &first, event_num, sender_num, key_num, before, auths: &auths };
+        let beginning = Beginning { first: &first, event_num, sender_num, key_num, before, auths: &auths, missing };
         beginning.write(&mut batch, room_num, &position);
+        if was_here {
+            timeline_gaps::note(&mut batch, room_num, event_num.0);
+        }
         write_destinations(&mut batch, room_num, &joined, &known, &position);
         rooms::set_open(&mut batch, room_num, is_open);
         self.store.write(batch).await?;
@@ -120,11 +126,13 @@ struct Beginning<'b> {
     key_num: Option<KeyNum>,
     before: NodeNum,
     auths: &'b [EventNum],
+    /// What it names and is not here.
+    missing: Vec<Bytes>,
 }
 
 impl Beginning<'_> {
-    fn write(&self, batch: &mut Batch, room_num: RoomNum, position: &Value) {
-        let Self { first, event_num, sender_num, key_num, before, auths } = *self;
+    fn write(self, batch: &mut Batch, room_num: RoomNum, position: &Value) {
+        let Self { first, event_num, sender_num, key_num, before, auths, missing } = self;
         let stored = events::Event {
             event_num: event_num.0,
             room_num,
@@ -149,8 +157,8 @@ impl Beginning<'_> {
                 graph::add_auth_edges(batch, room_num, event_num.0, auths);
             }
         }
-        for id in first.prev_events() {
-            graph::add_backward_extremity(batch, room_num, event_id::to_bytes(id), event_num.0);
+        for id in missing {
+            graph::add_backward_extremity(batch, room_num, id, event_num.0);
         }
     }
 }
