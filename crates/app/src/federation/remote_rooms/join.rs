@@ -58,8 +58,8 @@ struct LetIn {
     version: RoomVersionId,
     event: Pdu,
     answer: Answer,
-    /// Held until the room is here.
-    entering: OwnedMutexGuard<()>,
+    /// Held until the room is here, by the first of those who enter it at the same time.
+    entering: Option<OwnedMutexGuard<()>>,
 }
 
 impl RemoteRooms {
@@ -144,7 +144,7 @@ impl RemoteRooms {
         // What may be said depends on the regions of the members where there are several cells: they must be known first.
         let omit_members = self.users.localities().cells().is_none();
         // Whoever hears of the join tells this server at once what is said.
-        let entering = self.entering.of(room_id.to_owned()).lock_owned().await;
+        let entering = self.entering.of(room_id.to_owned()).try_lock_owned().ok();
         request.omit_members = omit_members;
         let answer = Answer::read(self.peers.ask_large(server, request, LISTS).await?)?;
         if answer.members_omitted && !omit_members {
