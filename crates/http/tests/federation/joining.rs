@@ -1,7 +1,12 @@
 //! Joins with and without members in the answer.
 
+use std::time::Duration;
+
 use axum::http::Method;
-use domicile_testkit::server::TestServer;
+use domicile_testkit::{
+    server::TestServer,
+    tap::{Answer, Tap},
+};
 use serde_json::{Value, json};
 
 use crate::{pair::V3, together};
@@ -79,4 +84,32 @@ async fn a_server_that_asks_for_it_is_told_the_state_without_members() {
     let part = joined(&here, &there, &room, "bob", "?omit_members=true").await;
     let bob = format!("m.room.member @bob:{}", there.name());
     assert!(told(&part["state"]).contains(&bob), "{part}");
+}
+
+#[tokio::test]
+async fn what_is_said_while_somebody_enters_is_not_missed() {
+    let (tap, server) = (Tap::start().await, TestServer::start_federating().await.with_user("alice").await);
+    let room = tap.room("11");
+    // The answer to the join takes some seconds to come.
+    let entered = room.clone();
+    tap.script(&format!("{V2}/send_join/"), move |heard| {
+        let (_, told) = entered.answers();
+        entered.take(&heard.body).expect("a join");
+        let answer =
+            json!({ "origin": "x", "event": heard.body, "state": told["pdus"], "auth_chain": told["auth_chain"] });
+        Answer::Trickle(answer.to_string().into_bytes(), Duration::from_millis(1))
+    });
+    let alice = server.user("alice");
+    let path = format!("{V3}/join/{}?via={}", room.room_id(), tap.name());
+    let join = tokio::spawn(async move { alice.post(&path, &json!({})).await.ok() });
+    while !tap.heard().iter().any(|heard| heard.path.contains("/send_join/")) {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let said = room.message("eve", "welcome");
+    assert!(!join.is_finished(), "she is still entering");
+    tap.send(&server, "t1", &[said], &[]).await.ok();
+    join.await.unwrap();
+    let alice = server.user("alice");
+    let page = alice.get(&format!("{V3}/rooms/{}/messages?dir=b&limit=1", room.room_id())).await.ok();
+    assert_eq!(page["chunk"][0]["content"]["body"], "welcome", "{page}");
 }
