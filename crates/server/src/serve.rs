@@ -142,6 +142,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         bound.iter().filter(|(.., serve, _)| serve.contains(&Api::Client)).map(|(socket, ..)| socket.shown()).collect();
     let addresses: Vec<_> = bound.iter().map(|(socket, ..)| socket.address()).collect();
 
+    // Nobody is told that there are none, since the file had not been read yet.
+    wired.admin.standing.addresses.refresh().await;
     let mut tasks = JoinSet::new();
     tasks.spawn(admin.serve(observed(admin::routes(wired.admin.clone()), Arc::clone(&metrics)), stopping.clone()));
     for (socket, router, _, certificate) in bound {
