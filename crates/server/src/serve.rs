@@ -106,10 +106,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     };
     let wired = wire::wire(wire::Settings::new(config)?, store.clone(), &surroundings).await?;
     let metrics = Arc::new(Metrics::default());
-    // Before anybody can ask: a page that was not read from the database yet would say that all is well.
-    if let Err(error) = wired.services.status.refresh().await {
-        tracing::warn!(%error, "the status page could not be written");
-    }
+    read_first(&wired).await;
 
     let mut bound = Vec::new();
     for listener in &config.listeners {
@@ -142,8 +139,6 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         bound.iter().filter(|(.., serve, _)| serve.contains(&Api::Client)).map(|(socket, ..)| socket.shown()).collect();
     let addresses: Vec<_> = bound.iter().map(|(socket, ..)| socket.address()).collect();
 
-    // Nobody is told that there are none, since the file had not been read yet.
-    wired.admin.standing.addresses.refresh().await;
     let mut tasks = JoinSet::new();
     tasks.spawn(admin.serve(observed(admin::routes(wired.admin.clone()), Arc::clone(&metrics)), stopping.clone()));
     for (socket, router, _, certificate) in bound {
@@ -191,6 +186,15 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     first_start::tell(config, &wired, &listens).await?;
     let documents = wired.services.users.localities().cells().map(|cells| Arc::clone(&cells.documents));
     Ok(Running { listens, addresses, stopping, tasks, store, documents })
+}
+
+/// Reads what is told to everybody before anybody can ask: a status page that was not read yet would say that all is well, and a file that was not, that
+/// there are no addresses.
+async fn read_first(wired: &Wired) {
+    if let Err(error) = wired.services.status.refresh().await {
+        tracing::warn!(%error, "the status page could not be written");
+    }
+    wired.admin.standing.addresses.refresh().await;
 }
 
 /// What follows from a new document beside what is asked of it each time: a gateway's key that waited for it signs, and the operator is told if the
