@@ -223,20 +223,12 @@ impl Transactions {
     /// A room that somebody here is in. One that somebody is just entering is waited for: what they tell us who heard of it is told once.
     async fn entered(&self, room_id: &OwnedRoomId) -> Result<Option<Arc<Room>>> {
         let entering = self.remote_rooms.entering(room_id);
-        if let Some(room) = self.held(room_id).await? {
+        if let Some(room) = self.rooms.held(room_id).await? {
             return Ok(Some(room));
         }
         let Some(entering) = entering else { return Ok(None) };
         let _entered = tokio::time::timeout(ENTERING, entering.lock()).await;
-        self.held(room_id).await
-    }
-
-    async fn held(&self, room_id: &OwnedRoomId) -> Result<Option<Arc<Room>>> {
-        match self.rooms.get(room_id).await {
-            Ok(room) => Ok(Some(room).filter(|room| room.view().has_local_members())),
-            Err(Error::Matrix(error)) if error.kind == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.rooms.held(room_id).await
     }
 
     /// Events of a room in which nobody here is any more, or ever was: only what takes an invite back is heard.

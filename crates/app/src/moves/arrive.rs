@@ -139,7 +139,7 @@ impl Arrivals {
             // Rooms that they are in are caught up with when they are here.
             if left.contains(&room_id) {
                 let view = self.turner.rooms.by_num(room_num).await?.view();
-                if view.here == 0 {
+                if !view.has_local_members() {
                     ended.push((room_id, view.extremities.iter().map(|(_, id)| id.clone()).collect()));
                 }
             }

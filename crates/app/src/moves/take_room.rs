@@ -40,7 +40,7 @@ impl Arrivals {
         let version = RoomVersionId::try_from(part.version.as_str()).map_err(Error::internal)?;
         let info = self.remote_rooms.known(&part.room_id, &version).await?;
         let told = part.events.len();
-        let mut events = self.right(&info, part.events).await?;
+        let mut events = self.ingest.verified(&info, part.events).await?;
         let held = match self.turner.rooms.num(&part.room_id).await? {
             Some(room_num) => Some(self.turner.rooms.by_num(room_num).await?),
             None => None,
@@ -82,12 +82,6 @@ impl Arrivals {
         Ok(read.await?.into_values().any(|(_, position)| position.is_some()))
     }
 
-    /// The events that are right.
-    async fn right(&self, info: &RoomInfo, events: Vec<Box<RawValue>>) -> Result<Vec<Arc<Pdu>>> {
-        let verified = self.ingest.verify(&info.rules, &info.room_id, events).await?;
-        Ok(verified.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu))).collect())
-    }
-
     /// Keeps the state before a first event, and what allows it.
     async fn ground(
         &self,
@@ -96,8 +90,8 @@ impl Arrivals {
         state: Vec<Box<RawValue>>,
         auth_chain: Vec<Box<RawValue>>,
     ) -> Result<Ground> {
-        let mut told = self.right(info, auth_chain).await?;
-        let state = self.right(info, state).await?;
+        let mut told = self.ingest.verified(info, auth_chain).await?;
+        let state = self.ingest.verified(info, state).await?;
         let ids: HashSet<OwnedEventId> = state.iter().map(|pdu| pdu.event_id().to_owned()).collect();
         told.extend(state);
         let kept = self.ingest.keep_outliers(info, told).await?;
@@ -111,5 +105,5 @@ impl Arrivals {
 /// Whether a copy ended, with those who were here, before a first event that stands on a state of its own.
 fn has_ended_before(room: &Room, first: &Pdu) -> bool {
     let view = room.view();
-    view.here == 0 && view.depth < first.depth()
+    !view.has_local_members() && view.depth < first.depth()
 }

@@ -80,7 +80,7 @@ impl Members {
         via: &[OwnedServerName],
         reason: Option<String>,
     ) -> Result<()> {
-        let Some(room) = self.held(room_id).await? else {
+        let Some(room) = self.sender.rooms().held(room_id).await? else {
             return self.join_elsewhere(by, room_id, via, reason).await;
         };
         if room.view().is_joined(by.user_num) {
@@ -122,16 +122,6 @@ impl Members {
         let room = self.remote.join(by, room_id, &via, content).await?;
         self.carry_over(by, &room).await;
         Ok(())
-    }
-
-    /// A room that this server is in.
-    async fn held(&self, room_id: &RoomId) -> Result<Option<Arc<Room>>> {
-        match self.sender.rooms().get(room_id).await {
-            Ok(room) if room.view().has_local_members() => Ok(Some(room)),
-            Ok(_) => Ok(None),
-            Err(Error::Matrix(error)) if error.kind == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     async fn carry_over(&self, by: &Session, room: &Arc<Room>) {
@@ -253,7 +243,7 @@ impl Members {
         reason: Option<String>,
     ) -> Result<()> {
         let mut content = self.content(by.user_num, "knock").await?;
-        let Some(room) = self.held(room_id).await? else {
+        let Some(room) = self.sender.rooms().held(room_id).await? else {
             if let Some(reason) = reason {
                 content.insert("reason".to_owned(), reason.into());
             }
@@ -266,7 +256,9 @@ impl Members {
 
     /// Leaves, or refuses an invite, or takes a knock back. Whoever has left has nothing to do.
     pub async fn leave(&self, by: &Session, room_id: &RoomId, reason: Option<String>) -> Result<()> {
-        let Some(room) = self.held(room_id).await? else { return self.remote.leave(by, room_id, reason).await };
+        let Some(room) = self.sender.rooms().held(room_id).await? else {
+            return self.remote.leave(by, room_id, reason).await;
+        };
         let membership = room.view().members.get(&by.user_num).map(|member| member.membership);
         if membership == Some(Membership::Invite) && is_notice_room(&self.store, by.user_num, room_id).await? {
             let told = "The server tells you important things in this room: you can leave it once you have been in it.";

@@ -119,6 +119,15 @@ impl Rooms {
         }
     }
 
+    /// The same if somebody here is in it.
+    pub async fn held(&self, room_id: &RoomId) -> Result<Option<Arc<Room>>> {
+        match self.get(room_id).await {
+            Ok(room) => Ok(Some(room).filter(|room| room.view().has_local_members())),
+            Err(Error::Matrix(error)) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A room by its number.
     pub async fn by_num(&self, room_num: RoomNum) -> Result<Arc<Room>> {
         if let Some(room) = self.in_memory(room_num) {

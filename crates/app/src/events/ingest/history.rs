@@ -60,7 +60,7 @@ impl Ingest {
         if room.view().is_partial() {
             return Ok(0);
         }
-        let pdus = self.verified(room, raw).await?;
+        let pdus = self.verified(&room.info, raw).await?;
         let mut tries = 0;
         loop {
             match self.place(room, server, &pdus, gap).await {

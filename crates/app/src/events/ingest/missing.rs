@@ -25,7 +25,7 @@ use super::{Ingest, Outcome, Way, outliers, verify::Verified};
 use crate::{
     Result,
     federation::peers::{LARGE, ORDINARY, PeerError},
-    rooms::Room,
+    rooms::{Room, RoomInfo},
 };
 
 /// Events that are asked for at once to fill a gap (server-server, `get_missing_events`: the other may give fewer).
@@ -96,7 +96,7 @@ impl Ingest {
             )));
         }
         let mut taken = 0;
-        for pdu in self.verified(room, raw).await? {
+        for pdu in self.verified(&room.info, raw).await? {
             match self.take_with_missing(room, &pdu, server, &Way::default()).await {
                 Ok(outcome) => taken += usize::from(outcome.is_here()),
                 Err(FetchError::Here(error)) => return Err(error),
@@ -137,7 +137,7 @@ impl Ingest {
     ) -> std::result::Result<(), FetchError> {
         let request = get_event_authorization::v1::Request::new(room.info.room_id.clone(), event_id.to_owned());
         let answer = self.peers.ask(server, request, LARGE).await?;
-        let pdus = self.verified(room, answer.auth_chain).await?;
+        let pdus = self.verified(&room.info, answer.auth_chain).await?;
         self.keep_outliers(&room.info, pdus).await?;
         Ok(())
     }
@@ -195,7 +195,7 @@ impl Ingest {
             };
             raw.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
             let before = found.len();
-            let verified = self.verified(room, raw).await?;
+            let verified = self.verified(&room.info, raw).await?;
             let right = self.vouched_for(room, server, verified).await?.right;
             let page = right.into_iter().map(|pdu| (pdu.event_id().to_owned(), pdu)).collect();
             found.extend(self.without_past(room, page).await?);
@@ -282,8 +282,8 @@ impl Ingest {
     }
 
     /// The events of an answer that are right.
-    pub(super) async fn verified(&self, room: &Arc<Room>, raw: Vec<Box<RawValue>>) -> Result<Vec<Arc<Pdu>>> {
-        let verified: Vec<Verified> = self.verify(&room.info.rules, &room.info.room_id, raw).await?;
+    pub(crate) async fn verified(&self, info: &RoomInfo, raw: Vec<Box<RawValue>>) -> Result<Vec<Arc<Pdu>>> {
+        let verified: Vec<Verified> = self.verify(&info.rules, &info.room_id, raw).await?;
         Ok(verified.into_iter().filter_map(|event| event.ok().map(|received| Arc::new(received.pdu))).collect())
     }
 }
