@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use domicile_core::ids::{DestinationNum, EventNum, KeyNum, NodeNum, Position, RoomNum, UserNum};
 use domicile_room::{auth::PowerLevels, event::Pdu};
+use domicile_store::Changes;
 use imbl::{HashMap, OrdMap, Vector};
 use ruma::{OwnedEventId, OwnedRoomId, RoomVersionId, room_version_rules::RoomVersionRules};
 use tokio::sync::Mutex;
@@ -35,6 +36,8 @@ pub struct Room {
     /// What never changes.
     pub info: Arc<RoomInfo>,
     view: ArcSwap<RoomView>,
+    /// When it was written to.
+    written: Arc<Changes>,
     writer: Mutex<()>,
     /// Who waits for it: those who write here, and what others tell. One of each waits at its door, so neither queue stands before the other.
     own_queue: Mutex<()>,
@@ -141,11 +144,12 @@ pub fn is_open(join_rules: Option<&Pdu>, history_visibility: Option<&Pdu>) -> bo
 }
 
 impl Room {
-    /// A room with its view as read.
-    pub fn new(info: Arc<RoomInfo>, view: RoomView) -> Self {
+    /// A room with its view as read. The registry of rooms is who makes one.
+    pub(super) fn new(info: Arc<RoomInfo>, view: RoomView, written: Arc<Changes>) -> Self {
         Self {
             info,
             view: ArcSwap::from_pointee(view),
+            written,
             writer: Mutex::default(),
             own_queue: Mutex::default(),
             told_queue: Mutex::default(),
@@ -173,6 +177,7 @@ impl Room {
     /// Shows a new view to all readers. Only for what is on disk.
     pub fn publish(&self, view: Arc<RoomView>) {
         self.view.store(view);
+        self.written.note();
     }
 }
 

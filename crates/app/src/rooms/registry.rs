@@ -12,7 +12,7 @@ use domicile_core::{
 };
 use domicile_room::auth;
 use domicile_store::{
-    Changes, Snapshot, Store, StoreError, event_id,
+    Changes, Moment, Snapshot, Store, StoreError, event_id,
     table::{destinations, events as event_rows, memberships, partial_rooms, relations, rooms, state},
 };
 use imbl::Vector;
@@ -47,6 +47,13 @@ impl Kept {
     }
 }
 
+/// A room that somebody holds, kept or not: there are never two that are current. When it was written to is remembered for longer, since whoever
+/// reads it meanwhile may have begun before.
+struct Held {
+    room: Weak<Room>,
+    written: Arc<Changes>,
+}
+
 impl Weighter<RoomNum, Kept> for ByState {
     fn weight(&self, _: &RoomNum, kept: &Kept) -> u64 {
         kept.weight
@@ -59,11 +66,10 @@ pub struct Rooms {
     events: Arc<Events>,
     trees: Arc<StateTrees>,
     nums: Cache<OwnedRoomId, RoomNum>,
-    /// Of which rooms there are copies.
+    /// Of which rooms there are copies, and which of those that are gone from memory are remembered.
     changes: Changes,
     kept: Cache<RoomNum, Kept, ByState>,
-    /// Rooms that somebody holds, kept or not: there are never two of one.
-    held: Mutex<HashMap<RoomNum, Weak<Room>>>,
+    held: Mutex<HashMap<RoomNum, Held>>,
     /// Rooms with events whose words are not in the index of searches yet. A note may be lost; the index knows how far each room is.
     with_new_words: Mutex<HashSet<RoomNum>>,
     /// Wakes those who wait until a room's members are all known.
@@ -130,22 +136,29 @@ impl Rooms {
 
     /// A room by its number.
     pub async fn by_num(&self, room_num: RoomNum) -> Result<Arc<Room>> {
-        if let Some(room) = self.in_memory(room_num) {
-            return Ok(room);
+        loop {
+            if let Some(room) = self.in_memory(room_num) {
+                return Ok(room);
+            }
+            let (events, trees) = (Arc::clone(&self.events), Arc::clone(&self.trees));
+            let begun = self.changes.now();
+            let (info, view) = self
+                .store
+                .read(move |snapshot| async move { load(&snapshot, &events, &trees, room_num).await })
+                .await?;
+            if let Ok(room) = self.keep(info, view, Some(begun)) {
+                return Ok(room);
+            }
         }
-        let (events, trees) = (Arc::clone(&self.events), Arc::clone(&self.trees));
-        let (info, view) =
-            self.store.read(move |snapshot| async move { load(&snapshot, &events, &trees, room_num).await }).await?;
-        Ok(self.keep(Room::new(info, view)))
     }
 
-    /// The same within a read.
+    /// The same within a read: as that shows it, if it is not in memory.
     pub async fn load(&self, snapshot: &Snapshot, room_num: RoomNum) -> Result<Arc<Room>> {
         if let Some(room) = self.in_memory(room_num) {
             return Ok(room);
         }
         let (info, view) = load(snapshot, &self.events, &self.trees, room_num).await?;
-        Ok(self.keep(Room::new(info, view)))
+        Ok(self.keep(info, view, Some(snapshot.begun())).unwrap_or_else(|older| older))
     }
 
     /// A room, if it is in memory.
@@ -153,30 +166,53 @@ impl Rooms {
         if let Some(kept) = self.kept.get(&room_num) {
             return Some(kept.room);
         }
-        let room = self.held.lock().get(&room_num)?.upgrade()?;
+        let room = self.held.lock().get(&room_num)?.room.upgrade()?;
         self.kept.insert(room_num, Kept::new(&room));
         Some(room)
     }
 
-    /// Keeps a room that was just loaded or made; if somebody was faster, theirs is the one.
-    pub fn keep(&self, room: Room) -> Arc<Room> {
-        let room_num = room.info.room_num;
+    /// Keeps a room that was just made; if somebody was faster, theirs is the one.
+    pub fn keep_made(&self, info: Arc<RoomInfo>, view: RoomView) -> Arc<Room> {
+        self.keep(info, view, None).unwrap_or_else(|older| older)
+    }
+
+    /// Keeps a room as a read showed it that began at a moment; if somebody was faster, theirs is the one. One that has been written to since, or
+    /// forgotten, is given back as an error: it is good for what that read shows, and for nothing else.
+    fn keep(
+        &self,
+        info: Arc<RoomInfo>,
+        view: RoomView,
+        begun: Option<Moment>,
+    ) -> std::result::Result<Arc<Room>, Arc<Room>> {
+        let room_num = info.room_num;
+        let changed = |changes: &Changes| begun.is_some_and(|begun| !changes.none_since(begun));
         let room = {
             let mut held = self.held.lock();
-            if let Some(theirs) = held.get(&room_num).and_then(Weak::upgrade) {
+            let entry = held.get(&room_num);
+            if let Some(theirs) = entry.and_then(|held| held.room.upgrade()) {
                 theirs
             } else {
-                let room = Arc::new(room);
-                held.insert(room_num, Arc::downgrade(&room));
+                let written = entry.map_or_else(|| Arc::new(self.store.changes()), |held| Arc::clone(&held.written));
+                let room = Arc::new(Room::new(info, view, Arc::clone(&written)));
+                if changed(&written) || changed(&self.changes) {
+                    return Err(room);
+                }
+                held.insert(room_num, Held { room: Arc::downgrade(&room), written });
                 if held.len().is_multiple_of(1_024) {
-                    held.retain(|_, room| room.strong_count() > 0);
+                    held.retain(|_, held| held.room.strong_count() > 0);
+                    self.changes.note();
                 }
                 room
             }
         };
         self.nums.insert(room.info.room_id.clone(), room_num);
         self.kept.insert(room_num, Kept::new(&room));
-        room
+        if changed(&self.changes) {
+            // If it was forgotten just now, it stays so.
+            self.nums.remove(&room.info.room_id);
+            self.kept.remove(&room_num);
+        }
+        Ok(room)
     }
 
     /// Waits until all members of a room are known, or until `patience` is over. Gives whether they are.

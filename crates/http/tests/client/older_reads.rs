@@ -1,6 +1,7 @@
 //! What was read before a change is not what anybody is shown after it.
 
-use domicile_testkit::server::TestServer;
+use domicile_app::rooms::Room;
+use domicile_testkit::server::{Settings, TestServer};
 use ruma::OwnedEventId;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -45,6 +46,42 @@ async fn what_was_redacted_does_not_come_back_with_a_read_that_began_before() {
     let now = alice.get(&format!("{V3}/rooms/{room}/event/{event_id}")).await.ok();
     assert_eq!(now["content"], json!({}), "{now}");
     assert_ne!(now["unsigned"]["redacted_because"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_room_is_not_kept_as_a_read_shows_it_that_began_before_the_last_message() {
+    let mut settings = Settings::default();
+    // No room is kept when nobody holds it any more.
+    settings.config.memory.room_entries = 1;
+    let server = TestServer::with_settings(settings).await.with_user("alice").await;
+    let alice = server.user("alice");
+    let room = alice.post(&format!("{V3}/createRoom"), &json!({})).await.ok()["room_id"].clone();
+    let room = room.as_str().expect("a room");
+    let rooms = server.services.sender.rooms().clone();
+    let room_num = rooms.num(room.try_into().expect("an id")).await.expect("a look").expect("a copy");
+
+    let (looked, wait) = oneshot::channel();
+    let (go_on, said) = oneshot::channel::<()>();
+    let (reader, known) = (server.store.clone(), rooms.clone());
+    let reading = tokio::spawn(async move {
+        let read = reader.read(move |snapshot| async move {
+            snapshot.head().await?;
+            looked.send(()).expect("the test waits");
+            said.await.expect("the test goes on");
+            known.load(&snapshot, room_num).await
+        });
+        read.await
+    });
+    wait.await.expect("the reader looks");
+    let text = json!({ "msgtype": "m.text", "body": "hello" });
+    let sent = alice.put(&format!("{V3}/rooms/{room}/send/m.room.message/1"), &text).await.ok();
+    assert!(rooms.in_memory(room_num).is_none(), "somebody holds it");
+    go_on.send(()).expect("the reader waits");
+    let before = reading.await.expect("the reader ends").expect("the room");
+    let now = rooms.by_num(room_num).await.expect("the room");
+    let last = |room: &Room| room.view().recent.last().expect("an event").event_id().to_string();
+    assert_ne!(last(&before), sent["event_id"], "that read shows it as it was");
+    assert_eq!(last(&now), sent["event_id"]);
 }
 
 #[tokio::test]

@@ -53,7 +53,8 @@ impl Changes {
         }
     }
 
-    fn none_since(&self, begun: Moment) -> bool {
+    /// Whether nothing has changed since a moment.
+    pub fn none_since(&self, begun: Moment) -> bool {
         begun.0 >= self.last.load(Ordering::SeqCst)
     }
 }

@@ -25,7 +25,7 @@ pub(super) async fn publish(
             Arc::clone(room)
         }
         None => match stored.first() {
-            Some(first) => sender.rooms.keep(Room::new(Arc::clone(&first.room), RoomView::clone(&view))),
+            Some(first) => sender.rooms.keep_made(Arc::clone(&first.room), RoomView::clone(&view)),
             None => return Err(crate::Error::internal("a room without an event was to be shown")),
         },
     };
