@@ -5,6 +5,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+/// How the names of variables begin in which cargo tells a program of its package.
+const OF_A_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+
 /// The repository's root, wherever `cargo xtask` was typed.
 pub(crate) fn root() -> PathBuf {
     // What cargo says now and not what it said when this was built: trees that share a target folder share this program.
@@ -14,9 +17,17 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// `cargo`, the one that runs this chore, at the root of the repository.
+///
+/// It is not told of the package that runs: a dependency that asks for it (ring does) would be built anew, with all that rests on it, whenever somebody
+/// who types `cargo build` comes after a chore, and the other way round.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        if OF_A_PACKAGE.iter().any(|start| name.to_string_lossy().starts_with(start)) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
