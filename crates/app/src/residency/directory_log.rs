@@ -5,7 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use domicile_residency::directory::{Authority, Body, Entry, NameHash, Pack, Tip};
+use arc_swap::ArcSwapOption;
+use domicile_residency::directory::{Authority, Body, Entry, HashKeys, NameHash, Pack, Tip};
 use domicile_store::{
     Batch, Snapshot, Store,
     table::directory_names::{self, Packed},
@@ -47,11 +48,13 @@ pub(super) struct Held {
 pub(super) struct DirectoryLog {
     pub(super) store: Store,
     pub(super) own: Arc<OwnCell>,
+    /// The keys of the hashes as they were read last. They may be others by now.
+    pub(super) last_keys: ArcSwapOption<HashKeys>,
 }
 
 impl DirectoryLog {
     pub(super) fn new(store: Store, own: Arc<OwnCell>) -> Self {
-        Self { store, own }
+        Self { store, own, last_keys: ArcSwapOption::empty() }
     }
 
     /// A name, and the end of the log, in one snapshot.

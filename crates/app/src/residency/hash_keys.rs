@@ -1,5 +1,7 @@
 //! The keys under which the directory's names are hashed, at a cell that holds it.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use domicile_core::rng::{self, Rng};
 use domicile_residency::directory::{HashKey, HashKeys, NameHash};
@@ -82,14 +84,20 @@ impl DirectoryLog {
 
     /// Several names: what the directory has of each, and under which hash. While the key is changed, that may be either.
     pub(super) async fn find(&self, names: Vec<(char, String)>) -> Result<Vec<Option<(NameHash, Held)>>> {
+        if let [(sigil, localpart)] = &names[..]
+            && let Some(found) = self.find_by_last_keys(*sigil, localpart).await?
+        {
+            return Ok(vec![found]);
+        }
         let read = self.store.read(move |snapshot| async move {
             let now = load(&snapshot).await?;
             let added = directory_names::rotation(&snapshot).await?.map(|rotation| read_keys(&rotation.hash_keys));
             let next = now.as_ref().zip(added.transpose()?).map(|(now, added)| now.with(&added));
+            let now = now.map(Arc::new);
             let mut found = Vec::with_capacity(names.len());
             for (sigil, localpart) in names {
                 let mut row = None;
-                for keys in now.iter().chain(&next) {
+                for keys in now.as_deref().into_iter().chain(&next) {
                     let name = keys.hash(sigil, &localpart);
                     row = directory_names::homes(&snapshot, name.as_bytes()).await?.map(|row| (name, row));
                     if row.is_some() {
@@ -98,10 +106,29 @@ impl DirectoryLog {
                 }
                 found.push(row);
             }
-            Ok::<_, Error>(found)
+            Ok::<_, Error>((now, found))
         });
-        let found = read.await?.into_iter();
+        let (keys, found) = read.await?;
+        self.last_keys.store(keys);
+        let found = found.into_iter();
         found.map(|found| found.map(|(name, row)| Ok((name, held(row)?))).transpose()).collect()
+    }
+
+    /// One name by the keys that were read last, if these are the keys still.
+    async fn find_by_last_keys(&self, sigil: char, localpart: &str) -> Result<Option<Option<(NameHash, Held)>>> {
+        let Some(keys) = self.last_keys.load_full() else { return Ok(None) };
+        let name = keys.hash(sigil, localpart);
+        let wanted = *name.as_bytes();
+        let read =
+            self.store.read(move |snapshot| async move { directory_names::under_last_key(&snapshot, &wanted).await });
+        let Some(found) = read.await? else { return Ok(None) };
+        let (all, last_key) = (keys.all(), &found.last_key[..]);
+        let are_last =
+            usize::try_from(found.keys) == Ok(all.len()) && all.last().is_some_and(|key| key.as_bytes() == last_key);
+        if !are_last {
+            return Ok(None);
+        }
+        Ok(Some(found.held.map(|row| Ok::<_, Error>((name, held(row)?))).transpose()?))
     }
 }
 

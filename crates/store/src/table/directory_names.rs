@@ -50,6 +50,34 @@ pub async fn homes(snapshot: &Snapshot, name: &[u8; 16]) -> Result<Option<(Strin
     row.map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?))).transpose()
 }
 
+/// What [`under_last_key`] finds.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The homes, and the number of the entry that said so last, if the name is taken.
+    pub held: Option<(String, i64)>,
+    /// How many keys of the hashes there are, and the last of them.
+    pub keys: i64,
+    /// That one; empty where there is none.
+    pub last_key: Bytes,
+}
+
+/// The same in one statement with what tells whether the hash was made with the keys of now: nothing while these are being changed.
+pub async fn under_last_key(snapshot: &Snapshot, name: &[u8; 16]) -> Result<Option<Found>, StoreError> {
+    let Name { head, rest } = Name::new(name);
+    let row = snapshot
+        .query_opt(
+            "SELECT COALESCE(homes, (SELECT home FROM directory_homes WHERE home_num = place % 65536)), place / 65536,
+                (SELECT COUNT(*) FROM directory_hash_keys), (SELECT hash_key FROM directory_hash_keys ORDER BY key_num DESC LIMIT 1)
+             FROM (SELECT 1 AS one) AS here LEFT JOIN directory_names ON name_head = $1 AND name_rest = $2
+             WHERE NOT EXISTS (SELECT 1 FROM directory_rotation)",
+            &params![head, rest],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let held = row.opt_text(0)?.map(str::to_owned).zip(row.opt_int(1)?);
+    Ok(Some(Found { held, keys: row.int(2)?, last_key: row.opt_blob(3)?.unwrap_or_default() }))
+}
+
 /// Gives a home a number, if it has none: names that are taken or handed to it after this take less room. There are numbers for some ten thousand.
 pub fn number_home(batch: &mut Batch, home: &str) {
     batch.push(

@@ -12,6 +12,7 @@ use domicile_store::{
     Batch, Row, params,
     table::{aliases, directory_names},
 };
+use ruma::OwnedUserId;
 use serde_json::{Value, json};
 
 use super::Cluster;
@@ -102,9 +103,10 @@ impl Cluster {
     /// How many bytes the directory takes on a cell's disk, with all that belongs to its tables.
     pub async fn directory_bytes(&self, cell: &str) -> i64 {
         let sizes = if is_on_postgres() {
-            "SELECT pg_total_relation_size('directory_names') + pg_total_relation_size('directory_log') + pg_total_relation_size('directory_packs')"
+            "SELECT pg_total_relation_size('directory_names') + pg_total_relation_size('directory_homes') + pg_total_relation_size('directory_log')
+                + pg_total_relation_size('directory_packs')"
         } else {
-            "SELECT SUM(pgsize) FROM dbstat WHERE name IN ('directory_names', 'directory_log', 'directory_packs')"
+            "SELECT SUM(pgsize) FROM dbstat WHERE name IN ('directory_names', 'directory_homes', 'directory_log', 'directory_packs')"
         };
         let read = self.cell(cell).store.read(move |snapshot| async move { snapshot.query_opt(sizes, &[]).await });
         read.await.expect("a read").expect("a row").int(0).expect("a number")
@@ -116,9 +118,21 @@ impl Cluster {
         let begin = tokio::time::Instant::now();
         for name in names {
             let name = key.hash('@', &format!("n{name}"));
-            let read =
-                store.read(move |snapshot| async move { directory_names::homes(&snapshot, name.as_bytes()).await });
-            assert!(read.await.expect("a read").is_some(), "it was written");
+            let read = store
+                .read(move |snapshot| async move { directory_names::under_last_key(&snapshot, name.as_bytes()).await });
+            assert!(read.await.expect("a read").is_some_and(|found| found.held.is_some()), "it was written");
+            found += 1;
+        }
+        begin.elapsed() / found
+    }
+
+    /// How long it takes the cell that decides to say whose home is where, of names of [`Self::write_names`], one after the other.
+    pub async fn look_names_up(&self, cell: &str, names: impl IntoIterator<Item = usize>) -> Duration {
+        let directory = &self.cell(cell).services.users.localities().cells().expect("a cell").names;
+        let (begin, mut found) = (tokio::time::Instant::now(), 0_u32);
+        for name in names {
+            let user_id: OwnedUserId = format!("@n{name}:example.org").try_into().expect("an id");
+            assert_eq!(directory.look_up(&user_id).await.expect("an answer").len(), 1, "{user_id} has one home");
             found += 1;
         }
         begin.elapsed() / found
