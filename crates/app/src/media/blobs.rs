@@ -23,6 +23,9 @@ pub trait Blobs: Send + Sync + 'static {
     /// Begins a blob of an owner.
     fn begin(&self, owner: UserNum) -> BoxFuture<'_, Result<Box<dyn Incoming>>>;
 
+    /// The same of an owner who moves here, however large it is: the cell that they leave has taken it.
+    fn take_over(&self, owner: UserNum) -> BoxFuture<'_, Result<Box<dyn Incoming>>>;
+
     /// The content of a blob; nothing if there is none.
     fn open(&self, owner: UserNum, hash: Bytes) -> BoxFuture<'_, Result<Option<ByteStream>>>;
 }

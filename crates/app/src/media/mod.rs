@@ -21,7 +21,7 @@ use domicile_store::{Blobs as Files, Keystore, Store};
 use ruma::{OwnedServerName, ServerName};
 use tokio::sync::{Notify, Semaphore};
 
-pub use blobs::{Blobs, ByteStream};
+pub use blobs::{Blobs, ByteStream, Incoming};
 pub use cell_files::{CONTENT, ContentQuestion, Shape};
 pub use cells::{HandleQuestion, OtherCells, WHOSE};
 pub use download::Download;

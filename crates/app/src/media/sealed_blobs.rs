@@ -25,6 +25,11 @@ impl SealedBlobs {
     pub fn new(files: Files, keystore: Arc<Keystore>, limit: u64) -> Self {
         Self { files, keystore, limit }
     }
+
+    async fn begin_within(&self, owner: UserNum, limit: u64) -> Result<Box<dyn Incoming>> {
+        let key = self.keystore.key_of(owner).await?;
+        Ok(Box::new(Writing(self.files.writer(&key, limit).await.map_err(failed)?)))
+    }
 }
 
 fn failed(error: BlobError) -> Error {
@@ -36,12 +41,12 @@ fn failed(error: BlobError) -> Error {
 
 impl Blobs for SealedBlobs {
     fn begin(&self, owner: UserNum) -> BoxFuture<'_, Result<Box<dyn Incoming>>> {
-        Box::pin(async move {
-            let key = self.keystore.key_of(owner).await?;
-            // A thumbnail may be larger than the largest upload, if that is small.
-            let writer = self.files.writer(&key, self.limit.max(16 << 20)).await.map_err(failed)?;
-            Ok(Box::new(Writing(writer)) as Box<dyn Incoming>)
-        })
+        // A thumbnail may be larger than the largest upload, if that is small.
+        Box::pin(self.begin_within(owner, self.limit.max(16 << 20)))
+    }
+
+    fn take_over(&self, owner: UserNum) -> BoxFuture<'_, Result<Box<dyn Incoming>>> {
+        Box::pin(self.begin_within(owner, u64::MAX))
     }
 
     fn open(&self, owner: UserNum, hash: Bytes) -> BoxFuture<'_, Result<Option<ByteStream>>> {

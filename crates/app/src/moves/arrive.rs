@@ -17,14 +17,14 @@ use domicile_store::{
     },
     walk,
 };
-use futures::StreamExt;
 use ruma::{OwnedRoomId, OwnedUserId, RoomVersionId, UserId};
 
 use super::{
     bundle::{Bundle, Vaults, Written},
     departures::Departures,
     lines::{Lines, Sums},
-    messages::{About, Arrived, Begin, Begun, Confirmed, Done, File, Home, Vault},
+    messages::{About, Arrived, Begin, Begun, Confirmed, Home, Vault},
+    take_file::ComingFiles,
     turn::Turner,
 };
 use crate::{
@@ -34,7 +34,7 @@ use crate::{
     error::{forbidden, not_found},
     events::{Ingest, wake::Wakers},
     federation::{self, OneAtATime, RemoteRooms},
-    media::{Blobs, ByteStream},
+    media::Blobs,
     residency::Cells,
 };
 
@@ -69,6 +69,8 @@ pub struct Arrivals {
     pub(super) taking_in: OneAtATime<OwnedUserId>,
     /// The same of parts of rooms, by room.
     pub(super) rooms_in_work: OneAtATime<OwnedRoomId>,
+    /// Files that are here in part.
+    pub(super) coming_files: ComingFiles,
 }
 
 impl Arrivals {
@@ -148,23 +150,6 @@ impl Arrivals {
         let store = &self.turner.store;
         let media = store.read(move |snapshot| async move { arrivals::media_of(&snapshot, &wanted).await }).await?;
         Ok(Begun { missing, ended, media: media.into_iter().map(|(id, _)| id).collect() })
-    }
-
-    /// Takes a file, and seals it with its owner's new key.
-    pub async fn take_media(&self, cell: &CellName, file: File, mut content: ByteStream) -> Result<Done> {
-        let about = About { move_id: file.move_id, user_id: file.user_id };
-        self.arrival(cell, &about).await?;
-        let user_num = self.turner.users.num(&about.user_id).await?;
-        let user_num = user_num.ok_or_else(|| Error::internal("somebody who comes has no number"))?;
-        let mut blob = self.blobs.begin(user_num).await?;
-        while let Some(piece) = content.next().await {
-            blob.write(piece.map_err(Error::internal)?).await?;
-        }
-        let stored = blob.finish().await?;
-        let mut batch = Batch::new();
-        arrivals::put_media(&mut batch, about.user_id.as_str(), &file.media_id, stored.hash);
-        self.turner.store.write(batch).await?;
-        Ok(Done {})
     }
 
     /// Takes a vault. When this returns, it is on disk, and its owner may be let go.

@@ -21,7 +21,7 @@ use ruma::OwnedEventId;
 use super::{
     copies::Traveller,
     leave::{FILES, LARGE, Leaving, told},
-    messages::{self, About, Begun, File, MEDIA, ROOM, RoomPart, Taken},
+    messages::{self, Begun, FILE_PIECE, FilePiece, ROOM, RoomPart, Taken},
     progress::{Count, Progress},
     rules::is_joined,
 };
@@ -32,8 +32,10 @@ use crate::{
 
 /// Rooms that are brought at once.
 const ROOMS_AT_ONCE: usize = 4;
-/// Kibibytes of files that are on their way at once, of all who move.
-pub(super) const FILES_KIB: u32 = 64 * 1_024;
+/// Bytes of a piece of a file.
+const PIECE: usize = 8 * 1_024 * 1_024;
+/// Files that are on their way at once, of all who move.
+pub(super) const FILES_AT_ONCE: usize = 8;
 /// How far apart in their rooms two people begin of whom one came after the other.
 const SPREAD: usize = 13;
 /// How often it is looked how far the other cell has been told.
@@ -233,9 +235,8 @@ impl Leaving {
             for file in page {
                 let is_there = begun.media.contains(&file.media_id);
                 if let Some(hash) = file.content_hash.filter(|_| !is_there) {
-                    // A file is signed as a whole, so it is in memory as a whole: those of all who move share a room of a bounded size.
-                    let kib = u32::try_from(file.byte_size / 1_024).unwrap_or(u32::MAX).clamp(1, FILES_KIB);
-                    let _room = self.room_for_files.acquire_many(kib).await.map_err(Error::internal)?;
+                    // A piece is signed as a whole, so it is in memory as a whole.
+                    let _place = self.places_of_files.acquire().await.map_err(Error::internal)?;
                     self.bring_file(traveller, &file.media_id, hash).await?;
                 }
                 progress.media.done += 1;
@@ -249,19 +250,31 @@ impl Leaving {
             tracing::warn!(media_id, "a file is named in the database and is not there");
             return Ok(());
         };
-        let mut bytes = Vec::new();
-        while let Some(piece) = content.next().await {
-            bytes.extend_from_slice(&piece.map_err(Error::internal)?);
+        let (mut after, mut bytes) = (0, Vec::new());
+        loop {
+            let read = content.next().await.transpose().map_err(Error::internal)?;
+            let is_last = read.is_none();
+            bytes.extend_from_slice(&read.unwrap_or_default());
+            if bytes.len() >= PIECE || is_last {
+                let (about, media_id) = (traveller.about.clone(), media_id.to_owned());
+                let which = FilePiece { about, media_id, after, is_last };
+                after += bytes.len() as u64;
+                self.bring_piece(&traveller.to, &which, Bytes::from(std::mem::take(&mut bytes))).await?;
+            }
+            if is_last {
+                return Ok(());
+            }
         }
-        let About { move_id, user_id } = traveller.about.clone();
-        let file = File { move_id, user_id, media_id: media_id.to_owned() };
-        let query = serde_json::to_string(&file).map_err(Error::internal)?;
+    }
+
+    async fn bring_piece(&self, to: &CellName, which: &FilePiece, bytes: Bytes) -> Result<()> {
+        let which = serde_json::to_string(which).map_err(Error::internal)?;
         let request = Request::builder()
             .method(Method::POST)
-            .uri(MEDIA)
-            .header(messages::ABOUT_FILE, domicile_store::walk::rows::hex(query.as_bytes()));
-        let request = request.body(Bytes::from(bytes)).map_err(Error::internal)?;
-        let answer = self.link.ask(&traveller.to, request, LARGE).await.map_err(|error| told(&error))?;
+            .uri(FILE_PIECE)
+            .header(messages::ABOUT_FILE, domicile_store::walk::rows::hex(which.as_bytes()));
+        let request = request.body(bytes).map_err(Error::internal)?;
+        let answer = self.link.ask(to, request, LARGE).await.map_err(|error| told(&error))?;
         if answer.status().as_u16() >= 300 {
             return Err(told(&peers::refusal(&answer)));
         }

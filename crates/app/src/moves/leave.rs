@@ -71,7 +71,7 @@ pub(super) struct Leaving {
     pub(super) files: Files,
     pub(super) live: super::live::Live,
     pub(super) bringing: Bringing,
-    pub(super) room_for_files: tokio::sync::Semaphore,
+    pub(super) places_of_files: tokio::sync::Semaphore,
     pub(super) rng: Arc<dyn Rng>,
 }
 

@@ -21,8 +21,8 @@ pub const PAST: &str = "/_domicile/inner/v1/moves/past";
 pub const EMPTY: &str = "/_domicile/inner/v1/moves/empty";
 /// Where it takes that content.
 pub const CONTENT: &str = "/_domicile/inner/v1/moves/content";
-/// Where a file is taken.
-pub const MEDIA: &str = "/_domicile/inner/v1/moves/media";
+/// Where a piece of a file is taken.
+pub const FILE_PIECE: &str = "/_domicile/inner/v1/moves/file_piece";
 /// Where the vault is taken.
 pub const VAULT: &str = "/_domicile/inner/v1/moves/vault";
 /// Where the new home learns that it is the home.
@@ -36,7 +36,7 @@ pub const LATE: &str = "/_domicile/inner/v1/moves/late";
 /// Where a move that is not to be is taken back.
 pub const CANCEL: &str = "/_domicile/inner/v1/moves/cancel";
 
-/// The header with what a file is, as JSON in hexadecimal: its request's body is the file.
+/// The header with which piece of which file it is ([`FilePiece`]), as JSON in hexadecimal: the request's body is the piece.
 pub const ABOUT_FILE: &str = "x-domicile-file";
 
 /// Which move a message is about.
@@ -163,15 +163,18 @@ pub struct Content {
     pub events: Vec<Box<RawValue>>,
 }
 
-/// What a file is.
+/// Of which file a piece is, and which one.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct File {
-    /// The move.
-    pub move_id: String,
-    /// Whose it is.
-    pub user_id: OwnedUserId,
-    /// Its id.
+pub struct FilePiece {
+    /// Whose, and by which move.
+    #[serde(flatten)]
+    pub about: About,
+    /// The file's id.
     pub media_id: String,
+    /// Bytes of the file that come before it.
+    pub after: u64,
+    /// Whether it is the last.
+    pub is_last: bool,
 }
 
 /// Somebody's vault.

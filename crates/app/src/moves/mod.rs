@@ -1,7 +1,7 @@
 //! Moving house: somebody goes from this cell to another with all that is theirs, and devices stay signed in.
 //!
 //! `mod` takes orders and `work` does what is due. `leave` (with `bring`, `complete` and `clear`) has the steps at the cell that is left, `arrive` (with
-//! `lacking` and `settle`) those at the new home, `groups` are orders for all who live under one law, `coming` what its operator sees of them, and `turn` what every cell does that knows the person. `bundle` is the vault on
+//! `lacking`, `settle`, `take_file` and `take_room`) those at the new home, `groups` are orders for all who live under one law, `coming` what its operator sees of them, and `turn` what every cell does that knows the person. `bundle` is the vault on
 //! its way, `lines` what two cells compare of it, `copies` are the rooms, `departures` whose requests wait or are passed on, and `rescue` is for those whose home is no more. `keep` is what
 //! is kept of those who have left, and `restored` what cells do for one that was restored from a backup.
 
@@ -27,6 +27,7 @@ mod rescue;
 mod restored;
 mod rules;
 mod settle;
+mod take_file;
 mod take_room;
 mod turn;
 mod work;

@@ -8,7 +8,7 @@ use domicile_store::{Blobs as Files, Keystore, Store};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 
-use super::{Arrivals, Departures, Moves, bring, bundle, copies, leave, live, rules, turn};
+use super::{Arrivals, Departures, Moves, bring, bundle, copies, leave, live, rules, take_file::ComingFiles, turn};
 use crate::{
     accounts::{Devices, Sessions, Users},
     e2ee::DeviceLists,
@@ -116,6 +116,7 @@ impl Moves {
                 late: tokio::sync::Mutex::default(),
                 taking_in: OneAtATime::default(),
                 rooms_in_work: OneAtATime::default(),
+                coming_files: ComingFiles::default(),
             })
         });
         let leaving = parts.link.map(|link| {
@@ -140,7 +141,7 @@ impl Moves {
                 files: parts.files,
                 live: live.clone(),
                 bringing: bring::Bringing::default(),
-                room_for_files: Semaphore::new(bring::FILES_KIB as usize),
+                places_of_files: Semaphore::new(bring::FILES_AT_ONCE),
                 rng: Arc::clone(&parts.rng),
             })
         });

@@ -251,8 +251,8 @@ impl Moves {
         if home.as_ref() != Some(cells.own.name()) || self.has_vault(&kept.user_id).await? {
             return Ok(false);
         }
-        let which = Which { move_id: kept.move_id.clone(), file: None };
-        let Some(sealed) = ask_sealed(link, origin, VAULT, &which).await? else { return Ok(false) };
+        let which = Which { move_id: kept.move_id.clone(), file: None, after: 0 };
+        let Some((sealed, _)) = ask_sealed(link, origin, VAULT, &which).await? else { return Ok(false) };
         let text = inner::open(cells.own.key(), &sealed).map_err(Error::internal)?;
         let content: Content = serde_json::from_slice(&text).map_err(Error::internal)?;
         let about = About { move_id: kept.move_id.clone(), user_id: kept.user_id.clone() };
@@ -293,18 +293,26 @@ impl Moves {
         (media_id, hash): (&str, Bytes),
     ) -> Result<()> {
         let file = Some(domicile_store::walk::rows::hex(&hash));
-        let which = Which { move_id: about.move_id.clone(), file };
-        let Some(sealed) = ask_sealed(link, origin, FILE, &which).await? else {
-            tracing::warn!(media_id, "a file of somebody who comes back is not kept any more");
-            return Ok(());
-        };
         let (arrivals, leaving) = (self.arrivals()?, self.leaving()?);
+        let mut which = Which { move_id: about.move_id.clone(), file, after: 0 };
+        let id = BlobId::from_bytes(&hash)?;
+        loop {
+            let Some((sealed, has_more)) = ask_sealed(link, origin, FILE, &which).await? else {
+                tracing::warn!(media_id, "a file of somebody who comes back is not kept any more");
+                return Ok(());
+            };
+            let (after, bytes) = (which.after, sealed.len() as u64);
+            leaving.files.put_visiting_part(id, after, sealed).await.map_err(Error::internal)?;
+            which.after += bytes;
+            if !has_more || bytes == 0 {
+                break;
+            }
+        }
         let secret =
             content.secret().ok_or_else(|| Error::internal("a vault was kept without the key of its files"))?;
         let key = arrivals.vaults.keystore.revealed(&secret);
-        let mut reader =
-            leaving.files.visiting(BlobId::from_bytes(&hash)?, sealed, &key).await.map_err(Error::internal)?;
-        let mut blob = arrivals.blobs.begin(user_num).await?;
+        let mut reader = leaving.files.visiting(id, &key).await.map_err(Error::internal)?;
+        let mut blob = arrivals.blobs.take_over(user_num).await?;
         while let Some(piece) = reader.next().await.map_err(Error::internal)? {
             blob.write(piece).await?;
         }
@@ -333,8 +341,10 @@ impl Arrivals {
     }
 }
 
-async fn ask_sealed(link: &InnerLink, cell: &CellName, path: &str, which: &Which) -> Result<Option<Vec<u8>>> {
+/// What another cell keeps, sealed, and whether there is more of it.
+async fn ask_sealed(link: &InnerLink, cell: &CellName, path: &str, which: &Which) -> Result<Option<(Vec<u8>, bool)>> {
     let answer: SealedAnswer = link.ask_json_within(cell, path, which, peers::LARGE).await.map_err(Error::internal)?;
     let Some(sealed) = answer.sealed else { return Ok(None) };
-    BASE64_STANDARD_NO_PAD.decode(sealed).map(Some).map_err(Error::internal)
+    let sealed = BASE64_STANDARD_NO_PAD.decode(sealed).map_err(Error::internal)?;
+    Ok(Some((sealed, answer.has_more)))
 }

@@ -119,6 +119,7 @@ impl Arrivals {
         if row.state == HERE || row.state == SETTLED {
             return Err(ErrorKind::BadRequest.with(format!("{} is here already.", about.user_id)).into());
         }
+        self.coming_files.forget(&about.move_id);
         let mut batch = Batch::new();
         arrivals::remove(&mut batch, about.user_id.as_str());
         self.turner.store.write(batch).await?;

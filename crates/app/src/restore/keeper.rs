@@ -36,6 +36,8 @@ const KEPT_MS: i64 = 400 * DAY_MS;
 const BYTES: i64 = 64 << 20;
 /// Largest deposit, in bytes.
 const LARGEST: usize = 1 << 20;
+/// Bytes of a file that are told at once.
+const PART: u64 = 8 << 20;
 /// Words that are left with others at once.
 const WORDS: i64 = 500;
 /// Vaults that are asked about at once.
@@ -209,9 +211,9 @@ impl Keeper {
         let (name, move_id) = (cell.as_str().to_owned(), which.move_id.clone());
         let read =
             self.parts.store.read(move |snapshot| async move { kept_vaults::sealed(&snapshot, &name, &move_id).await });
-        let Some((user_id, sealed)) = read.await? else { return Ok(SealedAnswer { sealed: None }) };
+        let Some((user_id, sealed)) = read.await? else { return Ok(SealedAnswer::default()) };
         let is_theirs = self.is_theirs(cell, &which.move_id, &user_id).await;
-        Ok(SealedAnswer { sealed: is_theirs.then(|| BASE64_STANDARD_NO_PAD.encode(sealed)) })
+        Ok(SealedAnswer { sealed: is_theirs.then(|| BASE64_STANDARD_NO_PAD.encode(sealed)), has_more: false })
     }
 
     /// Whether somebody who left for a cell is at home there, or on the way. Who has moved on since, or come back, is none of its business any more.
@@ -226,18 +228,24 @@ impl Keeper {
         }
     }
 
-    /// A file that is kept for a cell.
+    /// A part of a file that is kept for a cell.
     pub async fn file(&self, cell: &CellName, which: &Which) -> Result<SealedAnswer> {
-        if self.vault(cell, which).await?.sealed.is_none() {
-            return Ok(SealedAnswer { sealed: None });
+        let (name, move_id) = (cell.as_str().to_owned(), which.move_id.clone());
+        let read = self.parts.store.read(move |snapshot| async move {
+            let owner = kept_vaults::owner(&snapshot, &name, &move_id).await?;
+            Ok::<_, Error>((owner, kept_vaults::files(&snapshot, &move_id).await?))
+        });
+        let (Some(owner), kept) = read.await? else { return Ok(SealedAnswer::default()) };
+        if !self.is_theirs(cell, &which.move_id, &owner).await {
+            return Ok(SealedAnswer::default());
         }
-        let move_id = which.move_id.clone();
-        let kept = self.parts.store.read(move |snapshot| async move { kept_vaults::files(&snapshot, &move_id).await });
         let named = which.file.as_deref().unwrap_or_default();
-        let hash = kept.await?.into_iter().find(|hash| domicile_store::walk::rows::hex(hash) == named);
-        let Some(hash) = hash else { return Ok(SealedAnswer { sealed: None }) };
-        let bytes = self.parts.files.sealed(BlobId::from_bytes(&hash)?).await.map_err(Error::internal)?;
-        Ok(SealedAnswer { sealed: bytes.map(|bytes| BASE64_STANDARD_NO_PAD.encode(bytes)) })
+        let hash = kept.into_iter().find(|hash| domicile_store::walk::rows::hex(hash) == named);
+        let Some(hash) = hash else { return Ok(SealedAnswer::default()) };
+        let part = self.parts.files.sealed_part(BlobId::from_bytes(&hash)?, which.after, PART).await;
+        let Some(bytes) = part.map_err(Error::internal)? else { return Ok(SealedAnswer::default()) };
+        let has_more = bytes.len() as u64 == PART;
+        Ok(SealedAnswer { sealed: Some(BASE64_STANDARD_NO_PAD.encode(bytes)), has_more })
     }
 
     /// Lets vaults go whose new homes have them in a backup, or do not need them, or never asked for them; gives how many.

@@ -84,13 +84,19 @@ pub struct Which {
     /// The name of the file as the vault has it, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// Bytes of that file, as it is sealed, that are there already.
+    #[serde(default)]
+    pub after: u64,
 }
 
 /// Something sealed, in Base64 without padding; nothing if it is not there.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct SealedAnswer {
     /// What is kept.
     pub sealed: Option<String>,
+    /// Whether there is more of it.
+    #[serde(default)]
+    pub has_more: bool,
 }
 
 /// A room as another cell has it.

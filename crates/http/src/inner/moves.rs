@@ -13,18 +13,17 @@ use domicile_app::{
         Arrivals, Moves,
         messages::{
             ABOUT_FILE, About, Arrived, BEGIN, Begin, Begun, CANCEL, CONTENT, Confirmed, Content, Done, EMPTY, Emptied,
-            Ends, File, HOME, Home, InRoom, LACKING, LATE, Lacking, Lacks, Late, MEDIA, PAST, POLL, PastTaken, Poll,
-            ROOM, RoomPart, TURNED, Taken, Turned, VAULT, Vault,
+            Ends, FILE_PIECE, FilePiece, HOME, Home, InRoom, LACKING, LATE, Lacking, Lacks, Late, PAST, POLL,
+            PastTaken, Poll, ROOM, RoomPart, TURNED, Taken, Turned, VAULT, Vault,
         },
     },
 };
 use domicile_core::error::ErrorKind;
-use futures::{StreamExt, stream};
 
 use super::{asked, from_cell};
 use crate::{error::Failure, extract::BodyLimit, state::Services};
 
-/// Bytes of the largest part: a vault with all of somebody's message keys, or a file.
+/// Bytes of the largest part: a vault with all of somebody's message keys.
 const BYTES: usize = 256 * 1024 * 1024;
 
 pub(super) fn routes() -> Router<Services> {
@@ -35,7 +34,7 @@ pub(super) fn routes() -> Router<Services> {
         .route(PAST, post(past))
         .route(EMPTY, post(empty))
         .route(CONTENT, post(content))
-        .route(MEDIA, post(media))
+        .route(FILE_PIECE, post(file_piece))
         .route(VAULT, post(vault))
         .route(HOME, post(home))
         .route(TURNED, post(turned))
@@ -108,18 +107,17 @@ async fn content(
     Ok(Json(arrivals(&moves)?.take_content(&cell, content).await?))
 }
 
-async fn media(
+async fn file_piece(
     State(inbound): State<Arc<Inbound>>,
     State(moves): State<Arc<Moves>>,
     request: Request,
 ) -> Result<Json<Done>, Failure> {
-    let unreadable = || ErrorKind::BadJson.with("It cannot be read what file it is.");
+    let unreadable = || ErrorKind::BadJson.with("It cannot be read of which file this is a piece.");
     let about =
         request.headers().get(ABOUT_FILE).and_then(|value| bytes_of(value.as_bytes())).ok_or_else(unreadable)?;
-    let file: File = serde_json::from_slice(&about).map_err(|_| unreadable())?;
+    let piece: FilePiece = serde_json::from_slice(&about).map_err(|_| unreadable())?;
     let (_, raw, cell) = from_cell(large(request), &inbound).await?;
-    let content = stream::once(async move { Ok(raw) }).boxed();
-    Ok(Json(arrivals(&moves)?.take_media(&cell, file, content).await?))
+    Ok(Json(arrivals(&moves)?.take_file_piece(&cell, piece, raw).await?))
 }
 
 async fn vault(

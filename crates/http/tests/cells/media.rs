@@ -5,14 +5,21 @@ use axum::{
     http::{Method, Request, header},
 };
 use domicile_app::evidence::access_log::Operator;
-use domicile_core::rng::{Rng as _, SeededRng};
+use domicile_core::{
+    config::ByteSize,
+    rng::{Rng as _, SeededRng},
+};
 use domicile_testkit::{
     cluster::{Cluster, Request as Asked},
-    server::{Answered, TestUser},
+    server::{Answered, Settings, TestUser},
 };
 use serde_json::json;
 
-use crate::{V3, until};
+use crate::{
+    V3,
+    moves::{at, into},
+    until,
+};
 
 const SECRET: &str = "application/octet-stream";
 
@@ -56,6 +63,32 @@ async fn thumbnail(by: &TestUser, place: &str) -> Answered {
 
 async fn world(rule: &str) -> Cluster {
     Cluster::with_flow(&["eu", "ru"], rule).await.with_user("eu1", "alice").await.with_user("ru1", "bob").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_come_along_whole_however_large_they_are() {
+    let small = |cell: &str, mut settings: Settings| {
+        if cell == "ru1" {
+            settings.config.media.max_upload = ByteSize(1 << 20);
+        }
+        settings
+    };
+    let cells = [("eu1", "eu"), ("ru1", "ru")];
+    let cluster = Cluster::with_own(&cells, "allow", str::to_owned, small).await.with_user("eu1", "alice").await;
+    let alice = cluster.user("eu1", "alice");
+    let mut files = Vec::new();
+    // Less than a piece, exactly one, and more than the new home takes of anybody.
+    for length in [0, 20, 8 << 20, 20 << 20] {
+        let content = ciphertext(length);
+        files.push((upload(&alice, SECRET, content.clone()).await, content));
+    }
+    into(&cluster, "eu1", &alice, "ru").await;
+    cluster.cut();
+    let alice = at(&cluster, "ru1", &alice);
+    for (place, content) in files {
+        let got = download(&alice, &place).await;
+        assert_eq!((got.status.as_u16(), got.bytes == content), (200, true), "{}", content.len());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

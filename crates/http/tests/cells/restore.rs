@@ -50,6 +50,11 @@ fn home(cluster: &Cluster, cell: &str, user: &TestUser) -> String {
 
 const NEW_PASSWORD: &str = "another one of twenty letters";
 
+/// A picture that is kept, and asked for, in parts.
+fn picture() -> Vec<u8> {
+    b"carol's picture ".repeat(600_000)
+}
+
 /// Two cells, of which `ru1` is restored from a backup that is older than all of what happens.
 struct Scene {
     cluster: Cluster,
@@ -105,7 +110,7 @@ impl Scene {
         let setting = format!("{V3}/user/{}/account_data/org.example.setting", carol.id());
         carol.put(&setting, &json!({ "a": 1 })).await.ok();
         carol.post(&format!("{V3}/keys/upload"), &one_time_key("CCCC")).await.ok();
-        let picture = carol.send(Method::POST, "/_matrix/media/v3/upload", b"carol's picture".to_vec()).await.ok();
+        let picture = carol.send(Method::POST, "/_matrix/media/v3/upload", picture()).await.ok();
         let picture = picture["content_uri"].as_str().unwrap().trim_start_matches("mxc://").to_owned();
         let backup = back_up(&cluster, "ru1", folder).await;
         let (later, said_later, since) = (String::new(), Vec::new(), String::new());
@@ -211,7 +216,7 @@ impl Scene {
         let setting = carol.get(&format!("{V3}/user/{}/account_data/org.example.setting", carol.id())).await.ok();
         assert_eq!(setting["a"], 1);
         let file = carol.get(&format!("/_matrix/client/v1/media/download/{}", self.picture)).await;
-        assert_eq!((file.status.as_u16(), &file.bytes[..]), (200, &b"carol's picture"[..]));
+        assert_eq!((file.status.as_u16(), file.bytes == picture()), (200, true));
         let claimed = claim(&self.alice, &carol).await;
         assert!(!claimed.contains("CCCC"), "what she brought may have been handed out since: {claimed}");
         at(server, &self.dora).get(&format!("{V3}/account/whoami")).await.fails(401, "M_UNKNOWN_TOKEN");
@@ -313,7 +318,7 @@ async fn a_cell_that_is_not_reached_is_named_and_can_be_given_up_on() {
 async fn what_is_kept_of_those_who_left_goes_when_their_new_home_has_a_backup() {
     let cluster = Cluster::of(&["eu", "ru"]).await.with_user("eu1", "carol").await;
     let carol = cluster.user("eu1", "carol");
-    let picture = carol.send(Method::POST, "/_matrix/media/v3/upload", b"carol's picture".to_vec()).await.ok();
+    let picture = carol.send(Method::POST, "/_matrix/media/v3/upload", picture()).await.ok();
     assert!(picture["content_uri"].is_string());
     move_to(&cluster, "eu1", &carol, "ru1").await;
     assert_eq!(cluster.cell("eu1").kept().await, (1, 1));

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::Write as _,
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -53,33 +53,51 @@ impl Blobs {
         BlobReader::open(self.path(id), key.clone()).await
     }
 
-    /// A blob as it lies on the disk, sealed: for another cell that has its key. Nothing if there is none.
-    pub async fn sealed(&self, id: BlobId) -> Result<Option<Vec<u8>>, BlobError> {
+    /// A part of a blob as it lies on the disk, sealed: for another cell that has its key. It begins after some bytes, has at most `most`, and fewer at
+    /// the blob's end. Nothing if there is none.
+    pub async fn sealed_part(&self, id: BlobId, after: u64, most: u64) -> Result<Option<Vec<u8>>, BlobError> {
         let path = self.path(id);
-        blocking(move || match fs::read(path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BlobError::io("cannot read a stored file", error)),
+        blocking(move || {
+            let wrong = |error| BlobError::io("cannot read a stored file", error);
+            let mut file = match File::open(path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(wrong(error)),
+            };
+            let mut bytes = Vec::new();
+            file.seek(SeekFrom::Start(after)).map_err(wrong)?;
+            file.take(most).read_to_end(&mut bytes).map_err(wrong)?;
+            Ok(Some(bytes))
         })
         .await
     }
 
-    /// Reads a blob that another cell sealed, with its key. It lies on the disk, sealed, only until it is open.
-    pub async fn visiting(&self, id: BlobId, sealed: Vec<u8>, key: &UserKey) -> Result<BlobReader, BlobError> {
-        let path = self.unfinished().join(format!("visit-{id}"));
-        let into = path.clone();
+    /// Writes a part of a blob that another cell sealed, in its order from the first on, which is after no bytes.
+    pub async fn put_visiting_part(&self, id: BlobId, after: u64, sealed: Vec<u8>) -> Result<(), BlobError> {
+        let path = self.visit(id);
         blocking(move || {
             let wrong = |error| BlobError::io("cannot write a file of another cell", error);
             let mut options = File::options();
-            options.write(true).create(true).truncate(true);
+            options.write(true).create(true).truncate(after == 0);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            options.open(into).map_err(wrong)?.write_all(&sealed).map_err(wrong)
+            let mut file = options.open(path).map_err(wrong)?;
+            file.seek(SeekFrom::Start(after)).map_err(wrong)?;
+            file.write_all(&sealed).map_err(wrong)
         })
-        .await?;
+        .await
+    }
+
+    /// Reads a blob that another cell sealed, with its key, when all of it is here. It lies on the disk, sealed, only until it is open.
+    pub async fn visiting(&self, id: BlobId, key: &UserKey) -> Result<BlobReader, BlobError> {
+        let path = self.visit(id);
         let reader = BlobReader::open(path.clone(), key.clone()).await;
         blocking(move || fs::remove_file(path).map_err(|error| BlobError::io("cannot remove a file", error))).await?;
         reader
+    }
+
+    fn visit(&self, id: BlobId) -> PathBuf {
+        self.unfinished().join(format!("visit-{id}"))
     }
 
     /// Removes a blob. It is no error if there is none.

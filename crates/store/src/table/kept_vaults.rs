@@ -62,6 +62,14 @@ pub async fn sealed(snapshot: &Snapshot, cell: &str, move_id: &str) -> Result<Op
     row.map(|row| Ok((row.text(0)?.to_owned(), row.blob(1)?))).transpose()
 }
 
+/// Whose vault is kept for a cell by a move, if one is.
+pub async fn owner(snapshot: &Snapshot, cell: &str, move_id: &str) -> Result<Option<String>, StoreError> {
+    let row = snapshot
+        .query_opt("SELECT user_id FROM kept_vaults WHERE cell = $1 AND move_id = $2", &params![cell, move_id])
+        .await?;
+    row.map(|row| Ok(row.text(0)?.to_owned())).transpose()
+}
+
 /// The cells for which something is kept.
 pub async fn cells(snapshot: &Snapshot) -> Result<Vec<String>, StoreError> {
     let rows = snapshot.query("SELECT DISTINCT cell FROM kept_vaults ORDER BY cell", &[]).await?;

@@ -45,7 +45,7 @@ const INNER: [(&str, Flow); 17] = [
     ("moves/late", Flow::Vaults),
     ("moves/room", Flow::MovedRooms),
     ("moves/content", Flow::MovedRooms),
-    ("moves/media", Flow::MovedFiles),
+    ("moves/file_piece", Flow::MovedFiles),
     ("moves/", Flow::Directory),
     ("names/", Flow::Directory),
     ("client/", Flow::Passed),
@@ -186,7 +186,7 @@ mod tests {
         for (path, carried, answered) in [
             ("/_domicile/inner/v1/moves/vault", Some(Flow::Vaults), None),
             ("/_domicile/inner/v1/moves/room", Some(Flow::MovedRooms), None),
-            ("/_domicile/inner/v1/moves/media", Some(Flow::MovedFiles), None),
+            ("/_domicile/inner/v1/moves/file_piece", Some(Flow::MovedFiles), None),
             ("/_domicile/inner/v1/moves/content", Some(Flow::MovedRooms), None),
             ("/_domicile/inner/v1/media/content", None, Some(Flow::Media)),
             ("/_domicile/inner/v1/media/whose", None, None),
