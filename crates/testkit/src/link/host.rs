@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result};
-use tun_rs::{DeviceBuilder, SyncDevice};
+use tappers::{Interface, Tun};
 
 use super::hub::Hub;
 use super::namespace::Namespace;
@@ -118,15 +118,15 @@ impl std::fmt::Debug for Host {
 }
 
 /// A device of the namespace that the calling thread is in.
-fn device() -> std::io::Result<SyncDevice> {
-    DeviceBuilder::new().name(DEVICE).mtu(MTU).enable(false).build_sync()
+fn device() -> std::io::Result<Tun> {
+    Tun::new_named(Interface::new(DEVICE)?)
 }
 
 /// What `ip` does with a namespace that has its device. Everything is on the other side of the device: what no host
 /// has is lost there, as it is on the Internet.
 fn configuration(addresses: &[IpAddr]) -> String {
     // Without an address of its own making, the kernel has nothing to say to IPv6 neighbours, of which there are none.
-    let mut lines = format!("link set lo up\nlink set {DEVICE} addrgenmode none\n");
+    let mut lines = format!("link set lo up\nlink set {DEVICE} mtu {MTU} addrgenmode none\n");
     for address in addresses {
         let (length, nodad) = if address.is_ipv4() { (32, "") } else { (128, " nodad") };
         let _ = writeln!(lines, "address add {address}/{length} dev {DEVICE}{nodad}");

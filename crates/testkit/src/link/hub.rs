@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
-use tun_rs::SyncDevice;
+use tappers::Tun;
 
 use super::middlebox::{Middlebox, Verdict};
 use super::quality::{Way, chance_of};
@@ -36,7 +36,7 @@ struct State {
 /// Where a host is plugged in.
 struct Port {
     name: Arc<str>,
-    device: Arc<SyncDevice>,
+    device: Arc<Tun>,
 }
 
 /// A packet under way. The first that is due is the smallest; of those that are due together, the one that came first.
@@ -56,7 +56,7 @@ impl Hub {
     }
 
     /// Plugs a host in and returns its number.
-    pub(super) fn plug(&self, name: &str, addresses: &[IpAddr], device: Arc<SyncDevice>) -> usize {
+    pub(super) fn plug(&self, name: &str, addresses: &[IpAddr], device: Arc<Tun>) -> usize {
         let state = &mut *self.state.lock();
         let number = state.hosts.len();
         for (other, port) in state.hosts.iter().enumerate() {
@@ -79,7 +79,7 @@ impl Hub {
     }
 
     /// Takes what the host's device has to say, until the device is gone.
-    pub(super) fn listen(&self, host: usize, device: &SyncDevice) {
+    pub(super) fn listen(&self, host: usize, device: &Tun) {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(length) = device.recv(&mut buffer) {
             self.state.lock().take(host, &buffer[..length]);
@@ -148,7 +148,7 @@ impl State {
     }
 
     /// The device to which a packet that is due goes, unless its way is cut.
-    fn let_out(&mut self, flight: &Flight) -> Option<Arc<SyncDevice>> {
+    fn let_out(&mut self, flight: &Flight) -> Option<Arc<Tun>> {
         if let Some(from) = flight.from {
             let way = self.ways.get_mut(&(from, flight.to))?;
             if !way.let_out(flight.packet.len()) {
