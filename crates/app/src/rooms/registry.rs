@@ -66,10 +66,12 @@ pub struct Rooms {
     events: Arc<Events>,
     trees: Arc<StateTrees>,
     nums: Cache<OwnedRoomId, RoomNum>,
-    /// Of which rooms there are copies, and which of those that are gone from memory are remembered.
+    /// Of which rooms there are copies.
     changes: Changes,
     kept: Cache<RoomNum, Kept, ByState>,
     held: Mutex<HashMap<RoomNum, Held>>,
+    /// Of which rooms that nobody holds it is still remembered when they were written to.
+    swept: Changes,
     /// Rooms with events whose words are not in the index of searches yet. A note may be lost; the index knows how far each room is.
     with_new_words: Mutex<HashSet<RoomNum>>,
     /// Wakes those who wait until a room's members are all known.
@@ -81,6 +83,7 @@ impl Rooms {
     pub fn new(store: Store, events: Arc<Events>, trees: Arc<StateTrees>, state_entries: u64) -> Self {
         Self {
             changes: store.changes(),
+            swept: store.changes(),
             store,
             events,
             trees,
@@ -194,24 +197,27 @@ impl Rooms {
             } else {
                 let written = entry.map_or_else(|| Arc::new(self.store.changes()), |held| Arc::clone(&held.written));
                 let room = Arc::new(Room::new(info, view, Arc::clone(&written)));
-                if changed(&written) || changed(&self.changes) {
+                if changed(&written) || changed(&self.swept) || changed(&self.changes) {
                     return Err(room);
                 }
                 held.insert(room_num, Held { room: Arc::downgrade(&room), written });
                 if held.len().is_multiple_of(1_024) {
                     held.retain(|_, held| held.room.strong_count() > 0);
-                    self.changes.note();
+                    self.swept.note();
                 }
                 room
             }
         };
-        self.nums.insert(room.info.room_id.clone(), room_num);
-        self.kept.insert(room_num, Kept::new(&room));
-        if changed(&self.changes) {
-            // If it was forgotten just now, it stays so.
+        let keep = || {
+            self.nums.insert(room.info.room_id.clone(), room_num);
+            self.kept.insert(room_num, Kept::new(&room));
+        };
+        let forget = || {
             self.nums.remove(&room.info.room_id);
             self.kept.remove(&room_num);
-        }
+        };
+        // If it is forgotten just now, it stays so.
+        self.changes.keep(begun.unwrap_or_else(|| self.changes.now()), keep, forget);
         Ok(room)
     }
 

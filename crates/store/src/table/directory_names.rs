@@ -55,13 +55,13 @@ pub async fn homes(snapshot: &Snapshot, name: &[u8; 16]) -> Result<Option<(Strin
 pub struct Found {
     /// The homes, and the number of the entry that said so last, if the name is taken.
     pub held: Option<(String, i64)>,
-    /// How many keys of the hashes there are, and the last of them.
+    /// How many keys of the hashes there are.
     pub keys: i64,
-    /// That one; empty where there is none.
+    /// The last of them; empty where there is none.
     pub last_key: Bytes,
 }
 
-/// The same in one statement with what tells whether the hash was made with the keys of now: nothing while these are being changed.
+/// The homes of a name, in one statement with what tells whether the hash was made with the keys of now: nothing while these are being changed.
 pub async fn under_last_key(snapshot: &Snapshot, name: &[u8; 16]) -> Result<Option<Found>, StoreError> {
     let Name { head, rest } = Name::new(name);
     let row = snapshot
