@@ -32,10 +32,8 @@ use crate::{
 
 /// Rooms that are brought at once.
 const ROOMS_AT_ONCE: usize = 4;
-/// Bytes of a piece of a file.
+/// Bytes of a piece of a file. A piece is signed as a whole, so it is in memory as a whole: one of each who moves.
 const PIECE: usize = 8 * 1_024 * 1_024;
-/// Files that are on their way at once, of all who move.
-pub(super) const FILES_AT_ONCE: usize = 8;
 /// How far apart in their rooms two people begin of whom one came after the other.
 const SPREAD: usize = 13;
 /// How often it is looked how far the other cell has been told.
@@ -235,8 +233,6 @@ impl Leaving {
             for file in page {
                 let is_there = begun.media.contains(&file.media_id);
                 if let Some(hash) = file.content_hash.filter(|_| !is_there) {
-                    // A piece is signed as a whole, so it is in memory as a whole.
-                    let _place = self.places_of_files.acquire().await.map_err(Error::internal)?;
                     self.bring_file(traveller, &file.media_id, hash).await?;
                 }
                 progress.media.done += 1;

@@ -71,7 +71,6 @@ pub(super) struct Leaving {
     pub(super) files: Files,
     pub(super) live: super::live::Live,
     pub(super) bringing: Bringing,
-    pub(super) places_of_files: tokio::sync::Semaphore,
     pub(super) rng: Arc<dyn Rng>,
 }
 

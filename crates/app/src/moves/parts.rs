@@ -6,7 +6,7 @@ use domicile_core::{clock::Clock, rng::Rng};
 use domicile_residency::standing::Catalogue;
 use domicile_store::{Blobs as Files, Keystore, Store};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use super::{Arrivals, Departures, Moves, bring, bundle, copies, leave, live, rules, take_file::ComingFiles, turn};
 use crate::{
@@ -141,7 +141,6 @@ impl Moves {
                 files: parts.files,
                 live: live.clone(),
                 bringing: bring::Bringing::default(),
-                places_of_files: Semaphore::new(bring::FILES_AT_ONCE),
                 rng: Arc::clone(&parts.rng),
             })
         });
