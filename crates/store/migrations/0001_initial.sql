@@ -489,10 +489,13 @@ CREATE INDEX cut_notices_by_user ON cut_notices (user_num);
 
 -- Gateways --------------------------------------------------------------------------------------------------------
 -- What other servers told a gateway for a cell that it could not reach: sealed so that only that cell opens it, and passed on in this order.
+-- With a room where it is not known yet whether that cell is in it: then it is passed on only once it is.
 CREATE TABLE gateway_spool (
-    spool_num BIGINT PRIMARY KEY, cell TEXT NOT NULL, sealed BLOB NOT NULL, bytes BIGINT NOT NULL, expires_ts BIGINT NOT NULL
+    spool_num BIGINT PRIMARY KEY, cell TEXT NOT NULL, room_id TEXT, sealed BLOB NOT NULL, bytes BIGINT NOT NULL, expires_ts BIGINT NOT NULL
 );
 CREATE INDEX gateway_spool_by_cell ON gateway_spool (cell, spool_num);
+-- Which cells are in rooms that other servers are in, too, as far as a gateway has found out. `day` is the last on which it counted on it.
+CREATE TABLE gateway_rooms (room_id TEXT NOT NULL, cell TEXT NOT NULL, day BIGINT NOT NULL, PRIMARY KEY (room_id, cell)) WITHOUT ROWID;
 
 -- Restoring -------------------------------------------------------------------------------------------------------
 -- What has to be done again where an older backup of this cell is restored: somebody was erased, a device is gone, a password is another one. A row

@@ -10,7 +10,7 @@ use domicile_core::{
 use domicile_room::event::receive;
 use futures::future::join_all;
 use http::Response;
-use ruma::UserId;
+use ruma::{OwnedRoomId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -39,6 +39,9 @@ struct Part {
     pdus: Vec<Box<RawValue>>,
     edus: Vec<Box<RawValue>>,
 }
+
+/// Events by the cell that may be to get them, and the room.
+type Doubts = BTreeMap<(CellName, OwnedRoomId), Vec<Box<RawValue>>>;
 
 /// A part as it is passed on.
 #[derive(Serialize)]
@@ -70,7 +73,7 @@ impl Inward {
             let text = format!("A transaction has at most {PDUS} events and {EDUS} other messages.");
             return Err(ErrorKind::TooLarge.with(text).into());
         }
-        let parts = self.parts_of(transaction).await?;
+        let (parts, doubts) = self.parts_of(transaction).await?;
         let passing = parts.into_iter().map(|(cell, part)| self.pass_part(cell, part, asked, txn_id, here));
         let mut all = Answer::default();
         for answer in join_all(passing).await {
@@ -84,21 +87,31 @@ impl Inward {
                 }
             }
         }
+        for ((cell, room_id), pdus) in doubts {
+            // A transaction is taken once: this is another one.
+            let txn_id = format!("{txn_id}~{room_id}");
+            let kept = Spooled { origin: asked.origin.clone(), txn_id, pdus, edus: Vec::new() };
+            if !self.spool().keep(&cell, &kept, Some(&room_id)).await? {
+                tracing::info!(cell = cell.as_str(), "what may be for a cell is not kept");
+            }
+        }
         super::inward::json(&all)
     }
 
-    /// What each cell gets.
-    async fn parts_of(&self, transaction: Transaction) -> Result<BTreeMap<CellName, Part>> {
+    /// What each cell gets; and what cells may be to get of rooms of which it is not known yet whether they are in them.
+    async fn parts_of(&self, transaction: Transaction) -> Result<(BTreeMap<CellName, Part>, Doubts)> {
         let mut parts: BTreeMap<CellName, Part> = BTreeMap::new();
+        let mut doubts = Doubts::new();
         for pdu in transaction.pdus {
             // What names no room is nobody's.
             let Some(room_id) = receive::room_of(pdu.get().as_bytes()) else { continue };
             let found = self.rooms().cells(&room_id).await?;
             let mut cells = found.cells;
-            // Of a cell that is not reached nobody knows whether it is in the room: it will know what is not for it.
-            cells.extend(found.unreached);
             // Whom a membership is about may have an invite that it takes back.
             cells.extend(self.about(&pdu).await?);
+            for cell in found.doubtful.into_iter().chain(found.unreached).filter(|cell| !cells.contains(cell)) {
+                doubts.entry((cell, room_id.clone())).or_default().push(pdu.clone());
+            }
             for cell in cells {
                 parts.entry(cell).or_default().pdus.push(pdu.clone());
             }
@@ -108,7 +121,7 @@ impl Inward {
                 parts.entry(cell).or_default().edus.push(edu);
             }
         }
-        Ok(parts)
+        Ok((parts, doubts))
     }
 
     /// The home of whom a membership is about.
@@ -209,7 +222,7 @@ impl Inward {
         let ids = part.pdus.len();
         let Part { pdus, edus } = part;
         let spooled = Spooled { origin: asked.origin.clone(), txn_id: txn_id.to_owned(), pdus, edus };
-        if self.spool().keep(&cell, &spooled).await? {
+        if self.spool().keep(&cell, &spooled, None).await? {
             tracing::debug!(events = ids, "what another server told waits for a cell");
             return Ok(Answer::default());
         }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub use errand::{ASK, Errand};
 pub use inward::{Asked, FOR, Here, Inward, InwardParts, concerns_cells};
 pub use outward::{Outward, OutwardParts, WHERE};
-pub use room_index::{ROOMS, ROOMS_AT_ONCE, RoomIndex, RoomsAnswer, RoomsQuestion};
+pub use room_index::{CAME, Came, ROOMS, ROOMS_AT_ONCE, RoomIndex, RoomsAnswer, RoomsQuestion};
 pub use signatures::OuterSignatures;
 pub use spool::{SPOOLED, Spool, Spooled};
 

@@ -178,7 +178,7 @@ impl Outward {
         if let Some(event) = observed.filter(|_| answer.status().is_success())
             && let Ok(event) = serde_json::from_slice::<Box<RawValue>>(&event)
         {
-            parts.rooms.observe(&event);
+            parts.rooms.let_in(&event).await.map_err(as_peer)?;
         }
         if name == "getEvent" && cell != parts.own.name() {
             self.may_have(cell, answer.body()).await.map_err(as_peer)?;
@@ -281,7 +281,7 @@ impl Outward {
         if let Some(pdus) = transaction.get_mut("pdus") {
             let events = self.parts.signatures.replaced(read(pdus.get().as_bytes())?).await?;
             for event in &events {
-                self.parts.rooms.observe(event);
+                self.parts.rooms.observe(event).await?;
             }
             *pdus = raw(&events)?;
         }

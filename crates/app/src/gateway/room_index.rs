@@ -1,4 +1,5 @@
-//! Which cells are in which room. A gateway asks the cells and remembers for a while, in memory; what it passes on tells it of those who come.
+//! Which cells are in which room. A gateway asks the cells, and believes what fits together (`room_cells` of residency); what passes it tells of those
+//! who come. What it found out is on disk, for the time when a cell cannot be asked.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,16 +8,20 @@ use std::{
 };
 
 use domicile_core::{
-    clock::{Clock, SECOND_MS},
+    clock::{Clock, DAY_MS, MINUTE_MS, SECOND_MS},
     locality::{CellName, Destination, Locality},
 };
-use domicile_store::{Store, StoreError, table::room_cells};
+use domicile_residency::gateway::room_cells::{Said, Settled, settle};
+use domicile_store::{
+    Batch, Store, StoreError,
+    table::{gateway_rooms, room_cells},
+};
 use futures::future::join_all;
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use ruma::{OwnedRoomId, RoomId, UserId};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     Result,
@@ -25,15 +30,19 @@ use crate::{
 
 /// Where a cell is asked which cells are in rooms.
 pub const ROOMS: &str = "/_domicile/inner/v1/gateway/rooms";
+/// Where a gateway is told by another one that somebody has come into a room.
+pub const CAME: &str = "/_domicile/inner/v1/gateway/came";
 /// Rooms that are asked for at once.
 pub const ROOMS_AT_ONCE: usize = 100;
 /// How long an answer is believed: whoever has come meanwhile fetches what they missed.
 const BELIEVED_MS: i64 = 30 * SECOND_MS;
-/// The same where a cell was not reached.
+/// The same where a cell was not reached, or is not believed.
 const PARTLY_MS: i64 = 5 * SECOND_MS;
+/// How long others in a room may take to hear of somebody who was seen to come.
+const SEEN_MS: i64 = 10 * MINUTE_MS;
 /// How long a cell may take to answer.
 const TIME: Duration = Duration::from_secs(5);
-/// Rooms that are remembered.
+/// Rooms that are remembered in memory.
 const REMEMBERED: usize = 50_000;
 
 /// Rooms of which is asked.
@@ -50,17 +59,49 @@ pub struct RoomsAnswer {
     pub rooms: BTreeMap<OwnedRoomId, Vec<String>>,
 }
 
+/// Somebody of a cell has come into a room, as a gateway saw.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Came {
+    /// The room.
+    pub room_id: OwnedRoomId,
+    /// The cell.
+    pub cell: String,
+}
+
 /// The cells of one room.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Known {
+    /// Whether it was read what is on disk.
+    is_read: bool,
     /// When the cells were asked, in milliseconds since the epoch.
     asked_ms: i64,
-    /// Cells that say that they are in it, and whom they say is as well.
-    told: BTreeMap<CellName, BTreeSet<CellName>>,
-    /// Cells of which somebody was seen to join.
-    seen: BTreeSet<CellName>,
-    /// Cells that could not be asked.
-    unreached: BTreeSet<CellName>,
+    /// What is on disk: cells, and the last day on which they were counted on.
+    lasting: BTreeMap<CellName, i64>,
+    /// What cells said.
+    said: Said,
+    /// When cells were seen to come, in milliseconds since the epoch.
+    seen: BTreeMap<CellName, i64>,
+    /// What comes of all that.
+    settled: Settled,
+}
+
+impl Known {
+    /// Finds out anew who is there, and gives what changes on disk: cells that are there, and cells that are not.
+    fn settle(&mut self, now_ms: i64) -> (Vec<CellName>, Vec<CellName>) {
+        self.seen.retain(|_, seen_ms| now_ms - *seen_ms < SEEN_MS);
+        self.said.seen = self.seen.keys().cloned().collect();
+        let before = self.lasting.keys().cloned().collect();
+        self.settled = settle(&before, &self.said);
+        if !self.settled.lasts {
+            return (Vec::new(), Vec::new());
+        }
+        let day = now_ms.div_euclid(DAY_MS);
+        let cells = &self.settled.cells;
+        let there: Vec<_> = cells.iter().filter(|cell| self.lasting.get(*cell) != Some(&day)).cloned().collect();
+        let gone: Vec<_> = before.difference(cells).cloned().collect();
+        self.lasting = cells.iter().map(|cell| (cell.clone(), day)).collect();
+        (there, gone)
+    }
 }
 
 /// The cells in a room.
@@ -68,7 +109,9 @@ struct Known {
 pub struct RoomCells {
     /// The cells.
     pub cells: BTreeSet<CellName>,
-    /// Cells that were not reached, and may be in it as well.
+    /// Cells that say so of themselves, which nobody else does.
+    pub doubtful: BTreeSet<CellName>,
+    /// Where nothing is known of a room: cells that were not reached, and may be in it.
     pub unreached: BTreeSet<CellName>,
 }
 
@@ -83,7 +126,7 @@ pub struct RoomIndex {
 }
 
 impl RoomIndex {
-    /// Nothing is known yet.
+    /// Over a store.
     pub fn new(
         store: Store,
         clock: Arc<dyn Clock>,
@@ -117,14 +160,16 @@ impl RoomIndex {
         if let Some(mut cells) = self.own_word(room_id).await? {
             cells.insert(self.own.name().clone());
             cells.retain(carried);
-            return Ok(RoomCells { cells, unreached: BTreeSet::new() });
+            return Ok(RoomCells { cells, ..RoomCells::default() });
         }
         let entry = self.asked(room_id).await?;
         let known = entry.lock();
-        let all = known.told.iter().flat_map(|(cell, others)| std::iter::once(cell).chain(others)).chain(&known.seen);
-        let cells: BTreeSet<CellName> = all.filter(|cell| carried(cell)).cloned().collect();
-        let unreached = known.unreached.difference(&cells).cloned().collect();
-        Ok(RoomCells { cells, unreached })
+        let of = |cells: &BTreeSet<CellName>| cells.iter().filter(|cell| carried(cell)).cloned().collect();
+        Ok(RoomCells {
+            cells: of(&known.settled.cells),
+            doubtful: of(&known.settled.doubtful),
+            unreached: if known.settled.cells.is_empty() { of(&known.said.unreached) } else { BTreeSet::new() },
+        })
     }
 
     /// Whether somebody of a cell is in a room by another's word than its own; also where no other cell is in it, so that it is nobody else's
@@ -134,18 +179,15 @@ impl RoomIndex {
             return Ok(cells.contains(cell));
         }
         for is_fresh in [false, true] {
+            let entry = self.entry(room_id).await?;
             if is_fresh {
-                self.forget(room_id);
+                // Somebody may have come since the cells were asked.
+                entry.lock().asked_ms = 0;
             }
             let entry = self.asked(room_id).await?;
             let known = entry.lock();
-            let mut others = known.told.iter().filter(|(other, _)| *other != cell).peekable();
-            if others.peek().is_none() {
-                // Somebody may have come since the cells were asked.
-                if is_fresh && known.unreached.is_empty() {
-                    return Ok(true);
-                }
-            } else if others.any(|(_, with)| with.contains(cell)) {
+            let is_nobodys = known.settled.cells.is_empty() && known.said.unreached.is_empty();
+            if known.settled.lasts && known.settled.cells.contains(cell) || is_fresh && is_nobodys {
                 return Ok(true);
             }
         }
@@ -158,8 +200,55 @@ impl RoomIndex {
         Ok(found.map(|cells| cells.iter().filter_map(|name| CellName::parse(name)).collect()))
     }
 
-    /// Notes who comes into a room, from a membership that goes by.
-    pub fn observe(&self, event: &RawValue) {
+    /// Notes from a membership that goes by, and that nobody has accepted yet, that somebody may have come: cells are asked again.
+    pub async fn observe(&self, event: &RawValue) -> Result<()> {
+        let Some((room_id, cell)) = self.joined(event) else { return Ok(()) };
+        let entry = self.entry(&room_id).await?;
+        let mut known = entry.lock();
+        if !known.settled.cells.contains(&cell) {
+            known.asked_ms = 0;
+        }
+        Ok(())
+    }
+
+    /// Notes who has come into a room: another server has let them in. The other gateways are told.
+    pub async fn let_in(&self, event: &RawValue) -> Result<()> {
+        let Some((room_id, cell)) = self.joined(event) else { return Ok(()) };
+        self.came(&room_id, &cell).await?;
+        let document = self.own.document();
+        let others = document.cells.keys().filter(|other| *other != self.own.name() && document.is_gateway(other));
+        let others: Vec<CellName> = others.cloned().collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        let link = Arc::clone(&self.link);
+        let came = Came { room_id, cell: cell.as_str().to_owned() };
+        tokio::spawn(async move {
+            let telling =
+                others.iter().map(|other| tokio::time::timeout(TIME, link.ask_json::<Value>(other, CAME, &came)));
+            for told in join_all(telling).await {
+                if !matches!(told, Ok(Ok(_))) {
+                    tracing::debug!("another gateway was not told of who came into a room: it asks the cells");
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Notes that somebody of a cell has come into a room.
+    pub async fn came(&self, room_id: &RoomId, cell: &CellName) -> Result<()> {
+        let entry = self.entry(room_id).await?;
+        let now_ms = self.clock.now_ms();
+        let changes = {
+            let mut known = entry.lock();
+            known.seen.insert(cell.clone(), now_ms);
+            known.settle(now_ms)
+        };
+        self.write(room_id, changes, now_ms).await
+    }
+
+    /// The room and the cell of somebody who joins.
+    fn joined(&self, event: &RawValue) -> Option<(OwnedRoomId, CellName)> {
         #[derive(Deserialize)]
         struct Member {
             #[serde(rename = "type")]
@@ -172,82 +261,101 @@ impl RoomIndex {
         struct Content {
             membership: String,
         }
-        let Ok(member) = serde_json::from_str::<Member>(event.get()) else { return };
+        let member = serde_json::from_str::<Member>(event.get()).ok()?;
         if member.kind != "m.room.member" || member.content.membership != "join" {
-            return;
+            return None;
         }
-        let Ok(user_id) = <&UserId>::try_from(member.state_key.as_str()) else { return };
-        if let Some(cell) = self.home(user_id) {
-            self.entry(&member.room_id).lock().seen.insert(cell);
-        }
+        let cell = match self.localities.of(<&UserId>::try_from(member.state_key.as_str()).ok()?) {
+            Locality::Here => self.own.name().clone(),
+            Locality::Elsewhere(Destination::Cell(cell)) => cell,
+            _ => return None,
+        };
+        Some((member.room_id, cell))
     }
 
-    fn home(&self, user_id: &UserId) -> Option<CellName> {
-        match self.localities.of(user_id) {
-            Locality::Here => Some(self.own.name().clone()),
-            Locality::Elsewhere(Destination::Cell(cell)) => Some(cell),
-            _ => None,
-        }
-    }
-
-    fn forget(&self, room_id: &RoomId) {
-        self.entry(room_id).lock().asked_ms = 0;
-    }
-
-    fn entry(&self, room_id: &RoomId) -> Arc<Mutex<Known>> {
+    /// What is known of a room, with what is on disk.
+    async fn entry(&self, room_id: &RoomId) -> Result<Arc<Mutex<Known>>> {
         let made = self.known.get_or_insert_with(room_id, || Ok::<_, std::convert::Infallible>(Arc::default()));
-        match made {
+        let entry: Arc<Mutex<Known>> = match made {
             Ok(entry) => entry,
             Err(never) => match never {},
+        };
+        if entry.lock().is_read {
+            return Ok(entry);
         }
+        let of = room_id.to_owned();
+        let read = self.store.read(move |snapshot| async move { gateway_rooms::cells(&snapshot, of.as_str()).await });
+        let rows = read.await?.into_iter();
+        let document = self.own.document();
+        let cells = rows.filter_map(|(cell, day)| Some((CellName::parse(&cell)?, day)));
+        let lasting = cells.filter(|(cell, _)| document.cells.contains_key(cell)).collect();
+        {
+            let mut known = entry.lock();
+            if !known.is_read {
+                (known.is_read, known.lasting) = (true, lasting);
+            }
+        }
+        Ok(entry)
     }
 
-    /// What is known of a room; if that is nothing, or was asked long ago, all cells are asked.
+    /// What is known of a room; if the cells were not asked, or long ago, they are.
     async fn asked(&self, room_id: &RoomId) -> Result<Arc<Mutex<Known>>> {
-        let entry = self.entry(room_id);
+        let entry = self.entry(room_id).await?;
         let now_ms = self.clock.now_ms();
         let is_fresh = {
             let known = entry.lock();
-            let believed_ms = if known.unreached.is_empty() { BELIEVED_MS } else { PARTLY_MS };
+            let is_whole = known.said.unreached.is_empty() && known.settled.doubtful.is_empty();
+            let believed_ms = if is_whole { BELIEVED_MS } else { PARTLY_MS };
             known.asked_ms > 0 && now_ms - known.asked_ms < believed_ms
         };
         if is_fresh {
             return Ok(entry);
         }
-        let question = RoomsQuestion { room_ids: vec![room_id.to_owned()] };
-        let carried = self.own.document().carried_by(self.own.name());
-        let others = carried.into_iter().filter(|cell| *cell != self.own.name());
-        let question = &question;
+        let (told, unreached) = self.ask(room_id).await;
+        let changes = {
+            let mut known = entry.lock();
+            (known.said.told, known.said.unreached, known.asked_ms) = (told, unreached, now_ms);
+            known.settle(now_ms)
+        };
+        self.write(room_id, changes, now_ms).await?;
+        Ok(entry)
+    }
+
+    /// Asks all cells: what those say that are in a room, and which were not reached.
+    async fn ask(&self, room_id: &RoomId) -> (BTreeMap<CellName, BTreeSet<CellName>>, BTreeSet<CellName>) {
+        let question = &RoomsQuestion { room_ids: vec![room_id.to_owned()] };
+        let document = self.own.document();
+        let others = document.carried_by(self.own.name()).into_iter().filter(|cell| *cell != self.own.name());
         let asking = others.map(|cell| async move {
             let answer = self.link.ask_json::<RoomsAnswer>(cell, ROOMS, question);
-            (cell, tokio::time::timeout(TIME, answer).await.ok().and_then(Result::ok))
+            (cell, tokio::time::timeout(TIME, answer).await.ok().and_then(std::result::Result::ok))
         });
-        let mut told = BTreeMap::new();
-        let mut unreached = BTreeSet::new();
+        let (mut told, mut unreached) = (BTreeMap::new(), BTreeSet::new());
         for (cell, answer) in join_all(asking).await {
-            if answer.is_none() {
+            let Some(mut answer) = answer else {
                 unreached.insert(cell.clone());
-            }
-            let found = answer.and_then(|mut answer| answer.rooms.remove(room_id));
-            if let Some(others) = found {
+                continue;
+            };
+            if let Some(others) = answer.rooms.remove(room_id) {
                 told.insert(cell.clone(), others.iter().filter_map(|name| CellName::parse(name)).collect());
             }
         }
-        {
-            let mut known = entry.lock();
-            // Who was there before and is not reached now may be there still.
-            for (cell, others) in std::mem::take(&mut known.told) {
-                if unreached.contains(&cell) {
-                    told.insert(cell, others);
-                }
-            }
-            if unreached.is_empty() {
-                known.seen.clear();
-            }
-            known.told = told;
-            known.unreached = unreached;
-            known.asked_ms = now_ms;
+        (told, unreached)
+    }
+
+    async fn write(&self, room_id: &RoomId, changes: (Vec<CellName>, Vec<CellName>), now_ms: i64) -> Result<()> {
+        let (there, gone) = changes;
+        if there.is_empty() && gone.is_empty() {
+            return Ok(());
         }
-        Ok(entry)
+        let mut batch = Batch::new();
+        for cell in there {
+            gateway_rooms::set(&mut batch, room_id.as_str(), cell.as_str(), now_ms.div_euclid(DAY_MS));
+        }
+        for cell in gone {
+            gateway_rooms::remove(&mut batch, room_id.as_str(), cell.as_str());
+        }
+        self.store.write(batch).await?;
+        Ok(())
     }
 }

@@ -6,19 +6,24 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domicile_core::{
-    clock::{Clock, DAY_MS},
+    clock::{Clock, DAY_MS, MINUTE_MS},
     locality::CellName,
     rng::Rng,
 };
 use domicile_residency::inner;
-use domicile_store::{Batch, Store, numbers::Sequence, table::gateway_spool};
+use domicile_store::{
+    Batch, Store,
+    numbers::Sequence,
+    table::gateway_spool::{self, Waiting},
+};
 use http::Request;
 use parking_lot::Mutex;
-use ruma::OwnedServerName;
+use ruma::{OwnedServerName, RoomId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
+use super::RoomIndex;
 use crate::{
     Error, Result,
     federation::peers,
@@ -31,6 +36,8 @@ pub const SPOOLED: &str = "/_domicile/inner/v1/gateway/spooled";
 const BYTES: i64 = 512 << 20;
 /// How long it is kept.
 const KEPT_MS: i64 = 7 * DAY_MS;
+/// How long events wait for somebody else's word that a cell that says so of itself is in their room.
+const DOUBT_MS: i64 = MINUTE_MS;
 /// How often it is tried.
 const TRY: Duration = Duration::from_millis(500);
 
@@ -54,6 +61,7 @@ pub struct Spool {
     rng: Arc<dyn Rng>,
     own: Arc<OwnCell>,
     link: Arc<InnerLink>,
+    rooms: Arc<RoomIndex>,
     /// What is kept for each cell: how many, and their bytes. Nothing until it was read.
     kept: Mutex<Option<BTreeMap<CellName, (i64, i64)>>>,
     /// One thing at a time is added, so that the order is that of the numbers.
@@ -68,8 +76,9 @@ impl Spool {
         rng: Arc<dyn Rng>,
         own: Arc<OwnCell>,
         link: Arc<InnerLink>,
+        rooms: Arc<RoomIndex>,
     ) -> Self {
-        Self { store, clock, rng, own, link, kept: Mutex::default(), adding: tokio::sync::Mutex::default() }
+        Self { store, clock, rng, own, link, rooms, kept: Mutex::default(), adding: tokio::sync::Mutex::default() }
     }
 
     /// Whether something waits for a cell. What comes after it must wait, too.
@@ -78,8 +87,9 @@ impl Spool {
         Ok(self.kept.lock().as_ref().is_some_and(|kept| kept.get(cell).is_some_and(|(count, _)| *count > 0)))
     }
 
-    /// Keeps something for a cell. False if there is no place left, or no such cell.
-    pub async fn keep(&self, cell: &CellName, part: &Spooled) -> Result<bool> {
+    /// Keeps something for a cell. With a room, it is passed on only once it is known that the cell is in it. False if there is no place left, or no
+    /// such cell.
+    pub async fn keep(&self, cell: &CellName, part: &Spooled, room_id: Option<&RoomId>) -> Result<bool> {
         let Some(of) = self.own.document().cells.get(cell) else { return Ok(false) };
         let content = serde_json::to_vec(part).map_err(Error::internal)?;
         let sealed = inner::seal(&of.key, &content, &*self.rng).map_err(Error::internal)?;
@@ -96,7 +106,12 @@ impl Spool {
         }
         let spool_num: i64 = self.store.number(Sequence::GatewaySpool).await?;
         let mut batch = Batch::new();
-        gateway_spool::insert(&mut batch, spool_num, cell.as_str(), sealed, self.clock.now_ms() + KEPT_MS);
+        let (room_id, expires_ts) = (room_id.map(ToString::to_string), self.clock.now_ms() + KEPT_MS);
+        gateway_spool::insert(
+            &mut batch,
+            cell.as_str(),
+            Waiting { spool_num, room_id, sealed: sealed.into(), expires_ts },
+        );
         self.store.write(batch).await?;
         if let Some(kept) = self.kept.lock().as_mut() {
             let (count, sum) = kept.entry(cell.clone()).or_default();
@@ -146,22 +161,21 @@ impl Spool {
     async fn pass_first(&self, cell: &CellName) -> Result<bool> {
         let name = cell.as_str().to_owned();
         let read = self.store.read(move |snapshot| async move { gateway_spool::first(&snapshot, &name).await });
-        let Some((spool_num, sealed)) = read.await? else {
+        let Some(first) = read.await? else {
             // Somebody may be adding something just now.
             let _one = self.adding.lock().await;
             *self.kept.lock() = None;
             return Ok(false);
         };
-        let bytes = i64::try_from(sealed.len()).unwrap_or(i64::MAX);
-        let request = Request::builder().method(http::Method::POST).uri(SPOOLED).body(sealed);
-        let answer = self.link.ask(cell, request.map_err(Error::internal)?, peers::LARGE).await;
-        match answer {
-            Ok(answer) if answer.status().is_success() => {}
-            // What the cell cannot open or read it will not read tomorrow either.
-            Ok(answer) if answer.status().as_u16() == 400 => {
-                tracing::error!(cell = cell.as_str(), "a cell does not take what was kept for it, and it is dropped");
-            }
-            Ok(_) | Err(_) => return Ok(false),
+        let bytes = i64::try_from(first.sealed.len()).unwrap_or(i64::MAX);
+        let spool_num = first.spool_num;
+        let is_done = match self.is_for(cell, &first).await? {
+            Some(true) => self.pass(cell, first).await?,
+            Some(false) => true,
+            None => false,
+        };
+        if !is_done {
+            return Ok(false);
         }
         let mut batch = Batch::new();
         gateway_spool::remove(&mut batch, spool_num);
@@ -170,6 +184,40 @@ impl Spool {
             (*count, *sum) = ((*count - 1).max(0), (*sum - bytes).max(0));
         }
         Ok(true)
+    }
+
+    /// Passes something on. False if the cell is not reached.
+    async fn pass(&self, cell: &CellName, first: Waiting) -> Result<bool> {
+        let request = Request::builder().method(http::Method::POST).uri(SPOOLED).body(first.sealed);
+        let answer = self.link.ask(cell, request.map_err(Error::internal)?, peers::LARGE).await;
+        match answer {
+            Ok(answer) if answer.status().is_success() => Ok(true),
+            // What the cell cannot open or read it will not read tomorrow either.
+            Ok(answer) if answer.status().as_u16() == 400 => {
+                tracing::error!(cell = cell.as_str(), "a cell does not take what was kept for it, and it is dropped");
+                Ok(true)
+            }
+            Ok(_) | Err(_) => Ok(false),
+        }
+    }
+
+    /// Whether what is kept for a cell is for it. Nothing while that cannot be found out.
+    async fn is_for(&self, cell: &CellName, first: &Waiting) -> Result<Option<bool>> {
+        let Some(room_id) = &first.room_id else { return Ok(Some(true)) };
+        let Ok(room_id) = <&RoomId>::try_from(room_id.as_str()) else { return Ok(Some(false)) };
+        let found = self.rooms.cells(room_id).await?;
+        if found.cells.contains(cell) {
+            return Ok(Some(true));
+        }
+        let since_ms = self.clock.now_ms() - (first.expires_ts - KEPT_MS);
+        let may_be = found.unreached.contains(cell) || found.doubtful.contains(cell) && since_ms < DOUBT_MS;
+        if !may_be {
+            tracing::info!(
+                cell = cell.as_str(),
+                "nobody else says that a cell is in a room: it is not told what was said there"
+            );
+        }
+        Ok((!may_be).then_some(false))
     }
 
     /// Something that only this cell reads again, as letters.

@@ -1,4 +1,4 @@
-//! POST /_domicile/inner/v1/gateway/{ask, where, rooms, spooled} and /_domicile/inner/v1/for/{server}/… (gateways and the cells that they speak for)
+//! POST /_domicile/inner/v1/gateway/{ask, where, rooms, came, spooled} and /_domicile/inner/v1/for/{server}/… (gateways and the cells that they speak for)
 
 use std::sync::Arc;
 
@@ -11,9 +11,14 @@ use axum::{
 };
 use domicile_app::{
     federation::{Inbound, PeerError, Transactions},
-    gateway::{ASK, Errand, FOR, Gateway, GatewayParts, Outward, ROOMS, RoomsAnswer, RoomsQuestion, SPOOLED, WHERE},
+    gateway::{
+        ASK, CAME, Came, Errand, FOR, Gateway, GatewayParts, Outward, ROOMS, RoomsAnswer, RoomsQuestion, SPOOLED, WHERE,
+    },
 };
-use domicile_core::error::{ErrorKind, MatrixError};
+use domicile_core::{
+    error::{ErrorKind, MatrixError},
+    locality::CellName,
+};
 use http::Uri;
 use ruma::{OwnedServerName, OwnedTransactionId, serde::Raw};
 use serde_json::{Value, json};
@@ -39,6 +44,7 @@ pub(super) fn routes(services: &Services) -> Router<Services> {
         .route(ASK, post(ask))
         .route(WHERE, post(cells_in))
         .route(ROOMS, post(rooms))
+        .route(CAME, post(came))
         .route(SPOOLED, post(spooled))
         .route(&format!("{FOR}{{server}}/{{*rest}}"), any(passing))
 }
@@ -89,6 +95,21 @@ async fn rooms(
     let (_, raw, cell) = extract::inner(request, &inbound).await?;
     inbound.may_pass(&cell)?;
     Ok(Json(of(&gateway)?.rooms.here(question::<RoomsQuestion>(&raw)?.room_ids).await?))
+}
+
+/// Takes another gateway's word that somebody has come into a room.
+async fn came(
+    State(inbound): State<Arc<Inbound>>,
+    State(gateway): State<Arc<Gateway>>,
+    request: Request,
+) -> Result<Json<Value>, Failure> {
+    let (_, raw, cell) = extract::inner(request, &inbound).await?;
+    inbound.may_pass(&cell)?;
+    let came = question::<Came>(&raw)?;
+    let cell = CellName::parse(&came.cell)
+        .ok_or_else(|| ErrorKind::InvalidParam.with(format!("`{}` is no cell's name.", came.cell)))?;
+    of(&gateway)?.rooms.came(&came.room_id, &cell).await?;
+    Ok(Json(json!({})))
 }
 
 /// Takes what a gateway kept while this cell could not be reached.

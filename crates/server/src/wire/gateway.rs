@@ -22,7 +22,7 @@ pub(super) fn wire(
     let (own, link) = (|| Arc::clone(&cells.own), || Arc::clone(&cells.link));
     let rooms = Arc::new(RoomIndex::new(store.clone(), clock(), own(), link(), Arc::clone(localities)));
     let signatures = Arc::new(OuterSignatures::new(Arc::clone(localities), Arc::clone(own_keys)));
-    let spool = Arc::new(Spool::new(store.clone(), clock(), rng(), own(), link()));
+    let spool = Arc::new(Spool::new(store.clone(), clock(), rng(), own(), link(), Arc::clone(&rooms)));
     let outward = Arc::new(Outward::new(OutwardParts {
         own: own(),
         link: link(),

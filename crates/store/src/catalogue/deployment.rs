@@ -192,9 +192,25 @@ pub(super) const TABLES: &[Table] = &[
         columns: &[
             column("spool_num", Class::Operational, Holds::OwnNum),
             column("cell", Class::Operational, Holds::Value),
+            column("room_id", Class::Operational, Holds::RoomId),
             column("sealed", Class::Content, Holds::Encrypted),
             column("bytes", Class::Operational, Holds::Value),
             column("expires_ts", Class::Operational, Holds::Value),
+        ],
+    },
+    Table {
+        name: "gateway_rooms",
+        about: "Which cells are in rooms that other servers are in, too, as this gateway found out",
+        class: Class::Operational,
+        owner: Owner::Cell,
+        second: None,
+        key: &["room_id", "cell"],
+        merge: Merge::StaysHere,
+        order: 0,
+        columns: &[
+            column("room_id", Class::Operational, Holds::RoomId),
+            column("cell", Class::Operational, Holds::Value),
+            column("day", Class::Operational, Holds::Value),
         ],
     },
 ];

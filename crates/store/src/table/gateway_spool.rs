@@ -4,24 +4,46 @@ use bytes::Bytes;
 
 use crate::{Batch, Snapshot, StoreError, params};
 
-/// Adds something for a cell. Its number is taken from `Sequence::GatewaySpool`; `expires_ts` is in milliseconds since the epoch.
-pub fn insert(batch: &mut Batch, spool_num: i64, cell: &str, sealed: Vec<u8>, expires_ts: i64) {
-    let bytes = i64::try_from(sealed.len()).unwrap_or(i64::MAX);
+/// What waits for a cell.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// Its number, taken from `Sequence::GatewaySpool`.
+    pub spool_num: i64,
+    /// The room whose events these are, where it is to be found out yet whether the cell is in it.
+    pub room_id: Option<String>,
+    /// What only the cell opens.
+    pub sealed: Bytes,
+    /// Until when it is kept, in milliseconds since the epoch.
+    pub expires_ts: i64,
+}
+
+/// Adds something for a cell.
+pub fn insert(batch: &mut Batch, cell: &str, waiting: Waiting) {
+    let bytes = i64::try_from(waiting.sealed.len()).unwrap_or(i64::MAX);
+    let Waiting { spool_num, room_id, sealed, expires_ts } = waiting;
     batch.push(
-        "INSERT INTO gateway_spool (spool_num, cell, sealed, bytes, expires_ts) VALUES ($1, $2, $3, $4, $5)",
-        params![spool_num, cell, Bytes::from(sealed), bytes, expires_ts],
+        "INSERT INTO gateway_spool (spool_num, cell, room_id, sealed, bytes, expires_ts) VALUES ($1, $2, $3, $4, $5, $6)",
+        params![spool_num, cell, room_id, sealed, bytes, expires_ts],
     );
 }
 
-/// What came first of what waits for a cell: its number, and what was sealed.
-pub async fn first(snapshot: &Snapshot, cell: &str) -> Result<Option<(i64, Bytes)>, StoreError> {
+/// What came first of what waits for a cell.
+pub async fn first(snapshot: &Snapshot, cell: &str) -> Result<Option<Waiting>, StoreError> {
     let row = snapshot
         .query_opt(
-            "SELECT spool_num, sealed FROM gateway_spool WHERE cell = $1 ORDER BY spool_num LIMIT 1",
+            "SELECT spool_num, room_id, sealed, expires_ts FROM gateway_spool WHERE cell = $1 ORDER BY spool_num LIMIT 1",
             &params![cell],
         )
         .await?;
-    row.map(|row| Ok((row.int(0)?, row.blob(1)?))).transpose()
+    let read = |row: crate::Row| {
+        Ok(Waiting {
+            spool_num: row.int(0)?,
+            room_id: row.opt_text(1)?.map(ToOwned::to_owned),
+            sealed: row.blob(2)?,
+            expires_ts: row.int(3)?,
+        })
+    };
+    row.map(read).transpose()
 }
 
 /// For whom something waits: the cell, how many, and their bytes.

@@ -30,6 +30,7 @@ pub mod export_ledger;
 pub mod export_requests;
 pub mod fence;
 pub mod filters;
+pub mod gateway_rooms;
 pub mod gateway_spool;
 pub mod graph;
 pub mod group_moves;
