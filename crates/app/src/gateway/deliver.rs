@@ -220,7 +220,12 @@ impl Inward {
             }
         }
         let ids = part.pdus.len();
-        let Part { pdus, edus } = part;
+        let Part { pdus, mut edus } = part;
+        // Who is typing and who is there is of no use when the cell is reached again.
+        edus.retain(|edu| edus::is_lasting(edu));
+        if pdus.is_empty() && edus.is_empty() {
+            return Ok(Answer::default());
+        }
         let spooled = Spooled { origin: asked.origin.clone(), txn_id: txn_id.to_owned(), pdus, edus };
         if self.spool().keep(&cell, &spooled, None).await? {
             tracing::debug!(events = ids, "what another server told waits for a cell");

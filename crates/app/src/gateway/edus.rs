@@ -96,6 +96,20 @@ pub(super) fn part(edu: &RawValue, keep: &dyn Fn(&str) -> bool) -> Option<Box<Ra
     serde_json::value::to_raw_value(&edu).ok()
 }
 
+/// Whether it matters when it comes late.
+pub(super) fn is_lasting(edu: &RawValue) -> bool {
+    content(edu).is_some_and(|(kind, _)| !matches!(kind.as_str(), "m.typing" | "m.presence"))
+}
+
+/// A message to devices under another id; other EDUs as they are.
+pub(super) fn with_message_id(edu: Box<RawValue>, id: &dyn Fn(&str) -> String) -> Box<RawValue> {
+    let Some((kind, mut content)) = content(&edu).filter(|(kind, _)| kind == "m.direct_to_device") else { return edu };
+    let Some(given) = content.get("message_id").and_then(Value::as_str).map(id) else { return edu };
+    content.insert("message_id".to_owned(), given.into());
+    let told = BTreeMap::from([("content", Value::Object(content)), ("edu_type", kind.into())]);
+    serde_json::value::to_raw_value(&told).unwrap_or(edu)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -113,11 +127,16 @@ mod tests {
         let found = shape(&receipt);
         assert_eq!(found.speakers, ["@one:x", "@two:x"]);
         assert!(matches!(found.concerns, Concerns::Rooms(rooms) if rooms.len() == 2));
+        assert_eq!(with_message_id(receipt.clone(), &|_| unreachable!()).get(), receipt.get());
         let kept = part(&receipt, &|room| room == "!a:x").unwrap();
         assert!(kept.get().contains("@one:x") && !kept.get().contains("@two:x"), "{kept}");
 
         let direct = raw(&json!({ "edu_type": "m.direct_to_device", "content": { "sender": "@one:x", "type": "t",
             "message_id": "1", "messages": { "@a:y": { "D": {} }, "@b:y": { "*": {} } } } }));
+        assert!(is_lasting(&direct) && is_lasting(&receipt));
+        assert!(!is_lasting(&raw(&json!({ "edu_type": "m.typing", "content": {} }))));
+        let renamed = with_message_id(direct.clone(), &|id| format!("{id}x"));
+        assert!(renamed.get().contains("\"message_id\":\"1x\"") && renamed.get().contains("@b:y"), "{renamed}");
         assert!(matches!(shape(&direct).concerns, Concerns::Users(users) if users.len() == 2));
         let kept = part(&direct, &|user| user == "@b:y").unwrap();
         assert!(!kept.get().contains("@a:y") && kept.get().contains("message_id"), "{kept}");

@@ -11,7 +11,7 @@ use ruma::{OwnedServerName, RoomId, UserId};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{OuterSignatures, RoomIndex, Spool, errand::escaped};
+use super::{OuterSignatures, RoomIndex, Spool, errand::escaped, signatures::Telling};
 use crate::{
     Error, Result,
     error::not_found,
@@ -99,7 +99,7 @@ impl Inward {
         let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
         let Some(found) = gateway::find(asked.method.as_str(), path) else { return Ok(here.answer(asked).await) };
         let part = |index: usize| found.parts.get(index).map(String::as_str).unwrap_or_default();
-        let answer = match found.operation.route {
+        let (cell, answer) = match found.operation.route {
             Route::Gateway => return Ok(here.answer(asked).await),
             Route::Transaction => return self.deliver(&asked, part(0), here).await,
             Route::Room => self.of_room(&asked, part(0), here).await?,
@@ -119,10 +119,10 @@ impl Inward {
             Route::Any => self.first(self.cells(), false, &asked, here).await?,
             Route::Pages => return self.pages(&asked, query, here).await,
         };
-        self.with_outer_signatures(found.operation, answer).await
+        self.with_outer_signatures(found.operation, answer, Telling { cell: &cell, server: &asked.origin }).await
     }
 
-    async fn of_room(&self, asked: &Asked, room_id: &str, here: &dyn Here) -> Result<Response<Bytes>> {
+    async fn of_room(&self, asked: &Asked, room_id: &str, here: &dyn Here) -> Result<(CellName, Response<Bytes>)> {
         let room_id =
             <&RoomId>::try_from(room_id).map_err(|_| ErrorKind::InvalidParam.with("The path has no room in it."))?;
         let found = self.rooms().cells(room_id).await?;
@@ -136,7 +136,7 @@ impl Inward {
         self.first(cells, partial, asked, here).await
     }
 
-    async fn of_user(&self, asked: &Asked, user: &str, here: &dyn Here) -> Result<Response<Bytes>> {
+    async fn of_user(&self, asked: &Asked, user: &str, here: &dyn Here) -> Result<(CellName, Response<Bytes>)> {
         let user = <&UserId>::try_from(user).map_err(|_| ErrorKind::InvalidParam.with("This is no user's id."))?;
         match self.home(user).await? {
             Some(cell) => self.first(vec![cell], false, asked, here).await,
@@ -144,20 +144,19 @@ impl Inward {
         }
     }
 
-    /// The first answer of some cells that is one; else what the last said. `partial`: there may be others who know more.
+    /// The first answer of some cells that is one, with whose it is; else what the last said. `partial`: there may be others who know more.
     async fn first(
         &self,
         cells: Vec<CellName>,
         partial: bool,
         asked: &Asked,
         here: &dyn Here,
-    ) -> Result<Response<Bytes>> {
+    ) -> Result<(CellName, Response<Bytes>)> {
         let (mut last, mut away) = (None, partial);
         for cell in cells {
             match self.one(&cell, asked, here).await {
-                Some(answer) if answer.status().is_success() => return Ok(answer),
-                Some(answer) if is_final(&answer) => return Ok(answer),
-                Some(answer) => last = Some(answer),
+                Some(answer) if answer.status().is_success() || is_final(&answer) => return Ok((cell, answer)),
+                Some(answer) => last = Some((cell, answer)),
                 None => away = true,
             }
         }
@@ -199,7 +198,9 @@ impl Inward {
 
     /// What concerns several people: the home of each is asked, and the answers are put together.
     async fn of_users(&self, asked: &Asked, operation: &Operation, here: &dyn Here) -> Result<Response<Bytes>> {
-        let key = if operation.name == "claimUserEncryptionKeys" { "one_time_keys" } else { "device_keys" };
+        let claims = operation.name == "claimUserEncryptionKeys";
+        let key = if claims { "one_time_keys" } else { "device_keys" };
+        let told: &[&str] = if claims { &[key] } else { &[key, "master_keys", "self_signing_keys"] };
         let mut body: Map<String, Value> = read(&asked.body)?;
         let Some(Value::Object(users)) = body.remove(key) else {
             return Err(ErrorKind::BadJson.with(format!("The request has no `{key}`.")).into());
@@ -214,24 +215,25 @@ impl Inward {
         }
         let count = by_cell.len();
         let asking = by_cell.into_iter().map(|(cell, users)| async move {
-            let body = Bytes::from(serde_json::to_vec(&BTreeMap::from([(key, users)])).unwrap_or_default());
-            self.one(&cell, &Asked { body, ..asked.clone() }, here).await
+            let body = Bytes::from(serde_json::to_vec(&BTreeMap::from([(key, &users)])).unwrap_or_default());
+            Some((self.one(&cell, &Asked { body, ..asked.clone() }, here).await?, users))
         });
-        let answers: Vec<Option<Response<Bytes>>> = join_all(asking).await;
+        let answers: Vec<Option<(Response<Bytes>, Map<String, Value>)>> = join_all(asking).await;
         let missing = answers.iter().filter(|answer| answer.is_none()).count();
-        let claims = operation.name == "claimUserEncryptionKeys";
         if missing > 0 && (missing == count || !claims) {
             return Err(is_away());
         }
         let mut all: Map<String, Value> = Map::from_iter([(key.to_owned(), Value::Object(Map::new()))]);
-        for answer in answers.into_iter().flatten() {
+        for (answer, users) in answers.into_iter().flatten() {
             if !answer.status().is_success() {
                 return Ok(answer);
             }
-            for (key, found) in read::<Map<String, Value>>(answer.body())? {
-                if let (Value::Object(all), Value::Object(found)) =
-                    (all.entry(key).or_insert_with(|| Value::Object(Map::new())), found)
-                {
+            let mut answer = read::<Map<String, Value>>(answer.body())?;
+            for key in told {
+                let Some(Value::Object(mut found)) = answer.remove(*key) else { continue };
+                // A cell speaks of those whose home it is, and of nobody else.
+                found.retain(|user, _| users.contains_key(user));
+                if let Value::Object(all) = all.entry(*key).or_insert_with(|| Value::Object(Map::new())) {
                     all.extend(found);
                 }
             }
@@ -240,7 +242,12 @@ impl Inward {
     }
 
     /// An answer with the outer signature on its events.
-    async fn with_outer_signatures(&self, operation: &Operation, answer: Response<Bytes>) -> Result<Response<Bytes>> {
+    async fn with_outer_signatures(
+        &self,
+        operation: &Operation,
+        answer: Response<Bytes>,
+        telling: Telling<'_>,
+    ) -> Result<Response<Bytes>> {
         if !answer.status().is_success() {
             return Ok(answer);
         }
@@ -248,12 +255,12 @@ impl Inward {
             Told::None => return Ok(answer),
             Told::Lists(keys) => {
                 let mut whole: BTreeMap<String, Box<RawValue>> = read(answer.body())?;
-                self.replace_in(&mut whole, keys).await?;
+                self.replace_in(&mut whole, keys, telling).await?;
                 serde_json::to_vec(&whole)
             }
             Told::Pair(keys) => {
                 let (status, mut whole): (u16, BTreeMap<String, Box<RawValue>>) = read(answer.body())?;
-                self.replace_in(&mut whole, keys).await?;
+                self.replace_in(&mut whole, keys, telling).await?;
                 serde_json::to_vec(&(status, whole))
             }
         };
@@ -263,14 +270,19 @@ impl Inward {
         Ok(answer)
     }
 
-    async fn replace_in(&self, whole: &mut BTreeMap<String, Box<RawValue>>, keys: &[&str]) -> Result<()> {
+    async fn replace_in(
+        &self,
+        whole: &mut BTreeMap<String, Box<RawValue>>,
+        keys: &[&str],
+        telling: Telling<'_>,
+    ) -> Result<()> {
         for key in keys {
             let Some(told) = whole.get_mut(*key) else { continue };
             if let Ok(events) = serde_json::from_str::<Vec<Box<RawValue>>>(told.get()) {
-                let events = self.0.signatures.replaced(events).await?;
+                let events = self.0.signatures.replaced(events, telling).await?;
                 *told = serde_json::value::to_raw_value(&events).map_err(Error::internal)?;
             } else if told.get().starts_with('{') {
-                let event = self.0.signatures.replaced(vec![told.clone()]).await?.pop();
+                let event = self.0.signatures.replaced(vec![told.clone()], telling).await?.pop();
                 *told = event.ok_or_else(|| Error::internal("an event of one's own has no signature of a home"))?;
             }
         }

@@ -4,10 +4,11 @@
 //! cell --outward--> (its gateway) --> other server        other server --> inward --> the cells that know
 //! ```
 //!
-//! `outward` carries what cells ask and tell, each an `errand`; `inward` what is asked of the deployment; `pages` and `deliver` are the parts of that
+//! `outward` carries what cells ask and tell, each an `errand`, with the `bodies` as others believe them; `inward` what is asked of the deployment; `pages` and `deliver` are the parts of that
 //! for lists of rooms and for transactions, with the `spool` for cells that are not reached. `signatures` replaces cells' signatures by the one that others know, `room_index` knows which cells are in
 //! which room, and `edus` of whom an EDU speaks. `docs/inner-routing.md` has each operation.
 
+mod bodies;
 mod deliver;
 mod edus;
 mod errand;
@@ -16,6 +17,7 @@ mod outward;
 mod pages;
 mod room_index;
 mod signatures;
+mod speakers;
 mod spool;
 
 use std::sync::Arc;
@@ -24,7 +26,8 @@ pub use errand::{ASK, Errand};
 pub use inward::{Asked, FOR, Here, Inward, InwardParts, concerns_cells};
 pub use outward::{Outward, OutwardParts, WHERE};
 pub use room_index::{CAME, Came, ROOMS, ROOMS_AT_ONCE, RoomIndex, RoomsAnswer, RoomsQuestion};
-pub use signatures::OuterSignatures;
+pub use signatures::{OuterSignatures, SignaturesParts};
+pub use speakers::Speakers;
 pub use spool::{SPOOLED, Spool, Spooled};
 
 /// The gateway of a cell, as far as there is one.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use domicile_core::{
     error::{ErrorKind, MatrixError},
-    locality::{CellName, Destination, Locality, is_cell},
+    locality::{CellName, Destination, is_cell},
 };
 use domicile_egress::FederationClient;
 use domicile_residency::{
@@ -20,7 +20,10 @@ use ruma::{
 };
 use serde_json::value::RawValue;
 
-use super::{Errand, OuterSignatures, ROOMS_AT_ONCE, RoomIndex, RoomsAnswer, RoomsQuestion, edus};
+use super::{
+    Errand, OuterSignatures, ROOMS_AT_ONCE, RoomIndex, RoomsAnswer, RoomsQuestion, Speakers, bodies,
+    signatures::Telling,
+};
 use crate::{
     Error, Result,
     federation::{Bounds, OneAtATime, OwnKeys, PeerError, Policy, peers},
@@ -62,17 +65,19 @@ pub struct OutwardParts {
     pub localities: Arc<Localities>,
     /// Which cells are in which room.
     pub rooms: Arc<RoomIndex>,
+    /// Who speaks for whom.
+    pub speakers: Arc<Speakers>,
     /// Puts the outer signature in place of cells'.
     pub signatures: Arc<OuterSignatures>,
 }
 
 /// Asks other servers in the deployment's name.
 pub struct Outward {
-    parts: OutwardParts,
+    pub(super) parts: OutwardParts,
     turns: OneAtATime<OwnedServerName>,
 }
 
-fn refused(text: impl Into<std::borrow::Cow<'static, str>>) -> MatrixError {
+pub(super) fn refused(text: impl Into<std::borrow::Cow<'static, str>>) -> MatrixError {
     ErrorKind::Forbidden.with(text)
 }
 
@@ -144,7 +149,7 @@ impl Outward {
     }
 
     /// Does what a cell asks for, if it may. The answer is as the other server gave it.
-    pub async fn carry(&self, cell: &CellName, errand: Errand, body: Bytes) -> Result<Response<Bytes>, PeerError> {
+    pub async fn carry(&self, cell: &CellName, mut errand: Errand, body: Bytes) -> Result<Response<Bytes>, PeerError> {
         let parts = &self.parts;
         let to = errand.to.clone();
         if is_cell(&to) || to == *parts.localities.server_name() || !parts.policy.allows(&to) {
@@ -160,7 +165,11 @@ impl Outward {
             self.may_ask(cell, found).await.map_err(as_peer)?;
         }
         let name = found.as_ref().map_or("", |found| found.operation.name);
-        let body = self.body(cell, name, body).await.map_err(as_peer)?;
+        let telling = Telling { cell, server: &to };
+        let body = self.body(telling, name, body).await.map_err(as_peer)?;
+        if let (Some(found), "sendTransaction") = (&found, name) {
+            errand.path = bodies::transaction_path(cell, found);
+        }
         let turn = self.turns.of(to.clone());
         let _turn = if name == "sendTransaction" {
             let turn = tokio::time::timeout(TURN, turn.lock_owned()).await;
@@ -211,8 +220,8 @@ impl Outward {
         match found.operation.name {
             "makeJoin" | "makeKnock" | "makeLeave" => {
                 let user = <&UserId>::try_from(part(1)).map_err(|_| refused("This is no user."))?;
-                self.parts.localities.meet(&[user]).await?;
-                if self.is_home(cell, user) {
+                self.parts.speakers.hear_of(cell, &[user]).await?;
+                if self.parts.speakers.is_home(cell, user) {
                     return Ok(());
                 }
                 Err(refused("Only somebody's home speaks for them.").into())
@@ -250,75 +259,6 @@ impl Outward {
             self.is_in(cell, &room_id).await?;
         }
         Ok(())
-    }
-
-    fn is_home(&self, cell: &CellName, user: &UserId) -> bool {
-        match self.parts.localities.of(user) {
-            Locality::Here => cell == self.parts.own.name(),
-            Locality::Elsewhere(Destination::Cell(home)) => home == *cell,
-            _ => false,
-        }
-    }
-
-    /// A request's body as it goes out.
-    async fn body(&self, cell: &CellName, operation: &str, body: Bytes) -> Result<Bytes> {
-        match operation {
-            "sendTransaction" => self.transaction(cell, &body).await,
-            "sendJoinV2" | "sendJoinV1" | "sendLeaveV2" | "sendLeaveV1" | "sendKnock" => {
-                let event = read::<Box<RawValue>>(&body)?;
-                let event = self.parts.signatures.replaced(vec![event]).await?.pop();
-                let event = event.ok_or_else(|| refused("The event is not signed by a home of whom it speaks for."))?;
-                Ok(Bytes::from(String::from(Box::<str>::from(event))))
-            }
-            "sendInviteV2" => self.invite(&body).await,
-            _ => Ok(body),
-        }
-    }
-
-    /// A transaction: its events with the outer signature, and those EDUs that speak of people whose home the cell is.
-    async fn transaction(&self, cell: &CellName, body: &Bytes) -> Result<Bytes> {
-        let mut transaction = read::<BTreeMap<String, Box<RawValue>>>(body)?;
-        if let Some(pdus) = transaction.get_mut("pdus") {
-            let events = self.parts.signatures.replaced(read(pdus.get().as_bytes())?).await?;
-            for event in &events {
-                self.parts.rooms.observe(event).await?;
-            }
-            *pdus = raw(&events)?;
-        }
-        if let Some(edus) = transaction.get_mut("edus") {
-            let told: Vec<Box<RawValue>> = read(edus.get().as_bytes())?;
-            let shapes: Vec<edus::Shape> = told.iter().map(|edu| edus::shape(edu)).collect();
-            let speakers: Vec<&UserId> = shapes.iter().flat_map(|shape| &shape.speakers).map(|user| &**user).collect();
-            self.parts.localities.meet(&speakers).await?;
-            let may = |shape: &edus::Shape| {
-                !shape.speakers.is_empty() && shape.speakers.iter().all(|user| self.is_home(cell, user))
-            };
-            let kept: Vec<Box<RawValue>> =
-                told.into_iter().zip(&shapes).filter(|(_, shape)| may(shape)).map(|(edu, _)| edu).collect();
-            if kept.len() < shapes.len() {
-                tracing::warn!(
-                    cell = cell.as_str(),
-                    edus = shapes.len() - kept.len(),
-                    "a cell speaks of others' people"
-                );
-            }
-            *edus = raw(&kept)?;
-        }
-        Ok(Bytes::from(serde_json::to_vec(&transaction).map_err(Error::internal)?))
-    }
-
-    async fn invite(&self, body: &Bytes) -> Result<Bytes> {
-        let mut invite = read::<BTreeMap<String, Box<RawValue>>>(body)?;
-        if let Some(event) = invite.remove("event") {
-            let event = self.parts.signatures.replaced(vec![event]).await?.pop();
-            let event = event.ok_or_else(|| refused("The invite is not signed by a home of who sends it."))?;
-            invite.insert("event".to_owned(), event);
-        }
-        if let Some(shown) = invite.get_mut("invite_room_state") {
-            let events = self.parts.signatures.replaced(read(shown.get().as_bytes())?).await?;
-            *shown = raw(&events)?;
-        }
-        Ok(Bytes::from(serde_json::to_vec(&invite).map_err(Error::internal)?))
     }
 
     /// The request with the deployment's signature, if it is one that is signed.
@@ -370,13 +310,4 @@ fn as_peer(error: Error) -> PeerError {
         },
         error => PeerError::Request(error.to_string()),
     }
-}
-
-fn read<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
-    Ok(serde_json::from_slice(body)
-        .map_err(|error| ErrorKind::BadJson.with(format!("The request's body does not fit: {error}.")))?)
-}
-
-fn raw(value: &impl serde::Serialize) -> Result<Box<RawValue>> {
-    serde_json::value::to_raw_value(value).map_err(Error::internal)
 }

@@ -312,6 +312,8 @@ impl RoomIndex {
             return Ok(entry);
         }
         let (told, unreached) = self.ask(room_id).await;
+        // Asking may have taken its time: the answer is as fresh as it is now.
+        let now_ms = self.clock.now_ms();
         let changes = {
             let mut known = entry.lock();
             (known.said.told, known.said.unreached, known.asked_ms) = (told, unreached, now_ms);

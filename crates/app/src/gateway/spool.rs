@@ -2,7 +2,14 @@
 //!
 //! Without it one cut cell would have every other server leave the whole deployment alone.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domicile_core::{
@@ -38,6 +45,8 @@ const BYTES: i64 = 512 << 20;
 const KEPT_MS: i64 = 7 * DAY_MS;
 /// How long events wait for somebody else's word that a cell that says so of itself is in their room.
 const DOUBT_MS: i64 = MINUTE_MS;
+/// How often it is looked for what nobody fetched in time.
+const EXPIRY_MS: i64 = 10 * MINUTE_MS;
 /// How often it is tried.
 const TRY: Duration = Duration::from_millis(500);
 
@@ -64,6 +73,8 @@ pub struct Spool {
     rooms: Arc<RoomIndex>,
     /// What is kept for each cell: how many, and their bytes. Nothing until it was read.
     kept: Mutex<Option<BTreeMap<CellName, (i64, i64)>>>,
+    /// When it was looked last for what nobody fetched, in milliseconds since the epoch.
+    expired_ms: AtomicI64,
     /// One thing at a time is added, so that the order is that of the numbers.
     adding: tokio::sync::Mutex<()>,
 }
@@ -78,7 +89,7 @@ impl Spool {
         link: Arc<InnerLink>,
         rooms: Arc<RoomIndex>,
     ) -> Self {
-        Self { store, clock, rng, own, link, rooms, kept: Mutex::default(), adding: tokio::sync::Mutex::default() }
+        Self { store, clock, rng, own, link, rooms, kept: Mutex::default(), expired_ms: AtomicI64::new(0), adding: tokio::sync::Mutex::default() }
     }
 
     /// Whether something waits for a cell. What comes after it must wait, too.
@@ -148,12 +159,25 @@ impl Spool {
         if waiting.is_empty() {
             return Ok(());
         }
-        let mut batch = Batch::new();
-        gateway_spool::remove_expired(&mut batch, self.clock.now_ms());
-        self.store.write(batch).await?;
+        self.expire().await?;
         for cell in waiting {
             while !stopping.is_cancelled() && self.pass_first(&cell).await? {}
         }
+        Ok(())
+    }
+
+    /// Lets go what nobody fetched in time, now and then, and counts anew.
+    async fn expire(&self) -> Result<()> {
+        let now_ms = self.clock.now_ms();
+        if now_ms - self.expired_ms.load(Ordering::Relaxed) < EXPIRY_MS {
+            return Ok(());
+        }
+        self.expired_ms.store(now_ms, Ordering::Relaxed);
+        let _one = self.adding.lock().await;
+        let mut batch = Batch::new();
+        gateway_spool::remove_expired(&mut batch, now_ms);
+        self.store.write(batch).await?;
+        *self.kept.lock() = None;
         Ok(())
     }
 
@@ -192,8 +216,8 @@ impl Spool {
         let answer = self.link.ask(cell, request.map_err(Error::internal)?, peers::LARGE).await;
         match answer {
             Ok(answer) if answer.status().is_success() => Ok(true),
-            // What the cell cannot open or read it will not read tomorrow either.
-            Ok(answer) if answer.status().as_u16() == 400 => {
+            // What the cell cannot read, or may not take by its rules or its operator's lists, it will not take tomorrow either.
+            Ok(answer) if matches!(answer.status().as_u16(), 400 | 403 | 404 | 413) => {
                 tracing::error!(cell = cell.as_str(), "a cell does not take what was kept for it, and it is dropped");
                 Ok(true)
             }

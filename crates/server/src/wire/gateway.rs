@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use domicile_app::{
     federation::{OwnKeys, Policy},
-    gateway::{GatewayParts, Inward, InwardParts, OuterSignatures, Outward, OutwardParts, RoomIndex, Spool},
+    gateway::{
+        GatewayParts, Inward, InwardParts, OuterSignatures, Outward, OutwardParts, RoomIndex, SignaturesParts, Speakers, Spool,
+    },
     residency::Localities,
 };
 use domicile_egress::FederationClient;
@@ -21,7 +23,16 @@ pub(super) fn wire(
     let (clock, rng) = (|| Arc::clone(&surroundings.clock), || Arc::clone(&surroundings.rng));
     let (own, link) = (|| Arc::clone(&cells.own), || Arc::clone(&cells.link));
     let rooms = Arc::new(RoomIndex::new(store.clone(), clock(), own(), link(), Arc::clone(localities)));
-    let signatures = Arc::new(OuterSignatures::new(Arc::clone(localities), Arc::clone(own_keys)));
+    let speakers = Arc::new(Speakers::new(clock(), own(), Arc::clone(localities)));
+    let signatures = Arc::new(OuterSignatures::new(SignaturesParts {
+        store: store.clone(),
+        own: own(),
+        link: link(),
+        localities: Arc::clone(localities),
+        rooms: Arc::clone(&rooms),
+        speakers: Arc::clone(&speakers),
+        own_keys: Arc::clone(own_keys),
+    }));
     let spool = Arc::new(Spool::new(store.clone(), clock(), rng(), own(), link(), Arc::clone(&rooms)));
     let outward = Arc::new(Outward::new(OutwardParts {
         own: own(),
@@ -31,6 +42,7 @@ pub(super) fn wire(
         policy: Arc::clone(policy),
         localities: Arc::clone(localities),
         rooms: Arc::clone(&rooms),
+        speakers,
         signatures: Arc::clone(&signatures),
     }));
     let inward = Arc::new(Inward::new(InwardParts {
