@@ -13,9 +13,10 @@ use crate::{Error, Result};
 const PAGE: i64 = 500;
 
 impl Names {
-    /// Takes a name for this cell, wherever it is decided. Whoever repeats it has it still.
+    /// Takes a name for this cell, wherever it is decided. Whoever repeats it has it still. Names of a cell that is no more are its people's, also at
+    /// its heir.
     pub async fn claim(&self, user_id: &UserId) -> Result<()> {
-        if self.tickets.home(user_id).as_ref() == Some(self.own.name()) {
+        if self.tickets.is_home(user_id) {
             return Ok(());
         }
         let tickets = if self.own.decides() {
@@ -26,8 +27,8 @@ impl Names {
             told.tickets
         };
         self.tickets.learn(tickets).await?;
-        match self.tickets.home(user_id) {
-            Some(home) if home == *self.own.name() => Ok(()),
+        match self.tickets.get(user_id) {
+            Some(_) if self.tickets.is_home(user_id) => Ok(()),
             Some(_) => Err(in_use()),
             None => Err(Error::internal("the directory gave a ticket that does not count")),
         }

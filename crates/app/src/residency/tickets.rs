@@ -76,10 +76,18 @@ impl Tickets {
         self.known.read().get(user_id).cloned()
     }
 
-    /// The cell that answers for a user now.
+    /// The cell that answers for a user now. Of people whose home was revoked that is never this one, whoever's heir it is: they have an account here
+    /// when the root key gave them one, and then it is their home.
     pub fn home(&self, user_id: &UserId) -> Option<CellName> {
         let home = self.known.read().get(user_id)?.home()?;
-        Some(self.own.heir(&home))
+        let heir = self.own.heir(&home);
+        let is_here = heir == *self.own.name();
+        Some(if is_here && self.own.document().successor(&home) != Some(self.own.name()) { home } else { heir })
+    }
+
+    /// Whether this cell is a user's home by their tickets themselves, and not as the heir of a cell that is no more.
+    pub fn is_home(&self, user_id: &UserId) -> bool {
+        self.known.read().get(user_id).and_then(|known| known.home()).as_ref() == Some(self.own.name())
     }
 
     /// How many people's homes are known, and how many of them are here.

@@ -225,6 +225,18 @@ impl Deployment {
         self.region_of(cell).or_else(|| self.revoked.get(cell)?.region.as_ref())
     }
 
+    /// The same without what a cell that was revoked leaves to another: that is no home of its people.
+    pub fn successor<'d>(&'d self, cell: &'d CellName) -> Option<&'d CellName> {
+        let mut cell = cell;
+        for _ in 0..=self.retired.len() {
+            if self.cells.contains_key(cell) {
+                return Some(cell);
+            }
+            cell = &self.retired.get(cell)?.heir;
+        }
+        None
+    }
+
     /// The cell that answers for another's people now: itself, or the last of its heirs that is at work.
     pub fn heir<'d>(&'d self, cell: &'d CellName) -> Option<&'d CellName> {
         let mut cell = cell;

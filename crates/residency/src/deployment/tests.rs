@@ -136,6 +136,8 @@ fn a_cell_is_revoked_for_good() {
     assert_eq!(before.cell_key(&id).unwrap().standing, KeyStanding::Current);
     assert_eq!(after.cell_key(&id).unwrap().standing, KeyStanding::Revoked);
     assert_eq!(after.heir(&cell("ru1")), Some(&cell("eu1")));
+    assert_eq!(after.successor(&cell("ru1")), None, "its people have no home until the root key gives them one");
+    assert_eq!(after.successor(&cell("eu1")), Some(&cell("eu1")));
     assert_eq!(accept::request_key(&after, &cell("ru1"), &id), Err(Apart::Revoked("ru1".to_owned())));
     // Neither an older document nor a newer one brings it back.
     assert!(matches!(accept::accept(&after, &before), Err(Refused::Older { .. })));
@@ -228,6 +230,7 @@ fn a_retired_cell_leaves_its_keys_and_an_heir() {
     let text = edit::retire_cell(&before, &cell("ru1"), &cell("eu1")).unwrap();
     let retired = read(&text);
     assert_eq!((retired.serial, retired.heir(&cell("ru1"))), (3, Some(&cell("eu1"))));
+    assert_eq!(retired.successor(&cell("ru1")), Some(&cell("eu1")));
     assert_eq!(retired.retired[&cell("ru1")].keys, [key]);
     assert_eq!(accept::accept(&read(&before), &retired), Ok(()));
     for (name, heir) in [("eu1", "ru1"), ("ru1", "ru1"), ("ru1", "us1"), ("us1", "eu1")] {

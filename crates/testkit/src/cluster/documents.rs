@@ -52,6 +52,13 @@ impl Cluster {
         edit::revoke_cell(document, &name, None).expect("one cell less")
     }
 
+    /// Believes a cell no more, as [`Self::revoke`] does; another answers for what it left.
+    pub async fn revoke_to(&mut self, cell: &str, heir: &str) {
+        let [name, heir] = [cell, heir].map(|name| CellName::parse(name).expect("a cell's name"));
+        let without = |document: &str| edit::revoke_cell(document, &name, Some(&heir)).expect("one cell less");
+        Box::pin(self.change(without)).await;
+    }
+
     /// A text with the root key's signature.
     pub fn sign(&self, document: &str) -> String {
         sign::sign(document, &self.root)
