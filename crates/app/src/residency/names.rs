@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, atomic::AtomicUsize},
 };
 
 use domicile_core::{
@@ -81,8 +81,10 @@ pub struct Names {
     link: Arc<InnerLink>,
     pub(super) log: Arc<DirectoryLog>,
     pub(super) followers: Arc<Followers>,
-    /// Accounts of here still have to get their names: nobody else gets any before.
-    pub(super) owes_own: AtomicBool,
+    /// How often accounts of here still have to get their names: nobody else gets any before.
+    pub(super) owes_own: AtomicUsize,
+    /// They get them once at a time.
+    pub(super) claiming: tokio::sync::Mutex<()>,
     /// When the decider did not answer, in milliseconds since the epoch.
     pub(super) away: Mutex<Option<i64>>,
     /// What each cell may ask for yet, and since when.
@@ -112,7 +114,8 @@ impl Names {
             link,
             log,
             followers: Arc::new(followers),
-            owes_own: AtomicBool::new(false),
+            owes_own: AtomicUsize::new(0),
+            claiming: tokio::sync::Mutex::default(),
             away: Mutex::default(),
             asked: Mutex::default(),
             untold: Cache::new(UNTOLD),

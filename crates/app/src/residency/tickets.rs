@@ -1,12 +1,12 @@
 //! The tickets that this cell has: of its own people and of those whom they have met. All of them are in memory, since every event asks.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use domicile_core::locality::CellName;
-use domicile_residency::directory::{History, Ticket};
+use domicile_residency::directory::{History, Ticket, TicketError};
 use domicile_store::{Batch, Store, table::tickets};
 use parking_lot::{Mutex, RwLock};
 use ruma::{OwnedUserId, UserId};
@@ -22,6 +22,9 @@ pub struct Tickets {
     store: Store,
     own: Arc<OwnCell>,
     known: RwLock<HashMap<OwnedUserId, Arc<History>>>,
+    /// This cell's own people whose tickets in `known` a decider gave that was revoked since. They stand until the directory gives others: an account
+    /// here is an account here.
+    standing: RwLock<HashSet<OwnedUserId>>,
     /// Tickets of people whose home here is another one than what they say.
     turned: Mutex<BTreeMap<OwnedUserId, Vec<Ticket>>>,
     /// Cells that believe somebody's home to be another one than it is.
@@ -29,8 +32,8 @@ pub struct Tickets {
 }
 
 impl Tickets {
-    /// Reads the tickets and checks each by the document. Those that it does not bear out, as after a decider was revoked, are left aside: the
-    /// directory is asked for new ones.
+    /// Reads the tickets and checks each by the document. Those that it does not bear out, as after a decider was revoked, are left aside, except
+    /// those of people here, which stand until there are others: the directory is asked for new ones.
     pub async fn open(store: Store, own: Arc<OwnCell>) -> Result<Self> {
         let mut by_user: BTreeMap<OwnedUserId, Vec<Ticket>> = BTreeMap::new();
         let mut after = (String::new(), 0);
@@ -46,29 +49,67 @@ impl Tickets {
                 by_user.entry(ticket.user_id.clone()).or_default().push(ticket);
             }
         }
-        let mut known = HashMap::with_capacity(by_user.len());
+        let (mut known, mut standing) = (HashMap::with_capacity(by_user.len()), HashSet::new());
         for (user_id, tickets) in by_user {
-            match History::check(tickets, own.document(), own.root()) {
+            match History::check(tickets.clone(), own.document(), own.root()) {
                 Ok(Some(history)) => {
                     known.insert(user_id, Arc::new(history));
                 }
                 Ok(None) => {}
-                Err(why) => tracing::warn!(why = why.word(), "a ticket does not count any more"),
+                Err(why) => match History::checked_before(tickets).filter(|history| stands(&own, history, &why)) {
+                    Some(history) => {
+                        standing.insert(user_id.clone());
+                        known.insert(user_id, Arc::new(history));
+                    }
+                    None => tracing::warn!(why = why.word(), "a ticket does not count any more"),
+                },
             }
         }
-        Ok(Self { store, own, known: RwLock::new(known), turned: Mutex::default(), stale: Mutex::default() })
+        let (known, standing) = (RwLock::new(known), RwLock::new(standing));
+        Ok(Self { store, own, known, standing, turned: Mutex::default(), stale: Mutex::default() })
     }
 
     /// Checks all tickets by the document that holds now, and leaves those aside that it does not bear out: those that a decider gave which was
-    /// revoked. Gives of how many people that is.
+    /// revoked. Those of people here stand until there are others. Gives of how many people new ones are needed.
     pub fn check_again(&self) -> usize {
-        let mut known = self.known.write();
-        let before = known.len();
-        known.retain(|_, history| {
-            let checked = History::check(history.tickets().to_vec(), self.own.document(), self.own.root());
-            matches!(checked, Ok(Some(_)))
-        });
-        before - known.len()
+        // Signatures take their time: nobody waits for them who asks for somebody's home.
+        let all: Vec<(OwnedUserId, Arc<History>)> =
+            self.known.read().iter().map(|(user_id, history)| (user_id.clone(), Arc::clone(history))).collect();
+        let mut failed = Vec::new();
+        for (user_id, history) in all {
+            match History::check(history.tickets().to_vec(), self.own.document(), self.own.root()) {
+                Ok(Some(_)) => {}
+                Ok(None) => failed.push((user_id, history, false)),
+                Err(why) => {
+                    let stands = stands(&self.own, &history, &why);
+                    failed.push((user_id, history, stands));
+                }
+            }
+        }
+        let count = failed.len();
+        let (mut known, mut standing) = (self.known.write(), self.standing.write());
+        for (user_id, history, stands) in failed {
+            // Somebody may have learnt better meanwhile.
+            if !known.get(&user_id).is_some_and(|held| Arc::ptr_eq(held, &history)) {
+                continue;
+            }
+            if stands {
+                standing.insert(user_id);
+            } else {
+                known.remove(&user_id);
+            }
+        }
+        count
+    }
+
+    /// Whether the directory has to give a ticket to somebody whose account is here.
+    pub fn is_owed(&self, user_id: &UserId) -> bool {
+        self.standing.read().contains(user_id) || !self.known.read().contains_key(user_id)
+    }
+
+    /// What is known of a user's homes by tickets that count.
+    fn proven(&self, user_id: &UserId) -> Option<Arc<History>> {
+        self.get(user_id).filter(|_| !self.standing.read().contains(user_id))
     }
 
     /// What is known of a user's homes.
@@ -85,9 +126,9 @@ impl Tickets {
         Some(if is_here && self.own.document().successor(&home) != Some(self.own.name()) { home } else { heir })
     }
 
-    /// Whether this cell is a user's home by their tickets themselves, and not as the heir of a cell that is no more.
+    /// Whether this cell is a user's home by tickets that count, and not as the heir of a cell that is no more.
     pub fn is_home(&self, user_id: &UserId) -> bool {
-        self.known.read().get(user_id).and_then(|known| known.home()).as_ref() == Some(self.own.name())
+        self.proven(user_id).and_then(|known| known.home()).as_ref() == Some(self.own.name())
     }
 
     /// How many people's homes are known, and how many of them are here.
@@ -112,7 +153,7 @@ impl Tickets {
     pub fn check(&self, mut tickets: Vec<Ticket>) -> Result<Option<History>> {
         tickets.sort_by_key(|ticket| ticket.epoch);
         let Some(first) = tickets.first() else { return Ok(None) };
-        let known = self.get(&first.user_id);
+        let known = self.proven(&first.user_id);
         if let Some(known) = known.as_ref().filter(|known| known.covers(&tickets)) {
             return Ok(Some(History::clone(known)));
         }
@@ -137,6 +178,7 @@ impl Tickets {
     /// Knows a user's tickets from now on. They are on disk, with all that follows from them.
     pub fn know(&self, user_id: &UserId, history: History) {
         self.known.write().insert(user_id.to_owned(), Arc::new(history));
+        self.standing.write().remove(user_id);
     }
 
     /// Those who have changed their home by what somebody told, and of whom it still has to be done what follows from that.
@@ -164,7 +206,7 @@ impl Tickets {
         let mut learnt = Vec::new();
         for (user_id, mut tickets) in by_user {
             tickets.sort_by_key(|ticket| ticket.epoch);
-            let known = self.get(&user_id);
+            let known = self.proven(&user_id);
             // What is told along with a room has nearly always been told before.
             if known.as_ref().is_some_and(|known| known.covers(&tickets)) {
                 continue;
@@ -178,6 +220,8 @@ impl Tickets {
                 Err(why) => Err(why),
             };
             match checked {
+                // Where the directory knows less of somebody here than this cell, it has not caught up.
+                Ok(history) if self.is_shorter(&history, &user_id) => {}
                 // Rooms and more have to follow somebody who moves: that is done in one step, and not here.
                 Ok(history) if self.get(&user_id).is_some_and(|known| known.home() != history.home()) => {
                     self.turned.lock().insert(user_id, history.tickets().to_vec());
@@ -193,14 +237,25 @@ impl Tickets {
             return Ok(());
         }
         self.store.write(batch).await?;
-        let mut known = self.known.write();
+        let (mut known, mut standing) = (self.known.write(), self.standing.write());
         for (user_id, history) in learnt {
             // Somebody else may have learnt more meanwhile.
             let longer = known.get(&user_id).is_none_or(|held| held.tickets().len() <= history.tickets().len());
             if longer {
+                standing.remove(&user_id);
                 known.insert(user_id, history);
             }
         }
         Ok(())
     }
+
+    fn is_shorter(&self, history: &History, user_id: &UserId) -> bool {
+        self.get(user_id).is_some_and(|known| known.tickets().len() > history.tickets().len())
+    }
+}
+
+/// Whether tickets that do not count any more stand all the same: those of somebody at home here, from a decider that was revoked since.
+fn stands(own: &OwnCell, history: &History, why: &TicketError) -> bool {
+    let TicketError::NotSigned { term, .. } = why else { return false };
+    history.home().as_ref() == Some(own.name()) && own.document().is_revoked_decider(*term)
 }

@@ -241,6 +241,11 @@ impl History {
         Ok(whole.then_some(Self(tickets)))
     }
 
+    /// Tickets that were checked when they came, by a document that was in force then. What holds now is for the caller to know.
+    pub fn checked_before(tickets: Vec<Ticket>) -> Option<Self> {
+        (!tickets.is_empty() && tickets.len() <= EPOCHS).then_some(Self(tickets))
+    }
+
     /// Takes what somebody else tells of the same user: what is longer wins, and both must say the same as far as both go.
     pub fn merge(self, other: Self) -> Result<Self, TicketError> {
         for (mine, theirs) in self.0.iter().zip(&other.0) {
