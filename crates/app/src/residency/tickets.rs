@@ -1,7 +1,7 @@
 //! The tickets that this cell has: of its own people and of those whom they have met. All of them are in memory, since every event asks.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -11,7 +11,7 @@ use domicile_store::{Batch, Store, table::tickets};
 use parking_lot::{Mutex, RwLock};
 use ruma::{OwnedUserId, UserId};
 
-use super::OwnCell;
+use super::{OwnCell, known::Known};
 use crate::{Error, Result};
 
 /// Rows that are read at once.
@@ -19,14 +19,16 @@ const PAGE: i64 = 2_000;
 
 /// The tickets.
 pub struct Tickets {
-    store: Store,
-    own: Arc<OwnCell>,
-    known: RwLock<HashMap<OwnedUserId, Arc<History>>>,
+    pub(super) store: Store,
+    pub(super) own: Arc<OwnCell>,
+    known: RwLock<Known>,
     /// This cell's own people whose tickets in `known` a decider gave that was revoked since. They stand until the directory gives others: an account
     /// here is an account here.
     standing: RwLock<HashSet<OwnedUserId>>,
     /// Tickets of people whose home here is another one than what they say.
     turned: Mutex<BTreeMap<OwnedUserId, Vec<Ticket>>>,
+    /// Those who were nobody here when it was last looked for people to forget.
+    pub(super) strangers: Mutex<HashSet<OwnedUserId>>,
     /// Cells that believe somebody's home to be another one than it is.
     stale: Mutex<BTreeSet<(CellName, OwnedUserId)>>,
 }
@@ -49,24 +51,25 @@ impl Tickets {
                 by_user.entry(ticket.user_id.clone()).or_default().push(ticket);
             }
         }
-        let (mut known, mut standing) = (HashMap::with_capacity(by_user.len()), HashSet::new());
+        let (mut known, mut standing) = (Known::default(), HashSet::new());
         for (user_id, tickets) in by_user {
             match History::check(tickets.clone(), own.document(), own.root()) {
                 Ok(Some(history)) => {
-                    known.insert(user_id, Arc::new(history));
+                    known.insert(own.name(), user_id, Arc::new(history));
                 }
                 Ok(None) => {}
                 Err(why) => match History::checked_before(tickets).filter(|history| stands(&own, history, &why)) {
                     Some(history) => {
                         standing.insert(user_id.clone());
-                        known.insert(user_id, Arc::new(history));
+                        known.insert(own.name(), user_id, Arc::new(history));
                     }
                     None => tracing::warn!(why = why.word(), "a ticket does not count any more"),
                 },
             }
         }
         let (known, standing) = (RwLock::new(known), RwLock::new(standing));
-        Ok(Self { store, own, known, standing, turned: Mutex::default(), stale: Mutex::default() })
+        let (turned, strangers, stale) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { store, own, known, standing, turned, strangers, stale })
     }
 
     /// Checks all tickets by the document that holds now, and leaves those aside that it does not bear out: those that a decider gave which was
@@ -74,7 +77,7 @@ impl Tickets {
     pub fn check_again(&self) -> usize {
         // Signatures take their time: nobody waits for them who asks for somebody's home.
         let all: Vec<(OwnedUserId, Arc<History>)> =
-            self.known.read().iter().map(|(user_id, history)| (user_id.clone(), Arc::clone(history))).collect();
+            self.known.read().all().iter().map(|(user_id, history)| (user_id.clone(), Arc::clone(history))).collect();
         let mut failed = Vec::new();
         for (user_id, history) in all {
             match History::check(history.tickets().to_vec(), self.own.document(), self.own.root()) {
@@ -96,7 +99,7 @@ impl Tickets {
             if stands {
                 standing.insert(user_id);
             } else {
-                known.remove(&user_id);
+                known.remove(self.own.name(), &user_id);
             }
         }
         count
@@ -104,7 +107,7 @@ impl Tickets {
 
     /// Whether the directory has to give a ticket to somebody whose account is here.
     pub fn is_owed(&self, user_id: &UserId) -> bool {
-        self.standing.read().contains(user_id) || !self.known.read().contains_key(user_id)
+        self.proven(user_id).is_none()
     }
 
     /// What is known of a user's homes by tickets that count.
@@ -133,20 +136,19 @@ impl Tickets {
 
     /// How many people's homes are known, and how many of them are here.
     pub fn counts(&self) -> (usize, usize) {
-        let known = self.known.read();
-        (known.len(), known.values().filter(|history| history.home().as_ref() == Some(self.own.name())).count())
+        self.known.read().counts()
     }
 
     /// Those whose home this cell is or was.
     pub fn of_own_people(&self) -> Vec<OwnedUserId> {
         let known = self.known.read();
-        let own = known.iter().filter(|(_, history)| history.was_home(self.own.name()));
+        let own = known.all().iter().filter(|(_, history)| history.was_home(self.own.name()));
         own.map(|(user_id, _)| user_id.clone()).collect()
     }
 
     /// How many people are known here whose home is a cell.
     pub fn at_home_in(&self, cell: &CellName) -> usize {
-        self.known.read().values().filter(|history| history.home().as_ref() == Some(cell)).count()
+        self.known.read().all().values().filter(|history| history.home().as_ref() == Some(cell)).count()
     }
 
     /// What a user's tickets say together with what is known of them, without taking them.
@@ -177,8 +179,16 @@ impl Tickets {
 
     /// Knows a user's tickets from now on. They are on disk, with all that follows from them.
     pub fn know(&self, user_id: &UserId, history: History) {
-        self.known.write().insert(user_id.to_owned(), Arc::new(history));
+        self.known.write().insert(self.own.name(), user_id.to_owned(), Arc::new(history));
         self.standing.write().remove(user_id);
+    }
+
+    /// Knows nothing of people any more. They are gone from the disk.
+    pub(super) fn forget(&self, users: &[&OwnedUserId]) {
+        let mut known = self.known.write();
+        for user_id in users {
+            known.remove(self.own.name(), user_id);
+        }
     }
 
     /// Those who have changed their home by what somebody told, and of whom it still has to be done what follows from that.
@@ -243,7 +253,7 @@ impl Tickets {
             let longer = known.get(&user_id).is_none_or(|held| held.tickets().len() <= history.tickets().len());
             if longer {
                 standing.remove(&user_id);
-                known.insert(user_id, history);
+                known.insert(self.own.name(), user_id, history);
             }
         }
         Ok(())
