@@ -37,12 +37,15 @@ pub(crate) async fn claim(wired: &Wired) -> anyhow::Result<()> {
     }
 }
 
-/// Takes the names that could not be taken at the start, when they can be.
+/// Takes the names that could not be taken when they were to be, at the start or when another cell began to decide, until the server stops.
 pub(crate) async fn claim_later(names: Arc<Names>, stopping: CancellationToken) {
-    while names.owes_own() {
+    loop {
         tokio::select! {
             () = stopping.cancelled() => return,
             () = tokio::time::sleep(CLAIM_PAUSE) => {}
+        }
+        if !names.owes_own() {
+            continue;
         }
         match names.claim_all().await {
             Ok(claimed) => tracing::info!(claimed, "names of accounts that were here before are in the directory now"),

@@ -160,6 +160,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         tasks.spawn(Arc::clone(cells.names.followers()).run(stopping.clone()));
         tasks.spawn(behind(&wired, &stopping, Arc::clone(&cells.names).run_reserve(stopping.clone())));
         tasks.spawn(behind(&wired, &stopping, Arc::clone(&cells.names).run_free_aliases(stopping.clone())));
+        tasks.spawn(behind(&wired, &stopping, Arc::clone(&cells.tickets).run_forgetting(stopping.clone())));
         tasks.spawn(own_names::claim_later(Arc::clone(&cells.names), stopping.clone()));
         tasks.spawn(Arc::clone(&cells.documents).run(stopping.clone()));
         let keys = Arc::clone(&wired.admin.own_keys);

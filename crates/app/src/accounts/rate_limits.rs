@@ -11,9 +11,10 @@ use std::{
 
 use domicile_core::{clock::Clock, error::MatrixError, ids::UserNum};
 use parking_lot::Mutex;
+use ruma::UserId;
 use sha2::{Digest, Sha256};
 
-use crate::Result;
+use crate::{Result, residency::Localities};
 
 /// Buckets kept at most.
 const LARGEST: usize = 100_000;
@@ -43,6 +44,9 @@ pub enum Limit {
     Searches,
     /// Reports of an account to the operator.
     Reports,
+    /// Names of the deployment's people whom nobody here has met, by an account or an address: each costs this cell a question of those that it may
+    /// ask the directory.
+    Strangers,
     /// Questions of an address for the keys of other servers: each may have this server ask a hundred of them.
     ServerKeys,
 }
@@ -107,6 +111,8 @@ pub struct RateLimitSettings {
     pub reports: Option<Rate>,
     /// [`Limit::ServerKeys`]
     pub server_keys: Option<Rate>,
+    /// [`Limit::Strangers`]
+    pub strangers: Option<Rate>,
     /// [`Limit::TokensElsewhere`]
     pub tokens_elsewhere: Option<Rate>,
 }
@@ -124,6 +130,7 @@ impl RateLimitSettings {
             Limit::Uploads => self.uploads,
             Limit::Searches => self.searches,
             Limit::Reports => self.reports,
+            Limit::Strangers => self.strangers,
             Limit::ServerKeys => self.server_keys,
         }
     }
@@ -145,6 +152,11 @@ impl RateLimits {
 
     /// Takes one allowance, or tells how long to wait for the next.
     pub fn check(&self, limit: Limit, key: Key) -> Result<()> {
+        self.check_many(limit, key, 1)
+    }
+
+    /// The same for several at once, all or none.
+    fn check_many(&self, limit: Limit, key: Key, count: usize) -> Result<()> {
         let Some(rate) = self.settings.rate(limit) else { return Ok(()) };
         let now = self.clock.now_ms().saturating_mul(1_000);
         let (each, depth) = microseconds(rate);
@@ -153,7 +165,7 @@ impl RateLimits {
             make_room(&mut buckets, now);
         }
         let full_at = buckets.entry((limit, key)).or_insert(now);
-        let next = (*full_at).max(now).saturating_add(each);
+        let next = (*full_at).max(now).saturating_add(each.saturating_mul(i64::try_from(count).unwrap_or(i64::MAX)));
         let wait = next - now - depth;
         if wait > 0 {
             let wait_ms = u64::try_from(wait).unwrap_or_default().div_ceil(1_000);
@@ -161,6 +173,14 @@ impl RateLimits {
         }
         *full_at = next;
         Ok(())
+    }
+
+    /// Takes an allowance for each of some users whom nobody here has met. `key` is nobody's where a client's address is not known.
+    pub fn check_strangers(&self, localities: &Localities, key: Option<Key>, users: &[&UserId]) -> Result<()> {
+        match (key, localities.strangers(users)) {
+            (None, _) | (_, 0) => Ok(()),
+            (Some(key), count) => self.check_many(Limit::Strangers, key, count),
+        }
     }
 
     /// [`Self::check`] of a client's address, where it is known.

@@ -92,13 +92,12 @@ impl Registration {
         self.check_open()?;
         let begins = wanted.auth.is_none_or(|auth| auth.session().is_none());
         if begins {
+            // What comes next asks other cells.
+            self.rate_limits.check_address(Limit::Registration, wanted.address)?;
             self.check_place().await?;
         }
         if let Some(username) = &wanted.username {
             self.accounts.check_available(username).await?;
-        }
-        if begins {
-            self.rate_limits.check_address(Limit::Registration, wanted.address)?;
         }
         if let Some(AuthData::RegistrationToken(given)) = wanted.auth
             && !self.tokens.is_valid(&given.token).await?

@@ -7,6 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use domicile_core::{
     clock::{Clock, HOUR_MS},
     error::ErrorKind,
+    locality::CellName,
     rng::{self, Rng},
 };
 use domicile_residency::deployment::OuterKey;
@@ -99,6 +100,11 @@ impl OwnKeys {
     /// The server's name.
     pub fn server_name(&self) -> &ServerName {
         &self.server_name
+    }
+
+    /// The cell whose keys these are; none if this server is no cell of a deployment.
+    pub fn cell(&self) -> Option<&CellName> {
+        self.cell.as_ref().map(|cell| cell.own.name())
     }
 
     /// The key with which events are signed.

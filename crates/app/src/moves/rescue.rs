@@ -1,7 +1,6 @@
 //! Somebody whose home was revoked gets another one by the root key's word. What was in the home that is no more is lost with it: the account
 //! begins without a password, devices and settings, in the rooms of which there is a copy here.
 
-use domicile_core::locality::Locality;
 use domicile_residency::directory::{Emergency, LetGo, Ticket, at_work};
 use domicile_store::{Batch, catalogue, table::user_words, table::users, walk};
 use ruma::UserId;
@@ -47,7 +46,8 @@ impl Moves {
 impl Arrivals {
     async fn adopt(&self, user_id: &UserId, tickets: Vec<Ticket>) -> Result<()> {
         let history = self.at_home_here(tickets)?;
-        if self.turner.users.localities().of(user_id) == Locality::Here {
+        // It was done before. That this cell is the heir of their home says nothing: that makes no account.
+        if self.cells()?.tickets.is_home(user_id) {
             return Ok(());
         }
         let user_num = self.turner.users.num_or_new(user_id).await?;

@@ -7,7 +7,7 @@ use domicile_store::{
     Batch, Store,
     table::{memberships, profile_fields, user_words},
 };
-use ruma::UserId;
+use ruma::{ServerName, UserId};
 use serde_json::Value;
 
 use crate::{
@@ -58,10 +58,17 @@ impl Profiles {
         Ok(fields.into_iter().map(|(field, value)| (field, serde_json::from_str(&value).unwrap_or_default())).collect())
     }
 
-    /// The profile of a user of this server, or, if `field` names one, that field alone: for other servers.
-    pub async fn of_ours(&self, user_id: &UserId, field: Option<&str>) -> Result<BTreeMap<String, Value>> {
+    /// The profile of a user of this server, or, if `field` names one, that field alone: for other servers and cells. Who is nobody, and who is at
+    /// home elsewhere, is one answer.
+    pub async fn of_ours(
+        &self,
+        origin: &ServerName,
+        user_id: &UserId,
+        field: Option<&str>,
+    ) -> Result<BTreeMap<String, Value>> {
+        self.users.localities().check_strangers(&self.store, origin, &[user_id]).await?;
         if !self.users.is_local(user_id) {
-            return Err(not_found(format!("{user_id} is not a user of this server.")));
+            return Err(not_found(format!("There is no user {user_id}.")));
         }
         let mut fields = self.get(user_id).await?;
         if let Some(field) = field {

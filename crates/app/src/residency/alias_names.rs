@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Names,
+    allowances::Wanting,
     directory_log::{self, Held, Home},
     names::TRIES,
     own_cell::no_names,
@@ -112,7 +113,7 @@ impl Names {
             let held = self.held('#', alias.alias()).await?;
             new += usize::from(!held.is_some_and(|(_, held)| is_of(&held, cell)));
         }
-        self.check_rate(cell, new)?;
+        self.check_rate(cell, Wanting::Take, new)?;
         Ok(AliasesGiven { refused: self.give_aliases(cell, &wish.aliases).await? })
     }
 
@@ -140,7 +141,7 @@ impl Names {
     /// A change that another cell wants.
     pub async fn change_alias_for(&self, cell: &CellName, change: &AliasChange) -> Result<AliasChanged> {
         self.check_decides()?;
-        self.check_rate(cell, 1)?;
+        self.check_rate(cell, Wanting::Take, 1)?;
         self.change_here(cell, change).await?;
         Ok(AliasChanged {})
     }
@@ -209,7 +210,7 @@ impl Names {
     /// A question of another cell.
     pub async fn alias_home_for(&self, cell: &CellName, question: &AliasQuestion) -> Result<AliasHome> {
         self.check_holds()?;
-        self.check_rate(cell, 1)?;
+        self.check_rate(cell, Wanting::LookUp, 1)?;
         let home = self.visible_alias(cell, &question.alias).await?;
         Ok(AliasHome { cell: home.map(|home| home.as_str().to_owned()) })
     }

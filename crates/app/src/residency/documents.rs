@@ -282,20 +282,20 @@ impl Documents {
         for cell in &revoked {
             tracing::warn!(cell = cell.as_str(), "a cell is revoked: nothing that it says counts any more");
         }
-        let dropped = self.tickets.check_again();
-        if dropped > 0 || other_decider {
-            tracing::info!(dropped, "the directory is asked again whose home is where");
-            self.claim_again().await;
-        }
+        let failed = self.tickets.check_again();
         self.serial.send_replace(serial);
         self.taken.notify_one();
+        if failed > 0 || other_decider {
+            tracing::info!(failed, "the directory is asked again whose home is where");
+            self.claim_again().await;
+        }
         Ok(Taken { serial, before: Some(before) })
     }
 
     /// As at a start: names of people here of whom no ticket counts.
     async fn claim_again(&self) {
         if let Err(error) = self.names.claim_all().await {
-            tracing::warn!(%error, "names of people here are not in the directory yet; the next start tries again");
+            tracing::warn!(%error, "names of people here are not in the directory yet; it is tried again");
         }
     }
 

@@ -200,6 +200,11 @@ impl Localities {
         }
     }
 
+    /// How many of some users this cell would have to ask the directory for.
+    pub fn strangers(&self, users: &[&UserId]) -> usize {
+        self.cells.as_ref().map_or(0, |cells| cells.names.unmet(users).len())
+    }
+
     /// Where somebody is to make an account in place of here, if a cell of the region is emptier.
     pub async fn elsewhere(&self) -> Result<Option<Place>> {
         match &self.cells {

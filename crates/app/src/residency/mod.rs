@@ -1,7 +1,7 @@
 //! Where users and rooms are.
 //!
-//! `own_cell` is this cell and the document by which it works, `documents` takes newer ones, `tickets` says whose home is where, `names` is the directory, `claims` takes names for
-//! people and rooms of here, `alias_names` is what the directory has of aliases, `freed_aliases` lets go of those that were removed, `directory_log` what it has on disk; `followers`, `following`,
+//! `own_cell` is this cell and the document by which it works, `documents` takes newer ones, `tickets` (with `known`) says whose home is where, `forgetting` drops what of it nobody needs, `names` is the directory, `claims` takes names for
+//! people and rooms of here, `allowances` bounds what other cells ask of it, `alias_names` is what the directory has of aliases, `freed_aliases` lets go of those that were removed, `directory_log` what it has on disk; `followers`, `following`,
 //! `deciding`, `tending` and `directory_troubles` keep it in several cells, `directory_words` is what those say to each other, `hash_keys` and `hash_rotation` are the keys under which names are hashed. `inner_link` (with `inner_ways`) is the way to the other cells, `relay` this cell as the way between two others, `layout` the deployment as people look at
 //! it, `serving` what they are served of events, `placement` where new people go, and `localities` what all others ask.
 //! `contacts` has seen when other cells were reached, and `cuts` follows when they are not.
@@ -10,6 +10,7 @@
 //! `restored` is what the directory does for, and as, a restored cell.
 
 mod alias_names;
+pub(crate) mod allowances;
 mod asking;
 mod claims;
 mod contacts;
@@ -22,12 +23,14 @@ mod directory_words;
 mod documents;
 mod followers;
 mod following;
+mod forgetting;
 mod freed_aliases;
 mod hash_keys;
 mod hash_rotation;
 mod homes;
 mod inner_link;
 mod inner_ways;
+mod known;
 mod layout;
 mod localities;
 mod names;

@@ -4,10 +4,7 @@
 //! one name are two batches of which the database lets one through, whatever runs at once. The cells that follow its log ([`Followers`]) answer
 //! who asks for somebody while the decider cannot.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::sync::{Arc, atomic::AtomicUsize};
 
 use domicile_core::{
     clock::{Clock, SECOND_MS},
@@ -27,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Followers, InnerLink, OwnCell, Tickets,
+    allowances::{Allowances, Wanting},
     directory_log::{self, DirectoryLog, Held, Home},
     own_cell::no_names,
 };
@@ -40,9 +38,6 @@ pub const OWN: &str = "/_domicile/inner/v1/names/own";
 pub const LOOK_UP: &str = "/_domicile/inner/v1/names/look_up";
 /// Users who are asked for at once.
 const USERS: usize = 500;
-/// Names that one cell may ask for: so many at once, and so many each second in the long run.
-const ASKED_BURST: f64 = 5_000.0;
-const ASKED_PER_MS: f64 = 0.01;
 /// How long nobody asks again for a name that the directory did not tell.
 const UNTOLD_MS: i64 = 10 * SECOND_MS;
 /// Names that were not told and are remembered.
@@ -81,12 +76,13 @@ pub struct Names {
     link: Arc<InnerLink>,
     pub(super) log: Arc<DirectoryLog>,
     pub(super) followers: Arc<Followers>,
-    /// Accounts of here still have to get their names: nobody else gets any before.
-    pub(super) owes_own: AtomicBool,
+    /// How often accounts of here still have to get their names: nobody else gets any before.
+    pub(super) owes_own: AtomicUsize,
+    /// They get them once at a time.
+    pub(super) claiming: tokio::sync::Mutex<()>,
     /// When the decider did not answer, in milliseconds since the epoch.
     pub(super) away: Mutex<Option<i64>>,
-    /// What each cell may ask for yet, and since when.
-    asked: Mutex<BTreeMap<CellName, (f64, i64)>>,
+    pub(super) allowances: Allowances,
     untold: Cache<OwnedUserId, i64>,
 }
 
@@ -103,6 +99,7 @@ impl Names {
         let log = Arc::new(DirectoryLog::new(store.clone(), Arc::clone(&own)));
         let (one, other) = (Arc::clone(&own), Arc::clone(&link));
         let followers = Followers::new(store.clone(), Arc::clone(&clock), one, other, Arc::clone(&log));
+        let allowances = Allowances::new(Arc::clone(&clock));
         Self {
             store,
             clock,
@@ -112,9 +109,10 @@ impl Names {
             link,
             log,
             followers: Arc::new(followers),
-            owes_own: AtomicBool::new(false),
+            owes_own: AtomicUsize::new(0),
+            claiming: tokio::sync::Mutex::default(),
             away: Mutex::default(),
-            asked: Mutex::default(),
+            allowances,
             untold: Cache::new(UNTOLD),
         }
     }
@@ -140,17 +138,7 @@ impl Names {
     /// Finds out where users are of whom this cell has not heard. Who is still unknown then is nobody, or nobody who may be seen.
     pub async fn meet(&self, users: &[&UserId]) -> Result<()> {
         let now_ms = self.clock.now_ms();
-        let mut unknown: Vec<OwnedUserId> = users
-            .iter()
-            .filter(|user_id| user_id.server_name() == self.own.document().server_name)
-            .filter(|user_id| self.tickets.get(user_id).is_none())
-            .filter(|user_id| {
-                self.untold.get::<UserId>(user_id).is_none_or(|since| now_ms.abs_diff(since) > UNTOLD_MS.unsigned_abs())
-            })
-            .map(|user_id| (*user_id).to_owned())
-            .collect();
-        unknown.sort_unstable();
-        unknown.dedup();
+        let unknown: Vec<OwnedUserId> = self.unmet(users).into_iter().map(ToOwned::to_owned).collect();
         for chunk in unknown.chunks(USERS) {
             let tickets = self.told_of(chunk).await?;
             self.tickets.learn(tickets).await?;
@@ -159,6 +147,19 @@ impl Names {
             }
         }
         Ok(())
+    }
+
+    /// Those for whom that has to ask the directory.
+    pub(super) fn unmet<'u>(&self, users: &[&'u UserId]) -> Vec<&'u UserId> {
+        let now_ms = self.clock.now_ms();
+        let is_told = |since: i64| now_ms.abs_diff(since) <= UNTOLD_MS.unsigned_abs();
+        let ours = users.iter().filter(|user_id| user_id.server_name() == self.own.document().server_name);
+        let unknown = ours.filter(|user_id| self.tickets.get(user_id).is_none());
+        let mut unmet: Vec<&UserId> =
+            unknown.filter(|user_id| !self.untold.get::<UserId>(user_id).is_some_and(is_told)).copied().collect();
+        unmet.sort_unstable();
+        unmet.dedup();
+        unmet
     }
 
     /// What the directory says now of somebody's homes.
@@ -192,7 +193,7 @@ impl Names {
     /// A wish of another cell. A cell takes names for itself alone.
     pub async fn take_for(&self, cell: &CellName, wish: &Wish) -> Result<Told> {
         self.check_decides()?;
-        self.check_rate(cell, 1)?;
+        self.check_rate(cell, Wanting::Take, 1)?;
         if self.owes_own() {
             return Err(no_names());
         }
@@ -205,7 +206,7 @@ impl Names {
         if question.user_ids.len() > USERS {
             return Err(ErrorKind::TooLarge.with(format!("At most {USERS} people are asked for at once.")).into());
         }
-        self.check_rate(cell, question.user_ids.len())?;
+        self.check_rate(cell, Wanting::LookUp, question.user_ids.len())?;
         Ok(Told { tickets: self.visible(cell, &question.user_ids).await? })
     }
 
@@ -319,30 +320,6 @@ impl Names {
         }
         let text = format!("Names are decided by the cell {}.", self.own.document().decider.cell.as_str());
         Err(ErrorKind::Forbidden.with(text).into())
-    }
-
-    /// Whether a cell may ask for so many names now. Whoever has its key could otherwise try all names that there can be.
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds between two requests, and a few names")]
-    pub(super) fn check_rate(&self, cell: &CellName, names: usize) -> Result<()> {
-        let now_ms = self.clock.now_ms();
-        let mut asked = self.asked.lock();
-        let (left, since) = asked.entry(cell.clone()).or_insert((ASKED_BURST, now_ms));
-        let passed = now_ms.saturating_sub(*since).max(0) as f64;
-        *left = (*left + passed * ASKED_PER_MS).min(ASKED_BURST);
-        *since = now_ms;
-        if *left < names as f64 {
-            return Err(domicile_core::error::MatrixError::limit_exceeded(10_000).into());
-        }
-        *left -= names as f64;
-        Ok(())
-    }
-
-    /// Lets a cell ask for so many names more: those for which it was counted were no question.
-    #[expect(clippy::cast_precision_loss, reason = "a few names")]
-    pub(super) fn give_back(&self, cell: &CellName, names: usize) {
-        if let Some((left, _)) = self.asked.lock().get_mut(cell) {
-            *left = (*left + names as f64).min(ASKED_BURST);
-        }
     }
 }
 

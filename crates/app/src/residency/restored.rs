@@ -9,6 +9,7 @@ use ruma::{OwnedUserId, UserId};
 
 use super::{
     Names, OWN, Question, Told,
+    allowances::Wanting,
     directory_log::{self, Home},
     names::TRIES,
     own_cell::no_names,
@@ -47,7 +48,7 @@ impl Names {
         let tickets = self.tickets_of_own(cell, &question.user_ids).await?;
         let mut told: Vec<&UserId> = tickets.iter().map(|ticket| &*ticket.user_id).collect();
         told.dedup();
-        self.check_rate(cell, question.user_ids.len().saturating_sub(told.len()))?;
+        self.check_rate(cell, Wanting::LookUp, question.user_ids.len().saturating_sub(told.len()))?;
         Ok(Told { tickets })
     }
 

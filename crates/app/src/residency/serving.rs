@@ -8,7 +8,7 @@ use domicile_residency::{
     flow::{self, Crosses, EventShape, Rule},
 };
 use domicile_room::event::{Pdu, redact};
-use ruma::{ServerName, room_version_rules::RoomVersionRules};
+use ruma::{ServerName, events::TimelineEventType, room_version_rules::RoomVersionRules};
 use serde_json::value::RawValue;
 
 use super::Localities;
@@ -36,6 +36,11 @@ impl Localities {
                 // To a cell it goes as its region shares with that server.
                 Destination::Cell(cell) => (document.region_of(&cell), Destination::Server(sender), true),
             },
+            // What this cell has signed for somebody was said here, also while the directory does not tell it again. A join it may have signed for
+            // somebody of elsewhere.
+            Locality::Unknown if *pdu.kind() != TimelineEventType::RoomMember && self.has_signed(pdu) => {
+                (Some(cells.own.region()), destination, false)
+            }
             Locality::Unknown => (None, destination, false),
         };
         let Some(region) = region else { return false };

@@ -1,17 +1,17 @@
 //! The tickets that this cell has: of its own people and of those whom they have met. All of them are in memory, since every event asks.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
 use domicile_core::locality::CellName;
-use domicile_residency::directory::{History, Ticket};
+use domicile_residency::directory::{History, Ticket, TicketError};
 use domicile_store::{Batch, Store, table::tickets};
 use parking_lot::{Mutex, RwLock};
 use ruma::{OwnedUserId, UserId};
 
-use super::OwnCell;
+use super::{OwnCell, known::Known};
 use crate::{Error, Result};
 
 /// Rows that are read at once.
@@ -19,18 +19,23 @@ const PAGE: i64 = 2_000;
 
 /// The tickets.
 pub struct Tickets {
-    store: Store,
-    own: Arc<OwnCell>,
-    known: RwLock<HashMap<OwnedUserId, Arc<History>>>,
+    pub(super) store: Store,
+    pub(super) own: Arc<OwnCell>,
+    known: RwLock<Known>,
+    /// This cell's own people whose tickets in `known` a decider gave that was revoked since. They stand until the directory gives others: an account
+    /// here is an account here.
+    standing: RwLock<HashSet<OwnedUserId>>,
     /// Tickets of people whose home here is another one than what they say.
     turned: Mutex<BTreeMap<OwnedUserId, Vec<Ticket>>>,
+    /// Those who were nobody here when it was last looked for people to forget.
+    pub(super) strangers: Mutex<HashSet<OwnedUserId>>,
     /// Cells that believe somebody's home to be another one than it is.
     stale: Mutex<BTreeSet<(CellName, OwnedUserId)>>,
 }
 
 impl Tickets {
-    /// Reads the tickets and checks each by the document. Those that it does not bear out, as after a decider was revoked, are left aside: the
-    /// directory is asked for new ones.
+    /// Reads the tickets and checks each by the document. Those that it does not bear out, as after a decider was revoked, are left aside, except
+    /// those of people here, which stand until there are others: the directory is asked for new ones.
     pub async fn open(store: Store, own: Arc<OwnCell>) -> Result<Self> {
         let mut by_user: BTreeMap<OwnedUserId, Vec<Ticket>> = BTreeMap::new();
         let mut after = (String::new(), 0);
@@ -46,29 +51,68 @@ impl Tickets {
                 by_user.entry(ticket.user_id.clone()).or_default().push(ticket);
             }
         }
-        let mut known = HashMap::with_capacity(by_user.len());
+        let (mut known, mut standing) = (Known::default(), HashSet::new());
         for (user_id, tickets) in by_user {
-            match History::check(tickets, own.document(), own.root()) {
+            match History::check(tickets.clone(), own.document(), own.root()) {
                 Ok(Some(history)) => {
-                    known.insert(user_id, Arc::new(history));
+                    known.insert(own.name(), user_id, Arc::new(history));
                 }
                 Ok(None) => {}
-                Err(why) => tracing::warn!(why = why.word(), "a ticket does not count any more"),
+                Err(why) => match History::checked_before(tickets).filter(|history| stands(&own, history, &why)) {
+                    Some(history) => {
+                        standing.insert(user_id.clone());
+                        known.insert(own.name(), user_id, Arc::new(history));
+                    }
+                    None => tracing::warn!(why = why.word(), "a ticket does not count any more"),
+                },
             }
         }
-        Ok(Self { store, own, known: RwLock::new(known), turned: Mutex::default(), stale: Mutex::default() })
+        let (known, standing) = (RwLock::new(known), RwLock::new(standing));
+        let (turned, strangers, stale) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { store, own, known, standing, turned, strangers, stale })
     }
 
     /// Checks all tickets by the document that holds now, and leaves those aside that it does not bear out: those that a decider gave which was
-    /// revoked. Gives of how many people that is.
+    /// revoked. Those of people here stand until there are others. Gives of how many people new ones are needed.
     pub fn check_again(&self) -> usize {
-        let mut known = self.known.write();
-        let before = known.len();
-        known.retain(|_, history| {
-            let checked = History::check(history.tickets().to_vec(), self.own.document(), self.own.root());
-            matches!(checked, Ok(Some(_)))
-        });
-        before - known.len()
+        // Signatures take their time: nobody waits for them who asks for somebody's home.
+        let all: Vec<(OwnedUserId, Arc<History>)> =
+            self.known.read().all().iter().map(|(user_id, history)| (user_id.clone(), Arc::clone(history))).collect();
+        let mut failed = Vec::new();
+        for (user_id, history) in all {
+            match History::check(history.tickets().to_vec(), self.own.document(), self.own.root()) {
+                Ok(Some(_)) => {}
+                Ok(None) => failed.push((user_id, history, false)),
+                Err(why) => {
+                    let stands = stands(&self.own, &history, &why);
+                    failed.push((user_id, history, stands));
+                }
+            }
+        }
+        let count = failed.len();
+        let (mut known, mut standing) = (self.known.write(), self.standing.write());
+        for (user_id, history, stands) in failed {
+            // Somebody may have learnt better meanwhile.
+            if !known.get(&user_id).is_some_and(|held| Arc::ptr_eq(held, &history)) {
+                continue;
+            }
+            if stands {
+                standing.insert(user_id);
+            } else {
+                known.remove(self.own.name(), &user_id);
+            }
+        }
+        count
+    }
+
+    /// Whether the directory has to give a ticket to somebody whose account is here.
+    pub fn is_owed(&self, user_id: &UserId) -> bool {
+        self.proven(user_id).is_none()
+    }
+
+    /// What is known of a user's homes by tickets that count.
+    fn proven(&self, user_id: &UserId) -> Option<Arc<History>> {
+        self.get(user_id).filter(|_| !self.standing.read().contains(user_id))
     }
 
     /// What is known of a user's homes.
@@ -76,35 +120,42 @@ impl Tickets {
         self.known.read().get(user_id).cloned()
     }
 
-    /// The cell that answers for a user now.
+    /// The cell that answers for a user now. Of people whose home was revoked that is never this one, whoever's heir it is: they have an account here
+    /// when the root key gave them one, and then it is their home.
     pub fn home(&self, user_id: &UserId) -> Option<CellName> {
         let home = self.known.read().get(user_id)?.home()?;
-        Some(self.own.heir(&home))
+        let heir = self.own.heir(&home);
+        let is_here = heir == *self.own.name();
+        Some(if is_here && self.own.document().successor(&home) != Some(self.own.name()) { home } else { heir })
+    }
+
+    /// Whether this cell is a user's home by tickets that count, and not as the heir of a cell that is no more.
+    pub fn is_home(&self, user_id: &UserId) -> bool {
+        self.proven(user_id).and_then(|known| known.home()).as_ref() == Some(self.own.name())
     }
 
     /// How many people's homes are known, and how many of them are here.
     pub fn counts(&self) -> (usize, usize) {
-        let known = self.known.read();
-        (known.len(), known.values().filter(|history| history.home().as_ref() == Some(self.own.name())).count())
+        self.known.read().counts()
     }
 
     /// Those whose home this cell is or was.
     pub fn of_own_people(&self) -> Vec<OwnedUserId> {
         let known = self.known.read();
-        let own = known.iter().filter(|(_, history)| history.was_home(self.own.name()));
+        let own = known.all().iter().filter(|(_, history)| history.was_home(self.own.name()));
         own.map(|(user_id, _)| user_id.clone()).collect()
     }
 
     /// How many people are known here whose home is a cell.
     pub fn at_home_in(&self, cell: &CellName) -> usize {
-        self.known.read().values().filter(|history| history.home().as_ref() == Some(cell)).count()
+        self.known.read().all().values().filter(|history| history.home().as_ref() == Some(cell)).count()
     }
 
     /// What a user's tickets say together with what is known of them, without taking them.
     pub fn check(&self, mut tickets: Vec<Ticket>) -> Result<Option<History>> {
         tickets.sort_by_key(|ticket| ticket.epoch);
         let Some(first) = tickets.first() else { return Ok(None) };
-        let known = self.get(&first.user_id);
+        let known = self.proven(&first.user_id);
         if let Some(known) = known.as_ref().filter(|known| known.covers(&tickets)) {
             return Ok(Some(History::clone(known)));
         }
@@ -128,7 +179,16 @@ impl Tickets {
 
     /// Knows a user's tickets from now on. They are on disk, with all that follows from them.
     pub fn know(&self, user_id: &UserId, history: History) {
-        self.known.write().insert(user_id.to_owned(), Arc::new(history));
+        self.known.write().insert(self.own.name(), user_id.to_owned(), Arc::new(history));
+        self.standing.write().remove(user_id);
+    }
+
+    /// Knows nothing of people any more. They are gone from the disk.
+    pub(super) fn forget(&self, users: &[&OwnedUserId]) {
+        let mut known = self.known.write();
+        for user_id in users {
+            known.remove(self.own.name(), user_id);
+        }
     }
 
     /// Those who have changed their home by what somebody told, and of whom it still has to be done what follows from that.
@@ -156,7 +216,7 @@ impl Tickets {
         let mut learnt = Vec::new();
         for (user_id, mut tickets) in by_user {
             tickets.sort_by_key(|ticket| ticket.epoch);
-            let known = self.get(&user_id);
+            let known = self.proven(&user_id);
             // What is told along with a room has nearly always been told before.
             if known.as_ref().is_some_and(|known| known.covers(&tickets)) {
                 continue;
@@ -170,6 +230,8 @@ impl Tickets {
                 Err(why) => Err(why),
             };
             match checked {
+                // Where the directory knows less of somebody here than this cell, it has not caught up.
+                Ok(history) if self.is_shorter(&history, &user_id) => {}
                 // Rooms and more have to follow somebody who moves: that is done in one step, and not here.
                 Ok(history) if self.get(&user_id).is_some_and(|known| known.home() != history.home()) => {
                     self.turned.lock().insert(user_id, history.tickets().to_vec());
@@ -185,14 +247,25 @@ impl Tickets {
             return Ok(());
         }
         self.store.write(batch).await?;
-        let mut known = self.known.write();
+        let (mut known, mut standing) = (self.known.write(), self.standing.write());
         for (user_id, history) in learnt {
             // Somebody else may have learnt more meanwhile.
             let longer = known.get(&user_id).is_none_or(|held| held.tickets().len() <= history.tickets().len());
             if longer {
-                known.insert(user_id, history);
+                standing.remove(&user_id);
+                known.insert(self.own.name(), user_id, history);
             }
         }
         Ok(())
     }
+
+    fn is_shorter(&self, history: &History, user_id: &UserId) -> bool {
+        self.get(user_id).is_some_and(|known| known.tickets().len() > history.tickets().len())
+    }
+}
+
+/// Whether tickets that do not count any more stand all the same: those of somebody at home here, from a decider that was revoked since.
+fn stands(own: &OwnCell, history: &History, why: &TicketError) -> bool {
+    let TicketError::NotSigned { term, .. } = why else { return false };
+    history.home().as_ref() == Some(own.name()) && own.document().is_revoked_decider(*term)
 }

@@ -7,6 +7,7 @@ use ruma::UserId;
 
 use super::{
     Names, Told,
+    allowances::Wanting,
     directory_log::{self, Held, Home},
     names::TRIES,
     own_cell::no_names,
@@ -53,10 +54,10 @@ impl Names {
     /// A transfer that another cell brings.
     pub async fn transfer_for(&self, cell: &CellName, let_go: &LetGo) -> Result<Told> {
         self.check_decides()?;
-        self.check_rate(cell, 1)?;
+        self.check_rate(cell, Wanting::Move, 1)?;
         let tickets = self.transfer_here(let_go).await?;
         // Only what is refused tells of names: a cell that lets its own people go asks nothing, however many they are.
-        self.give_back(cell, 1);
+        self.give_back(cell, Wanting::Move, 1);
         Ok(Told { tickets })
     }
 

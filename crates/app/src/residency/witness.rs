@@ -22,6 +22,14 @@ struct Signed {
 }
 
 impl Localities {
+    /// Whether an event says to have this cell's signature.
+    pub(super) fn has_signed(&self, pdu: &Pdu) -> bool {
+        let Some(own_id) = self.cells().map(|cells| cells.own.key().public().cell_key_id()) else { return false };
+        let signed: Option<Signed> = serde_json::from_slice(pdu.json()).ok();
+        let ids = signed.and_then(|mut signed| signed.signatures.remove(self.server_name().as_str()));
+        ids.is_some_and(|ids| ids.contains_key(&own_id))
+    }
+
     /// An event of this cell's disk with this cell's signature as a witness, if a cell signed it that was revoked since.
     pub(super) fn witnessed(&self, pdu: &Pdu, rules: &RoomVersionRules) -> Result<Option<Pdu>> {
         let Some(cells) = self.cells() else { return Ok(None) };

@@ -23,6 +23,8 @@ section! {
         searches: Rate = Rate::Limited { per_second: 2.0, burst: 20 };
         /// Reports to the operator by one account.
         reports: Rate = Rate::Limited { per_second: 0.05, burst: 20 };
+        /// Names of the deployment's people whom nobody in this cell has met, by one account or from one address.
+        strangers: Rate = Rate::Limited { per_second: 2.0, burst: 500 };
         /// Questions from one address for the keys of other servers.
         server_keys: Rate = Rate::Limited { per_second: 1.0, burst: 50 };
         /// Tokens from one address that are another cell's, or nobody's: the other cells are asked whose they are.

@@ -30,6 +30,7 @@ mod relay;
 mod rescue;
 mod restore;
 mod retire;
+mod revoked_decider;
 mod rotation;
 mod rules;
 mod stolen;

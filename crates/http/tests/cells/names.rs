@@ -1,6 +1,9 @@
 //! Names are taken once in the whole deployment.
 
-use domicile_app::{accounts::lifecycle::NewAccount, residency::Question};
+use domicile_app::{
+    accounts::{lifecycle::NewAccount, rate_limits::Rate},
+    residency::Question,
+};
 use domicile_core::{clock::MINUTE_MS, locality::CellName};
 use serde_json::json;
 
@@ -60,7 +63,7 @@ async fn a_cell_may_let_go_as_many_as_it_has_and_try_few_that_it_has_not() {
     let cluster = two().await.with_user("ru1", "bella").await.with_user("ru1", "boris").await;
     let names = |cell: &str| &cluster.cell(cell).services.users.localities().cells().unwrap().names;
     let (here, there) = (CellName::parse("eu1").unwrap(), CellName::parse("ru1").unwrap());
-    // The other cell has asked for all that it may, and no time passes. Beforehand it may ask as much as ever, and not a part of a question more.
+    // The other cell has looked up all that it may, and no time passes. Beforehand it may ask as much as ever, and not a part of a question more.
     cluster.hold();
     cluster.pass(10 * MINUTE_MS);
     for count in [500, 1] {
@@ -69,14 +72,22 @@ async fn a_cell_may_let_go_as_many_as_it_has_and_try_few_that_it_has_not() {
     }
     let of = |localpart: &str| cluster.user("ru1", localpart).user_id.clone().unwrap();
     let let_go = |localpart: &str| names("ru1").let_go(&of(localpart), &here).unwrap();
+    // What it looks up is counted apart from what it takes.
+    cluster.cell("ru1").services.accounts.create_user(account("newcomer")).await.unwrap();
+    // It has tried to move all that it may whose home it is not.
+    let mut forged = let_go("bella");
+    forged.user_id = cluster.user("eu1", "alice").user_id.clone().unwrap();
+    let mut tried = 0;
+    while names("eu1").transfer_for(&there, &forged).await.unwrap_err().to_string().contains("cannot be moved") {
+        tried += 1;
+    }
+    assert_eq!(tried, 5_000);
     assert!(names("eu1").transfer_for(&there, &let_go("bob")).await.is_err(), "not even that");
     // One question more.
     cluster.cell("eu1").clock.advance(150);
     for localpart in ["bob", "bella", "boris"] {
         names("eu1").transfer_for(&there, &let_go(localpart)).await.unwrap();
     }
-    let mut forged = let_go("bella");
-    forged.user_id = cluster.user("eu1", "alice").user_id.clone().unwrap();
     let mut codes = Vec::new();
     for _ in 0..2 {
         codes.push(names("eu1").transfer_for(&there, &forged).await.unwrap_err().to_string());
@@ -98,4 +109,76 @@ async fn without_the_directory_those_who_have_met_go_on() {
     assert!(there.create_user(account("newcomer")).await.is_err(), "no name is given twice for want of the directory");
     cluster.heal();
     assert!(there.create_user(account("newcomer")).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_many_whom_nobody_has_met_is_asked_to_wait() {
+    let cells = [("eu1", "eu"), ("ru1", "ru")];
+    let few = |_: &str, mut settings: domicile_testkit::server::Settings| {
+        settings.rate_limits.strangers = Some(Rate { per_second: 0.1, burst: 10 });
+        settings
+    };
+    let cluster = domicile_testkit::cluster::Cluster::with_own(&cells, "encrypted_only", str::to_owned, few).await;
+    let cluster = cluster.with_user("eu1", "alice").await.with_user("ru1", "bob").await.with_user("ru1", "carol").await;
+    cluster.hold();
+    let (bob, carol) = (cluster.user("ru1", "bob"), cluster.user("ru1", "carol"));
+    let query = |begin: usize, count: usize| {
+        let names = (begin..begin + count).map(|number| (format!("@made{number}:example.org"), json!([])));
+        json!({ "device_keys": names.collect::<serde_json::Map<_, _>>() })
+    };
+    let path = format!("{V3}/keys/query");
+    bob.post(&path, &query(0, 11)).await.fails(429, "M_LIMIT_EXCEEDED");
+    bob.post(&path, &query(0, 10)).await.ok();
+    bob.post(&path, &query(0, 10)).await.ok();
+    bob.post(&path, &query(10, 1)).await.fails(429, "M_LIMIT_EXCEEDED");
+    // Others ask, and those whom people here know cost nothing.
+    carol.post(&path, &query(20, 10)).await.ok();
+    bob.post(&path, &json!({ "device_keys": { carol.id(): [] } })).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_only_asked_for_is_forgotten() {
+    let cluster = two().await.with_user("eu1", "stranger").await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    crate::shared(&alice, &bob).await;
+    bob.get(&format!("{V3}/profile/@stranger:example.org")).await.ok();
+    let tickets = &cluster.cell("ru1").services.users.localities().cells().unwrap().tickets;
+    let knows = |user_id: &str| tickets.get(<&ruma::UserId>::try_from(user_id).unwrap()).is_some();
+    assert!(knows("@stranger:example.org"));
+    assert_eq!(tickets.forget_strangers().await.unwrap(), 0, "not on the day on which somebody asked");
+    assert_eq!(tickets.forget_strangers().await.unwrap(), 1);
+    assert!(!knows("@stranger:example.org") && knows(alice.id()) && knows(bob.id()));
+    bob.get(&format!("{V3}/profile/@stranger:example.org")).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cell_guesses_no_names_by_asking_for_keys() {
+    let cluster = two().await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    crate::shared(&alice, &bob).await;
+    let serial = cluster.cell("eu1").services.users.localities().cells().unwrap().own.document().serial;
+    cluster.hold();
+    cluster.pass(10 * MINUTE_MS);
+    let thief = cluster.forger(Some("ru1"), "eu1");
+    let ask = async |names: Vec<String>| {
+        let keys: serde_json::Map<_, _> = names.into_iter().map(|name| (name, json!([]))).collect();
+        let body = json!({ "device_keys": keys });
+        let path = "/_matrix/federation/v1/user/keys/query";
+        let (origin, method) = ("ru1", axum::http::Method::POST);
+        let request =
+            domicile_testkit::cluster::Request { origin, serial, number: None, method, path, body: Some(&body) };
+        thief.ask(request).await.unwrap().0
+    };
+    let guesses = |begin: usize| (begin..begin + 1_000).map(|number| format!("@guess{number}:example.org")).collect();
+    for thousand in 0..5 {
+        assert_eq!(ask(guesses(thousand * 1_000)).await, 200);
+    }
+    assert_eq!(ask(guesses(5_000)).await, 429);
+    assert_eq!(ask(vec!["@stranger:example.org".to_owned()]).await, 429);
+    let profile = "/_matrix/federation/v1/query/profile?user_id=@guess:example.org";
+    let (origin, method) = ("ru1", axum::http::Method::GET);
+    let request =
+        domicile_testkit::cluster::Request { origin, serial, number: None, method, path: profile, body: None };
+    assert_eq!(thief.ask(request).await.unwrap().0, 429);
+    assert_eq!(ask(vec![alice.id().to_owned()]).await, 200, "whom its people are in a room with, it asks for as ever");
 }

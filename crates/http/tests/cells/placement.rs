@@ -1,6 +1,8 @@
 //! New people of a region go to its emptiest cell, and no number crosses a border.
 
 use domicile_app::accounts::{
+    lifecycle::NewAccount,
+    rate_limits::Rate,
     registration::{RegistrationMode, RegistrationSettings},
     registration_tokens::NewToken,
 };
@@ -43,6 +45,27 @@ async fn whoever_asks_a_fuller_cell_is_told_where_to_ask() {
     assert_eq!(ask(&cluster, "ru1").await.status, 401, "another region's people stay in it");
     assert_eq!(places(&cluster, "eu1").await, [("eu2".to_owned(), Some(0)), ("eu1".to_owned(), Some(10))]);
     assert_eq!(places(&cluster, "ru1").await, [("ru1".to_owned(), Some(0))]);
+}
+
+#[tokio::test]
+async fn whoever_asks_again_and_again_is_not_even_told_where() {
+    let few = |_: &str, mut settings: Settings| {
+        settings.rate_limits.registration = Some(Rate { per_second: 0.1, burst: 2 });
+        settings
+    };
+    let cells = [("eu1", "eu"), ("eu2", "eu")];
+    let cluster = Cluster::with_own(&cells, "encrypted_only", str::to_owned, few).await;
+    for number in 0..10 {
+        let account =
+            NewAccount { localpart: format!("p{number}"), password: None, registration_token: None, session: None };
+        cluster.cell("eu1").services.accounts.create_user(account).await.unwrap();
+    }
+    cluster.hold();
+    cluster.pass(MINUTE_MS);
+    for _ in 0..2 {
+        ask(&cluster, "eu1").await.fails(403, "M_FORBIDDEN");
+    }
+    ask(&cluster, "eu1").await.fails(429, "M_LIMIT_EXCEEDED");
 }
 
 #[tokio::test]

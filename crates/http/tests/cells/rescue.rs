@@ -67,3 +67,35 @@ async fn who_lost_their_home_gets_another_and_is_in_their_rooms() {
     let audit = cluster.cell("eu1").admin.evidence.audits.run().await.unwrap();
     assert_eq!(audit.document["body"]["foreign"]["rows"], 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_of_a_revoked_cell_is_not_free_at_its_heir() {
+    let cells = [("eu1", "eu"), ("eu2", "eu"), ("ru1", "ru")];
+    let mut cluster = Cluster::of_cells(&cells, "encrypted_only").await.with_user("ru1", "bob").await;
+    cluster.revoke_to("ru1", "eu2").await;
+    let anyone = cluster.cell("eu2").anonymous();
+    // Who asks for him lets the heir learn of him, which makes nobody's home of it.
+    anyone.get(&format!("{V3}/profile/@bob:example.org")).await;
+    let bob = ruma::user_id!("@bob:example.org");
+    assert!(!cluster.cell("eu2").services.users.is_local(bob));
+    let taken =
+        json!({ "username": "bob", "password": "correct horse battery staple", "auth": { "type": "m.login.dummy" } });
+    anyone.post(&format!("{V3}/register"), &taken).await.fails(400, "M_USER_IN_USE");
+    assert!(cluster.cell("eu2").admin.homes.user_num(bob).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_heir_of_a_home_can_be_the_next_one() {
+    let mut cluster = two().await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    let bob_id = bob.user_id.clone().unwrap();
+    let room = shared(&alice, &bob).await;
+    cluster.revoke_to("ru1", "eu1").await;
+    let moves = &cluster.cell("eu1").moves;
+    let signed = moves.emergency(&bob_id).await.unwrap().sign(cluster.root()).unwrap();
+    moves.rescue(&signed).await.unwrap();
+    assert!(cluster.cell("eu1").services.users.is_local(&bob_id));
+    let bob = sign_in(&cluster, &bob).await;
+    let said = vec![say(&bob, &room, "one").await];
+    assert_eq!(read(&cluster.user("eu1", "alice"), &room).await, said);
+}

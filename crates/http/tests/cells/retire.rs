@@ -56,5 +56,10 @@ async fn people_of_a_retired_cell_go_on_at_its_heir() {
     // A name of the retired cell is nobody else's.
     let taken =
         json!({ "username": "erik", "password": "correct horse battery staple", "auth": { "type": "m.login.dummy" } });
-    cluster.cell("eu1").anonymous().post(&format!("{V3}/register"), &taken).await.fails(400, "M_USER_IN_USE");
+    for cell in ["eu1", "ru2"] {
+        // Also where somebody has asked for them before.
+        let anyone = cluster.cell(cell).anonymous();
+        anyone.get(&format!("{V3}/profile/{}", erik.id())).await;
+        anyone.post(&format!("{V3}/register"), &taken).await.fails(400, "M_USER_IN_USE");
+    }
 }

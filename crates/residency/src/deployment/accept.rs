@@ -2,7 +2,7 @@
 
 use domicile_core::locality::CellName;
 
-use super::{Deployment, KeyStanding, PublicKey};
+use super::{Deployment, KeyStanding, PublicKey, Term};
 
 /// Why a document is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +39,44 @@ pub enum Refused {
         /// The highest that was seen.
         known: u32,
     },
+    /// Another decider has no term of its own.
+    #[error(
+        "the document names another decider in the same term {0}: raise `term`, and put the one before into `before`"
+    )]
+    SameTerm(u32),
+    /// A decider of an earlier term is gone.
+    #[error(
+        "the document has no {{ term = {term}, cell = \"{cell}\" }} in `before`: names that were given in that term would count no more"
+    )]
+    NoTerm {
+        /// The term.
+        term: u32,
+        /// Who decided.
+        cell: String,
+    },
+    /// A cell is gone.
+    #[error(
+        "the document says nothing of the cell {0}: what it signed would count no more, and people at home there would be nobody; keep it as [[cell]], [[retired]] or [[revoked]]"
+    )]
+    NoWord(String),
+    /// A cell that was retired is at work.
+    #[error(
+        "the document takes back that the cell {0} was retired, which cannot be: its name and keys are not used again"
+    )]
+    Unretired(String),
+    /// A cell's key is gone.
+    #[error(
+        "the document leaves out a key of the cell {0}: what was signed with it would count no more; keep it in `old_keys`, or in `keys` of [[retired]] or [[revoked]]"
+    )]
+    NoKey(String),
+    /// A key for other servers is gone.
+    #[error(
+        "the document leaves out the [[outer_key]] {0}, or gives it another key: what was signed with it would count no more; keep it, with `expired_ts` if nothing is signed with it now"
+    )]
+    NoOuterKey(String),
+    /// A key for other servers that ended is in use.
+    #[error("the document takes back that the use of the [[outer_key]] {0} has ended: make a new key instead")]
+    Unended(String),
 }
 
 /// Why two cells do not talk to each other.
@@ -93,6 +131,53 @@ pub fn accept(known: &Deployment, found: &Deployment) -> Result<(), Refused> {
         };
         if !found.revoked.contains_key(name) || !revoked.keys.iter().all(still) {
             return Err(Refused::Unrevoked(name.as_str().to_owned()));
+        }
+    }
+    terms_stay(known, found)?;
+    cells_stay(known, found)?;
+    outer_keys_stay(known, found)
+}
+
+/// Another decider has a higher term, and of each term it is still known who decided.
+fn terms_stay(known: &Deployment, found: &Deployment) -> Result<(), Refused> {
+    let (before, now) = (&known.decider, &found.decider);
+    if before.term == now.term && before.cell != now.cell {
+        return Err(Refused::SameTerm(now.term));
+    }
+    let last = Term { term: before.term, cell: before.cell.clone() };
+    let ended = (now.term > before.term).then_some(&last);
+    match before.before.iter().chain(ended).find(|term| !now.before.contains(term)) {
+        Some(Term { term, cell }) => Err(Refused::NoTerm { term: *term, cell: cell.as_str().to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// Cells and their keys go from one list to another, and are never forgotten. Of those that were revoked that was looked at before.
+fn cells_stay(known: &Deployment, found: &Deployment) -> Result<(), Refused> {
+    if let Some(back) = known.retired.keys().find(|name| found.cells.contains_key(*name)) {
+        return Err(Refused::Unretired(back.as_str().to_owned()));
+    }
+    for name in known.cells.keys().chain(known.retired.keys()) {
+        let keys = found.keys_of(name);
+        if keys.is_empty() {
+            return Err(Refused::NoWord(name.as_str().to_owned()));
+        }
+        if known.keys_of(name).iter().any(|key| !keys.contains(key)) {
+            return Err(Refused::NoKey(name.as_str().to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn outer_keys_stay(known: &Deployment, found: &Deployment) -> Result<(), Refused> {
+    for (id, before) in &known.outer_keys {
+        match found.outer_keys.get(id) {
+            Some(now) if now.key != before.key => return Err(Refused::NoOuterKey(id.clone())),
+            Some(now) if before.expired_ts.is_some() && now.expired_ts.is_none() => {
+                return Err(Refused::Unended(id.clone()));
+            }
+            Some(_) => {}
+            None => return Err(Refused::NoOuterKey(id.clone())),
         }
     }
     Ok(())

@@ -1,8 +1,10 @@
 //! What must hold between the parts of a document.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::Deployment;
+use domicile_core::region::Region;
+
+use super::{Cell, Deployment};
 use crate::flow::{Outer, Rule};
 
 /// Tells everything that does not fit together.
@@ -12,6 +14,7 @@ pub(super) fn check(deployment: &Deployment, wrong: &mut dyn FnMut(String)) {
     keys(deployment, wrong);
     decider(deployment, wrong);
     gone(deployment, wrong);
+    outer_keys(deployment, wrong);
 }
 
 fn regions(deployment: &Deployment, wrong: &mut dyn FnMut(String)) {
@@ -61,6 +64,7 @@ fn cells(deployment: &Deployment, wrong: &mut dyn FnMut(String)) {
             wrong(format!("[[cell]] {name}: `inner_url` is that of the cell {other}"));
         }
     }
+    gateways(deployment, wrong);
     let carried = |code| deployment.cells.values().any(|cell| cell.gateway_for.contains(code));
     let gateways = deployment.cells.values().any(|cell| !cell.gateway_for.is_empty());
     for (code, region) in deployment.regions.iter().filter(|(code, _)| gateways && !carried(*code)) {
@@ -68,6 +72,42 @@ fn cells(deployment: &Deployment, wrong: &mut dyn FnMut(String)) {
             wrong(format!(
                 "[[region]] {}: `outer` lets people share with other servers, and no cell has it in `gateway_for`",
                 code.as_str()
+            ));
+        }
+    }
+}
+
+/// Other servers know one address, and bring what is for any region to whichever gateway they find there: each carries all. It does not matter which has a
+/// region from which nothing goes to other servers.
+fn gateways(deployment: &Deployment, wrong: &mut dyn FnMut(String)) {
+    let shares =
+        |code: &Region| deployment.regions.get(code).is_some_and(|region| region.outer != Outer::All(Rule::Forbid));
+    let carried =
+        |cell: &Cell| -> BTreeSet<Region> { cell.gateway_for.iter().filter(|code| shares(code)).cloned().collect() };
+    let mut gateways = deployment.cells.iter().filter(|(_, cell)| !cell.gateway_for.is_empty());
+    let Some((first, cell)) = gateways.next() else { return };
+    let all = carried(cell);
+    for (name, _) in gateways.filter(|(_, cell)| carried(cell) != all) {
+        wrong(format!(
+            "[[cell]] {}: its `gateway_for` names other regions than that of the cell {}: other servers find one address, so each gateway has to carry all regions \
+             whose `outer` is not \"forbid\"",
+            name.as_str(),
+            first.as_str()
+        ));
+    }
+}
+
+fn outer_keys(deployment: &Deployment, wrong: &mut dyn FnMut(String)) {
+    for (id, outer) in &deployment.outer_keys {
+        let Some(cell) = &outer.cell else { continue };
+        if deployment.keys_of(cell).is_empty() {
+            wrong(format!("[[outer_key]] {id}: nothing is said of a cell {}", cell.as_str()));
+        }
+        if deployment.is_revoked_outer(outer) && outer.expired_ts.is_none() {
+            wrong(format!(
+                "[[outer_key]] {id}: the cell {} is revoked, so other servers must not believe the key any more: write `expired_ts`, the milliseconds since 1970 \
+                 until which it counts",
+                cell.as_str()
             ));
         }
     }

@@ -95,8 +95,9 @@ pub fn add_cell(text: &str, cell: &NewCell<'_>) -> Result<String, Problems> {
     close(text)
 }
 
-/// The document without a cell: from now on nothing new that it signs counts. `heir` answers for what it left.
-pub fn revoke_cell(text: &str, name: &CellName, heir: Option<&CellName>) -> Result<String, Problems> {
+/// The document without a cell: from now on nothing new that it signs counts, and if it was a gateway, its keys for other servers end at `now_ms`, in
+/// milliseconds since 1970. `heir` answers for what it left.
+pub fn revoke_cell(text: &str, name: &CellName, heir: Option<&CellName>, now_ms: i64) -> Result<String, Problems> {
     let (found, mut document) = open(text)?;
     let cell = found.cells.get(name).ok_or_else(|| wrong(format!("there is no cell {} at work", name.as_str())))?;
     if found.decider.cell == *name {
@@ -118,6 +119,15 @@ pub fn revoke_cell(text: &str, name: &CellName, heir: Option<&CellName>) -> Resu
     }
     let tables = document.entry("revoked").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
     tables.as_array_of_tables_mut().ok_or_else(|| wrong("`revoked` is no list of tables".to_owned()))?.push(table);
+    let ended: Vec<&String> = found.outer_keys_of(name).collect();
+    let tables = document.get_mut("outer_key").and_then(Item::as_array_of_tables_mut);
+    for table in tables.into_iter().flat_map(ArrayOfTables::iter_mut) {
+        let id = table.get("id").and_then(Item::as_str);
+        if ended.iter().any(|ended| Some(ended.as_str()) == id) {
+            table.insert("cell", value(name.as_str()));
+            table.insert("expired_ts", value(now_ms));
+        }
+    }
     close(document.to_string())
 }
 
@@ -160,8 +170,12 @@ pub fn rotate_key(text: &str, name: &CellName, key: &PublicKey) -> Result<String
     close(document.to_string())
 }
 
-/// The document with a key that speaks for the deployment to other servers from now on: a gateway's.
-pub fn add_outer_key(text: &str, id: &str, key: &PublicKey) -> Result<String, Problems> {
+/// The document with a key that speaks for the deployment to other servers from now on: a gateway's, which is named where there are several.
+pub fn add_outer_key(
+    text: &str,
+    (id, key): (&str, &PublicKey),
+    gateway: Option<&CellName>,
+) -> Result<String, Problems> {
     let (found, mut document) = open(text)?;
     if found.outer_keys.contains_key(id) {
         return Err(wrong(format!("there is an [[outer_key]] {id} already")));
@@ -171,7 +185,8 @@ pub fn add_outer_key(text: &str, id: &str, key: &PublicKey) -> Result<String, Pr
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    let added = format!("\n[[outer_key]]\nid = \"{id}\"\nkey = \"{key}\"\n");
+    let gateway = gateway.map(|gateway| format!("cell = \"{}\"\n", gateway.as_str())).unwrap_or_default();
+    let added = format!("\n[[outer_key]]\nid = \"{id}\"\nkey = \"{key}\"\n{gateway}");
     text.push_str(&added);
     close(text)
 }
@@ -200,6 +215,9 @@ pub fn rotate_outer_key(text: &str, old: &str, new: (&str, &PublicKey), expired_
     let mut added = Table::new();
     added.insert("id", value(id));
     added.insert("key", value(key.to_string()));
+    if let Some(cell) = found.outer_keys.get(old).and_then(|old| old.cell.as_ref()) {
+        added.insert("cell", value(cell.as_str()));
+    }
     tables.push(added);
     close(document.to_string())
 }

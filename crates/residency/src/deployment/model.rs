@@ -33,10 +33,12 @@ pub struct Deployment {
 }
 
 /// A key that speaks, or spoke, for the deployment to other servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OuterKey {
     /// The key.
     pub key: PublicKey,
+    /// The gateway that has its secret half, if that is said.
+    pub cell: Option<CellName>,
     /// Since when nothing is signed with it any more, in milliseconds since the epoch; none while something is.
     pub expired_ts: Option<i64>,
 }
@@ -175,6 +177,15 @@ impl Deployment {
         all.find(|(_, key, _)| key.cell_key_id() == key_id).map(|(cell, key, standing)| CellKey { cell, key, standing })
     }
 
+    /// All keys of a cell, wherever it stands; none if nothing is said of it.
+    pub fn keys_of(&self, name: &CellName) -> Vec<&PublicKey> {
+        let at_work =
+            self.cells.get(name).into_iter().flat_map(|cell| std::iter::once(&cell.key).chain(&cell.old_keys));
+        let retired = self.retired.get(name).into_iter().flat_map(|cell| &cell.keys);
+        let revoked = self.revoked.get(name).into_iter().flat_map(|cell| &cell.keys);
+        at_work.chain(retired).chain(revoked).collect()
+    }
+
     /// The keys with which the decider of a term signs, or signed; none of a decider that is revoked.
     pub fn decider_keys(&self, term: u32) -> Vec<&PublicKey> {
         let earlier = || self.decider.before.iter().find(|before| before.term == term).map(|before| &before.cell);
@@ -204,6 +215,22 @@ impl Deployment {
         before.is_some_and(|before| self.revoked.contains_key(&before.cell))
     }
 
+    /// The keys for other servers that a gateway signs with now: those of which it is said, or, where it is the only gateway, that are nobody else's.
+    pub fn outer_keys_of(&self, gateway: &CellName) -> impl Iterator<Item = &String> {
+        let is_only = self.is_gateway(gateway) && self.cells.keys().filter(|cell| self.is_gateway(cell)).count() == 1;
+        let in_use = self.outer_keys.iter().filter(|(_, outer)| outer.expired_ts.is_none());
+        let its = in_use.filter(move |(_, outer)| match &outer.cell {
+            Some(cell) => cell == gateway,
+            None => is_only,
+        });
+        its.map(|(id, _)| id)
+    }
+
+    /// Whether a key for other servers was that of a gateway that was revoked.
+    pub fn is_revoked_outer(&self, outer: &OuterKey) -> bool {
+        outer.cell.as_ref().is_some_and(|cell| self.revoked.contains_key(cell))
+    }
+
     /// The cells that hold the directory: the decider, and those that follow its log.
     pub fn directory_cells(&self) -> impl Iterator<Item = &CellName> {
         self.cells.iter().filter(|(_, cell)| cell.directory).map(|(name, _)| name)
@@ -223,6 +250,18 @@ impl Deployment {
     /// The region in which a cell stands, or stood until it was revoked.
     pub fn region_once_of(&self, cell: &CellName) -> Option<&Region> {
         self.region_of(cell).or_else(|| self.revoked.get(cell)?.region.as_ref())
+    }
+
+    /// The same without what a cell that was revoked leaves to another: that is no home of its people.
+    pub fn successor<'d>(&'d self, cell: &'d CellName) -> Option<&'d CellName> {
+        let mut cell = cell;
+        for _ in 0..=self.retired.len() {
+            if self.cells.contains_key(cell) {
+                return Some(cell);
+            }
+            cell = &self.retired.get(cell)?.heir;
+        }
+        None
     }
 
     /// The cell that answers for another's people now: itself, or the last of its heirs that is at work.

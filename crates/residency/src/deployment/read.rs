@@ -182,7 +182,8 @@ pub(super) fn outer_key(fields: &mut Fields<'_>, reading: &mut Reading<'_>) -> O
         let expected = || "expected milliseconds since 1970, such as 1790000000000".to_owned();
         item.as_integer().filter(|ts| *ts > 0).ok_or_else(expected)
     });
-    Some((id?, OuterKey { key: key?, expired_ts }))
+    let cell = fields.optional(reading, "cell", cell_name);
+    Some((id?, OuterKey { key: key?, cell, expired_ts }))
 }
 
 pub(super) fn decider(fields: &mut Fields<'_>, reading: &mut Reading<'_>) -> Option<Decider> {

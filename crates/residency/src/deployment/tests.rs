@@ -12,6 +12,9 @@ use super::{
     parse, sign,
 };
 
+/// When a cell is revoked, in milliseconds since the epoch.
+pub(crate) const NOW_MS: i64 = 1_790_000_000_000;
+
 pub(crate) fn key(seed: u64) -> SecretKey {
     SecretKey::new(&SeededRng::new(seed))
 }
@@ -128,7 +131,7 @@ fn an_untrusted_region_holds_neither_directory_nor_gateway() {
 #[test]
 fn a_cell_is_revoked_for_good() {
     let before = read(&two_cells());
-    let text = edit::revoke_cell(&two_cells(), &cell("ru1"), Some(&cell("eu1"))).unwrap();
+    let text = edit::revoke_cell(&two_cells(), &cell("ru1"), Some(&cell("eu1")), NOW_MS).unwrap();
     let after = read(&text);
     assert_eq!(after.serial, before.serial + 1);
     assert_eq!(accept::accept(&before, &after), Ok(()));
@@ -136,6 +139,8 @@ fn a_cell_is_revoked_for_good() {
     assert_eq!(before.cell_key(&id).unwrap().standing, KeyStanding::Current);
     assert_eq!(after.cell_key(&id).unwrap().standing, KeyStanding::Revoked);
     assert_eq!(after.heir(&cell("ru1")), Some(&cell("eu1")));
+    assert_eq!(after.successor(&cell("ru1")), None, "its people have no home until the root key gives them one");
+    assert_eq!(after.successor(&cell("eu1")), Some(&cell("eu1")));
     assert_eq!(accept::request_key(&after, &cell("ru1"), &id), Err(Apart::Revoked("ru1".to_owned())));
     // Neither an older document nor a newer one brings it back.
     assert!(matches!(accept::accept(&after, &before), Err(Refused::Older { .. })));
@@ -143,8 +148,8 @@ fn a_cell_is_revoked_for_good() {
     assert_eq!(accept::accept(&after, &read(&back)), Err(Refused::Unrevoked("ru1".to_owned())));
     let renamed = text.replace("name = \"ru1\"", "name = \"ru2\"").replace("serial = 3\nserver", "serial = 4\nserver");
     assert_eq!(accept::accept(&after, &read(&renamed)), Err(Refused::Unrevoked("ru1".to_owned())));
-    assert!(edit::revoke_cell(&two_cells(), &cell("eu1"), None).is_err(), "it decides about names");
-    assert!(edit::revoke_cell(&text, &cell("ru1"), None).is_err(), "it is gone");
+    assert!(edit::revoke_cell(&two_cells(), &cell("eu1"), None, NOW_MS).is_err(), "it decides about names");
+    assert!(edit::revoke_cell(&text, &cell("ru1"), None, NOW_MS).is_err(), "it is gone");
 }
 
 #[test]
@@ -162,8 +167,8 @@ fn what_an_old_key_signed_counts_and_what_it_asks_does_not() {
 
 #[test]
 fn a_key_for_other_servers_ends_when_the_next_one_begins() {
-    let named = edit::add_outer_key(&two_cells(), "ed25519:a1", &key(3).public()).unwrap();
-    let other = edit::add_outer_key(&named, "ed25519:b1", &key(4).public()).unwrap();
+    let named = edit::add_outer_key(&two_cells(), ("ed25519:a1", &key(3).public()), None).unwrap();
+    let other = edit::add_outer_key(&named, ("ed25519:b1", &key(4).public()), None).unwrap();
     let end = 1_790_000_000_000;
     let rotate =
         |text: &str, old: &str, id: &str, seed| edit::rotate_outer_key(text, old, (id, &key(seed).public()), end);
@@ -194,7 +199,7 @@ fn cells_one_document_apart_talk_unless_a_cell_was_revoked() {
     for theirs in [1, 5, 9, u32::MAX] {
         assert!(matches!(accept::talks(&now, theirs), Err(Apart::Serials { .. })), "{theirs}");
     }
-    let revoked = read(&edit::revoke_cell(&two_cells(), &cell("ru1"), None).unwrap());
+    let revoked = read(&edit::revoke_cell(&two_cells(), &cell("ru1"), None, NOW_MS).unwrap());
     assert_eq!(accept::talks(&revoked, 3), Ok(()));
     assert_eq!(accept::talks(&revoked, 4), Ok(()));
     assert_eq!(accept::talks(&revoked, 2), Err(Apart::Revocation { revoked_by: 3, theirs: 2 }));
@@ -228,12 +233,112 @@ fn a_retired_cell_leaves_its_keys_and_an_heir() {
     let text = edit::retire_cell(&before, &cell("ru1"), &cell("eu1")).unwrap();
     let retired = read(&text);
     assert_eq!((retired.serial, retired.heir(&cell("ru1"))), (3, Some(&cell("eu1"))));
+    assert_eq!(retired.successor(&cell("ru1")), Some(&cell("eu1")));
     assert_eq!(retired.retired[&cell("ru1")].keys, [key]);
     assert_eq!(accept::accept(&read(&before), &retired), Ok(()));
     for (name, heir) in [("eu1", "ru1"), ("ru1", "ru1"), ("ru1", "us1"), ("us1", "eu1")] {
         assert!(edit::retire_cell(&before, &cell(name), &cell(heir)).is_err(), "{name} {heir}");
     }
     assert!(edit::retire_cell(&text, &cell("ru1"), &cell("eu1")).is_err(), "it is gone");
+}
+
+#[test]
+fn a_document_forgets_nothing_that_was_signed() {
+    let known_text = edit::add_outer_key(&two_cells(), ("ed25519:a1", &key(3).public()), None).unwrap();
+    let known_text = edit::rotate_key(&known_text, &cell("ru1"), &key(4).public()).unwrap();
+    let known = read(&known_text);
+    let next = |from: &str, to: &str| {
+        assert!(known_text.contains(from), "{from}");
+        let text = known_text.replace(from, to).replacen("serial = 4", "serial = 5", 1);
+        accept::accept(&known, &read(&text))
+    };
+    let directory = "directory = false";
+    let second = "decider = \"ru1\"\nterm";
+    let trusted = known_text.replace("trusted = false", "trusted = true").replace(directory, "directory = true");
+    let handed = |term: &str| {
+        let text = trusted.replacen("decider = \"eu1\"\nterm = 1", &format!("{second} = {term}"), 1);
+        accept::accept(&known, &read(&text.replacen("serial = 4", "serial = 5", 1)))
+    };
+    assert_eq!(handed("1"), Err(Refused::SameTerm(1)));
+    let no_term = |term, cell: &str| Err(Refused::NoTerm { term, cell: cell.to_owned() });
+    assert_eq!(handed("2"), no_term(1, "eu1"));
+    assert_eq!(handed("2\nbefore = [{ term = 1, cell = \"ru1\" }]"), no_term(1, "eu1"));
+    assert_eq!(handed("2\nbefore = [{ term = 1, cell = \"eu1\" }]"), Ok(()));
+    assert_eq!(next("term = 1\n", "term = 2\n"), no_term(1, "eu1"), "also of the same cell");
+    assert_eq!(next("name = \"ru1\"", "name = \"ru9\""), Err(Refused::NoWord("ru1".to_owned())));
+    assert_eq!(next(&key(2).public().to_string(), &key(8).public().to_string()), Err(Refused::NoKey("ru1".to_owned())));
+    assert_eq!(next("ed25519:a1", "ed25519:b1"), Err(Refused::NoOuterKey("ed25519:a1".to_owned())));
+    assert_eq!(
+        next(&key(3).public().to_string(), &key(8).public().to_string()),
+        Err(Refused::NoOuterKey("ed25519:a1".to_owned()))
+    );
+    // What goes from one list to another is still there.
+    for text in [
+        edit::revoke_cell(&known_text, &cell("ru1"), None, NOW_MS),
+        edit::retire_cell(&known_text, &cell("ru1"), &cell("eu1")),
+        edit::rotate_key(&known_text, &cell("eu1"), &key(5).public()),
+        edit::rotate_outer_key(&known_text, "ed25519:a1", ("ed25519:a2", &key(6).public()), 1_790_000_000_000),
+    ] {
+        assert_eq!(accept::accept(&known, &read(&text.unwrap())), Ok(()));
+    }
+    let retired = read(&edit::retire_cell(&known_text, &cell("ru1"), &cell("eu1")).unwrap());
+    let back = known_text.replacen("serial = 4", "serial = 9", 1);
+    assert_eq!(accept::accept(&retired, &read(&back)), Err(Refused::Unretired("ru1".to_owned())));
+    let ended = edit::rotate_outer_key(&known_text, "ed25519:a1", ("ed25519:a2", &key(6).public()), 1_790_000_000_000);
+    let ended = ended.unwrap();
+    let again = ended.replacen("expired_ts = 1790000000000\n", "", 1).replacen("serial = 5", "serial = 6", 1);
+    assert_eq!(accept::accept(&read(&ended), &read(&again)), Err(Refused::Unended("ed25519:a1".to_owned())));
+}
+
+#[test]
+fn gateways_carry_the_same_regions() {
+    let carries = |text: &str, name: &str, codes: &str| {
+        let (before, after) = text.split_at(text.find(&format!("name = \"{name}\"")).unwrap());
+        format!("{before}{}", after.replacen("region =", &format!("gateway_for = [{codes}]\nregion ="), 1))
+    };
+    let open =
+        two_cells().replace("outer = \"forbid\"", "outer = \"allow\"").replace("trusted = false", "trusted = true");
+    let one = carries(&open, "eu1", "\"eu\", \"ru\"");
+    assert_eq!(read(&one).cells[&cell("eu1")].gateway_for.len(), 2);
+    read(&carries(&one, "ru1", "\"ru\", \"eu\""));
+    let told = wrong(&carries(&one, "ru1", "\"ru\""));
+    assert!(told.contains("[[cell]] ru1: its `gateway_for` names other regions than that of the cell eu1"), "{told}");
+    // From a region that shares nothing nothing is carried.
+    let closed = one.replacen("outer = \"allow\"", "outer = \"forbid\"", 1);
+    read(&carries(&closed, "ru1", "\"ru\""));
+}
+
+#[test]
+fn the_keys_for_other_servers_of_a_gateway_that_is_revoked_end() {
+    let carries = "gateway_for = [\"eu\", \"ru\"]\nregion =";
+    let open =
+        two_cells().replace("outer = \"forbid\"", "outer = \"allow\"").replace("trusted = false", "trusted = true");
+    let (head, ru1) = open.split_at(open.find("name = \"ru1\"").unwrap());
+    let only = format!("{head}{}", ru1.replacen("region =", carries, 1));
+    let two = only.replacen("name = \"eu1\"\nregion =", &format!("name = \"eu1\"\n{carries}"), 1);
+    let with_key = |text: &str, id: &str, seed, gateway: Option<&str>| {
+        let gateway = gateway.map(cell);
+        edit::add_outer_key(text, (id, &key(seed).public()), gateway.as_ref()).unwrap()
+    };
+    let ends = |text: &str| -> Vec<(String, Option<i64>)> {
+        let found = read(&edit::revoke_cell(text, &cell("ru1"), None, NOW_MS).unwrap());
+        found.outer_keys.iter().map(|(id, outer)| (id["ed25519:".len()..].to_owned(), outer.expired_ts)).collect()
+    };
+    let (a1, b1) = ("a1".to_owned(), "b1".to_owned());
+    // Of the only gateway it need not be said whose key it is.
+    assert_eq!(ends(&with_key(&only, "ed25519:a1", 5, None)), [(a1.clone(), Some(NOW_MS))]);
+    assert_eq!(ends(&with_key(&two, "ed25519:a1", 5, None)), [(a1.clone(), None)]);
+    let both = with_key(&with_key(&two, "ed25519:a1", 5, Some("ru1")), "ed25519:b1", 6, Some("eu1"));
+    assert_eq!(ends(&both), [(a1, Some(NOW_MS)), (b1, None)]);
+    let revoked = edit::revoke_cell(&both, &cell("ru1"), None, NOW_MS).unwrap();
+    assert!(read(&revoked).is_revoked_outer(&read(&revoked).outer_keys["ed25519:a1"]));
+    let told = wrong(&revoked.replacen("expired_ts = 1790000000000\n", "", 1));
+    assert!(told.contains("[[outer_key]] ed25519:a1: the cell ru1 is revoked"), "{told}");
+    let told = wrong(&both.replacen("cell = \"ru1\"\n", "cell = \"zz\"\n", 1));
+    assert!(told.contains("nothing is said of a cell zz"), "{told}");
+    // A key that takes another one's place is the same cell's.
+    let next = edit::rotate_outer_key(&both, "ed25519:a1", ("ed25519:a2", &key(7).public()), NOW_MS).unwrap();
+    assert_eq!(read(&next).outer_keys["ed25519:a2"].cell, Some(cell("ru1")));
 }
 
 proptest! {

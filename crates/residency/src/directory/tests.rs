@@ -7,7 +7,7 @@ use ruma::{OwnedUserId, user_id};
 use super::*;
 use crate::deployment::{
     Deployment, SecretKey, edit,
-    tests::{cell, key, read, two_cells},
+    tests::{NOW_MS, cell, key, read, two_cells},
 };
 
 struct World {
@@ -113,7 +113,7 @@ fn who_left_a_cell_before_it_was_revoked_keeps_their_home() {
     let moved = world.moved(&first, "eu1", Authority::Home, &world.other);
     let rescued = world.moved(&first, "eu1", Authority::Root, &world.root);
     let by_another = world.moved(&first, "eu1", Authority::Home, &world.decider);
-    world.deployment = read(&edit::revoke_cell(&two_cells(), &cell("ru1"), None).unwrap());
+    world.deployment = read(&edit::revoke_cell(&two_cells(), &cell("ru1"), None, NOW_MS).unwrap());
     assert!(world.check(vec![first.clone(), moved.clone()]).is_ok());
     assert!(world.check(vec![first.clone(), rescued]).is_ok());
     assert!(matches!(world.check(vec![first.clone(), by_another]), Err(TicketError::NoAuthority { .. })));
@@ -138,7 +138,7 @@ fn another_decider_signs_tickets_again() {
     let (one, two) = (world.check(vec![first]).unwrap().unwrap(), world.check(vec![again.clone()]).unwrap().unwrap());
     assert_eq!(one.clone().merge(two.clone()).unwrap().tickets(), std::slice::from_ref(&again));
     assert_eq!(two.merge(one).unwrap().tickets(), std::slice::from_ref(&again));
-    world.deployment = read(&edit::revoke_cell(&later, &cell("eu1"), None).unwrap());
+    world.deployment = read(&edit::revoke_cell(&later, &cell("eu1"), None, NOW_MS).unwrap());
     assert!(world.check(vec![again]).is_ok());
     assert!(world.check(vec![world.first("ru1")]).is_err(), "the decider before is revoked");
 }
@@ -202,7 +202,7 @@ fn what_a_revoked_decider_wrote_counts_with_what_came_after_it() {
     let handed = before
         .replace("decider = \"eu1\"\nterm = 1", "decider = \"ru1\"\nterm = 2\nbefore = [{ term = 1, cell = \"eu1\" }]");
     let handed = handed.replace("serial = 2", "serial = 3");
-    let world = World { deployment: read(&edit::revoke_cell(&handed, &cell("eu1"), None).unwrap()), ..world() };
+    let world = World { deployment: read(&edit::revoke_cell(&handed, &cell("eu1"), None, NOW_MS).unwrap()), ..world() };
     assert!(world.deployment.is_revoked_decider(1) && world.deployment.decider_before().is_none());
     let mut log = Log::open(Tip::start(), 1, &world.decider);
     let mut entries: Vec<Entry> = ["a", "b"]

@@ -241,6 +241,11 @@ impl History {
         Ok(whole.then_some(Self(tickets)))
     }
 
+    /// Tickets that were checked when they came, by a document that was in force then. What holds now is for the caller to know.
+    pub fn checked_before(tickets: Vec<Ticket>) -> Option<Self> {
+        (!tickets.is_empty() && tickets.len() <= EPOCHS).then_some(Self(tickets))
+    }
+
     /// Takes what somebody else tells of the same user: what is longer wins, and both must say the same as far as both go.
     pub fn merge(self, other: Self) -> Result<Self, TicketError> {
         for (mine, theirs) in self.0.iter().zip(&other.0) {
@@ -312,9 +317,5 @@ fn follows(
 /// The keys with which a cell lets people go, or did. Who left a cell before it was revoked keeps the home that they went to: from then on the decider
 /// takes no transfer of it, and without the decider's signature there is no ticket.
 fn home_keys<'d>(deployment: &'d Deployment, cell: &CellName) -> Vec<&'d PublicKey> {
-    let at_work = deployment.cells.get(cell);
-    let at_work = at_work.into_iter().flat_map(|cell| std::iter::once(&cell.key).chain(&cell.old_keys));
-    let retired = deployment.retired.get(cell).into_iter().flat_map(|cell| &cell.keys);
-    let revoked = deployment.revoked.get(cell).into_iter().flat_map(|cell| &cell.keys);
-    at_work.chain(retired).chain(revoked).collect()
+    deployment.keys_of(cell)
 }

@@ -3,7 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use domicile_core::{config::Problems, locality::CellName, region::Region, rng::OsRng};
+use domicile_core::{
+    clock::{Clock as _, SystemClock},
+    config::Problems,
+    locality::CellName,
+    region::Region,
+    rng::OsRng,
+};
 use domicile_residency::deployment::{
     Deployment, SecretKey,
     edit::{self, NewCell},
@@ -157,17 +163,29 @@ fn add(init: &Init) -> anyhow::Result<()> {
 fn take_away(revoke: &Revoke) -> anyhow::Result<()> {
     let Revoke { name, heir, document } = revoke;
     let before = document_file::read(&document.file)?;
-    let (text, found) = changed(document, edit::revoke_cell(&before, name, heir.as_ref()))?;
+    let (text, found) = changed(document, edit::revoke_cell(&before, name, heir.as_ref(), SystemClock.now_ms()))?;
+    let was = document_file::parsed(&document.file, sign::unsigned(&before))?;
     document_file::write(&document.file, &text)?;
+    let ended: Vec<&str> = was.outer_keys_of(name).map(String::as_str).collect();
+    let outer = match (was.is_gateway(name), ended.as_slice()) {
+        (false, []) => String::new(),
+        (true, []) => "\nIt was a gateway, and the document does not say which [[outer_key]] is its own: write `cell` and `expired_ts` (now, in milliseconds \
+                       since 1970) there before you sign it, or it speaks for all to other servers."
+            .to_owned(),
+        (_, ended) => format!(
+            "\nIts key for other servers, {}, ends now: the other gateways tell that, and others learn it within six hours.",
+            ended.join(", ")
+        ),
+    };
     let next = format!(
         "The cell {} is revoked in serial {} of {}. Next:\n{}2. Put it in place of the old one at any other cell, at once: that tells \
-         the others, and until they have it (`domicile deployment status`) they believe the cell. Its people have no home until you give them another.",
+         the others, and until they have it (`domicile deployment status`) they believe the cell. Its people have no home until you give them another.{outer}",
         name.as_str(),
         found.serial,
         document.file.display(),
         signing(document, "1. "),
     );
-    tell(document, &found, json!({ "revoked": name.as_str() }), &next)
+    tell(document, &found, json!({ "revoked": name.as_str(), "ended_outer_keys": ended }), &next)
 }
 
 fn empty(retire: &Retire) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ use domicile_app::{
     gateway::Gateway,
     residency::Localities,
 };
+use domicile_core::locality::CellName;
 use domicile_egress::{FederationClient, Proxy, Trust};
 use domicile_store::Store;
 use ruma::{OwnedServerName, ServerName};
@@ -93,8 +94,9 @@ pub(super) async fn wire(
 pub fn tell_unknown(gate: Option<&Gate>) {
     let Some(Gate { own_keys, .. }) = gate.filter(|gate| gate.is_unknown()) else { return };
     let (id, key) = (own_keys.outer().key_id().to_owned(), own_keys.outer().public_key());
+    let cell = own_keys.cell().map(CellName::as_str).unwrap_or_default();
     tracing::error!(
         "this cell is a gateway, and the deployment document does not name its key for other servers, so it stays closed: \
-         add [[outer_key]] with id = \"{id}\" and key = \"ed25519:{key}\", sign the document and give it to a cell"
+         add [[outer_key]] with id = \"{id}\" and key = \"ed25519:{key}\" and cell = \"{cell}\", sign the document and give it to a cell"
     );
 }

@@ -134,6 +134,7 @@ fn rate_limits(config: &config::RateLimits) -> RateLimitSettings {
         searches: bucket(config.searches),
         reports: bucket(config.reports),
         server_keys: bucket(config.server_keys),
+        strangers: bucket(config.strangers),
         tokens_elsewhere: bucket(config.tokens_elsewhere),
     }
 }

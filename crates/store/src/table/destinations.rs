@@ -139,6 +139,24 @@ pub async fn of_users(
     rows.iter().map(|row| Ok((row.num(0)?, row.num(1)?))).collect()
 }
 
+/// Those of some users who are in a room with somebody of a destination.
+pub async fn who_share(
+    snapshot: &Snapshot,
+    users: impl IntoIterator<Item = UserNum>,
+    destination: &str,
+) -> Result<Vec<UserNum>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT DISTINCT m.user_num FROM memberships m
+             JOIN destination_rooms r ON r.room_num = m.room_num AND r.until_position IS NULL
+             JOIN destinations d ON d.destination_num = r.destination_num
+             WHERE m.user_num IN INTS($1) AND m.membership = 'join' AND d.destination = $2",
+            &[int_list(users), destination.into()],
+        )
+        .await?;
+    rows.iter().map(|row| row.num(0)).collect()
+}
+
 /// Whether people of another cell are in any room here.
 pub async fn shares_with_cells(snapshot: &Snapshot) -> Result<bool, StoreError> {
     let row = snapshot

@@ -25,3 +25,24 @@ pub fn put(batch: &mut Batch, user_id: &str, epoch: u32, ticket: &str) {
         params![user_id, i64::from(epoch), ticket],
     );
 }
+
+/// People after `after` of whom there are tickets and nothing else, in the order of their ids. Not more than `limit`.
+pub async fn strangers(snapshot: &Snapshot, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = snapshot
+        .query(
+            "SELECT t.user_id FROM tickets t WHERE t.user_id > $1 AND t.epoch = 1
+             AND NOT EXISTS (SELECT 1 FROM users u WHERE u.user_id = t.user_id) ORDER BY t.user_id LIMIT $2",
+            &params![after, limit],
+        )
+        .await?;
+    rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
+}
+
+/// Removes the tickets of one of them, unless they are somebody by now.
+pub fn remove_stranger(batch: &mut Batch, user_id: &str) {
+    batch.push(
+        "DELETE FROM tickets WHERE user_id = $1 AND NOT EXISTS (SELECT 1 FROM users u WHERE u.user_id = $1)",
+        params![user_id],
+    );
+}

@@ -5,13 +5,15 @@ use domicile_core::{locality::CellName, rng::OsRng};
 use domicile_residency::deployment::{PublicKey, SecretKey, edit, sign};
 
 use super::{Cluster, serial};
+use crate::server::START_MS;
 
 impl Cluster {
     /// Names a cell's key for other servers in the document; all cells start again with that.
     pub async fn name_outer_key(&mut self, cell: &str) {
         let signer = self.cells[cell].services.own_keys.outer();
         let key = PublicKey::parse(&format!("ed25519:{}", signer.public_key())).expect("a key");
-        let named = |document: &str| edit::add_outer_key(document, signer.key_id(), &key).expect("one key more");
+        let name = CellName::parse(cell).expect("a cell's name");
+        let named = |document: &str| edit::add_outer_key(document, (signer.key_id(), &key), Some(&name)).expect("one key more");
         Box::pin(self.change(named)).await;
     }
 
@@ -49,7 +51,15 @@ impl Cluster {
     /// A document without a cell, with the next serial.
     pub fn without(document: &str, cell: &str) -> String {
         let name = CellName::parse(cell).expect("a cell's name");
-        edit::revoke_cell(document, &name, None).expect("one cell less")
+        edit::revoke_cell(document, &name, None, START_MS).expect("one cell less")
+    }
+
+    /// Believes a cell no more, as [`Self::revoke`] does; another answers for what it left.
+    pub async fn revoke_to(&mut self, cell: &str, heir: &str) {
+        let [name, heir] = [cell, heir].map(|name| CellName::parse(name).expect("a cell's name"));
+        let without =
+            |document: &str| edit::revoke_cell(document, &name, Some(&heir), START_MS).expect("one cell less");
+        Box::pin(self.change(without)).await;
     }
 
     /// A text with the root key's signature.

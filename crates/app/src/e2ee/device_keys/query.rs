@@ -19,7 +19,7 @@ use domicile_store::{
     },
 };
 use ruma::{
-    OwnedDeviceId, OwnedServerName, OwnedUserId, UserId,
+    OwnedDeviceId, OwnedServerName, OwnedUserId, ServerName, UserId,
     encryption::{CrossSigningKey, DeviceKeys as Keys},
     serde::Raw,
 };
@@ -99,9 +99,11 @@ impl DeviceKeys {
         self.unsigned.concern(user_id)
     }
 
-    /// Keys of local users as another server may see them.
-    pub async fn query_from_afar(&self, wanted: Wanted) -> Result<Found> {
+    /// Keys of local users as another server or cell may see them. Of whom there are none, there is nobody, or nobody here: that is one answer.
+    pub async fn query_from_afar(&self, origin: &ServerName, wanted: Wanted) -> Result<Found> {
         check(&wanted)?;
+        let named: Vec<&UserId> = wanted.keys().map(|user_id| &**user_id).collect();
+        self.users.localities().check_strangers(&self.store, origin, &named).await?;
         self.store
             .read(move |snapshot| async move {
                 let ids = users::local_by_ids(&snapshot, wanted.keys().map(|user_id| user_id.as_str())).await?;
@@ -111,7 +113,8 @@ impl DeviceKeys {
     }
 
     /// All devices of a local user as another server may see them.
-    pub async fn list_from_afar(&self, user_id: &UserId) -> Result<DeviceList> {
+    pub async fn list_from_afar(&self, origin: &ServerName, user_id: &UserId) -> Result<DeviceList> {
+        self.users.localities().check_strangers(&self.store, origin, &[user_id]).await?;
         let id = user_id.to_owned();
         let list = self.store.read(move |snapshot| async move {
             let ids = numbered(users::local_by_ids(&snapshot, [id.as_str()]).await?)?;

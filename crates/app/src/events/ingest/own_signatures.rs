@@ -21,6 +21,9 @@ pub(super) struct OwnKnown {
     outer: BTreeMap<String, PublicKey>,
     /// Keys of homes that were revoked since, as `homes` has the others. They count only beside a witness.
     revoked: BTreeMap<OwnedUserId, BTreeMap<String, PublicKey>>,
+    /// Keys for other servers of gateways that were revoked since. These too count only beside a witness: whatever time an event names, its signature
+    /// may be of today.
+    revoked_outer: BTreeMap<String, PublicKey>,
     /// Keys of cells that can be one.
     witnesses: BTreeMap<String, PublicKey>,
 }
@@ -33,7 +36,8 @@ impl OwnKnown {
 
     /// The same where homes count that were revoked since.
     pub(super) fn key_of_any_home(&self, user: Option<&UserId>, key_id: &str) -> Option<&PublicKey> {
-        self.key(user, key_id).or_else(|| user.and_then(|user| self.revoked.get(user)?.get(key_id)))
+        let of_home = || user.and_then(|user| self.revoked.get(user)?.get(key_id));
+        self.key(user, key_id).or_else(of_home).or_else(|| self.revoked_outer.get(key_id))
     }
 
     /// The key of a cell at work, whoever's home it is.
@@ -43,7 +47,7 @@ impl OwnKnown {
 
     /// Whether any of the events may need one.
     pub(super) fn has_revoked(&self) -> bool {
-        !self.revoked.is_empty()
+        !self.revoked.is_empty() || !self.revoked_outer.is_empty()
     }
 }
 
@@ -66,10 +70,13 @@ impl Ingest {
             homes: BTreeMap::new(),
             outer: BTreeMap::new(),
             revoked: BTreeMap::new(),
+            revoked_outer: BTreeMap::new(),
             witnesses: BTreeMap::new(),
         };
         for (key_id, outer) in &document.outer_keys {
-            known.outer.insert(key_id.clone(), until(outer)?);
+            let is_revoked = document.is_revoked_outer(outer);
+            let keys = if is_revoked { &mut known.revoked_outer } else { &mut known.outer };
+            keys.insert(key_id.clone(), until(outer)?);
         }
         let own_outer = self.server_keys.own_public();
         known.outer.insert(own_outer.0, PublicKey::from_base64(&own_outer.1, ALWAYS).map_err(Error::internal)?);

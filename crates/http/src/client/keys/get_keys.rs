@@ -3,8 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use domicile_app::e2ee::DeviceKeys;
-use ruma::api::client::keys::get_keys::v3::{Request, Response};
+use domicile_app::{
+    accounts::{Key, RateLimits, Users},
+    e2ee::DeviceKeys,
+};
+use ruma::{
+    UserId,
+    api::client::keys::get_keys::v3::{Request, Response},
+};
 
 use crate::{
     answer::{Answer, Reply},
@@ -12,8 +18,15 @@ use crate::{
 };
 
 /// Tells the keys of users and their devices.
-pub(super) async fn get_keys(State(device_keys): State<Arc<DeviceKeys>>, request: Authed<Request>) -> Reply<Response> {
+pub(super) async fn get_keys(
+    State(device_keys): State<Arc<DeviceKeys>>,
+    State(users): State<Arc<Users>>,
+    State(limits): State<Arc<RateLimits>>,
+    request: Authed<Request>,
+) -> Reply<Response> {
     let Request { device_keys: wanted, timeout, .. } = request.body;
+    let named: Vec<&UserId> = wanted.keys().map(|user_id| &**user_id).collect();
+    limits.check_strangers(users.localities(), Some(Key::Account(request.session.user_num)), &named)?;
     let found = device_keys.query(request.session.user_num, wanted, timeout).await?;
     let mut response = Response::new();
     response.failures = found.failures;

@@ -17,7 +17,7 @@ use crate::{
 /// Tells the devices of a user that encrypt, with their keys. Their names are the user's own.
 pub(super) async fn get_devices(State(device_keys): State<Arc<DeviceKeys>>, request: Peer<Request>) -> Reply<Response> {
     let user_id = request.body.user_id;
-    let mut list = device_keys.list_from_afar(&user_id).await?;
+    let mut list = device_keys.list_from_afar(&request.origin, &user_id).await?;
     let stream_id = UInt::try_from(list.stream_id.0).map_err(Error::internal)?;
     let devices = list.found.device_keys.remove(&user_id).unwrap_or_default();
     let mut response = Response::new(user_id, stream_id);

@@ -13,7 +13,7 @@ use crate::{
 
 /// Tells the keys of local users and their devices.
 pub(super) async fn get_keys(State(device_keys): State<Arc<DeviceKeys>>, request: Peer<Request>) -> Reply<Response> {
-    let found = device_keys.query_from_afar(request.body.device_keys).await?;
+    let found = device_keys.query_from_afar(&request.origin, request.body.device_keys).await?;
     let mut response = Response::new(found.device_keys);
     response.master_keys = found.master_keys;
     response.self_signing_keys = found.self_signing_keys;

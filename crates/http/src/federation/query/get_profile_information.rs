@@ -17,6 +17,7 @@ pub(super) async fn get_profile_information(
     request: Peer<Request>,
 ) -> Reply<Response> {
     let Request { user_id, field, .. } = request.body;
-    let fields = profiles.of_ours(&user_id, field.as_ref().map(ruma::profile::ProfileFieldName::as_str)).await?;
+    let field = field.as_ref().map(ruma::profile::ProfileFieldName::as_str);
+    let fields = profiles.of_ours(&request.origin, &user_id, field).await?;
     Ok(Answer(fields.into_iter().collect()))
 }

@@ -26,7 +26,7 @@ pub const NAME: &str = "example.org";
 const CLIENT_PORT: u16 = 8008;
 const INNER_PORT: u16 = 8449;
 /// How a gateway tells of its key that the document does not name yet, and how that goes on.
-const TELLS_KEY: [&str; 3] = ["add [[outer_key]] with id = \"", "\" and key = \"", "\", sign"];
+const TELLS_KEY: [&str; 3] = ["add [[outer_key]] with id = \"", "\" and key = \"", "\" and cell"];
 
 /// What is founded.
 #[derive(Debug, Clone, Copy, Default)]
