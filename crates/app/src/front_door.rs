@@ -3,7 +3,7 @@
 //! failed login says is the same for everybody, and names the addresses where else people sign in.
 //!
 //! A name at a login leads home by its ticket, which is not kept for that; a token says nothing to a cell that did not make it, so the others are
-//! asked whose it is, by its hash.
+//! asked whose it is, by the beginning of its hash. It is passed to the one alone that proves that it knows the rest.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -12,31 +12,33 @@ use domicile_core::{
     clock::{Clock, SECOND_MS},
     error::{ErrorKind, MatrixError},
     locality::{CellName, Destination, Locality},
+    rng::Rng,
 };
 use domicile_residency::{
     deployment::{Cell, FrontDoor as Rule},
     flow,
+    inner::{ALIKE, Proofs, SecretOf, WhoseQuestion},
 };
-use domicile_store::{
-    Store, StoreError,
-    table::{login_tokens, tokens},
-};
+use domicile_store::{Store, table::tokens};
 use quick_cache::sync::Cache;
 use ruma::{OwnedUserId, UserId};
-use serde::Deserialize;
-use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::{
     Error, Result,
-    accounts::{Limit, RateLimits, login, sessions::token_hash},
-    residency::{Cells, Has, InnerLink, Localities, Whose, whose},
+    accounts::{
+        Limit, RateLimits, login,
+        sessions::{TokenHash, token_hash},
+    },
+    residency::{Cells, InnerLink, Localities, Sought, Whose, whose},
 };
 
 /// Where a cell is asked whether a token is one of its own.
 pub const WHOSE: &str = "/_domicile/inner/v1/door/whose";
 /// How long it is remembered that a token is nobody's. Whose it is, is remembered until its home says that it is good no more.
 const NOBODY_MS: i64 = 30 * SECOND_MS;
+/// Bytes of a token's hash by which its home is found. The other 24 are what it has to know.
+const BEGINNING: usize = 8;
 /// When somebody whose home may be one that is away is to try again.
 const AGAIN_MS: u64 = 5_000;
 /// Tokens that are remembered, by their hashes.
@@ -53,19 +55,14 @@ pub enum Way {
     Through(CellName),
 }
 
-/// A token of which is asked.
-#[derive(Debug, Deserialize)]
-pub struct TokenQuestion {
-    /// Its hash, SHA-256 in unpadded Base64.
-    pub hash: String,
-}
-
 /// What it is made of.
 pub struct FrontDoorParts {
     /// The database.
     pub store: Store,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
     /// The way to the others.
     pub link: Arc<InnerLink>,
     /// Whose home is where.
@@ -152,8 +149,7 @@ impl FrontDoor {
         parts.rate_limits.check_address(Limit::TokensElsewhere, address)?;
         let _place = self.asking.try_acquire().map_err(|_| MatrixError::limit_exceeded(AGAIN_MS))?;
         let others = passable(cells).map(|(name, _)| name.clone()).collect();
-        let question = json!({ "hash": BASE64_STANDARD_NO_PAD.encode(hash) });
-        match whose(&parts.link, others, WHOSE, question).await {
+        match ask(parts, others, &hash).await {
             Whose::Of(cell) => {
                 self.tokens.insert(hash, (Some(cell.clone()), i64::MAX));
                 Ok(Some(cell))
@@ -171,22 +167,20 @@ impl FrontDoor {
         self.tokens.remove(&token_hash(token));
     }
 
-    /// Whether a token is one of this cell's, which another cell was shown: of a session, for refreshing one, or for opening one.
-    pub async fn is_ours(&self, asking: &CellName, question: &TokenQuestion) -> Result<Has> {
+    /// Proves that a token is one of this cell's, which another cell was shown: of a session, for refreshing one, or for opening one.
+    pub async fn is_ours(&self, asking: &CellName, question: &WhoseQuestion) -> Result<Proofs> {
         self.opens_to(asking)?;
-        let Some((parts, _)) = self.parts() else { return Ok(Has { ours: false }) };
-        let wrong = || ErrorKind::InvalidParam.with("The hash is none.");
-        let hash = BASE64_STANDARD_NO_PAD.decode(&question.hash).map_err(|_| wrong())?;
-        let hash: [u8; 32] = hash.try_into().map_err(|_| wrong())?;
-        let now_ms = parts.clock.now_ms();
+        let Some((parts, cells)) = self.parts() else { return Ok(Proofs::default()) };
+        let beginning = BASE64_STANDARD_NO_PAD.decode(&question.beginning).unwrap_or_default();
+        if beginning.len() != BEGINNING {
+            return Err(ErrorKind::InvalidParam.with("This is not the beginning of a hash.").into());
+        }
+        let (now_ms, limit) = (parts.clock.now_ms(), i64::try_from(ALIKE).unwrap_or(1));
         let read = parts.store.read(move |snapshot| async move {
-            Ok::<_, StoreError>(
-                tokens::access(&snapshot, &hash).await?.is_some()
-                    || tokens::refresh(&snapshot, &hash).await?.is_some()
-                    || login_tokens::owner(&snapshot, &hash, now_ms).await?.is_some(),
-            )
+            tokens::beginning(&snapshot, &beginning, now_ms, limit).await
         });
-        Ok(Has { ours: read.await? })
+        let hashes = read.await?.into_iter().filter_map(|hash| TokenHash::try_from(&hash[..]).ok());
+        Ok(question.answer(SecretOf::Token, cells.own.name(), hashes))
     }
 
     /// Refuses what a cell passes here to open a session, where this cell's people come in through their own door alone.
@@ -207,6 +201,13 @@ impl FrontDoor {
 pub fn away() -> MatrixError {
     let text = "The place where your account is kept cannot be reached from here at the moment: nothing is lost, try again soon.";
     MatrixError { retry_after_ms: Some(AGAIN_MS), ..ErrorKind::Unavailable.with(text) }
+}
+
+/// Asks cells whose a token is.
+async fn ask(parts: &FrontDoorParts, cells: Vec<CellName>, hash: &TokenHash) -> Whose {
+    let beginning = BASE64_STANDARD_NO_PAD.encode(&hash[..BEGINNING]);
+    let sought = Sought { of: SecretOf::Token, beginning: &beginning, secret: hash };
+    whose(&parts.link, cells, WHOSE, sought, &*parts.rng).await
 }
 
 /// The other cells to which this one passes people.

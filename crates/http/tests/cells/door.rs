@@ -131,7 +131,7 @@ async fn where_people_come_in_by_their_own_door_no_token_leads_there() {
     // Nor does a cell that asks all the same get in: neither with a password nor with a question.
     let forger = cluster.forger(Some("ru1"), "eu1");
     let password = login_body("alice", PASSWORD);
-    let hash = json!({ "hash": "AAAA" });
+    let hash = json!({ "beginning": "AAAAAAAAAAA", "nonce": "" });
     let inner = "/_domicile/inner/v1/client/_matrix";
     for (method, path, body, status) in [
         (Method::POST, format!("{inner}/client/v3/login"), Some(&password), 403),

@@ -34,6 +34,7 @@ mod rotation;
 mod rules;
 mod stolen;
 mod thief;
+mod thief_door;
 mod told;
 mod uninvited;
 mod witness;

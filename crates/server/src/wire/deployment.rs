@@ -80,6 +80,7 @@ pub(super) fn front_door(
     FrontDoor::new(cells.map(|OwnLink { link, .. }| FrontDoorParts {
         store: store.clone(),
         clock: Arc::clone(&surroundings.clock),
+        rng: Arc::clone(&surroundings.rng),
         link: Arc::clone(link),
         localities: users.localities_shared(),
         rate_limits: Arc::clone(rate_limits),

@@ -60,6 +60,27 @@ pub async fn refresh(snapshot: &Snapshot, token_hash: &[u8]) -> Result<Option<(D
     row.map(|row| Ok((row.num(0)?, row.opt_blob(1)?))).transpose()
 }
 
+/// At most `limit` hashes that begin so, of tokens of both kinds and of those that open a session.
+pub async fn beginning(
+    snapshot: &Snapshot,
+    beginning: &[u8],
+    now_ms: i64,
+    limit: i64,
+) -> Result<Vec<Bytes>, StoreError> {
+    // Above all hashes that begin so, which have 32 bytes.
+    let end = [beginning, &[u8::MAX; 33]].concat();
+    let rows = snapshot
+        .query(
+            "SELECT token_hash FROM access_tokens WHERE token_hash >= $1 AND token_hash < $2
+             UNION ALL SELECT token_hash FROM refresh_tokens WHERE token_hash >= $1 AND token_hash < $2
+             UNION ALL SELECT token_hash FROM login_tokens WHERE token_hash >= $1 AND token_hash < $2 AND expires_ts > $3
+             LIMIT $4",
+            &params![beginning, &end[..], now_ms, limit],
+        )
+        .await?;
+    rows.iter().map(|row| row.blob(0)).collect()
+}
+
 /// Adds an access token.
 pub fn insert_access(
     batch: &mut Batch,
