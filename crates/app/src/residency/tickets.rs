@@ -26,6 +26,8 @@ pub struct Tickets {
     turned: Mutex<BTreeMap<OwnedUserId, Vec<Ticket>>>,
     /// Cells that believe somebody's home to be another one than it is.
     stale: Mutex<BTreeSet<(CellName, OwnedUserId)>>,
+    /// How many people have left each cell since the start.
+    left: Mutex<BTreeMap<CellName, u64>>,
 }
 
 impl Tickets {
@@ -56,7 +58,8 @@ impl Tickets {
                 Err(why) => tracing::warn!(why = why.word(), "a ticket does not count any more"),
             }
         }
-        Ok(Self { store, own, known: RwLock::new(known), turned: Mutex::default(), stale: Mutex::default() })
+        let (known, turned, stale, left) = (RwLock::new(known), Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { store, own, known, turned, stale, left })
     }
 
     /// Checks all tickets by the document that holds now, and leaves those aside that it does not bear out: those that a decider gave which was
@@ -128,7 +131,17 @@ impl Tickets {
 
     /// Knows a user's tickets from now on. They are on disk, with all that follows from them.
     pub fn know(&self, user_id: &UserId, history: History) {
-        self.known.write().insert(user_id.to_owned(), Arc::new(history));
+        let home = history.home();
+        let before = self.known.write().insert(user_id.to_owned(), Arc::new(history));
+        let before = before.and_then(|history| history.home());
+        if let Some(left) = before.filter(|before| home.as_ref() != Some(before)) {
+            *self.left.lock().entry(left).or_default() += 1;
+        }
+    }
+
+    /// A number that grows with each of the people known here who leave a cell.
+    pub fn left(&self, cell: &CellName) -> u64 {
+        self.left.lock().get(cell).copied().unwrap_or_default()
     }
 
     /// Those who have changed their home by what somebody told, and of whom it still has to be done what follows from that.

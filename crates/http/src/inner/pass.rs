@@ -4,11 +4,14 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{Method, Uri},
+    http::{HeaderValue, Method, Uri},
     response::{IntoResponse, Response},
     routing::any,
 };
-use domicile_app::moves::Way;
+use domicile_app::{
+    accounts::sessions::TokenHash,
+    moves::{Departures, Way},
+};
 use domicile_core::error::{ErrorKind, MatrixError};
 use tower::ServiceExt;
 
@@ -18,7 +21,7 @@ use crate::{
     error::Failure,
     extract::BodyLimit,
     moved::of_request,
-    passing::{self, BYTES, PREFIX},
+    passing::{self, BYTES, MOVED, PREFIX},
     router::{self, Apis},
     state::Services,
 };
@@ -51,11 +54,21 @@ async fn pass(client: Router, State(services): State<Services>, mut request: Req
         match services.departures.way(&hash).await {
             Way::Here => {}
             Way::Later(error) => return Err(error.into()),
-            Way::Elsewhere(_) => {
-                let text = "Your account is on its way to another part of the service: try again soon.";
-                return Err(MatrixError { retry_after_ms: Some(2_000), ..ErrorKind::Unavailable.with(text) }.into());
-            }
+            Way::Elsewhere(_) => return Ok(moved(&services.departures, &hash)),
         }
     }
     Ok(client.oneshot(request).await.into_response())
+}
+
+/// What is answered for somebody who has left. A cell that lets people in by its door asks again where they are; their client, if it should come to
+/// that, is told to sign in there and to keep its keys.
+fn moved(departures: &Departures, hash: &TokenHash) -> Response {
+    let told = departures.check_address(hash).err().unwrap_or_else(|| {
+        // They came back this moment.
+        let text = "Your account is on its way to another part of the service: try again soon.";
+        MatrixError { retry_after_ms: Some(2_000), ..ErrorKind::Unavailable.with(text) }.into()
+    });
+    let mut answer = Failure(told).into_response();
+    answer.headers_mut().insert(MOVED, HeaderValue::from_static("1"));
+    answer
 }

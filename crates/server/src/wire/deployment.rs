@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use domicile_app::{
     accounts::{RateLimits, Users},
     front_door::{FrontDoor, FrontDoorParts},
+    moves::Departures,
     residency::{
         Cells, Documents, InnerLink, InnerWays, Localities, Names, OwnCell, OwnCellSettings, Placement, Spans, Tickets,
     },
@@ -74,7 +75,7 @@ pub(super) fn front_door(
     cells: Option<&OwnLink>,
     store: &Store,
     users: &Users,
-    rate_limits: &Arc<RateLimits>,
+    (rate_limits, departures): (&Arc<RateLimits>, &Arc<Departures>),
     surroundings: &Surroundings,
 ) -> FrontDoor {
     FrontDoor::new(cells.map(|OwnLink { link, .. }| FrontDoorParts {
@@ -84,6 +85,7 @@ pub(super) fn front_door(
         link: Arc::clone(link),
         localities: users.localities_shared(),
         rate_limits: Arc::clone(rate_limits),
+        departures: Arc::clone(departures),
     }))
 }
 
