@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 use crate::{
     Error, Result,
     accounts::{
-        Limit, RateLimits, login,
+        Limit, RateLimits, SeenTokens, login,
         sessions::{TokenHash, token_hash},
     },
     moves::Departures,
@@ -74,6 +74,8 @@ pub struct FrontDoorParts {
     pub rate_limits: Arc<RateLimits>,
     /// Who has left.
     pub departures: Arc<Departures>,
+    /// Which tokens other cells may have seen.
+    pub seen: Arc<SeenTokens>,
 }
 
 /// Whose a token is, or that it is nobody's.
@@ -115,6 +117,11 @@ impl FrontDoor {
     /// The way to the other cells, if there are any.
     pub fn link(&self) -> Option<&Arc<InnerLink>> {
         self.parts.as_ref().map(|parts| &parts.link)
+    }
+
+    /// Which tokens other cells may have seen, if there are others.
+    pub fn seen(&self) -> Option<&Arc<SeenTokens>> {
+        self.parts.as_ref().map(|parts| &parts.seen)
     }
 
     /// Where clients of this cell's people find it, as the deployment document says.
@@ -268,9 +275,9 @@ impl FrontDoor {
             return Err(ErrorKind::InvalidParam.with("This is not the beginning of a hash.").into());
         }
         let (now_ms, limit) = (parts.clock.now_ms(), i64::try_from(ALIKE).unwrap_or(1));
-        let read = parts.store.read(move |snapshot| async move {
-            tokens::beginning(&snapshot, &beginning, now_ms, limit).await
-        });
+        let read = parts
+            .store
+            .read(move |snapshot| async move { tokens::beginning(&snapshot, &beginning, now_ms, limit).await });
         let hashes = read.await?.into_iter().filter_map(|hash| TokenHash::try_from(&hash[..]).ok());
         // Of those who have left, it is here until all is erased.
         let hashes = hashes.filter(|hash| !parts.departures.has_left(hash));

@@ -232,6 +232,12 @@ impl Departures {
         Err(ErrorKind::ForgottenToken.with(text).into())
     }
 
+    /// Where clients of people whose home is here find this cell.
+    pub(crate) fn own_door(&self) -> Option<String> {
+        let own = &self.localities.cells()?.own;
+        own.document().door_of(own.name())
+    }
+
     /// Forgets those whose old address ended some time ago.
     pub async fn forget(&self) -> Result<()> {
         let before_ms = self.clock.now_ms() - KNOWN_MS;

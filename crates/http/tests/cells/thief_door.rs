@@ -1,4 +1,5 @@
 //! What somebody who has stolen a cell gets of those who come to the doors of others: nothing, as long as they do not know what they say is theirs.
+//! And what becomes, when it is revoked, of the tokens that it may know.
 
 use axum::{
     body::Body,
@@ -16,7 +17,11 @@ use domicile_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::{V3, until};
+use crate::{
+    V3,
+    moves::{at, into},
+    until,
+};
 
 /// A cell that claims whatever it is asked for.
 fn claims(path: &str) -> Value {
@@ -121,4 +126,62 @@ async fn a_cell_that_asks_learns_nothing_that_it_did_not_know() {
         let (status, told) = ask(&WhoseQuestion::new(beginning.to_owned(), &OsRng)).await;
         assert_eq!(status, 400, "{beginning}: {told}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_a_revoked_cell_may_know_end_and_their_devices_stay() {
+    let mut cluster = Cluster::of(&["eu", "ru"]).await.with_user("ru1", "mia").await.with_user("eu1", "alice").await;
+    Box::pin(cluster.rewrite("code = \"eu\"\n", "code = \"eu\"\nfront_door = \"any\"\n")).await;
+    let (mia, alice, whoami) =
+        (cluster.user("ru1", "mia"), cluster.user("eu1", "alice"), format!("{V3}/account/whoami"));
+    // Mia moves away from there with her session, and opens another one at her new home.
+    into(&cluster, "ru1", &mia, "eu").await;
+    at(&cluster, "eu1", &mia).get(&whoami).await.ok();
+    let begun_here = cluster.cell("eu1").login("mia").await;
+    // Alice signs in through its door twice, and goes on by it with one of these sessions.
+    let used = cluster.cell("ru1").login("alice").await;
+    assert_eq!(used.get(&whoami).await.ok()["user_id"], alice.id());
+    let given = cluster.cell("ru1").login("alice").await;
+    let end = async |cluster: &Cluster| cluster.cell("eu1").services.front_door.seen().unwrap().end_revoked().await;
+    assert_eq!(end(&cluster).await.unwrap(), 0, "as long as it is at work");
+
+    Box::pin(cluster.revoke("ru1")).await;
+    assert_eq!(end(&cluster).await.unwrap(), 3);
+    assert_eq!(end(&cluster).await.unwrap(), 0, "it is done once");
+    Box::pin(cluster.restart("eu1")).await;
+    assert_eq!(end(&cluster).await.unwrap(), 0, "and for good");
+    for ended in [&mia, &used, &given] {
+        let told = at(&cluster, "eu1", ended).get(&whoami).await.fails(401, "M_UNKNOWN_TOKEN");
+        assert_eq!(told["soft_logout"], true, "{told}");
+        let why = told["error"].as_str().unwrap();
+        assert!(why.contains("in other hands") && why.contains("eu1.example.org"), "{why}");
+    }
+    // What it has never seen goes on.
+    at(&cluster, "eu1", &alice).get(&whoami).await.ok();
+    let begun_here = at(&cluster, "eu1", &begun_here);
+    let devices = begun_here.get(&format!("{V3}/devices")).await.ok();
+    assert_eq!(devices["devices"].as_array().unwrap().len(), 2, "{devices}");
+    // She signs in again with the same device, and keeps it.
+    let login = json!({ "type": "m.login.password", "identifier": { "type": "m.id.user", "user": "mia" },
+        "password": domicile_testkit::server::PASSWORD, "device_id": mia.device_id });
+    let answer = cluster.cell("eu1").anonymous().post(&format!("{V3}/login"), &login).await.ok();
+    let again = cluster.cell("eu1").with_token(&answer);
+    assert_eq!(end(&cluster).await.unwrap(), 0);
+    assert_eq!(again.get(&whoami).await.ok()["device_id"], mia.device_id);
+    let devices = begun_here.get(&format!("{V3}/devices")).await.ok();
+    assert_eq!(devices["devices"].as_array().unwrap().len(), 2, "{devices}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_cell_may_know_goes_along_with_the_next_move() {
+    let mut cluster = Cluster::of(&["eu", "ru", "ch"]).await.with_user("ru1", "mia").await;
+    let (mia, whoami) = (cluster.user("ru1", "mia"), format!("{V3}/account/whoami"));
+    into(&cluster, "ru1", &mia, "eu").await;
+    into(&cluster, "eu1", &at(&cluster, "eu1", &mia), "ch").await;
+    at(&cluster, "ch1", &mia).get(&whoami).await.ok();
+    Box::pin(cluster.revoke("ru1")).await;
+    let ended = cluster.cell("ch1").services.front_door.seen().unwrap().end_revoked().await.unwrap();
+    assert_eq!(ended, 1);
+    let told = at(&cluster, "ch1", &mia).get(&whoami).await.fails(401, "M_UNKNOWN_TOKEN");
+    assert_eq!(told["soft_logout"], true, "{told}");
 }

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use domicile_app::{
-    accounts::{RateLimits, Users},
+    accounts::{RateLimits, SeenTokens, Sessions, Users},
     front_door::{FrontDoor, FrontDoorParts},
     moves::Departures,
     residency::{
@@ -75,7 +75,7 @@ pub(super) fn front_door(
     cells: Option<&OwnLink>,
     store: &Store,
     users: &Users,
-    (rate_limits, departures): (&Arc<RateLimits>, &Arc<Departures>),
+    (rate_limits, departures, sessions): (&Arc<RateLimits>, &Arc<Departures>, &Arc<Sessions>),
     surroundings: &Surroundings,
 ) -> FrontDoor {
     FrontDoor::new(cells.map(|OwnLink { link, .. }| FrontDoorParts {
@@ -86,6 +86,12 @@ pub(super) fn front_door(
         localities: users.localities_shared(),
         rate_limits: Arc::clone(rate_limits),
         departures: Arc::clone(departures),
+        seen: Arc::new(SeenTokens::new(
+            store.clone(),
+            Arc::clone(&surroundings.clock),
+            Arc::clone(sessions),
+            users.localities_shared(),
+        )),
     }))
 }
 
