@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::{
     error::Failure,
     extract::{Client, read, token},
-    passing::{NotPassed, pass, pass_whole},
+    passing::{MOVED, NotPassed, arrived, pass_whole},
     state::Services,
 };
 
@@ -170,17 +170,36 @@ fn here(parts: Parts, body: Bytes) -> Decided {
 
 async fn through(door: &FrontDoor, cell: &CellName, token: &str, request: Request) -> Result<Decided, Failure> {
     let link = door.link().ok_or_else(|| Error::internal("this server is no cell of a deployment"))?;
-    match pass(link, cell, request).await {
-        Ok(answer) => {
-            if answer.status() == StatusCode::UNAUTHORIZED {
-                door.forget(token);
-            }
-            Ok(Decided::Answered(answer))
+    let whole = match arrived(request).await {
+        Ok(whole) => whole,
+        Err(not) => return Err(not_passed(not)),
+    };
+    let mut answer = pass_whole(link, cell, &whole.parts, whole.body.clone()).await.map_err(not_passed)?;
+    if answer.headers().contains_key(MOVED) {
+        // Their home is another one by now. If no door leads there from here, the home that they had has said where it is.
+        let Some(next) = door.next_home_of(token).await? else {
+            answer.headers_mut().remove(MOVED);
+            return Ok(Decided::Answered(answer));
+        };
+        answer = pass_whole(link, &next, &whole.parts, whole.body).await.map_err(not_passed)?;
+        // Who moves again meanwhile comes again.
+        if answer.headers().contains_key(MOVED) {
+            door.forget(token);
+            return Err(front_door::away().into());
         }
-        Err(NotPassed::Request(error)) => Err(error.into()),
-        Err(NotPassed::Unreached(error)) => {
+    }
+    if answer.status() == StatusCode::UNAUTHORIZED {
+        door.forget(token);
+    }
+    Ok(Decided::Answered(answer))
+}
+
+fn not_passed(not: NotPassed) -> Failure {
+    match not {
+        NotPassed::Request(error) => error.into(),
+        NotPassed::Unreached(error) => {
             tracing::info!(%error, "somebody's home is not reached");
-            Err(front_door::away().into())
+            front_door::away().into()
         }
     }
 }

@@ -71,7 +71,12 @@ pub(crate) async fn of_request(request: Request) -> Result<(Request, Option<Toke
 }
 
 async fn passed(link: &InnerLink, cell: &CellName, request: Request) -> Result<Response, MatrixError> {
-    passing::pass(link, cell, request).await.map_err(|not| match not {
+    let answer = passing::pass(link, cell, request).await.map(|mut answer| {
+        // Who has moved on from there is told where to.
+        answer.headers_mut().remove(passing::MOVED);
+        answer
+    });
+    answer.map_err(|not| match not {
         NotPassed::Request(error) => error,
         NotPassed::Unreached(error) => {
             tracing::info!(%error, "a request of somebody who has moved could not be passed on");

@@ -14,7 +14,7 @@ use domicile_app::{
 };
 use domicile_core::{error::MatrixError, limits, locality::CellName};
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::extract::{BodyLimit, Client, read};
 
@@ -24,6 +24,8 @@ pub(crate) const PREFIX: &str = "/_domicile/inner/v1/client";
 pub(crate) const TOKEN: HeaderName = HeaderName::from_static("x-domicile-authorization");
 /// Where the client is.
 pub(crate) const ADDRESS: HeaderName = HeaderName::from_static("x-domicile-address");
+/// Says of an answer that whoever asks has moved to another cell: the cell through whose door they came asks again where that is.
+pub(crate) const MOVED: HeaderName = HeaderName::from_static("x-domicile-moved");
 /// Bytes of a request or an answer that is passed on: the largest is a file.
 pub(crate) const BYTES: usize = 128 * 1024 * 1024;
 /// The longest that an answer may take: as long as a client waits for news, and a bit.
@@ -61,8 +63,21 @@ pub(crate) enum NotPassed {
     Unreached(PeerError),
 }
 
+/// A request that has arrived as a whole, with the place that it takes in memory.
+pub(crate) struct Whole {
+    pub(crate) parts: Parts,
+    pub(crate) body: Bytes,
+    _place: Option<SemaphorePermit<'static>>,
+}
+
 /// Has a client's request answered by a cell.
-pub(crate) async fn pass(link: &InnerLink, cell: &CellName, mut request: Request) -> Result<Response, NotPassed> {
+pub(crate) async fn pass(link: &InnerLink, cell: &CellName, request: Request) -> Result<Response, NotPassed> {
+    let Whole { parts, body, _place } = arrived(request).await?;
+    pass_whole(link, cell, &parts, body).await
+}
+
+/// Reads a request that is to be passed on.
+pub(crate) async fn arrived(mut request: Request) -> Result<Whole, NotPassed> {
     let length =
         request.headers().get(header::CONTENT_LENGTH).map(|length| length.to_str().ok()?.parse::<usize>().ok());
     // Of what nobody has said the length may be anything.
@@ -72,9 +87,9 @@ pub(crate) async fn pass(link: &InnerLink, cell: &CellName, mut request: Request
     request.extensions_mut().insert(BodyLimit(if is_large { BYTES } else { LARGE }));
     let waiting = async { if is_large { LARGE_PLACES.acquire().await.ok() } else { None } };
     let busy = |_| NotPassed::Request(MatrixError::limit_exceeded(10_000));
-    let _place = tokio::time::timeout(PATIENCE, waiting).await.map_err(busy)?;
+    let place = tokio::time::timeout(PATIENCE, waiting).await.map_err(busy)?;
     let (parts, body) = read(request).await.map_err(NotPassed::Request)?;
-    pass_whole(link, cell, &parts, body).await
+    Ok(Whole { parts, body, _place: place })
 }
 
 /// The same with a request whose body has been read.

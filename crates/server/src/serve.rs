@@ -166,6 +166,9 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         let keys = Arc::clone(&wired.admin.own_keys);
         tasks.spawn(follow(cells.documents.serial(), wired.gate.clone(), keys, stopping.clone()));
     }
+    if let Some(seen) = wired.services.front_door.seen() {
+        tasks.spawn(behind(&wired, &stopping, Arc::clone(seen).run(stopping.clone())));
+    }
     tasks.spawn(Arc::clone(&wired.blocklists).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.ingest).run(stopping.clone()));

@@ -236,7 +236,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let Told { presence, typing, edus } = ephemeral::wire(known, boards, lists, surroundings);
     let people = (Arc::clone(&users), Arc::clone(&devices), Arc::clone(&accounts), Arc::clone(&jobs));
     let told = evidence.of_people(&store, people, settings.media.max_upload.0, surroundings).await?;
-    let door = deployment::front_door(cells.as_ref(), &store, &users, &rate_limits, surroundings);
+    let door =
+        deployment::front_door(cells.as_ref(), &store, &users, (&rate_limits, &departures, &sessions), surroundings);
     let ours = (known, cells.as_ref());
     let standing = standing::begin(settings.standing, ours, &settings.discovery, &federation.own_keys, surroundings);
     let lists =

@@ -34,6 +34,12 @@ CREATE TABLE refresh_tokens (
     token_hash BLOB NOT NULL PRIMARY KEY, device_num BIGINT NOT NULL, next_hash BLOB
 ) WITHOUT ROWID;
 CREATE INDEX refresh_tokens_by_device ON refresh_tokens (device_num);
+-- Other cells that may have seen a device's tokens: it was used through their door, or came from there. It goes along when its owner moves.
+CREATE TABLE device_doors (device_num BIGINT NOT NULL, cell TEXT NOT NULL, PRIMARY KEY (device_num, cell)) WITHOUT ROWID;
+CREATE INDEX device_doors_by_cell ON device_doors (cell, device_num);
+-- Tokens that were ended because such a cell is revoked, until their clients have heard why. They open nothing.
+CREATE TABLE ended_tokens (token_hash BLOB NOT NULL PRIMARY KEY, ended_ts BIGINT NOT NULL) WITHOUT ROWID;
+CREATE INDEX ended_tokens_by_time ON ended_tokens (ended_ts);
 CREATE TABLE registration_tokens (
     token TEXT NOT NULL PRIMARY KEY, uses_allowed BIGINT, uses BIGINT NOT NULL DEFAULT 0, expires_ts BIGINT, created_ts BIGINT NOT NULL
 );

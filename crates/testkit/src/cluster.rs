@@ -16,6 +16,7 @@ mod clocks;
 mod directory;
 mod documents;
 mod forger;
+mod liar;
 mod outside;
 
 use std::{
@@ -54,6 +55,7 @@ use crate::server::{Settings, TestServer, TestUser};
 pub use between::{Between, Manner};
 use border::Border;
 pub use forger::{Forger, Request};
+pub use liar::Liar;
 use outside::Outside;
 
 /// The name of every cluster that other servers do not reach.

@@ -13,9 +13,9 @@ use domicile_core::{
     rng::{self, Rng},
 };
 use domicile_store::{
-    Batch, Snapshot, Store,
+    Batch, Snapshot, Store, StoreError,
     table::{
-        fence,
+        ended_tokens, fence,
         tokens::{self, TokenOwner},
     },
 };
@@ -104,8 +104,23 @@ pub fn token_hash(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
 }
 
+/// A token that was ended because a cell may have seen it that is not trusted any more. The client is told to sign in again and to keep its keys.
+async fn ended(snapshot: &Snapshot, hash: &TokenHash, door: Option<&str>) -> Result<Option<Error>> {
+    if !ended_tokens::has(snapshot, hash).await? {
+        return Ok(None);
+    }
+    let door = door.unwrap_or("the address that you were told");
+    let text = format!(
+        "A part of this service that may have seen this app's token is in other hands, so you were signed out: sign in again, at {door} and nowhere else. Nothing of yours is lost; the keys of your messages are in this app, so do not let it delete them."
+    );
+    Ok(Some(ErrorKind::SoftLogout.with(text).into()))
+}
+
 /// A token that nobody has. After a restore it may well have been good: the client is told to sign in again and to keep its keys.
-async fn unknown(snapshot: &Snapshot, which: &str) -> Result<Error> {
+async fn unknown(snapshot: &Snapshot, (hash, which): (&TokenHash, &str), door: Option<&str>) -> Result<Error> {
+    if let Some(why) = ended(snapshot, hash, door).await? {
+        return Ok(why);
+    }
     if fence::was_restored(snapshot).await? {
         let text = "The service was restored from a backup, in which there are no sessions: log in again, nothing of yours is lost.";
         return Ok(ErrorKind::ForgottenToken.with(text).into());
@@ -167,11 +182,12 @@ impl Sessions {
     }
 
     async fn read(&self, hash: TokenHash) -> Result<Arc<Session>> {
+        let door = self.departures.own_door();
         let found = self
             .store
             .read(move |snapshot| async move {
                 let Some(owner) = tokens::access(&snapshot, &hash).await? else {
-                    return Err(unknown(&snapshot, "access").await?);
+                    return Err(unknown(&snapshot, (&hash, "access"), door.as_deref()).await?);
                 };
                 let supersedes = match &owner.refresh_hash {
                     Some(refresh_hash) => tokens::supersedes(&snapshot, refresh_hash, owner.device_num).await?,
@@ -198,11 +214,15 @@ impl Sessions {
         Ok(())
     }
 
-    /// Whether a refresh token is one of this cell's.
+    /// Whether a refresh token is one of this cell's, be it one that was ended.
     pub async fn may_refresh(&self, refresh_token: &str) -> Result<bool> {
         let hash = token_hash(refresh_token);
-        let read = self.store.read(move |snapshot| async move { tokens::refresh(&snapshot, &hash).await });
-        Ok(read.await?.is_some())
+        let read = self.store.read(move |snapshot| async move {
+            Ok::<_, StoreError>(
+                tokens::refresh(&snapshot, &hash).await?.is_some() || ended_tokens::has(&snapshot, &hash).await?,
+            )
+        });
+        Ok(read.await?)
     }
 
     /// Exchanges a refresh token. What it replaces stays good until the new access token is used.
@@ -213,10 +233,11 @@ impl Sessions {
         }
         self.departures.check_address(&hash)?;
         loop {
+            let door = self.departures.own_door();
             let found = self.store.read(move |snapshot| async move {
                 match tokens::refresh(&snapshot, &hash).await? {
                     Some(found) => Ok::<_, Error>(found),
-                    None => Err(unknown(&snapshot, "refresh").await?),
+                    None => Err(unknown(&snapshot, (&hash, "refresh"), door.as_deref()).await?),
                 }
             });
             let (device_num, next_hash) = found.await?;

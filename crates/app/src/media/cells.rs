@@ -1,7 +1,8 @@
 //! Media of people whose home is another cell: asked of that cell when somebody here wants to see it, given on, and kept nowhere here.
 //!
 //! An address says nothing of the cell, so the others are asked whose it is, by the beginning of its id: the rest, without which nobody can read
-//! it, goes to the cell alone that has it. And what a cell gives others is bounded by the rules between their regions.
+//! it, goes to the cell alone that has it, and has proved that it knows the rest. And what a cell gives others is bounded by the rules between their
+//! regions.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,17 +10,17 @@ use domicile_core::{
     clock::Clock,
     error::{ErrorKind, MatrixError},
     locality::{CellName, Destination},
+    rng::Rng,
 };
 use domicile_residency::{
     deployment::{Cell, Profiles},
     flow::{self, Rule},
+    inner::{ALIKE, Proofs, SecretOf, WhoseQuestion},
 };
 use domicile_store::table::{media, profile_fields};
 use futures::TryStreamExt as _;
 use quick_cache::sync::Cache;
 use ruma::ServerName;
-use serde::Deserialize;
-use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::{
@@ -33,7 +34,7 @@ use crate::{
     Error, Result,
     error::not_found,
     federation::Kept,
-    residency::{Cells, Has, InnerLink, Localities, Whose, whose},
+    residency::{Cells, InnerLink, Localities, Sought, Whose, whose},
 };
 
 /// Where a cell is asked whether media is one of its own.
@@ -48,13 +49,6 @@ const PLACES: usize = 50_000;
 const MISSING: (i64, usize) = (60_000, 10_000);
 /// What is asked for at once.
 const ASKED: usize = 64;
-
-/// Media of which is asked.
-#[derive(Debug, Deserialize)]
-pub struct HandleQuestion {
-    /// The beginning of its id.
-    pub handle: String,
-}
 
 /// The cells where media may be that is not here.
 pub struct OtherCells {
@@ -77,14 +71,14 @@ impl OtherCells {
     }
 
     /// The cell that has media.
-    async fn find(&self, media_id: &str) -> Result<CellName> {
+    async fn find(&self, media_id: &str, rng: &dyn Rng) -> Result<CellName> {
         if let Some(cell) = self.places.get(media_id) {
             return Ok(cell);
         }
         if media_id.len() < SHORTEST || self.missing.get(media_id).is_some() {
             return Err(gone());
         }
-        let handle = media_id.get(..HANDLE).ok_or_else(gone)?.to_owned();
+        let handle = media_id.get(..HANDLE).ok_or_else(gone)?;
         let own = &self.cells()?.own;
         let document = own.document();
         let may = |name: &CellName, cell: &Cell| {
@@ -93,7 +87,8 @@ impl OtherCells {
         let others =
             document.cells.iter().filter(|(name, cell)| may(name, cell)).map(|(name, _)| name.clone()).collect();
         let _place = self.asking.try_acquire().map_err(|_| MatrixError::limit_exceeded(1_000))?;
-        match whose(&self.link, others, WHOSE, json!({ "handle": handle })).await {
+        let sought = Sought { of: SecretOf::Media, beginning: handle, secret: media_id.as_bytes() };
+        match whose(&self.link, others, WHOSE, sought, rng).await {
             Whose::Of(cell) => {
                 self.places.insert(media_id.to_owned(), cell.clone());
                 Ok(cell)
@@ -119,13 +114,18 @@ fn is_gone<T>(result: &Result<T>) -> bool {
 }
 
 impl Media {
-    /// Whether an id with this beginning is of media here, which another cell was shown.
-    pub async fn has(&self, question: HandleQuestion) -> Result<Has> {
-        if question.handle.len() != HANDLE || !is_media_id(&question.handle) {
+    /// Proves that media is here of whose id another cell says the beginning. What is left out of it has to be known to whoever reads the answer.
+    pub async fn has(&self, question: WhoseQuestion) -> Result<Proofs> {
+        let own = self.localities.among_cells()?.own.name();
+        let handle = question.beginning.clone();
+        if handle.len() != HANDLE || !is_media_id(&handle) {
             return Err(ErrorKind::InvalidParam.with("This is not the beginning of an id.").into());
         }
-        let read = self.store.read(move |snapshot| async move { media::begins(&snapshot, &question.handle).await });
-        Ok(Has { ours: read.await? })
+        let limit = i64::try_from(ALIKE).unwrap_or(1);
+        let read = self.store.read(move |snapshot| async move { media::beginning(&snapshot, &handle, limit).await });
+        // Of one that is short, what is not asked is no secret.
+        let ids = read.await?.into_iter().filter(|id| id.len() >= SHORTEST);
+        Ok(question.answer(SecretOf::Media, own, ids))
     }
 
     /// The content of media for another server or cell, whose name `origin` is.
@@ -213,7 +213,7 @@ impl Media {
 
     async fn file_elsewhere(&self, media_id: &str, shape: Option<(Wanted, Size)>, wait: Duration) -> Result<Download> {
         let others = self.other_cells.as_ref().filter(|_| is_media_id(media_id)).ok_or_else(gone)?;
-        let cell = others.find(media_id).await?;
+        let cell = others.find(media_id, &*self.rng).await?;
         let thumbnail =
             shape.map(|(wanted, size)| Shape { method: wanted.method, width: size.width, height: size.height });
         let wait = wait.min(LONGEST_WAIT);

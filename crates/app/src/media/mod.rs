@@ -23,7 +23,7 @@ use tokio::sync::{Notify, Semaphore};
 
 pub use blobs::{Blobs, ByteStream, Incoming};
 pub use cell_files::{CONTENT, ContentQuestion, Shape};
-pub use cells::{HandleQuestion, OtherCells, WHOSE};
+pub use cells::{OtherCells, WHOSE};
 pub use download::Download;
 pub use picture::Method;
 pub use remote::{Fetcher, RemoteCache, RemoteMedia};

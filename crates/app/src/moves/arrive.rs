@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use domicile_core::{
     clock::Clock,
     error::ErrorKind,
-    ids::{RoomNum, UserNum},
+    ids::{DeviceNum, RoomNum, UserNum},
     locality::CellName,
 };
 use domicile_residency::directory::{History, Ticket};
@@ -13,7 +13,7 @@ use domicile_store::{
     Batch, catalogue,
     table::{
         arrivals::{self, Arrival},
-        device_changes, memberships, stripped_states, user_words, users,
+        device_changes, device_doors, memberships, stripped_states, user_words, users,
     },
     walk,
 };
@@ -228,6 +228,10 @@ impl Arrivals {
     ) -> Result<(Result<Arrived>, Arrival)> {
         let mut batch = Batch::new();
         let written = self.open(&mut batch, (user_num, &about.user_id), bundle).await?;
+        // Their tokens come from there.
+        for device_num in written.devices.values() {
+            device_doors::put(&mut batch, DeviceNum(*device_num), &row.origin);
+        }
         // Should this end before the vault is read again, what was written is what stands in the receipt.
         let placed = written.placed.lines()?;
         let beforehand = self.receipt(about, placed.sums(), written.left_out, true)?;

@@ -189,6 +189,15 @@ impl Departures {
         }
     }
 
+    /// Whether a token is of somebody who has left, and is not to be waited for.
+    pub fn has_left(&self, token_hash: &TokenHash) -> bool {
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return false;
+        }
+        let (mark, known) = (mark(token_hash), self.known.read());
+        !known.marks.contains_key(&mark) && known.left.contains_key(&mark)
+    }
+
     /// Waits for the end of somebody's handover, for what is not asked with a token: signing in, or handing out their keys.
     pub async fn pass(&self, user_num: UserNum) -> Result<()> {
         if self.count.load(Ordering::SeqCst) == 0 {
@@ -208,7 +217,7 @@ impl Departures {
     }
 
     /// Refuses a token of somebody who has left, whether or not their old address has ended, and says where they are. Their client keeps what it has.
-    pub(crate) fn check_address(&self, token_hash: &TokenHash) -> Result<()> {
+    pub fn check_address(&self, token_hash: &TokenHash) -> Result<()> {
         if self.count.load(Ordering::SeqCst) == 0 {
             return Ok(());
         }
@@ -221,6 +230,12 @@ impl Departures {
             "Your account has moved to another part of the service: sign in at {door} from now on. Nothing of yours is lost there; the keys of your messages are in this app, so do not let it delete them."
         );
         Err(ErrorKind::ForgottenToken.with(text).into())
+    }
+
+    /// Where clients of people whose home is here find this cell.
+    pub(crate) fn own_door(&self) -> Option<String> {
+        let own = &self.localities.cells()?.own;
+        own.document().door_of(own.name())
     }
 
     /// Forgets those whose old address ended some time ago.

@@ -18,12 +18,17 @@ impl Known {
         self.by_user.get(user_id)
     }
 
-    /// `own` is this cell.
-    pub(super) fn insert(&mut self, own: &CellName, user_id: OwnedUserId, history: Arc<History>) {
+    /// Gives what was known before. `own` is this cell.
+    pub(super) fn insert(
+        &mut self,
+        own: &CellName,
+        user_id: OwnedUserId,
+        history: Arc<History>,
+    ) -> Option<Arc<History>> {
         self.at_home += usize::from(is_home(own, &history));
-        if let Some(before) = self.by_user.insert(user_id, history) {
-            self.at_home -= usize::from(is_home(own, &before));
-        }
+        let before = self.by_user.insert(user_id, history);
+        self.at_home -= before.as_ref().map_or(0, |before| usize::from(is_home(own, before)));
+        before
     }
 
     pub(super) fn remove(&mut self, own: &CellName, user_id: &UserId) {

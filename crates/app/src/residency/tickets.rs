@@ -31,6 +31,8 @@ pub struct Tickets {
     pub(super) strangers: Mutex<HashSet<OwnedUserId>>,
     /// Cells that believe somebody's home to be another one than it is.
     stale: Mutex<BTreeSet<(CellName, OwnedUserId)>>,
+    /// How many people have left each cell since the start.
+    left: Mutex<BTreeMap<CellName, u64>>,
 }
 
 impl Tickets {
@@ -67,9 +69,16 @@ impl Tickets {
                 },
             }
         }
-        let (known, standing) = (RwLock::new(known), RwLock::new(standing));
-        let (turned, strangers, stale) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { store, own, known, standing, turned, strangers, stale })
+        Ok(Self {
+            store,
+            own,
+            known: RwLock::new(known),
+            standing: RwLock::new(standing),
+            turned: Mutex::default(),
+            strangers: Mutex::default(),
+            stale: Mutex::default(),
+            left: Mutex::default(),
+        })
     }
 
     /// Checks all tickets by the document that holds now, and leaves those aside that it does not bear out: those that a decider gave which was
@@ -179,8 +188,18 @@ impl Tickets {
 
     /// Knows a user's tickets from now on. They are on disk, with all that follows from them.
     pub fn know(&self, user_id: &UserId, history: History) {
-        self.known.write().insert(self.own.name(), user_id.to_owned(), Arc::new(history));
+        let home = history.home();
+        let before = self.known.write().insert(self.own.name(), user_id.to_owned(), Arc::new(history));
         self.standing.write().remove(user_id);
+        let before = before.and_then(|history| history.home());
+        if let Some(left) = before.filter(|before| home.as_ref() != Some(before)) {
+            *self.left.lock().entry(left).or_default() += 1;
+        }
+    }
+
+    /// A number that grows with each of the people known here who leave a cell.
+    pub fn left(&self, cell: &CellName) -> u64 {
+        self.left.lock().get(cell).copied().unwrap_or_default()
     }
 
     /// Knows nothing of people any more. They are gone from the disk.

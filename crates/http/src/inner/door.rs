@@ -9,8 +9,8 @@ use axum::{
 };
 use domicile_app::{
     federation::Inbound,
-    front_door::{FrontDoor, TokenQuestion, WHOSE},
-    residency::Has,
+    front_door::{FrontDoor, WHOSE},
+    residency::{Proofs, WhoseQuestion},
 };
 
 use super::asked;
@@ -24,7 +24,7 @@ async fn whose(
     State(inbound): State<Arc<Inbound>>,
     State(front_door): State<Arc<FrontDoor>>,
     request: Request,
-) -> Result<Json<Has>, Failure> {
-    let (cell, question) = asked::<TokenQuestion>(request, &inbound).await?;
+) -> Result<Json<Proofs>, Failure> {
+    let (cell, question) = asked::<WhoseQuestion>(request, &inbound).await?;
     Ok(Json(front_door.is_ours(&cell, &question).await?))
 }

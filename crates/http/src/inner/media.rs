@@ -12,8 +12,8 @@ use axum::{
 };
 use domicile_app::{
     federation::Inbound,
-    media::{CONTENT, ContentQuestion, HandleQuestion, Media, WHOSE, Wanted},
-    residency::Has,
+    media::{CONTENT, ContentQuestion, Media, WHOSE, Wanted},
+    residency::{Proofs, WhoseQuestion},
 };
 use ruma::http_headers::{ContentDisposition, ContentDispositionType};
 
@@ -28,10 +28,10 @@ async fn whose(
     State(inbound): State<Arc<Inbound>>,
     State(media): State<Arc<Media>>,
     request: Request,
-) -> Result<Json<Has>, Failure> {
+) -> Result<Json<Proofs>, Failure> {
     let (_, raw, cell) = extract::inner(request, &inbound).await?;
     inbound.may_ask(&cell)?;
-    Ok(Json(media.has(question::<HandleQuestion>(&raw)?).await?))
+    Ok(Json(media.has(question::<WhoseQuestion>(&raw)?).await?))
 }
 
 /// A file of this cell, or a thumbnail of it. It passes through piece by piece.

@@ -4,12 +4,21 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{Method, Uri},
+    http::{HeaderValue, Method, Uri},
     response::{IntoResponse, Response},
     routing::any,
 };
-use domicile_app::moves::Way;
-use domicile_core::error::{ErrorKind, MatrixError};
+use domicile_app::{
+    Error,
+    accounts::sessions::{TokenHash, token_hash},
+    moves::{Departures, Way},
+};
+use domicile_core::{
+    error::{ErrorKind, MatrixError},
+    locality::CellName,
+};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
 use tower::ServiceExt;
 
 use super::from_cell;
@@ -18,7 +27,7 @@ use crate::{
     error::Failure,
     extract::BodyLimit,
     moved::of_request,
-    passing::{self, BYTES, PREFIX},
+    passing::{self, BYTES, MOVED, PREFIX},
     router::{self, Apis},
     state::Services,
 };
@@ -49,13 +58,45 @@ async fn pass(client: Router, State(services): State<Services>, mut request: Req
     let (request, hash) = of_request(request).await?;
     if let Some(hash) = hash {
         match services.departures.way(&hash).await {
-            Way::Here => {}
+            Way::Here => note(&services, &hash, &cell).await?,
             Way::Later(error) => return Err(error.into()),
-            Way::Elsewhere(_) => {
-                let text = "Your account is on its way to another part of the service: try again soon.";
-                return Err(MatrixError { retry_after_ms: Some(2_000), ..ErrorKind::Unavailable.with(text) }.into());
-            }
+            Way::Elsewhere(_) => return Ok(moved(&services.departures, &hash)),
         }
     }
-    Ok(client.oneshot(request).await.into_response())
+    let gives_token = *request.method() == Method::POST
+        && ["login", "refresh"].iter().any(|name| door::is_operation(request.uri().path(), name));
+    let answer = client.oneshot(request).await.into_response();
+    if gives_token && answer.status().is_success() { given(&services, answer, &cell).await } else { Ok(answer) }
+}
+
+/// Notes that a token goes through the hands of the cell at whose door its owner is.
+async fn note(services: &Services, hash: &TokenHash, cell: &CellName) -> Result<(), Failure> {
+    match services.front_door.seen() {
+        Some(seen) => Ok(seen.note(hash, cell).await?),
+        None => Ok(()),
+    }
+}
+
+/// The same of one that an answer gives.
+async fn given(services: &Services, answer: Response, cell: &CellName) -> Result<Response, Failure> {
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.map_err(Error::internal)?.to_bytes();
+    let said: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if let Some(token) = said["access_token"].as_str() {
+        note(services, &token_hash(token), cell).await?;
+    }
+    Ok(Response::from_parts(head, Body::from(body)))
+}
+
+/// What is answered for somebody who has left. A cell that lets people in by its door asks again where they are; their client, if it should come to
+/// that, is told to sign in there and to keep its keys.
+fn moved(departures: &Departures, hash: &TokenHash) -> Response {
+    let told = departures.check_address(hash).err().unwrap_or_else(|| {
+        // They came back this moment.
+        let text = "Your account is on its way to another part of the service: try again soon.";
+        MatrixError { retry_after_ms: Some(2_000), ..ErrorKind::Unavailable.with(text) }.into()
+    });
+    let mut answer = Failure(told).into_response();
+    answer.headers_mut().insert(MOVED, HeaderValue::from_static("1"));
+    answer
 }

@@ -5,13 +5,18 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
+use domicile_app::moves::{Order, State, Target};
 use domicile_testkit::{
     cluster::{Cluster, Request as Asked},
     server::{PASSWORD, TestServer, TestUser},
 };
 use serde_json::{Value, json};
 
-use crate::{V3, read, say, shared, two, until};
+use crate::{
+    V3,
+    moves::{finish, order},
+    read, say, shared, two, until,
+};
 
 fn login_body(name: &str, password: &str) -> Value {
     json!({ "type": "m.login.password", "identifier": { "type": "m.id.user", "user": name }, "password": password })
@@ -131,7 +136,7 @@ async fn where_people_come_in_by_their_own_door_no_token_leads_there() {
     // Nor does a cell that asks all the same get in: neither with a password nor with a question.
     let forger = cluster.forger(Some("ru1"), "eu1");
     let password = login_body("alice", PASSWORD);
-    let hash = json!({ "hash": "AAAA" });
+    let hash = json!({ "beginning": "AAAAAAAAAAA", "nonce": "" });
     let inner = "/_domicile/inner/v1/client/_matrix";
     for (method, path, body, status) in [
         (Method::POST, format!("{inner}/client/v3/login"), Some(&password), 403),
@@ -163,6 +168,62 @@ async fn cells_of_one_region_are_doors_of_each_other_and_say_whose_clients_go_wh
     let bad =
         here.anonymous().post(&format!("{V3}/login"), &json!({ "type": "m.login.token", "token": "made up" })).await;
     assert!(bad.status.is_client_error(), "{}", bad.status);
+}
+
+/// Lets somebody go from `eu1`, up to where their home is the other cell and the old one has not erased them yet. No time passes.
+async fn leave(cluster: &Cluster, user: &TestUser, to: &str) {
+    let moves = &cluster.cell("eu1").moves;
+    moves.order(Order { to: Target::Cell(to.to_owned()), ..order(user, "eu") }).await.unwrap();
+    for _ in 0..20 {
+        if moves.step_of(user.user_id.as_ref().unwrap()).await.unwrap().state == State::Left.word() {
+            return;
+        }
+    }
+    panic!("{} does not leave", user.id());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_moves_goes_on_at_the_door_of_a_third_cell() {
+    let cells = [("eu1", "eu"), ("eu2", "eu"), ("eu3", "eu")];
+    let cluster = Cluster::of_cells(&cells, "forbid").await.with_user("eu1", "bob").await;
+    let (bob, door, whoami) = (cluster.user("eu1", "bob"), cluster.cell("eu3"), format!("{V3}/account/whoami"));
+    let through = door.with_token(&login(door, "bob", PASSWORD).await.ok());
+    assert_eq!(through.get(&whoami).await.ok()["user_id"], bob.id());
+    let room = through.post(&format!("{V3}/createRoom"), &json!({})).await.ok()["room_id"].as_str().unwrap().to_owned();
+    let mut said = vec![say(&through, &room, "before").await];
+    leave(&cluster, &bob, "eu2").await;
+    // The door still believes that he is at home where he was, and is told better with the first request.
+    said.push(say(&through, &room, "after").await);
+    let answer = through.get(&whoami).await;
+    assert!(answer.headers.get("x-domicile-moved").is_none(), "that is between cells");
+    assert_eq!(answer.ok()["user_id"], bob.id());
+    finish(&cluster, "eu1", &bob).await;
+    assert_eq!(read(&through, &room).await, said);
+    // Nor does it go wrong when what the door knows has grown old.
+    cluster.pass(20 * 60_000);
+    through.get(&whoami).await.ok();
+    through.post(&format!("{V3}/logout"), &json!({})).await.ok();
+    let told = through.get(&whoami).await.fails(401, "M_UNKNOWN_TOKEN");
+    assert!(told.get("soft_logout").is_none(), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_moves_to_where_no_door_leads_keeps_their_keys() {
+    let cells = [("eu1", "eu"), ("eu2", "eu"), ("ru1", "ru")];
+    let cluster = Cluster::of_cells(&cells, "encrypted_only").await.with_user("eu1", "bob").await;
+    let (bob, door, whoami) = (cluster.user("eu1", "bob"), cluster.cell("eu2"), format!("{V3}/account/whoami"));
+    let through = door.with_token(&login(door, "bob", PASSWORD).await.ok());
+    through.get(&whoami).await.ok();
+    leave(&cluster, &bob, "ru1").await;
+    let told = through.get(&whoami).await.fails(401, "M_UNKNOWN_TOKEN");
+    assert!(told["error"].as_str().unwrap().contains("ru1.example.org"), "{told}");
+    assert_eq!(told["soft_logout"], true, "{told}");
+    // Requests that come after it are not told otherwise.
+    for _ in 0..2 {
+        assert_eq!(through.get(&whoami).await.fails(401, "M_UNKNOWN_TOKEN")["soft_logout"], true);
+        cluster.pass(20 * 60_000);
+    }
+    finish(&cluster, "eu1", &bob).await;
 }
 
 /// What somebody reads who signs in to their own page at a cell.

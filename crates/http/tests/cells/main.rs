@@ -35,6 +35,7 @@ mod rotation;
 mod rules;
 mod stolen;
 mod thief;
+mod thief_door;
 mod told;
 mod uninvited;
 mod witness;

@@ -157,7 +157,7 @@ async fn the_rule_between_two_regions_decides() {
     // Nor does a cell get it that asks all the same, in whichever way.
     let forger = closed.forger(Some("ru1"), "eu1");
     let media_id = place.split_once('/').unwrap().1;
-    let handle = json!({ "handle": &media_id[..12] });
+    let handle = json!({ "beginning": &media_id[..12], "nonce": "" });
     let file = format!("/_matrix/federation/v1/media/download/{media_id}");
     for (method, path, body) in
         [(Method::GET, file.as_str(), None), (Method::POST, "/_domicile/inner/v1/media/whose", Some(&handle))]
@@ -168,7 +168,7 @@ async fn the_rule_between_two_regions_decides() {
     // Where it may ask, it does not find out ids from their first letters.
     let forger = open.forger(Some("ru1"), "eu1");
     for handle in ["", "a", "a%", "____________________________________", "é"] {
-        let body = json!({ "handle": handle });
+        let body = json!({ "beginning": handle, "nonce": "" });
         let path = "/_domicile/inner/v1/media/whose";
         let asked = Asked { origin: "ru1", serial: 2, number: None, method: Method::POST, path, body: Some(&body) };
         assert_eq!(forger.ask(asked).await.unwrap().0, 400, "{handle}");

@@ -7,8 +7,9 @@ use std::{
 
 use anyhow::{Context, bail};
 use domicile_app::{
-    accounts::{RateLimits, Users},
+    accounts::{RateLimits, SeenTokens, Sessions, Users},
     front_door::{FrontDoor, FrontDoorParts},
+    moves::Departures,
     residency::{
         Cells, Documents, InnerLink, InnerWays, Localities, Names, OwnCell, OwnCellSettings, Placement, Spans, Tickets,
     },
@@ -74,15 +75,23 @@ pub(super) fn front_door(
     cells: Option<&OwnLink>,
     store: &Store,
     users: &Users,
-    rate_limits: &Arc<RateLimits>,
+    (rate_limits, departures, sessions): (&Arc<RateLimits>, &Arc<Departures>, &Arc<Sessions>),
     surroundings: &Surroundings,
 ) -> FrontDoor {
     FrontDoor::new(cells.map(|OwnLink { link, .. }| FrontDoorParts {
         store: store.clone(),
         clock: Arc::clone(&surroundings.clock),
+        rng: Arc::clone(&surroundings.rng),
         link: Arc::clone(link),
         localities: users.localities_shared(),
         rate_limits: Arc::clone(rate_limits),
+        departures: Arc::clone(departures),
+        seen: Arc::new(SeenTokens::new(
+            store.clone(),
+            Arc::clone(&surroundings.clock),
+            Arc::clone(sessions),
+            users.localities_shared(),
+        )),
     }))
 }
 

@@ -4,6 +4,9 @@
 pub const LEFT_OUT: &[&str] = &[
     "access_tokens",
     "refresh_tokens",
+    // Of these tokens alone.
+    "device_doors",
+    "ended_tokens",
     "login_tokens",
     "openid_tokens",
     "registration_tokens",

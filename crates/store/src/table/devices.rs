@@ -108,6 +108,7 @@ pub fn remove(batch: &mut Batch, device: &Device) {
     batch.push("DELETE FROM devices WHERE device_num = $1", params![device.device_num]);
     batch.push("DELETE FROM access_tokens WHERE device_num = $1", params![device.device_num]);
     batch.push("DELETE FROM refresh_tokens WHERE device_num = $1", params![device.device_num]);
+    batch.push("DELETE FROM device_doors WHERE device_num = $1", params![device.device_num]);
     batch.push("DELETE FROM to_device_messages WHERE device_num = $1", params![device.device_num]);
     batch.push("DELETE FROM to_device_transactions WHERE device_num = $1", params![device.device_num]);
     batch.push("DELETE FROM transactions WHERE device_num = $1", params![device.device_num]);

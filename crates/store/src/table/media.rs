@@ -70,12 +70,13 @@ pub async fn by_id(snapshot: &Snapshot, media_id: &str) -> Result<Option<Media>,
     row.as_ref().map(media).transpose()
 }
 
-/// Whether there is media whose id begins so, letters and digits.
-pub async fn begins(snapshot: &Snapshot, beginning: &str) -> Result<bool, StoreError> {
+/// At most `limit` ids of media that begin so, letters and digits.
+pub async fn beginning(snapshot: &Snapshot, beginning: &str, limit: i64) -> Result<Vec<String>, StoreError> {
     // Ids are letters, digits, hyphens and underscores: all of them stand before the tilde.
     let end = format!("{beginning}~");
-    let sql = "SELECT 1 FROM media WHERE media_id >= $1 AND media_id < $2 LIMIT 1";
-    Ok(snapshot.query_opt(sql, &params![beginning, end.as_str()]).await?.is_some())
+    let sql = "SELECT media_id FROM media WHERE media_id >= $1 AND media_id < $2 LIMIT $3";
+    let rows = snapshot.query(sql, &params![beginning, end.as_str(), limit]).await?;
+    rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
 }
 
 /// At most `limit` of what a user uploaded or is about to, after an id.

@@ -60,6 +60,29 @@ pub async fn refresh(snapshot: &Snapshot, token_hash: &[u8]) -> Result<Option<(D
     row.map(|row| Ok((row.num(0)?, row.opt_blob(1)?))).transpose()
 }
 
+/// At most `limit` hashes that begin so, of tokens of both kinds, of those that open a session, and of those that were ended of which their clients
+/// are still to hear.
+pub async fn beginning(
+    snapshot: &Snapshot,
+    beginning: &[u8],
+    now_ms: i64,
+    limit: i64,
+) -> Result<Vec<Bytes>, StoreError> {
+    // Above all hashes that begin so, which have 32 bytes.
+    let end = [beginning, &[u8::MAX; 33]].concat();
+    let rows = snapshot
+        .query(
+            "SELECT token_hash FROM access_tokens WHERE token_hash >= $1 AND token_hash < $2
+             UNION ALL SELECT token_hash FROM refresh_tokens WHERE token_hash >= $1 AND token_hash < $2
+             UNION ALL SELECT token_hash FROM login_tokens WHERE token_hash >= $1 AND token_hash < $2 AND expires_ts > $3
+             UNION ALL SELECT token_hash FROM ended_tokens WHERE token_hash >= $1 AND token_hash < $2
+             LIMIT $4",
+            &params![beginning, &end[..], now_ms, limit],
+        )
+        .await?;
+    rows.iter().map(|row| row.blob(0)).collect()
+}
+
 /// Adds an access token.
 pub fn insert_access(
     batch: &mut Batch,
@@ -114,10 +137,11 @@ pub async fn supersedes(snapshot: &Snapshot, next_hash: &[u8], device_num: Devic
     Ok(row.is_some())
 }
 
-/// Removes every token of a device.
+/// Removes every token of a device, with who may have seen them.
 pub fn remove_of_device(batch: &mut Batch, device_num: DeviceNum) {
     batch.push("DELETE FROM access_tokens WHERE device_num = $1", params![device_num]);
     batch.push("DELETE FROM refresh_tokens WHERE device_num = $1", params![device_num]);
+    batch.push("DELETE FROM device_doors WHERE device_num = $1", params![device_num]);
 }
 
 /// The hashes of all tokens of a user, of both kinds.
