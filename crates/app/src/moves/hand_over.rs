@@ -35,7 +35,7 @@ const TRIES: usize = 3;
 #[derive(Debug)]
 pub(super) enum Handed {
     /// They were.
-    Over(Move),
+    Over(Box<Move>),
     /// They go on, with why: what is missing is to be brought first.
     NotYet(String),
 }
@@ -90,7 +90,7 @@ impl Leaving {
         match self.write_with(going, State::HandedOver, progress, batch).await {
             Ok(row) => {
                 tracing::debug!(ms = began.elapsed().as_millis(), "a vault was handed over");
-                Ok(Handed::Over(row))
+                Ok(Handed::Over(Box::new(row)))
             }
             Err(error) => {
                 self.let_stay(&row.move_id, user_num).await;

@@ -34,11 +34,10 @@ use crate::{
 
 /// How long it is waited for the next sign that the other cell is being told what is said, before it is brought, while the person goes on.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How often what has begun meanwhile is brought within one attempt.
-const ROUNDS: usize = 5;
 /// How long bringing may take for nothing of note to have begun meanwhile.
 const QUICK: Duration = Duration::from_secs(1);
-/// How long somebody's requests may wait until they are let go: at the first try, at the second, and so on.
+/// How long somebody's requests may wait until they are let go, at the first try of an attempt, at the second, and so on. What has begun meanwhile is
+/// brought between them.
 const FROZEN: [Duration; 5] = [
     Duration::from_secs(2),
     Duration::from_secs(5),
@@ -137,7 +136,11 @@ impl Leaving {
     async fn copy(&self, mut row: Move, mut progress: Progress, traveller: &Traveller) -> Result<Move> {
         let user_num = traveller.user_num;
         if self.departures.has(user_num) {
-            // It was not known whether an earlier attempt had let them go. It has not.
+            // It was not known whether an earlier attempt had let them go. It has not, and after this write it cannot any more.
+            let mut batch = Batch::new();
+            rows::update(&mut batch, &row);
+            self.turner.store.write(batch).await?;
+            row.revision += 1;
             self.departures.end(user_num);
         }
         if let Some(why) = self.rules.barred(&traveller.to, user_num).await? {
@@ -148,8 +151,8 @@ impl Leaving {
         progress.lost_files.clear();
         progress.rooms = Count::default();
         let (mut brought, mut not_yet) = (Brought::default(), String::new());
-        for round in 0..ROUNDS {
-            for _ in 0..ROUNDS {
+        for patience in FROZEN {
+            for _ in FROZEN {
                 let began = tokio::time::Instant::now();
                 if let Gathered::Refused(why) = self.gather(&mut progress, traveller, &mut brought, Bound::None).await?
                 {
@@ -165,10 +168,8 @@ impl Leaving {
             drop(self.gate.lock().await);
             // Last of all what cannot be taken back: all that comes along is there.
             self.leave_behind(traveller, &mut brought).await?;
-            let tries = usize::try_from(row.attempts).unwrap_or_default().saturating_add(round);
-            let patience = FROZEN.get(tries).or(FROZEN.last()).copied().unwrap_or(LARGE.time);
             match self.hand_over(&mut row, &mut progress, traveller, (&mut brought, patience)).await? {
-                Handed::Over(row) => return Ok(row),
+                Handed::Over(row) => return Ok(*row),
                 Handed::NotYet(why) => {
                     tracing::info!(
                         why,
@@ -179,7 +180,7 @@ impl Leaving {
                 }
             }
         }
-        Err(Error::internal(format!("they were not let go in {ROUNDS} rounds, since {not_yet}")))
+        Err(Error::internal(format!("they were not let go in {} rounds, since {not_yet}", FROZEN.len())))
     }
 
     pub(super) async fn rooms_of(&self, user_num: UserNum) -> Result<Vec<portable::RoomOf>> {
