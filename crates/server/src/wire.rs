@@ -178,7 +178,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let push::OwnData { account_data, push_rules, successions } = push::own_data(known, &ignored, &push);
     let outside = remote::wire(known, &federation, surroundings);
     let members = remote::members(known, &outside, &successions, &remote_profiles);
-    let resident = remote::resident(known, &federation, &outside, &members);
+    let resident = remote::resident(known, &federation, &outside, (&members, &departures));
     let Outside { graph, ingest, completion, remote_rooms } = outside;
     let jobs = remote::jobs(known, (&members, &devices, &copies, &media), surroundings);
     let notifying = Notifying { client, bell: &bell, gateways: &gateways, classes: &push, ignored: &ignored };

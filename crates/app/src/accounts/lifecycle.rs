@@ -13,7 +13,7 @@ use ruma::{DeviceId, OwnedUserId, UserId};
 use super::{
     Devices, NewSession, OpenedSession, Passwords, RegistrationTokens, Users, devices::Device, user_directory,
 };
-use crate::{Error, Result, error::not_found, residency::Place, restore::words};
+use crate::{Error, Result, error::not_found, moves::departures::unless_let_go, residency::Place, restore::words};
 
 /// Longest user id in bytes (client-server specification, *User identifiers*).
 const USER_ID_BYTES: usize = 255;
@@ -172,9 +172,10 @@ impl Accounts {
         let user = self.active(user_id).await?;
         let hash = self.passwords.hash(password).await?;
         let mut batch = Batch::new();
+        table::users::not_let_go(&mut batch, user.user_num);
         words::note(&mut batch, user.user_num, words::Kind::Password, &hash);
         table::users::set_password(&mut batch, user.user_num, Some(hash));
-        self.store.write(batch).await?;
+        unless_let_go(self.store.write(batch).await, user_id)?;
         match end {
             EndSessions::All => self.devices.remove_all_but(user.user_num, None).await,
             EndSessions::AllBut(device_id) => self.devices.remove_all_but(user.user_num, Some(device_id)).await,
@@ -196,6 +197,7 @@ impl Accounts {
         let now_ms = self.clock.now_ms();
         let job_num: i64 = self.store.number(Sequence::Job).await?;
         let mut batch = Batch::new();
+        table::users::not_let_go(&mut batch, user.user_num);
         table::users::deactivate(&mut batch, user.user_num, now_ms, erase);
         table::users::remove_belongings(&mut batch, user.user_num);
         words::note(&mut batch, user.user_num, words::Kind::Deactivated, "");
@@ -204,7 +206,7 @@ impl Accounts {
             let job_num: i64 = self.store.number(Sequence::Job).await?;
             table::jobs::insert(&mut batch, job_num, table::jobs::ERASE_FILES, user.user_num.0, now_ms);
         }
-        self.store.write(batch).await?;
+        unless_let_go(self.store.write(batch).await, user_id)?;
         // The sessions' tokens stopped working with `deactivated_ts`; what is in memory ends here.
         self.devices.remove_all_but(user.user_num, None).await?;
         if erase {

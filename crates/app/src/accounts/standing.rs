@@ -13,6 +13,7 @@ use super::{Session, Sessions, Users};
 use crate::{
     Error, Result,
     error::{forbidden, not_found},
+    moves::departures::unless_let_go,
     restore::words,
 };
 
@@ -105,8 +106,9 @@ impl Standings {
     async fn set(&self, user_id: &UserId, change: impl FnOnce(&mut Batch, UserNum)) -> Result<()> {
         let user_num = self.user_num(user_id).await?;
         let mut batch = Batch::new();
+        rows::not_let_go(&mut batch, user_num);
         change(&mut batch, user_num);
-        self.store.write(batch).await?;
+        unless_let_go(self.store.write(batch).await, user_id)?;
         self.sessions.forget(|session| session.user_num == user_num);
         Ok(())
     }

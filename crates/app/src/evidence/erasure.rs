@@ -20,7 +20,9 @@ use super::{
     AccessLog, Documents, Signed,
     access_log::{Look, Operator, What, nobody},
 };
-use crate::{Error, Result, accounts::Accounts, jobs::Jobs, media::removal, restore::words};
+use crate::{
+    Error, Result, accounts::Accounts, jobs::Jobs, media::removal, moves::departures::unless_let_go, restore::words,
+};
 
 /// The kind of document that an erasure leaves.
 pub const KIND: &str = "erasure";
@@ -150,6 +152,10 @@ impl Erasures {
         let _one = self.erasing.lock().await;
         let user = self.account(user_id).await?;
         let user_num = user.user_num;
+        // Before anything goes: what somebody takes to another cell would be there as if nothing had been.
+        let mut batch = Batch::new();
+        users::not_let_go(&mut batch, user_num);
+        unless_let_go(self.parts.store.write(batch).await, user_id)?;
         let look = Look { by: by.clone(), what: What::Erased, reason: Some(reason.clone()) };
         self.parts.access_log.note(user_num, look).await?;
         let before = self.counts(user_num).await?;
@@ -158,7 +164,7 @@ impl Erasures {
         }
         let left = self.parts.jobs.leave_now(user_num).await;
         let media_files = removal::remove_files(&self.parts.store, &self.parts.files, user_num).await?;
-        self.remove_rows(user_num).await?;
+        self.remove_rows(user_num, user_id).await?;
         self.parts.keystore.destroy(user_num).await?;
         self.parts.store.empty_log().await?;
         let (erased, remaining) = self.compare(user_num, before, left.err()).await?;
@@ -188,8 +194,9 @@ impl Erasures {
     }
 
     /// Removes the person's rows, those first whose owner is found through others.
-    async fn remove_rows(&self, user_num: UserNum) -> Result<()> {
+    async fn remove_rows(&self, user_num: UserNum, user_id: &UserId) -> Result<()> {
         let mut batch = Batch::new();
+        users::not_let_go(&mut batch, user_num);
         for table in catalogue::tables().into_iter().rev() {
             if !KEPT.iter().any(|(kept, ..)| *kept == table.name) {
                 walk::erase::remove(&mut batch, table, user_num);
@@ -197,7 +204,7 @@ impl Erasures {
         }
         users::set_erased(&mut batch, user_num);
         words::note(&mut batch, user_num, words::Kind::Erased, "");
-        self.parts.store.write(batch).await?;
+        unless_let_go(self.parts.store.write(batch).await, user_id)?;
         Ok(())
     }
 

@@ -23,7 +23,7 @@ use super::{
     bundle::{Bundle, Vaults, Written},
     departures::Departures,
     lines::{Lines, Sums},
-    messages::{About, Arrived, Begin, Begun, Confirmed, Home, Vault},
+    messages::{About, Absent, Arrived, Begin, Begun, Confirmed, Home, Vault},
     take_file::ComingFiles,
     turn::Turner,
 };
@@ -155,6 +155,9 @@ impl Arrivals {
     /// Takes a vault. When this returns, it is on disk, and its owner may be let go.
     pub async fn take_vault(&self, cell: &CellName, vault: Vault) -> Result<Confirmed> {
         let Vault { about, bundle, digest } = vault;
+        // One that took too long to come is sent anew: the later one holds.
+        let turn = self.taking_in.of(about.user_id.clone());
+        let _turn = turn.lock().await;
         let row = self.arrival(cell, &about).await?;
         if row.state == HERE || row.state == SETTLED {
             return Err(ErrorKind::BadRequest.with(format!("{} is here already.", about.user_id)).into());
@@ -163,8 +166,11 @@ impl Arrivals {
         if found != digest {
             return Err(ErrorKind::InvalidParam.with("The vault is not what its hash says: send it again.").into());
         }
+        if row.state == CONFIRMED_STATE && self.opened(&row)?.head > bundle.head {
+            return Err(ErrorKind::BadRequest.with("A vault that was read later is here already.").into());
+        }
         let text = serde_json::to_vec(&bundle).map_err(Error::internal)?;
-        let sums = bundle.sums()?;
+        let (sums, absent) = (bundle.sums()?, self.absent(&about.user_id, &bundle).await?);
         let sealed = self.vaults.keystore.cell_key().seal(SEALED, &text)?;
         let row = Arrival {
             state: CONFIRMED_STATE.to_owned(),
@@ -178,7 +184,14 @@ impl Arrivals {
         self.turner.store.write(batch).await?;
         let said = serde_json::json!([about.move_id, about.user_id, digest, sums]).to_string();
         let signature = self.cells()?.own.key().sign_text(CONFIRMED, said.as_bytes());
-        Ok(Confirmed { digest, sums, signature })
+        Ok(Confirmed { digest, sums, signature, absent })
+    }
+
+    /// The vault that waits.
+    fn opened(&self, row: &Arrival) -> Result<Bundle> {
+        let sealed = row.sealed.as_ref().ok_or_else(|| Error::internal("somebody was let go without their vault"))?;
+        let bundle = self.vaults.keystore.cell_key().open(SEALED, sealed)?;
+        serde_json::from_slice(&bundle).map_err(Error::internal)
     }
 
     /// Serves somebody whose home is here by the directory's word: their vault is opened in the same write with which this cell knows it.
@@ -194,9 +207,7 @@ impl Arrivals {
             return serde_json::from_str(receipt).map_err(Error::internal);
         }
         let history = self.at_home_here(tickets)?;
-        let sealed = row.sealed.clone().ok_or_else(|| Error::internal("somebody was let go without their vault"))?;
-        let bundle = self.vaults.keystore.cell_key().open(SEALED, &sealed)?;
-        let bundle: Bundle = serde_json::from_slice(&bundle).map_err(Error::internal)?;
+        let bundle = self.opened(&row)?;
         let user_num = self.turner.users.num(&about.user_id).await?;
         let user_num = user_num.ok_or_else(|| Error::internal("somebody who comes has no number"))?;
         // From here on their requests wait: nothing of theirs changes before it was read again, and no token of theirs is unknown.
@@ -234,7 +245,10 @@ impl Arrivals {
         }
         // Should this end before the vault is read again, what was written is what stands in the receipt.
         let placed = written.placed.lines()?;
-        let beforehand = self.receipt(about, placed.sums(), written.left_out, true)?;
+        // Before anything of theirs changes here: afterwards they may forget a room.
+        let absent = Absent { rooms: self.absent_rooms(user_num, bundle).await?, media: written.lost.clone() };
+        let left_out = written.left_out + absent.rooms.len() as u64;
+        let beforehand = self.receipt(about, placed.sums(), (left_out, &absent), true)?;
         let beforehand = Some(serde_json::to_string(&beforehand).map_err(Error::internal)?);
         let changed_ts = self.clock.now_ms();
         let waiting = Arrival { state: HERE.to_owned(), changed_ts, sealed: None, receipt: beforehand, ..row };
@@ -243,7 +257,7 @@ impl Arrivals {
         arrivals::forget_media(&mut batch, about.user_id.as_str());
         self.turner.turn(&about.user_id, history, &batch).await?;
         // They are at home here, whatever this says.
-        Ok((self.compare(about, user_num, (&placed, written.left_out)).await, waiting))
+        Ok((self.compare(about, user_num, (&placed, (left_out, &absent))).await, waiting))
     }
 
     /// Adds to a batch all that makes somebody's home this cell.
@@ -306,7 +320,12 @@ impl Arrivals {
     }
 
     /// Reads the vault again, and sets it against what was brought.
-    async fn compare(&self, about: &About, user_num: UserNum, (placed, left_out): (&Lines, u64)) -> Result<Arrived> {
+    async fn compare(
+        &self,
+        about: &About,
+        user_num: UserNum,
+        (placed, left_out): (&Lines, (u64, &Absent)),
+    ) -> Result<Arrived> {
         let read = self.vaults.read(user_num).await?.lines()?;
         let same = read.has_all(placed);
         if !same {
@@ -316,10 +335,10 @@ impl Arrivals {
     }
 
     /// What this cell signs of somebody who has arrived.
-    fn receipt(&self, about: &About, read: Sums, left_out: u64, same: bool) -> Result<Arrived> {
+    fn receipt(&self, about: &About, read: Sums, (left_out, absent): (u64, &Absent), same: bool) -> Result<Arrived> {
         let arrived_ts = self.clock.now_ms();
         let said = serde_json::json!([about.move_id, about.user_id, arrived_ts, read, left_out, same]).to_string();
         let signature = self.cells()?.own.key().sign_text(ARRIVED, said.as_bytes());
-        Ok(Arrived { arrived_ts, sums: read, left_out, same, signature })
+        Ok(Arrived { arrived_ts, sums: read, left_out, absent: absent.clone(), same, signature })
     }
 }

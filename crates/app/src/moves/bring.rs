@@ -1,6 +1,10 @@
 //! What somebody who moves brings along beside their vault: copies of their rooms, and their files.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use domicile_core::{
@@ -20,10 +24,11 @@ use ruma::OwnedEventId;
 
 use super::{
     copies::Traveller,
+    gather::Bound,
     leave::{FILES, LARGE, Leaving, told},
-    messages::{self, Begun, FILE_PIECE, FilePiece, ROOM, RoomPart, Taken},
-    progress::{Count, Progress},
-    rules::is_joined,
+    messages::{self, Absent, Begun, FILE_PIECE, FilePiece, ROOM, RoomPart, Taken},
+    progress::{Count, ForbiddenRoom, Progress},
+    rules::{has_left, is_joined},
 };
 use crate::{
     Error, Result,
@@ -39,11 +44,53 @@ const SPREAD: usize = 13;
 /// How often it is looked how far the other cell has been told.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// From where on there may be events in somebody's rooms that the new home does not have.
+/// Bytes of files that are brought while somebody's requests wait, and how many files.
+const BYTES_FROZEN: i64 = 8 * 1_024 * 1_024;
+const FILES_FROZEN: usize = 20;
+
+/// What the new home has of what comes along with somebody, as far as this attempt knows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Brought {
     /// Rooms of which it was given a copy for this move, and up to where.
     copied: HashMap<RoomNum, Position>,
+    /// Rooms that were looked at, each with whether the person was in it.
+    seen: HashMap<RoomNum, bool>,
+    /// Rooms of which it says that it lacks them.
+    lacked: HashSet<RoomNum>,
+    /// Files that it has, or that are nowhere any more.
+    pub(super) files: HashSet<String>,
+    /// Whether it was told that they come.
+    pub(super) is_announced: bool,
+    /// Rooms that they are to leave before they go.
+    pub(super) to_leave: Vec<ForbiddenRoom>,
+}
+
+impl Brought {
+    /// Whether a room was not looked at yet, or they have entered or left it since.
+    pub(super) fn is_fresh(&self, room: &RoomOf) -> bool {
+        self.seen.get(&room.room_num) != Some(&is_joined(room))
+    }
+
+    /// Notes that rooms were looked at, and were brought if they come along.
+    pub(super) fn see(&mut self, rooms: &[RoomOf]) {
+        self.seen.extend(rooms.iter().map(|room| (room.room_num, is_joined(room))));
+        for room in rooms {
+            self.lacked.remove(&room.room_num);
+        }
+    }
+
+    /// Notes that the new home lacks some of what was taken to be there.
+    pub(super) fn lack(&mut self, absent: &Absent, rooms: &[RoomOf]) {
+        for media_id in &absent.media {
+            self.files.remove(media_id);
+        }
+        let named = rooms.iter().filter(|room| absent.rooms.iter().any(|id| *id == *room.room_id));
+        for room in named {
+            self.seen.remove(&room.room_num);
+            self.copied.remove(&room.room_num);
+            self.lacked.insert(room.room_num);
+        }
+    }
 }
 
 /// What of a room is to be brought: after a place, up to another; without them from its beginning, up to its end.
@@ -51,6 +98,8 @@ pub(super) struct Brought {
 struct Stretch {
     since: Option<Position>,
     until: Option<Position>,
+    /// Whether the new home lacks it although it was brought: then it is brought again, whatever others have brought.
+    again: bool,
 }
 
 /// Rooms that are being brought to a cell, each with up to where somebody who is on the way has brought it.
@@ -58,25 +107,26 @@ pub(super) type Bringing = OneAtATime<(CellName, RoomNum), Option<Position>>;
 type Turn = tokio::sync::Mutex<Option<Position>>;
 
 impl Leaving {
-    /// Brings the copies of those rooms that are not there yet. Says which.
+    /// Brings the copies of those rooms that are not there yet, and notes which.
     pub(super) async fn bring_rooms(
         &self,
         progress: &mut Progress,
         traveller: &Traveller,
-        coming: &[RoomOf],
-        begun: &Begun,
-    ) -> Result<Brought> {
+        (coming, begun): (&[RoomOf], &Begun),
+        brought: &mut Brought,
+    ) -> Result<()> {
         let mut missing = Vec::with_capacity(begun.missing.len() + begun.ended.len());
         for room in coming {
-            let is_missing = begun.missing.iter().any(|id| *id == *room.room_id);
+            let again = brought.lacked.contains(&room.room_num);
+            let is_missing = again || begun.missing.iter().any(|id| *id == *room.room_id);
             let since = match begun.ended.iter().find(|(id, _)| *id == *room.room_id) {
-                Some((_, ends)) => self.place_of(ends).await?,
-                None if is_missing => None,
-                None => continue,
+                Some((_, ends)) if !again => self.place_of(ends).await?,
+                _ if is_missing => None,
+                _ => continue,
             };
             // One that they have left comes as far as they were there.
             let until = (!is_joined(room)).then_some(room.position);
-            missing.push((room.room_num, Stretch { since, until }));
+            missing.push((room.room_num, Stretch { since, until, again }));
         }
         progress.rooms.done = progress.rooms.of - missing.len() as u64;
         self.live.set(&traveller.about.move_id, progress);
@@ -89,14 +139,13 @@ impl Leaving {
         let mut bringing = stream::iter(turns.clone())
             .map(|(of, turn)| self.bring_in_turn(traveller, of, turn))
             .buffer_unordered(ROOMS_AT_ONCE);
-        let mut brought = Brought::default();
         while let Some((room_num, upto, events)) = bringing.try_next().await? {
             brought.copied.insert(room_num, upto);
             progress.events += events;
             progress.rooms.done += 1;
             self.live.set(&traveller.about.move_id, progress);
         }
-        Ok(brought)
+        Ok(())
     }
 
     /// The place of the first of some events; nothing if none of them is in a timeline here.
@@ -115,6 +164,9 @@ impl Leaving {
         turn: Arc<Turn>,
     ) -> Result<(RoomNum, Position, u64)> {
         let mut brought = turn.lock().await;
+        if stretch.again {
+            *brought = None;
+        }
         let until = match (stretch.until, *brought) {
             // Who is in the room is brought the rest with the news.
             (None, Some(brought)) => return Ok((room_num, brought, 0)),
@@ -163,8 +215,8 @@ impl Leaving {
         Ok(told)
     }
 
-    /// Brings what has been said and not been told in rooms that the person is in, in the order of those that are told. Gives all rooms with which they
-    /// have to do.
+    /// Brings what has been said and not been told in rooms that the person is in or has left meanwhile, in the order of those that are told. Gives all
+    /// rooms with which they have to do.
     pub(super) async fn bring_news(
         &self,
         traveller: &Traveller,
@@ -175,10 +227,13 @@ impl Leaving {
         let head = self.head().await?;
         let rooms = self.rooms_of(traveller.user_num).await?;
         // Most people's rooms are quiet: nothing was said in them since.
-        for room in rooms.iter().filter(|room| is_joined(room)) {
+        for room in &rooms {
             let since = brought.copied.get(&room.room_num).copied().unwrap_or(told);
-            if room.last_position > since {
-                self.bring_room(traveller, room.room_num, (Some(since), head)).await?;
+            let until = if is_joined(room) { head } else { room.position };
+            // With one that they have left comes that they left it, where their new home has a copy.
+            let is_there = is_joined(room) || (has_left(room) && brought.copied.contains_key(&room.room_num));
+            if is_there && until > since && room.last_position > since {
+                self.bring_room(traveller, room.room_num, (Some(since), until)).await?;
             }
         }
         brought.copied.values_mut().for_each(|upto| *upto = head);
@@ -211,15 +266,17 @@ impl Leaving {
         Ok(events)
     }
 
-    /// Brings the files that are not there yet.
+    /// Brings the files that are not there yet; `false` if they are more than the bound lets be.
     pub(super) async fn bring_media(
         &self,
         progress: &mut Progress,
         traveller: &Traveller,
-        begun: &Begun,
-    ) -> Result<()> {
+        brought: &mut Brought,
+        bound: Bound,
+    ) -> Result<bool> {
         let user_num = traveller.user_num;
         let mut after = String::new();
+        let (mut bytes, mut files) = (0_i64, 0);
         progress.media = Count::default();
         loop {
             let from = after.clone();
@@ -227,13 +284,20 @@ impl Leaving {
             let read =
                 store.read(move |snapshot| async move { media::of_user(&snapshot, user_num, &from, FILES).await });
             let page = read.await?;
-            let Some(last) = page.last() else { return Ok(()) };
+            let Some(last) = page.last() else { return Ok(true) };
             after.clone_from(&last.media_id);
             progress.media.of += page.len() as u64;
             for file in page {
-                let is_there = begun.media.contains(&file.media_id);
+                let is_there = brought.files.contains(&file.media_id);
                 if let Some(hash) = file.content_hash.filter(|_| !is_there) {
-                    self.bring_file(traveller, &file.media_id, hash).await?;
+                    (bytes, files) = (bytes.saturating_add(file.byte_size), files + 1);
+                    if bound == Bound::Frozen && (bytes > BYTES_FROZEN || files > FILES_FROZEN) {
+                        return Ok(false);
+                    }
+                    if !self.bring_file(traveller, &file.media_id, hash).await? {
+                        progress.lost_files.push(file.media_id.clone());
+                    }
+                    brought.files.insert(file.media_id);
                 }
                 progress.media.done += 1;
                 self.live.set(&traveller.about.move_id, progress);
@@ -241,10 +305,11 @@ impl Leaving {
         }
     }
 
-    async fn bring_file(&self, traveller: &Traveller, media_id: &str, hash: Bytes) -> Result<()> {
+    /// Brings a file; `false` if its content is not here.
+    async fn bring_file(&self, traveller: &Traveller, media_id: &str, hash: Bytes) -> Result<bool> {
         let Some(mut content) = self.blobs.open(traveller.user_num, hash).await? else {
             tracing::warn!(media_id, "a file is named in the database and is not there");
-            return Ok(());
+            return Ok(false);
         };
         let (mut after, mut bytes) = (0, Vec::new());
         loop {
@@ -258,7 +323,7 @@ impl Leaving {
                 self.bring_piece(&traveller.to, &which, Bytes::from(std::mem::take(&mut bytes))).await?;
             }
             if is_last {
-                return Ok(());
+                return Ok(true);
             }
         }
     }

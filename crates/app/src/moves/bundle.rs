@@ -2,7 +2,7 @@
 //! never leaves its cell.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -19,13 +19,11 @@ use domicile_store::{
         rows::Cell,
     },
 };
-use ruma::{OwnedUserId, UserId};
+use ruma::UserId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json, value::RawValue};
-use sha2::{Digest, Sha256};
 
-use super::lines::{Lines, Sums};
-use crate::{Error, Result, accounts::sessions::TokenHash, evidence::access_log, push};
+use crate::{Error, Result, evidence::access_log, push};
 
 /// With what each sealed column is sealed.
 const SEALED: [(&str, &str); 4] = [
@@ -93,6 +91,8 @@ pub(super) struct Written {
     pub(super) devices: HashMap<String, i64>,
     /// Rows that name what is not here.
     pub(super) left_out: u64,
+    /// Files that have not come.
+    pub(super) lost: Vec<String>,
     /// What has a place here.
     pub(super) placed: Bundle,
 }
@@ -171,6 +171,7 @@ impl Vaults {
                 }
                 if table.name == "media" && !files(table, &mut row, &media) {
                     written.left_out += 1;
+                    written.lost.extend(media_id(table, &row));
                     continue;
                 }
                 let is_inbox = table.name == "to_device_messages";
@@ -256,11 +257,19 @@ fn in_order<'r>(table: &Table, rows: &'r [Vec<Json>]) -> Vec<&'r Vec<Json>> {
     rows
 }
 
+/// The file of which a row is.
+fn media_id(table: &Table, row: &[Cell]) -> Option<String> {
+    let at = table.columns.iter().position(|column| column.name == "media_id")?;
+    match row.get(at)? {
+        Cell::Text(media_id) => Some(media_id.clone()),
+        _ => None,
+    }
+}
+
 /// Names the file of a row as it is called here; `false` if it has not come.
 fn files(table: &Table, row: &mut [Cell], media: &HashMap<String, Bytes>) -> bool {
-    let at = |name: &str| table.columns.iter().position(|column| column.name == name);
-    let (Some(id), Some(hash)) = (at("media_id"), at("content_hash")) else { return false };
-    let Some(Cell::Text(media_id)) = row.get(id).cloned() else { return false };
+    let hash = table.columns.iter().position(|column| column.name == "content_hash");
+    let (Some(media_id), Some(hash)) = (media_id(table, row), hash) else { return false };
     match row.get_mut(hash) {
         // An upload that is still awaited.
         Some(Cell::Null) => true,
@@ -286,66 +295,6 @@ fn inbox(batch: &mut Batch, table: &Table, row: &[Cell], (numbers, bundle): (&Nu
         for old in of_it.map(|(_, _, there)| *there).chain([*old]) {
             arrivals::put_inbox(batch, DeviceNum(*device_num), old, place.clone());
         }
-    }
-}
-
-impl Bundle {
-    /// The hash of all of it, in hexadecimal.
-    pub fn digest(&self) -> Result<String> {
-        let text = serde_json::to_vec(self).map_err(Error::internal)?;
-        Ok(format!("{:x}", Sha256::digest(&text)))
-    }
-
-    /// Rows and hashes by class of data.
-    pub fn sums(&self) -> Result<Sums> {
-        Ok(self.lines()?.sums())
-    }
-
-    /// What of it is the same in every cell.
-    pub(super) fn lines(&self) -> Result<Lines> {
-        let mut lines: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-        for of_table in &self.tables {
-            let table = catalogue::table(&of_table.table).ok_or_else(|| unknown(&of_table.table))?;
-            let (lasting, of_class) = (carry::lasting(table), lines.entry(table.class.name()).or_default());
-            for row in &of_table.rows {
-                if row.len() != lasting.len() {
-                    return Err(no_row(table));
-                }
-                let kept: Vec<&Json> =
-                    row.iter().zip(&lasting).filter_map(|(cell, lasts)| lasts.then_some(cell)).collect();
-                of_class.push(json!([table.name, kept]).to_string());
-            }
-        }
-        Ok(Lines::of(lines))
-    }
-
-    /// The name that its owner shows.
-    pub(super) fn display_name(&self) -> Option<String> {
-        let rows = self.tables.iter().find(|rows| rows.table == "profile_fields")?;
-        let row = rows.rows.iter().find(|row| row.get(1).and_then(|field| field.as_str()) == Some("displayname"))?;
-        serde_json::from_str(row.get(2)?.as_str()?).ok()
-    }
-
-    /// The hashes of its owner's tokens.
-    pub(super) fn token_hashes(&self) -> Vec<TokenHash> {
-        let rows = self.tables.iter().filter(|rows| matches!(rows.table.as_str(), "access_tokens" | "refresh_tokens"));
-        let hashes = rows.flat_map(|rows| &rows.rows).filter_map(|row| row.first()?.get("b")?.as_str());
-        hashes.filter_map(|hash| BASE64_STANDARD_NO_PAD.decode(hash).ok()?.try_into().ok()).collect()
-    }
-
-    /// Those whom rows name beside their owner.
-    pub(super) fn others(&self, user_id: &UserId) -> Result<Vec<OwnedUserId>> {
-        let mut others = BTreeSet::new();
-        for of_table in &self.tables {
-            let table = catalogue::table(&of_table.table).ok_or_else(|| unknown(&of_table.table))?;
-            for (index, column) in table.columns.iter().enumerate() {
-                if column.holds == Holds::UserNum {
-                    let ids = of_table.rows.iter().filter_map(|row| row.get(index)?.as_str());
-                    others.extend(ids.filter(|id| *id != user_id).map(str::to_owned));
-                }
-            }
-        }
-        Ok(others.into_iter().filter_map(|id| OwnedUserId::try_from(id).ok()).collect())
     }
 }
 
@@ -389,10 +338,10 @@ fn values(row: &[Cell]) -> Vec<Value> {
     row.iter().map(value).collect()
 }
 
-fn no_row(table: &Table) -> Error {
+pub(super) fn no_row(table: &Table) -> Error {
     Error::internal(format!("a row of {} that was brought is none", table.name))
 }
 
-fn unknown(table: &str) -> Error {
+pub(super) fn unknown(table: &str) -> Error {
     Error::internal(format!("rows of `{table:.40}` were brought, which do not go along with anybody"))
 }

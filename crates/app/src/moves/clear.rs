@@ -8,12 +8,13 @@ use domicile_core::{
 };
 use domicile_store::{
     Batch, catalogue,
-    table::{destinations, kept_vaults, moves::Move, receipts, to_device},
+    table::{destinations, kept_vaults, moves::Move, receipts, stripped_states, to_device},
     walk,
 };
 use ruma::{OwnedRoomId, UserId};
 
 use super::{
+    bundle::Acquaintance,
     copies::{Dropped, Traveller},
     leave::Leaving,
     messages::{Done, Ends, LATE, Late, POLL, Poll, TURNED, Turned},
@@ -33,12 +34,21 @@ impl Leaving {
             let text = "the new home has read the vault again, and it is not what was brought: nothing is erased here before you have looked into it";
             return Err(Error::internal(text));
         }
+        let absent = progress.arrived.as_ref().map(|arrived| arrived.absent.clone()).unwrap_or_default();
+        let absent = absent.without(&progress.lost_files);
+        if !absent.is_empty() {
+            let text = format!(
+                "the new home lacks {absent} that stood in the vault: nothing is erased here before you have looked into it"
+            );
+            return Err(Error::internal(text));
+        }
         let (store, read_at) = (&self.turner.store, Position(progress.read_at));
         let late =
             store.read(move |snapshot| async move { to_device::of_user_after(&snapshot, user_num, read_at).await });
         let messages = late.await?;
-        if !messages.is_empty() {
-            let late = Late { about: traveller.about.clone(), messages };
+        let invites = self.late_invites(traveller, read_at).await?;
+        if !messages.is_empty() || !invites.is_empty() {
+            let late = Late { about: traveller.about.clone(), messages, invites };
             self.ask_large::<Late, Done>(&traveller.to, LATE, &late).await?;
         }
         let (files, mut batch) = self.vault_gone(user_num, &row.move_id).await?;
@@ -48,6 +58,24 @@ impl Leaving {
         let row = self.write_with(row, State::Erased, &progress, batch).await?;
         self.vaults.keystore.destroy(user_num).await?;
         Ok(row)
+    }
+
+    /// Invites that came after the vault was read, by people of this cell or just before anybody knew.
+    async fn late_invites(&self, traveller: &Traveller, read_at: Position) -> Result<Vec<Acquaintance>> {
+        let (user_num, mut invites) = (traveller.user_num, Vec::new());
+        let rooms = self.rooms_of(user_num).await?;
+        for room in rooms.into_iter().filter(|room| room.membership == "invite" && room.position > read_at) {
+            let (store, room_num) = (&self.turner.store, room.room_num);
+            let read =
+                store.read(move |snapshot| async move { stripped_states::get(&snapshot, user_num, room_num).await });
+            let shown = match read.await? {
+                Some(shown) => Some(shown),
+                None => self.rules.shown(traveller, &room).await?,
+            };
+            let (room_id, version, membership) = (room.room_id, room.version, room.membership);
+            invites.push(Acquaintance { room_id, version, membership, forgotten: false, shown });
+        }
+        Ok(invites)
     }
 
     /// Remembers somebody's master key for those here who go on sharing rooms with them.

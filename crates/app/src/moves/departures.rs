@@ -18,8 +18,12 @@ use domicile_core::{
     ids::UserNum,
     locality::CellName,
 };
-use domicile_store::{Batch, Store, table::departed_tokens};
+use domicile_store::{
+    Batch, Store, StoreError,
+    table::{departed_tokens, users},
+};
 use parking_lot::RwLock;
+use ruma::UserId;
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
@@ -113,7 +117,7 @@ impl Departures {
         {
             let mut known = self.known.write();
             known.marks.extend(marks.iter().map(|mark| (*mark, user_num)));
-            known.leaving.insert(user_num, marks);
+            known.leaving.entry(user_num).or_default().extend(marks);
         }
         self.recount();
     }
@@ -251,6 +255,19 @@ impl Departures {
         self.recount();
         Ok(())
     }
+}
+
+/// What a write gave that was not to be if somebody was let go for another cell ([`users::not_let_go`]).
+pub(crate) fn unless_let_go<T>(written: Result<T, StoreError>, user_id: &UserId) -> Result<T> {
+    written.map_err(|error| match error {
+        StoreError::Conflict(users::LET_GO_GUARD) => {
+            let text = format!(
+                "{user_id} is being moved to another cell: do it there, or wait until `domicile move --list` says that they have arrived."
+            );
+            MatrixError { retry_after_ms: Some(10_000), ..ErrorKind::Unavailable.with(text) }.into()
+        }
+        error => error.into(),
+    })
 }
 
 /// What somebody is told whose handover takes longer than it should.

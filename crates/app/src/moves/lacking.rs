@@ -3,21 +3,23 @@
 //!
 //! A cell is told of a room what its people may see of it and the rules let through. Whoever comes may see more: as much is asked for before they come.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use domicile_core::{
-    ids::{EventNum, RoomNum},
+    ids::{EventNum, RoomNum, UserNum},
     locality::{CellName, Destination},
 };
 use domicile_store::{
     event_id,
-    table::{graph, withheld_events},
+    table::{arrivals, graph, withheld_events},
 };
-use ruma::{OwnedEventId, OwnedRoomId, OwnedServerName};
+use ruma::{OwnedEventId, OwnedRoomId, OwnedServerName, UserId};
 
 use super::{
     arrive::Arrivals,
-    messages::{About, Content, Emptied, InRoom, Lacking, Lacks, PastTaken, Taken},
+    bundle::Bundle,
+    keep,
+    messages::{About, Absent, Content, Emptied, InRoom, Lacking, Lacks, PastTaken, Taken},
 };
 use crate::{Error, Result, error::not_found, rooms::Room};
 
@@ -60,6 +62,40 @@ impl Arrivals {
             rooms.iter().filter(|(_, num)| nums.contains(num)).map(|(room_id, _)| room_id.clone()).collect()
         };
         Ok(Lacks { past: named(&past), content: named(&content) })
+    }
+
+    /// What a vault names and is not here: files, and rooms that its owner is in, as far as this cell knows them to be.
+    pub(super) async fn absent(&self, user_id: &UserId, bundle: &Bundle) -> Result<Absent> {
+        let wanted = user_id.to_string();
+        let store = &self.turner.store;
+        let come = store.read(move |snapshot| async move { arrivals::media_of(&snapshot, &wanted).await }).await?;
+        let come: HashSet<String> = come.into_iter().map(|(media_id, _)| media_id).collect();
+        let media = keep::files(bundle).into_iter().map(|(media_id, _)| media_id);
+        let media = media.filter(|media_id| !come.contains(media_id)).collect();
+        let rooms = match self.turner.users.num(user_id).await? {
+            Some(user_num) => self.absent_rooms(user_num, bundle).await?,
+            None => bundle.joined()?,
+        };
+        Ok(Absent { rooms, media })
+    }
+
+    /// Those rooms of a vault whose owner is in them of which there is no copy here, or one in which they never were.
+    pub(super) async fn absent_rooms(&self, user_num: UserNum, bundle: &Bundle) -> Result<Vec<OwnedRoomId>> {
+        let mut absent = Vec::new();
+        for room_id in bundle.joined()? {
+            let is_in = match self.turner.rooms.num(&room_id).await? {
+                Some(num) => {
+                    let view = self.turner.rooms.by_num(num).await?.view();
+                    // Of whose members not all are known yet, nobody can say.
+                    view.is_partial() || view.members.contains_key(&user_num)
+                }
+                None => false,
+            };
+            if !is_in {
+                absent.push(room_id);
+            }
+        }
+        Ok(absent)
     }
 
     /// Fetches what of a room is missing here from the cell that somebody leaves.

@@ -2,54 +2,49 @@
 //!
 //! Until the state is `handed_over` the person's home is here, whatever happens; from then on it is not, and the new home has the vault on disk.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use domicile_core::{
-    clock::{Clock, DAY_MS},
-    ids::{RoomNum, UserNum},
-    locality::CellName,
-    rng::Rng,
-};
+use domicile_core::{clock::Clock, ids::UserNum, locality::CellName, rng::Rng};
 use domicile_store::{
     Batch, Blobs as Files,
-    table::{moves as rows, moves::Move, outgoing_edus, portable, tokens, users},
+    table::{moves as rows, moves::Move, portable, tokens, users},
 };
-use ruma::OwnedRoomId;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::value::to_raw_value;
 
 use super::{
     bring::{Bringing, Brought},
-    bundle::{Acquaintance, Bundle, Vaults},
+    bundle::Vaults,
     copies::{Copies, Traveller},
     departures::Departures,
-    messages::{About, Arrived, BEGIN, Begin, Begun, CANCEL, Confirmed, Done, HOME, Home, VAULT, Vault},
-    progress::{Forbidden, Progress, State, of_row},
-    rules::{Rules, has_left, is_joined},
+    gather::{Bound, Gathered},
+    hand_over::Handed,
+    messages::{About, Arrived, CANCEL, Done, HOME, Home},
+    progress::{Count, Progress, State, of_row},
+    rules::Rules,
     turn::Turner,
 };
 use crate::{
     Error, Result,
-    accounts::{Devices, Session, Sessions, sessions::TokenHash},
-    error::forbidden,
+    accounts::{Devices, Sessions, sessions::TokenHash},
     events::wake::Wakers,
     federation::{Bounds, PeerError},
     media::Blobs,
     residency::{Cells, InnerLink},
-    sync::frontier::Frontier,
 };
 
-/// How long requests that have begun may take to end before somebody's vault is read, and what they sent to reach others.
-const ENDING: Duration = Duration::from_millis(900);
-/// How often it is looked.
-const LOOK: Duration = Duration::from_millis(5);
-/// How long it is waited for the next sign that the other cell is being told what is said, before it is brought: while the person goes on, and while
-/// their requests wait.
+/// How long it is waited for the next sign that the other cell is being told what is said, before it is brought, while the person goes on.
 const PATIENCE: Duration = Duration::from_secs(3);
-const PATIENCE_FROZEN: Duration = Duration::from_millis(150);
+/// How long bringing may take for nothing of note to have begun meanwhile.
+const QUICK: Duration = Duration::from_secs(1);
+/// How long somebody's requests may wait until they are let go, at the first try of an attempt, at the second, and so on. What has begun meanwhile is
+/// brought between them.
+const FROZEN: [Duration; 5] = [
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_mins(1),
+    Duration::from_mins(5),
+];
 /// Files that are read at once.
 pub(super) const FILES: i64 = 200;
 /// What a large part may cost.
@@ -71,6 +66,8 @@ pub(super) struct Leaving {
     pub(super) files: Files,
     pub(super) live: super::live::Live,
     pub(super) bringing: Bringing,
+    /// Held by tests in the moment before requests wait.
+    pub(super) gate: Arc<tokio::sync::Mutex<()>>,
     pub(super) rng: Arc<dyn Rng>,
 }
 
@@ -90,9 +87,20 @@ impl Leaving {
         match state {
             State::Announced => self.write(row, State::Copying, &progress).await,
             State::Copying => self.copy(row, progress, &traveller).await,
-            State::HandedOver => self.issue(row, progress).await,
-            State::Issued => self.turn(row, progress, &traveller).await,
-            State::Left => self.erase(row, progress, &traveller).await,
+            State::HandedOver | State::Issued => {
+                // Whoever was let go waits, also where it was not known whether the write of it was made.
+                if !self.departures.has(user_num) {
+                    self.departures.begin(user_num, &self.hashes(user_num).await?);
+                }
+                match state {
+                    State::HandedOver => self.issue(row, progress).await,
+                    _ => self.turn(row, progress, &traveller).await,
+                }
+            }
+            State::Left => {
+                self.note_left(&row, &progress, &traveller).await?;
+                self.erase(row, progress, &traveller).await
+            }
             State::Erased => self.finish(row, progress, &traveller).await,
             State::Objected | State::Done | State::Stopped => Ok(row),
         }
@@ -124,54 +132,55 @@ impl Leaving {
         Ok(Move { state, progress, ended_ts, attempts: 0, error: None, due_ts: now_ms, ..row })
     }
 
-    /// Brings rooms and files, then the vault, and lets the person go.
-    async fn copy(&self, row: Move, mut progress: Progress, traveller: &Traveller) -> Result<Move> {
+    /// Brings rooms and files, then the vault, and lets the person go. What they begin meanwhile is brought in another round.
+    async fn copy(&self, mut row: Move, mut progress: Progress, traveller: &Traveller) -> Result<Move> {
         let user_num = traveller.user_num;
+        if self.departures.has(user_num) {
+            // It was not known whether an earlier attempt had let them go. It has not, and after this write it cannot any more.
+            let mut batch = Batch::new();
+            rows::update(&mut batch, &row);
+            self.turner.store.write(batch).await?;
+            row.revision += 1;
+            self.departures.end(user_num);
+        }
         if let Some(why) = self.rules.barred(&traveller.to, user_num).await? {
             return self.refuse(row, progress, traveller, why).await;
         }
-        let mut all = self.rooms_of(user_num).await?;
-        progress.forbidden_rooms = self.rules.forbidden(&traveller.to, user_num, &all).await?;
-        if !progress.forbidden_rooms.is_empty() {
-            if progress.forbidden == Forbidden::Refuse {
-                let why = format!(
-                    "the rules do not let {} be in {} of their rooms from there: `domicile move --dry-run` lists them, and with `--forbidden leave` they are left",
-                    traveller.about.user_id,
-                    progress.forbidden_rooms.len()
-                );
-                return self.refuse(row, progress, traveller, why).await;
+        progress.forbidden_rooms.clear();
+        progress.kept_rooms.clear();
+        progress.lost_files.clear();
+        progress.rooms = Count::default();
+        let (mut brought, mut not_yet) = (Brought::default(), String::new());
+        for patience in FROZEN {
+            for _ in FROZEN {
+                let began = tokio::time::Instant::now();
+                if let Gathered::Refused(why) = self.gather(&mut progress, traveller, &mut brought, Bound::None).await?
+                {
+                    return self.refuse(row, progress, traveller, why).await;
+                }
+                // What began while much was brought is brought before requests wait.
+                if began.elapsed() < QUICK {
+                    break;
+                }
             }
-            self.rules.leave(user_num, &traveller.about.user_id, &progress.forbidden_rooms).await?;
+            // While the person goes on; what comes after it is brought while their requests wait.
+            self.bring_news(traveller, &mut brought, PATIENCE).await?;
+            drop(self.gate.lock().await);
+            // Last of all what cannot be taken back: all that comes along is there.
+            self.leave_behind(traveller, &mut brought).await?;
+            match self.hand_over(&mut row, &mut progress, traveller, (&mut brought, patience)).await? {
+                Handed::Over(row) => return Ok(*row),
+                Handed::NotYet(why) => {
+                    tracing::info!(
+                        why,
+                        move_id = row.move_id,
+                        "somebody is not let go yet: what is missing is brought"
+                    );
+                    not_yet = why;
+                }
+            }
         }
-        if self.rules.leave_notices(user_num, &traveller.about.user_id).await? || !progress.forbidden_rooms.is_empty() {
-            all = self.rooms_of(user_num).await?;
-        }
-        let left = self.rules.left(&traveller.to, (user_num, &traveller.about.user_id), &all).await?;
-        progress.kept_rooms = left.kept;
-        let named = |rooms: &[portable::RoomOf]| {
-            let ids = rooms.iter().map(|room| OwnedRoomId::try_from(room.room_id.as_str()).map_err(Error::internal));
-            ids.collect::<Result<Vec<OwnedRoomId>>>()
-        };
-        let left_ids = named(&left.coming)?;
-        let coming: Vec<portable::RoomOf> = all.into_iter().filter(is_joined).chain(left.coming).collect();
-        let tickets = self.cells()?.tickets.get(&traveller.about.user_id);
-        let tickets = tickets.map(|history| history.tickets().to_vec()).unwrap_or_default();
-        let rooms = named(&coming)?;
-        let ids: Vec<(OwnedRoomId, RoomNum)> =
-            rooms.iter().cloned().zip(coming.iter().map(|room| room.room_num)).collect();
-        progress.rooms.of = ids.len() as u64;
-        let begin = Begin { about: traveller.about.clone(), tickets, rooms, left: left_ids };
-        let begun: Begun = self.ask(&traveller.to, BEGIN, &begin).await?;
-        let mut brought = self.bring_rooms(&mut progress, traveller, &coming, &begun).await?;
-        self.complete_rooms(&mut progress, traveller, &ids).await?;
-        // They are opened before requests wait: with what they end goes along.
-        for (_, room_num) in &ids {
-            self.turner.rooms.by_num(*room_num).await?;
-        }
-        self.bring_media(&mut progress, traveller, &begun).await?;
-        // While the person goes on; what comes after it is brought while their requests wait.
-        self.bring_news(traveller, &mut brought, PATIENCE).await?;
-        self.hand_over(row, progress, traveller, brought).await
+        Err(Error::internal(format!("they were not let go in {} rounds, since {not_yet}", FROZEN.len())))
     }
 
     pub(super) async fn rooms_of(&self, user_num: UserNum) -> Result<Vec<portable::RoomOf>> {
@@ -196,114 +205,10 @@ impl Leaving {
         }
     }
 
-    /// Lets requests wait, reads the vault, has the new home confirm it, and writes that the person is let go.
-    async fn hand_over(&self, row: Move, progress: Progress, traveller: &Traveller, brought: Brought) -> Result<Move> {
-        let began = tokio::time::Instant::now();
-        // First of all, nothing new is opened for them; then what there is waits.
-        self.departures.begin(traveller.user_num, &[]);
-        let handed = async {
-            let hashes = self.hashes(traveller.user_num).await?;
-            self.departures.begin(traveller.user_num, &hashes);
-            self.hand_over_frozen(row, progress, traveller, (&hashes, brought)).await
-        }
-        .await;
-        match &handed {
-            Ok(_) => tracing::debug!(ms = began.elapsed().as_millis(), "a vault was handed over"),
-            Err(_) => self.departures.end(traveller.user_num),
-        }
-        handed
-    }
-
-    async fn hand_over_frozen(
-        &self,
-        row: Move,
-        mut progress: Progress,
-        traveller: &Traveller,
-        (hashes, mut brought): (&[TokenHash], Brought),
-    ) -> Result<Move> {
-        let user_num = traveller.user_num;
-        progress.frozen_ts = Some(self.clock.now_ms());
-        self.let_requests_end(user_num).await?;
-        // What they wanted until a moment ago counts, too.
-        if let Some(why) = self.rules.barred(&traveller.to, user_num).await? {
-            return Err(forbidden(why));
-        }
-        // Their last events come first: a request of theirs that is repeated at the new home is known there by the event that it made.
-        let rooms = self.bring_news(traveller, &mut brought, PATIENCE_FROZEN).await?;
-        self.devices.write_uses(Some(user_num)).await?;
-        let store = &self.turner.store;
-        progress.read_at = store.read(|snapshot| async move { snapshot.head().await }).await?.0;
-        let bundle = self.vault(traveller, progress.read_at, &rooms).await?;
-        let (digest, sums) = (bundle.digest()?, bundle.sums()?);
-        let vault = Vault { about: traveller.about.clone(), bundle, digest: digest.clone() };
-        // Before anything is written that cannot be taken back: it takes a moment.
-        let mut batch = Batch::new();
-        self.keep(&mut batch, traveller, &vault.bundle).await?;
-        let confirmed: Confirmed = self.ask_large(&traveller.to, VAULT, &vault).await?;
-        if confirmed.digest != digest || confirmed.sums != sums {
-            return Err(Error::internal("the other cell confirmed another vault than the one that was sent"));
-        }
-        let until_ts = self.clock.now_ms().saturating_add(progress.address_days.saturating_mul(DAY_MS));
-        Departures::write(&mut batch, hashes, &traveller.to, until_ts);
-        progress.confirmed = Some(confirmed);
-        progress.let_go = Some(self.cells()?.names.let_go(&traveller.about.user_id, &traveller.to)?);
-        let row = Move { until_ts: Some(until_ts), ..row };
-        self.write_with(row, State::HandedOver, &progress, batch).await
-    }
-
     pub(super) async fn hashes(&self, user_num: UserNum) -> Result<Vec<TokenHash>> {
         let store = &self.turner.store;
         let read = store.read(move |snapshot| async move { tokens::hashes_of_user(&snapshot, user_num).await });
         Ok(read.await?.iter().filter_map(|hash| TokenHash::try_from(&hash[..]).ok()).collect())
-    }
-
-    /// Waits for requests that have begun, and for what the person has sent to other cells' devices.
-    async fn let_requests_end(&self, user_num: UserNum) -> Result<()> {
-        let sessions: Vec<Weak<Session>> = self.sessions.let_go(user_num);
-        let deadline = tokio::time::Instant::now() + ENDING;
-        loop {
-            self.wakers.wake(user_num);
-            let store = &self.turner.store;
-            let read = store.read(move |snapshot| async move { outgoing_edus::any_of_user(&snapshot, user_num).await });
-            let is_busy = sessions.iter().any(|session| session.strong_count() > 0);
-            if !is_busy && !read.await? {
-                return Ok(());
-            }
-            if tokio::time::Instant::now() >= deadline {
-                let what =
-                    if is_busy { "requests of theirs do not end" } else { "messages of theirs are still on their way" };
-                return Err(Error::internal(what));
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-
-    /// All that goes with somebody.
-    async fn vault(&self, traveller: &Traveller, head: i64, rooms: &[portable::RoomOf]) -> Result<Bundle> {
-        let mut bundle = Bundle { head, ..self.vaults.read(traveller.user_num).await? };
-        let mut frontiers = Vec::new();
-        for room in rooms {
-            let room_id = OwnedRoomId::try_from(room.room_id.as_str()).map_err(Error::internal)?;
-            if is_joined(room) {
-                let view = self.turner.rooms.by_num(room.room_num).await?.view();
-                frontiers.push(Frontier::of(&room_id, &view));
-                continue;
-            }
-            if has_left(room) {
-                frontiers.push(Frontier::of_left(room_id, room.position));
-            }
-            let shown = self.rules.shown(traveller, room).await?;
-            bundle.acquaintances.push(Acquaintance {
-                room_id: room.room_id.clone(),
-                version: room.version.clone(),
-                membership: room.membership.clone(),
-                forgotten: room.forgotten,
-                shown,
-            });
-        }
-        Frontier::bound(&mut frontiers);
-        bundle.frontiers = Some(to_raw_value(&frontiers).map_err(Error::internal)?);
-        Ok(bundle)
     }
 
     /// Asks the directory for the next epoch.
@@ -342,6 +247,27 @@ impl Leaving {
         self.sessions.forget(|session| session.user_num == traveller.user_num);
         self.departures.end_left(traveller.user_num, &hashes, (&traveller.to, until_ts));
         Ok(Move { revision: row.revision + 1, ..row })
+    }
+
+    /// Makes up in memory for the write by which somebody has left, if it was made and this cell was told that it was not.
+    async fn note_left(&self, row: &Move, progress: &Progress, traveller: &Traveller) -> Result<()> {
+        let user_num = traveller.user_num;
+        let Some(until_ts) = row.until_ts.filter(|_| self.departures.has(user_num)) else { return Ok(()) };
+        let tickets = &self.cells()?.tickets;
+        if let Some(history) = tickets.check(progress.tickets.clone())? {
+            tickets.know(&traveller.about.user_id, history);
+        }
+        for room_num in self.turner.joined(Some(user_num)).await? {
+            if let Some(room) = self.turner.rooms.in_memory(room_num) {
+                let _writer = room.writer().await;
+                self.turner.rooms.reload(&room).await?;
+            }
+            self.turner.push.forget(room_num);
+        }
+        let hashes = self.hashes(user_num).await?;
+        self.sessions.forget(|session| session.user_num == user_num);
+        self.departures.end_left(user_num, &hashes, (&traveller.to, until_ts));
+        Ok(())
     }
 
     pub(super) async fn ask<A: DeserializeOwned>(

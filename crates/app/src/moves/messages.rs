@@ -1,13 +1,16 @@
 //! What two cells tell each other when somebody moves, in the order of its steps.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use domicile_residency::directory::Ticket;
 use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{bundle::Bundle, lines::Sums};
+use super::{
+    bundle::{Acquaintance, Bundle},
+    lines::Sums,
+};
 
 /// Where somebody's arrival is announced.
 pub const BEGIN: &str = "/_domicile/inner/v1/moves/begin";
@@ -188,6 +191,37 @@ pub struct Vault {
     pub digest: String,
 }
 
+/// What a vault names and its new home does not have: rooms that its owner is in, and files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absent {
+    /// The rooms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<OwnedRoomId>,
+    /// The files' ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<String>,
+}
+
+impl Absent {
+    /// Whether all is there.
+    pub fn is_empty(&self) -> bool {
+        self.rooms.is_empty() && self.media.is_empty()
+    }
+
+    /// The same without files that are nowhere.
+    #[must_use]
+    pub fn without(mut self, lost: &[String]) -> Self {
+        self.media.retain(|media_id| !lost.contains(media_id));
+        self
+    }
+}
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of their rooms and {} of their files", self.rooms.len(), self.media.len())
+    }
+}
+
 /// The new home has the vault on disk. From then on the old home may let its owner go.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Confirmed {
@@ -197,6 +231,9 @@ pub struct Confirmed {
     pub sums: Sums,
     /// The new home's signature.
     pub signature: String,
+    /// What it lacks of what the vault names: while there is anything, nobody is let go.
+    #[serde(default, skip_serializing_if = "Absent::is_empty")]
+    pub absent: Absent,
 }
 
 /// Somebody's home is where this is told, by the directory's word.
@@ -217,19 +254,25 @@ pub struct Arrived {
     pub sums: Sums,
     /// Rows that name what is not there, such as events that are not a part of their rooms.
     pub left_out: u64,
+    /// Rooms and files that are not there: while there are any, nothing is erased at the old home.
+    #[serde(default, skip_serializing_if = "Absent::is_empty")]
+    pub absent: Absent,
     /// Whether what was read again is what was brought, but for what was left out.
     pub same: bool,
     /// The new home's signature over all of it.
     pub signature: String,
 }
 
-/// Messages for somebody's devices that came while the vault was on its way: device, place and content.
+/// What reached somebody while the vault was on its way.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Late {
     /// Whose.
     pub about: About,
-    /// The messages, the first first.
+    /// Messages for their devices, the first first: device, place and content.
     pub messages: Vec<(String, i64, String)>,
+    /// Rooms to which they were invited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub invites: Vec<Acquaintance>,
 }
 
 /// Somebody's home is another one now.

@@ -1,7 +1,7 @@
 //! Moving house: somebody goes from this cell to another with all that is theirs, and devices stay signed in.
 //!
-//! `mod` takes orders and `work` does what is due. `leave` (with `bring`, `complete` and `clear`) has the steps at the cell that is left, `arrive` (with
-//! `lacking`, `settle`, `take_file` and `take_room`) those at the new home, `groups` are orders for all who live under one law, `coming` what its operator sees of them, and `turn` what every cell does that knows the person. `bundle` is the vault on
+//! `mod` takes orders and `work` does what is due. `leave` (with `gather`, `bring`, `complete`, `hand_over` and `clear`) has the steps at the cell that is left, `arrive` (with
+//! `lacking`, `settle`, `take_file` and `take_room`) those at the new home, `groups` are orders for all who live under one law, `coming` what its operator sees of them, and `turn` what every cell does that knows the person. `bundle` (with `contents`) is the vault on
 //! its way, `lines` what two cells compare of it, `copies` are the rooms, `departures` whose requests wait or are passed on, and `rescue` is for those whose home is no more. `keep` is what
 //! is kept of those who have left, and `restored` what cells do for one that was restored from a backup.
 
@@ -11,9 +11,12 @@ pub mod bundle;
 mod clear;
 mod coming;
 mod complete;
+mod contents;
 mod copies;
 pub mod departures;
+mod gather;
 pub mod groups;
+mod hand_over;
 mod keep;
 mod lacking;
 mod leave;
@@ -265,6 +268,10 @@ impl Moves {
                 Ok(State::Stopped)
             })
             .await?;
+        // They may wait still, after an attempt of which it was not known how it ended.
+        if let Some(user_num) = self.users.num(user_id).await? {
+            self.departures.end(user_num);
+        }
         if let (Some(leaving), Some(to)) = (&self.leaving, CellName::parse(&stopped.to)) {
             let about = messages::About { move_id: stopped.move_id.clone(), user_id: user_id.to_owned() };
             leaving.cancel(&to, &about).await;

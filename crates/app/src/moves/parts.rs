@@ -141,6 +141,7 @@ impl Moves {
                 files: parts.files,
                 live: live.clone(),
                 bringing: bring::Bringing::default(),
+                gate: Arc::default(),
                 rng: Arc::clone(&parts.rng),
             })
         });

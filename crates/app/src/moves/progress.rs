@@ -137,6 +137,9 @@ pub struct Progress {
     /// Files.
     #[serde(default)]
     pub media: Count,
+    /// Files that are named in this cell's database and whose contents are not there: they cannot come along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_files: Vec<String>,
     /// When requests began to wait, and for how long they did, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen_ts: Option<i64>,

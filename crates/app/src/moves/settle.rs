@@ -5,17 +5,18 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use domicile_core::{
     error::ErrorKind,
-    ids::DeviceNum,
+    ids::{DeviceNum, EventNum, UserNum},
     locality::{CellName, Destination},
 };
 use domicile_store::{
     Batch, event_id,
-    table::{arrivals, portable, to_device},
+    table::{arrivals, memberships, portable, stripped_states, to_device},
 };
-use ruma::OwnedUserId;
+use ruma::{OwnedRoomId, OwnedUserId, RoomVersionId};
 
 use super::{
     arrive::{Arrivals, CONFIRMED_STATE, HERE, SETTLED},
+    bundle::Acquaintance,
     messages::{About, Done, Ends, Home, Late, Poll, Turned},
 };
 use crate::{Error, Result};
@@ -49,11 +50,36 @@ impl Arrivals {
             to_device::insert(&mut batch, device_num, (position.clone(), 0), content, None);
             arrivals::put_inbox(&mut batch, device_num, *place, position);
         }
+        self.take_invites(&mut batch, user_num, &late.invites).await?;
         if !batch.is_empty() {
             self.turner.store.write(batch).await?;
             self.wakers.wake(user_num);
         }
         Ok(Done {})
+    }
+
+    /// Adds invites that came while the vault was on its way, but for rooms of which more is known here.
+    async fn take_invites(&self, batch: &mut Batch, user_num: UserNum, invites: &[Acquaintance]) -> Result<()> {
+        for invite in invites {
+            let (Ok(room_id), Ok(version)) =
+                (OwnedRoomId::try_from(invite.room_id.as_str()), RoomVersionId::try_from(invite.version.as_str()))
+            else {
+                continue;
+            };
+            let room_num = self.remote_rooms.known(&room_id, &version).await?.room_num;
+            let store = &self.turner.store;
+            let read = store.read(move |snapshot| async move { memberships::one(&snapshot, user_num, room_num).await });
+            let before = read.await?.map(|row| row.membership);
+            if !before.is_none_or(|before| matches!(before.as_str(), "leave" | "knock")) {
+                continue;
+            }
+            let position = batch.position();
+            memberships::set(batch, user_num, room_num, "invite", EventNum(0), position);
+            if let Some(shown) = &invite.shown {
+                stripped_states::set(batch, user_num, room_num, shown.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Asks the directory about those whose vault waits here for its word: the cell that they left may not be there to tell.

@@ -91,6 +91,12 @@ impl Moves {
         self.shown(row)
     }
 
+    /// Holds all moves up in the moment before requests of their people wait. For tests of what begins meanwhile.
+    pub async fn hold(&self) -> Result<tokio::sync::OwnedMutexGuard<()>> {
+        let leaving = self.leaving.as_ref().ok_or_else(|| Error::internal("this server is no cell of a deployment"))?;
+        Ok(Arc::clone(&leaving.gate).lock_owned().await)
+    }
+
     /// Moves whose next step is due, as many as can be worked on.
     async fn due(&self) -> Result<Vec<String>> {
         let now_ms = self.clock.now_ms();

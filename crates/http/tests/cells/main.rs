@@ -20,6 +20,7 @@ mod leaving;
 mod ledger;
 mod lists;
 mod luck;
+mod meanwhile;
 mod media;
 mod moves;
 mod names;

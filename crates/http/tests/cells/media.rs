@@ -21,9 +21,9 @@ use crate::{
     until,
 };
 
-const SECRET: &str = "application/octet-stream";
+pub(crate) const SECRET: &str = "application/octet-stream";
 
-fn ciphertext(length: usize) -> Vec<u8> {
+pub(crate) fn ciphertext(length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     SeededRng::new(length as u64).fill(&mut bytes);
     bytes
@@ -42,7 +42,7 @@ fn width(picture: &Answered) -> u32 {
 }
 
 /// Uploads something. Gives what stands behind `mxc://`.
-async fn upload(by: &TestUser, content_type: &str, content: Vec<u8>) -> String {
+pub(crate) async fn upload(by: &TestUser, content_type: &str, content: Vec<u8>) -> String {
     let request = Request::post("/_matrix/media/v3/upload?filename=secret-name.bin")
         .header(header::AUTHORIZATION, format!("Bearer {}", by.token.as_ref().unwrap()))
         .header(header::CONTENT_TYPE, content_type)
@@ -53,7 +53,7 @@ async fn upload(by: &TestUser, content_type: &str, content: Vec<u8>) -> String {
     uri.strip_prefix("mxc://").unwrap().to_owned()
 }
 
-async fn download(by: &TestUser, place: &str) -> Answered {
+pub(crate) async fn download(by: &TestUser, place: &str) -> Answered {
     by.get(&format!("/_matrix/client/v1/media/download/{place}")).await
 }
 

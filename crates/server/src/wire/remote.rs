@@ -10,6 +10,7 @@ use domicile_app::{
     federation::{Completion, Destinations, RemoteProfiles, RemoteRooms, RemoteRoomsParts, Resident, ResidentParts},
     jobs::Jobs,
     media::Media,
+    moves::Departures,
     rooms::{Graph, Members, Resolution, Rooms, StateKeys, StateTrees, Successions},
 };
 use domicile_store::Store;
@@ -108,7 +109,7 @@ pub(super) fn resident(
     known: Known<'_>,
     federation: &Federation,
     outside: &Outside,
-    members: &Arc<Members>,
+    (members, departures): (&Arc<Members>, &Arc<Departures>),
 ) -> Arc<Resident> {
     let Known { store, users, rooms, events, keys, trees, sender, destinations, wakers, .. } = known;
     Arc::new(Resident::new(ResidentParts {
@@ -126,6 +127,7 @@ pub(super) fn resident(
         members: Arc::clone(members),
         remote: Arc::clone(&outside.remote_rooms),
         wakers: Arc::clone(wakers),
+        departures: Arc::clone(departures),
     }))
 }
 

@@ -196,10 +196,30 @@ pub fn leave(batch: &mut Batch, user_num: UserNum) {
     );
 }
 
+/// The guard of [`stays`].
+pub const STAYS_GUARD: &str = "users.is_local";
+
 /// Lets a batch fail if somebody's account is not in this cell any more.
 pub fn stays(batch: &mut Batch, user_num: UserNum) {
     let sql = "UPDATE users SET is_local = 1 WHERE user_num = $1 AND is_local = 1";
-    batch.guard("users.is_local", sql, params![user_num]);
+    batch.guard(STAYS_GUARD, sql, params![user_num]);
+}
+
+/// The guard of [`not_let_go`].
+pub const LET_GO_GUARD: &str = "users.let_go";
+
+/// Lets a batch fail if somebody's account is not in this cell any more, or was let go for another one. Where their vault is being handed over at the same
+/// time, it is that which fails.
+pub fn not_let_go(batch: &mut Batch, user_num: UserNum) {
+    // The move's row first: whoever writes it waits here for the other, and the look at its state is after that.
+    batch.push(
+        "UPDATE moves SET revision = revision + 1
+         WHERE ended_ts IS NULL AND user_id = (SELECT user_id FROM users WHERE user_num = $1)",
+        params![user_num],
+    );
+    let sql = "UPDATE users SET is_local = 1 WHERE user_num = $1 AND is_local = 1 AND NOT EXISTS (SELECT 1 FROM moves m
+               WHERE m.user_id = users.user_id AND m.ended_ts IS NULL AND m.state IN ('handed_over', 'issued'))";
+    batch.guard(LET_GO_GUARD, sql, params![user_num]);
 }
 
 /// Notes that somebody's account is in this cell now. Their credentials and standing come with the rest of their rows.

@@ -1,19 +1,23 @@
 //! Taking an invite for somebody of this server (`invite`).
 
-use domicile_core::{error::ErrorKind, ids::NodeNum};
+use domicile_core::{
+    error::{ErrorKind, MatrixError},
+    ids::NodeNum,
+    locality::{Destination, Locality},
+};
 use domicile_room::event::{Pdu, sign};
 use domicile_store::{
-    Batch, Value, event_id,
+    Batch, StoreError, Value, event_id,
     table::{
         events::{self, Status},
-        memberships, stripped_states,
+        memberships, stripped_states, users,
     },
 };
-use ruma::{EventId, OwnedUserId, RoomId, RoomVersionId, ServerName, events::TimelineEventType};
+use ruma::{EventId, OwnedUserId, RoomId, RoomVersionId, ServerName, UserId, events::TimelineEventType};
 use serde_json::value::RawValue;
 
 use super::{Resident, join::json};
-use crate::{Error, Result, error::forbidden, events::Ingest, federation::stripped};
+use crate::{Error, Result, error::forbidden, events::Ingest, federation::stripped, moves::departures::on_the_way};
 
 /// An invite as another server sends it.
 pub struct Invite {
@@ -44,9 +48,13 @@ impl Resident {
         }
         let nobody = || ErrorKind::NotFound.with(format!("There is no user {target} here."));
         if !self.users.is_local(&target) {
-            return Err(ErrorKind::InvalidParam.with(format!("{target} is not a user of this server.")).into());
+            return Err(self.not_here(origin, &target));
         }
         let user_num = self.users.num(&target).await?.ok_or_else(nobody)?;
+        // Their vault has been read: what comes now would not be in it.
+        if self.departures.has(user_num) {
+            return Err(on_the_way().into());
+        }
         let held = self.rooms.get(&invite.room_id).await.ok().filter(|room| room.view().has_local_members());
         if let Some(room) = &held
             && !Ingest::is_let_in(&room.view(), origin)
@@ -58,6 +66,20 @@ impl Resident {
             self.show(user_num, &invite.room_id, &invite.version, &signed, &invite.shown).await?;
         }
         json(&signed)
+    }
+
+    /// What is said of somebody whose home is not here. A cell that has not heard yet that they have moved is told where to.
+    fn not_here(&self, origin: &ServerName, target: &UserId) -> Error {
+        let localities = self.users.localities();
+        if let (Some(cells), Locality::Elsewhere(Destination::Cell(home)), Destination::Cell(asking)) =
+            (localities.cells(), localities.of(target), Destination::of_peer(origin))
+            && home != asking
+        {
+            cells.tickets.note_stale(asking, target.to_owned());
+            let text = format!("{target} has moved: it is told where to in a moment.");
+            return MatrixError { retry_after_ms: Some(2_000), ..ErrorKind::Unavailable.with(text) }.into();
+        }
+        ErrorKind::InvalidParam.with(format!("{target} is not a user of this server.")).into()
     }
 
     /// Puts an invite where the user's clients see it.
@@ -112,7 +134,14 @@ impl Resident {
         };
         memberships::set(&mut batch, user_num, info.room_num, "invite", event_num, position);
         stripped_states::set(&mut batch, user_num, info.room_num, shown);
-        self.store.write(batch).await?;
+        if self.users.localities().cells().is_some() {
+            // Whoever leaves meanwhile is told of it up to the moment in which their home is another one, and not after it.
+            users::stays(&mut batch, user_num);
+        }
+        match self.store.write(batch).await {
+            Err(StoreError::Conflict(users::STAYS_GUARD)) => return Err(on_the_way().into()),
+            written => written?,
+        };
         self.wakers.wake(user_num);
         self.sender.ring_for(user_num);
         Ok(())

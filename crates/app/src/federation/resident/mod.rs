@@ -26,6 +26,7 @@ use crate::{
         send::Sender,
         wake::Wakers,
     },
+    moves::Departures,
     rooms::{Graph, Members, Room, Rooms, StateKeys, StateTrees},
 };
 
@@ -45,6 +46,7 @@ pub struct Resident {
     pub(super) members: Arc<Members>,
     pub(super) remote: Arc<RemoteRooms>,
     pub(super) wakers: Arc<Wakers>,
+    pub(super) departures: Arc<Departures>,
 }
 
 /// What it is made of.
@@ -77,6 +79,8 @@ pub struct ResidentParts {
     pub remote: Arc<RemoteRooms>,
     /// Who waits.
     pub wakers: Arc<Wakers>,
+    /// Who is on the way to another cell.
+    pub departures: Arc<Departures>,
 }
 
 impl Resident {
@@ -97,6 +101,7 @@ impl Resident {
             members,
             remote,
             wakers,
+            departures,
         } = parts;
         Self {
             store,
@@ -113,6 +118,7 @@ impl Resident {
             members,
             remote,
             wakers,
+            departures,
         }
     }
 
