@@ -178,6 +178,12 @@ impl Localities {
         policy.is_some_and(|policy| policy.profiles == Profiles::InRooms)
     }
 
+    /// Whether names and pictures of this cell's people are kept out of rooms. A deployment of one cell has no such rule.
+    pub fn withholds_own_people(&self) -> bool {
+        let policy = self.cells.as_ref().and_then(|cells| cells.own.document().regions.get(cells.own.region()));
+        policy.is_some_and(|policy| policy.profiles == Profiles::Withheld)
+    }
+
     /// Whether somebody's name and picture may stand in events, which are copied to wherever their rooms are.
     pub fn shows_profile(&self, user_id: &UserId) -> bool {
         let Some(cells) = &self.cells else { return true };
