@@ -1,6 +1,9 @@
 //! What may cross, and the sentence for whoever runs into a rule.
 
-use domicile_testkit::cluster::Cluster;
+use domicile_testkit::{
+    cluster::Cluster,
+    server::{Settings, TestServer, TestUser},
+};
 use serde_json::json;
 
 use crate::{V3, read, say, shared, two, until};
@@ -83,4 +86,92 @@ async fn what_is_forbidden_does_not_cross_at_all() {
     assert_eq!(told.status, 404, "who may not be seen is nobody: {}", told.json());
     let told = bob.post(&format!("{V3}/join/{room}?via=example.org"), &json!({})).await;
     assert!(told.status.is_client_error(), "{}", told.json());
+}
+
+/// A room of somebody at which others may knock, encrypted as private rooms are.
+async fn knockable(by: &TestUser) -> String {
+    let rule = json!([{ "type": "m.room.join_rules", "state_key": "", "content": { "join_rule": "knock" } }]);
+    let body = json!({ "preset": "private_chat", "room_version": "11", "initial_state": rule });
+    by.post(&format!("{V3}/createRoom"), &body).await.ok()["room_id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_with_a_membership_does_not_cross() {
+    let cluster = two().await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    let reason = json!({ "reason": "planted words" });
+    // An invite, with a reason and with a key of its own.
+    let room = knockable(&alice).await;
+    let told = json!({ "user_id": bob.id(), "reason": "planted words" });
+    refused(&alice.post(&format!("{V3}/rooms/{room}/invite"), &told).await, "leave it away");
+    let membership = format!("{V3}/rooms/{room}/state/m.room.member/{}", bob.id());
+    let told = json!({ "membership": "invite", "org.example.note": "planted words" });
+    refused(&alice.put(&membership, &told).await, "beside this membership");
+    alice.post(&format!("{V3}/rooms/{room}/invite"), &json!({ "user_id": bob.id() })).await.ok();
+    until("the invite comes", || async {
+        bob.get(&format!("{V3}/sync")).await.ok()["rooms"]["invite"].get(&room).is_some()
+    })
+    .await;
+    // Bob refuses it, and knocks.
+    refused(&bob.post(&format!("{V3}/rooms/{room}/leave"), &reason).await, "leave it away");
+    bob.post(&format!("{V3}/rooms/{room}/leave"), &json!({})).await.ok();
+    let knock = format!("{V3}/knock/{room}?via=example.org");
+    refused(&bob.post(&knock, &reason).await, "leave it away");
+    bob.post(&knock, &json!({})).await.ok();
+    // What becomes of the knock is told him.
+    let of_bob = json!({ "user_id": bob.id(), "reason": "planted words" });
+    refused(&alice.post(&format!("{V3}/rooms/{room}/kick"), &of_bob).await, "leave it away");
+    alice.post(&format!("{V3}/rooms/{room}/invite"), &json!({ "user_id": bob.id() })).await.ok();
+    let join = format!("{V3}/join/{room}?via=example.org");
+    refused(&bob.post(&join, &reason).await, "leave it away");
+    bob.post(&join, &json!({})).await.ok();
+    // In the room.
+    for act in ["kick", "ban"] {
+        refused(&alice.post(&format!("{V3}/rooms/{room}/{act}"), &of_bob).await, "leave it away");
+    }
+    refused(&bob.post(&format!("{V3}/rooms/{room}/leave"), &reason).await, "leave it away");
+    let told = json!({ "membership": "join", "displayname": "Bob", "org.example.note": "planted words" });
+    refused(&bob.put(&membership, &told).await, "beside this membership");
+    let message = say(&bob, &room, "encrypted").await;
+    refused(&bob.put(&format!("{V3}/rooms/{room}/redact/{message}/r1"), &reason).await, "leave it away");
+    let told = json!({ "redacts": message, "org.example.note": "planted words" });
+    refused(&bob.put(&format!("{V3}/rooms/{room}/send/m.room.redaction/r2"), &told).await, "beside this redaction");
+    alice.post(&format!("{V3}/rooms/{room}/ban"), &json!({ "user_id": bob.id() })).await.ok();
+    until("bob is out", || async {
+        bob.get(&format!("{V3}/joined_rooms")).await.ok()["joined_rooms"].as_array().unwrap().is_empty()
+    })
+    .await;
+    for cell in ["eu1", "ru1"] {
+        assert!(!format!("{:?}", cluster.cell(cell).contents().await).contains("planted"), "{cell}");
+    }
+    // Who is at home where the room is may say why.
+    let own = knockable(&alice).await;
+    let cluster = cluster.with_user("eu1", "anna").await;
+    let anna = cluster.user("eu1", "anna");
+    anna.post(&format!("{V3}/knock/{own}"), &json!({ "reason": "let me in" })).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_with_a_membership_does_not_reach_other_servers() {
+    let cluster = Cluster::with_gateway(&["eu", "ru"], "encrypted_only", "encrypted_only").await;
+    let cluster = cluster.with_user("eu1", "alice").await.with_user("ru1", "bob").await;
+    let settings = Settings { tells: true, ..Settings::default() };
+    let there = TestServer::federating_with(settings).await.with_user("eve").await;
+    let (alice, bob, eve) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"), there.user("eve"));
+    let (_, server) = eve.id().split_once(':').unwrap();
+    let theirs = knockable(&eve).await;
+    for by in [&alice, &bob] {
+        let knock = format!("{V3}/knock/{theirs}?via={server}");
+        refused(&by.post(&knock, &json!({ "reason": "planted words" })).await, "leave it away");
+        by.post(&knock, &json!({})).await.ok();
+        let leave = format!("{V3}/rooms/{theirs}/leave");
+        refused(&by.post(&leave, &json!({ "reason": "planted words" })).await, "leave it away");
+        by.post(&leave, &json!({})).await.ok();
+        let ours = knockable(by).await;
+        let told = json!({ "user_id": eve.id(), "reason": "planted words" });
+        refused(&by.post(&format!("{V3}/rooms/{ours}/invite"), &told).await, "leave it away");
+        by.post(&format!("{V3}/rooms/{ours}/invite"), &json!({ "user_id": eve.id() })).await.ok();
+        refused(&by.post(&format!("{V3}/rooms/{ours}/kick"), &told).await, "leave it away");
+    }
+    assert!(!format!("{:?}", there.contents().await).contains("planted"));
 }
