@@ -229,7 +229,12 @@ fn read(answer: &Response, named: bool) -> (List, Option<i64>) {
     let user_id = &answer.user_id;
     let mut list = List::default();
     for device in &answer.devices {
-        list.set_device(user_id, &device.device_id, &device.keys, device.device_display_name.as_deref().filter(|_| named));
+        list.set_device(
+            user_id,
+            &device.device_id,
+            &device.keys,
+            device.device_display_name.as_deref().filter(|_| named),
+        );
     }
     let (master, self_signing) = (answer.master_key.as_ref(), answer.self_signing_key.as_ref());
     if !list.set_keys(user_id, master, self_signing) {
