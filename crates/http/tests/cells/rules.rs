@@ -212,6 +212,8 @@ async fn withheld_names_are_in_no_event_and_are_shown_nevertheless() {
     }
     let sync = bob.get(&format!("{V3}/sync")).await.ok()["rooms"]["join"][&room].to_string();
     assert!(sync.contains("planted A") && sync.contains("planted B"), "{sync}");
+    let one = bob.get(&membership).await.ok();
+    assert_eq!((&one["membership"], &one["displayname"]), (&json!("join"), &json!("planted A")), "{one}");
     // A name that changes is shown as it is now.
     bob.put(&format!("{V3}/profile/{}/displayname", bob.id()), &json!({ "displayname": "planted C" })).await.ok();
     let joined = boris.get(&format!("{V3}/rooms/{room}/joined_members")).await.ok();

@@ -3,12 +3,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use ruma::OwnedUserId;
+use serde_json::value::RawValue;
 
 use super::{PART, RoomReaderParts};
 use crate::{
     Error, Result,
     accounts::Session,
     error::forbidden,
+    events::Stored,
     rooms::{Membership, Room},
 };
 
@@ -49,6 +51,19 @@ impl RoomReaderParts {
         }
         self.name(&mut members).await?;
         Ok(members)
+    }
+
+    /// A state event's content as it is shown.
+    pub async fn shown_content(&self, event: &Arc<Stored>) -> Result<Box<RawValue>> {
+        if event.pdu.membership().is_none() || self.users.localities().cells().is_none() {
+            return Ok(event.pdu.content().to_owned());
+        }
+        let (names, event) = (Arc::clone(self.presenter.names()), Arc::clone(event));
+        let read = self.store.read(move |snapshot| async move {
+            let filled = names.filled(&snapshot, &event.pdu).await?;
+            Ok::<_, Error>(filled.unwrap_or_else(|| event.pdu.content().to_owned()))
+        });
+        read.await
     }
 
     /// Adds what those call themselves of whom no event says it.

@@ -351,14 +351,9 @@ pub fn is_backward(direction: Direction) -> bool {
     matches!(direction, Direction::Backward)
 }
 
-/// An event's content as raw JSON.
-pub fn content(event: &Stored) -> Box<RawValue> {
-    event.pdu.content().to_owned()
-}
-
-/// A state event as it stands, for who wants it whole.
-pub fn whole(event: &Stored) -> Result<Box<RawValue>> {
-    let client: &ClientEvent = &event.client;
+/// A state event as it stands with a content, for who wants it whole.
+pub fn whole(event: &Stored, content: &RawValue) -> Result<Box<RawValue>> {
+    let client = ClientEvent::with_content(&event.pdu, content);
     client.raw_with_room(&event.room.room_id, None).map_err(Error::internal)
 }
 
