@@ -33,12 +33,12 @@ use domicile_app::{
     entrance::Entrance,
     ephemeral::{Presence, Receipts, Typing, WaitingReceipts},
     events::{
-        Events, Presenter,
+        Events,
         send::{Sender, SenderParts},
         wake::Wakers,
     },
     federation::{
-        Destinations, History, Outbound, OutboundBell, Readers, RemoteProfiles, Transactions,
+        Destinations, History, Outbound, OutboundBell, Readers, Transactions,
         outbound::{Carrier, Network, OutboundParts},
     },
     moderation::Reports,
@@ -121,7 +121,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let trees = Arc::new(StateTrees::new(store.clone(), memory.state.0));
     let room_entries = u64::from(memory.room_entries);
     let rooms = Arc::new(Rooms::new(store.clone(), Arc::clone(&events), Arc::clone(&trees), room_entries));
-    let presenter = Arc::new(Presenter::new(Arc::clone(&events), Arc::clone(&keys), Arc::clone(&trees)));
+    let (remote_profiles, names) = remote::profiles(&users, &federation, surroundings);
+    let presenter = remote::presenter((&events, &keys, &trees), &names);
     let push = Arc::new(PushClasses::new(store.clone(), Arc::clone(&users)));
     let (ignored, bell) = (Arc::new(Ignored::new(&store)), Arc::new(PushBell::default()));
     let (gateways, typing) = (Arc::new(Gateways::new(clock())), Arc::new(Typing::new(clock())));
@@ -161,8 +162,6 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
         link: cells.as_ref().map(|cells| Arc::clone(&cells.link)),
         settings: settings.outbound,
     }));
-    let remote_profiles =
-        Arc::new(RemoteProfiles::new(Arc::clone(&federation.peers), users.localities_shared(), clock()));
     let known = Known {
         store: &store,
         users: &users,
@@ -290,6 +289,7 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
             Arc::clone(&rooms),
             Arc::clone(&members),
             remote_profiles,
+            names,
         )),
         device_keys: encryption.device_keys,
         one_time_keys: encryption.one_time_keys,

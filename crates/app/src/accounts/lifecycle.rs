@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use domicile_core::{clock::Clock, error::ErrorKind, ids::UserNum};
+use domicile_core::{
+    clock::Clock,
+    error::ErrorKind,
+    ids::UserNum,
+    rng::{self, Rng},
+};
 use domicile_store::{
     Batch, Keystore, Store,
     numbers::Sequence,
@@ -17,6 +22,8 @@ use crate::{Error, Result, error::not_found, moves::departures::unless_let_go, r
 
 /// Longest user id in bytes (client-server specification, *User identifiers*).
 const USER_ID_BYTES: usize = 255;
+/// Letters of a name for who does not choose one.
+const NAME_LENGTH: usize = 12;
 /// Rows of a page of users.
 const PAGE: i64 = 500;
 
@@ -59,6 +66,7 @@ pub enum EndSessions<'a> {
 pub struct Accounts {
     store: Store,
     clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
     users: Arc<Users>,
     passwords: Arc<Passwords>,
     devices: Arc<Devices>,
@@ -70,17 +78,24 @@ impl Accounts {
     pub fn new(
         store: Store,
         clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
         users: Arc<Users>,
         passwords: Arc<Passwords>,
         devices: Arc<Devices>,
         keystore: Arc<Keystore>,
     ) -> Self {
-        Self { store, clock, users, passwords, devices, keystore }
+        Self { store, clock, rng, users, passwords, devices, keystore }
     }
 
-    /// A name that is this cell's already, for whoever names none.
-    pub(super) async fn reserved_name(&self) -> Result<Option<String>> {
-        self.users.localities().reserved_name().await
+    /// A name for whoever names none: one that is this cell's already, if there is any left.
+    pub async fn free_name(&self) -> Result<String> {
+        let reserved = self.users.localities().reserved_name().await?;
+        Ok(reserved.unwrap_or_else(|| rng::name(&*self.rng, NAME_LENGTH).to_ascii_lowercase()))
+    }
+
+    /// Whether newcomers get random names, unless the operator insists on another one.
+    pub fn gives_random_names(&self) -> bool {
+        self.users.localities().withholds_own_people()
     }
 
     /// The Matrix id that a name would have, if it can be a name here.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use domicile_core::{error::ErrorKind, rng, rng::Rng};
+use domicile_core::error::ErrorKind;
 use ruma::{
     OwnedUserId,
     api::client::uiaa::{AuthData, AuthType},
@@ -16,8 +16,6 @@ use crate::{Result, error::forbidden};
 
 /// Bytes of the longest token for which other cells are asked.
 const LONGEST_TOKEN: usize = 64;
-/// Letters of a name for who does not want to choose one.
-const NAME_LENGTH: usize = 12;
 
 /// Who may make an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +45,8 @@ pub struct RegistrationSettings {
     pub mode: RegistrationMode,
     /// What they must accept, by name.
     pub terms: BTreeMap<String, Policy>,
+    /// Whether people choose their names also in a region that withholds names.
+    pub chosen_names: bool,
 }
 
 /// A wish to register.
@@ -66,7 +66,6 @@ pub struct Wanted<'a> {
 
 /// Makes accounts for those who ask.
 pub struct Registration {
-    rng: Arc<dyn Rng>,
     accounts: Arc<Accounts>,
     uia: Arc<Uia>,
     tokens: Arc<RegistrationTokens>,
@@ -77,14 +76,13 @@ pub struct Registration {
 impl Registration {
     /// Registration as `settings` say.
     pub fn new(
-        rng: Arc<dyn Rng>,
         accounts: Arc<Accounts>,
         uia: Arc<Uia>,
         tokens: Arc<RegistrationTokens>,
         rate_limits: Arc<RateLimits>,
         settings: RegistrationSettings,
     ) -> Self {
-        Self { rng, accounts, uia, tokens, rate_limits, settings }
+        Self { accounts, uia, tokens, rate_limits, settings }
     }
 
     /// Makes an account when all stages of authentication are done.
@@ -97,6 +95,7 @@ impl Registration {
             self.check_place().await?;
         }
         if let Some(username) = &wanted.username {
+            self.check_may_choose()?;
             self.accounts.check_available(username).await?;
         }
         if let Some(AuthData::RegistrationToken(given)) = wanted.auth
@@ -123,7 +122,7 @@ impl Registration {
         }
         let localpart = match wanted.username {
             Some(username) => username,
-            None => self.free_name().await?,
+            None => self.accounts.free_name().await?,
         };
         self.accounts
             .create_user(NewAccount {
@@ -135,17 +134,22 @@ impl Registration {
             .await
     }
 
-    /// A name for whoever names none.
-    async fn free_name(&self) -> Result<String> {
-        let reserved = self.accounts.reserved_name().await?;
-        Ok(reserved.unwrap_or_else(|| rng::name(&*self.rng, NAME_LENGTH).to_ascii_lowercase()))
-    }
-
     /// Whether a name is free.
     pub async fn check_available(&self, username: &str, address: Option<IpAddr>) -> Result<()> {
         self.rate_limits.check_address(Limit::Registration, address)?;
         self.check_open()?;
+        self.check_may_choose()?;
         self.accounts.check_available(username).await?;
+        Ok(())
+    }
+
+    /// A name that somebody chooses says something about them, and it stands in every copy of their rooms.
+    fn check_may_choose(&self) -> Result<()> {
+        if self.accounts.gives_random_names() && !self.settings.chosen_names {
+            return Err(forbidden(
+                "User names are given here, not chosen, since they are seen wherever copies of a room are kept: register without a user name.",
+            ));
+        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ pub mod ingest;
 mod insert;
 pub mod present;
 pub mod send;
+mod shown_names;
 pub mod wake;
 
 pub use aggregate::Bundles;
@@ -17,3 +18,4 @@ pub use echoes::Echoes;
 pub use ingest::{Ingest, IngestParts};
 pub(crate) use insert::insert_told;
 pub use present::{Form, Presenter, Reader};
+pub use shown_names::{Shown, ShownNames};

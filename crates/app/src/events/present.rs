@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use domicile_core::ids::{DeviceNum, UserNum};
+use domicile_room::event::ClientEvent;
 use domicile_store::Snapshot;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    Bundles, Events, Stored,
+    Bundles, Events, ShownNames, Stored,
     aggregate::{Bundle, ThreadSummary},
 };
 use crate::{
@@ -40,12 +41,18 @@ pub struct Presenter {
     events: Arc<Events>,
     keys: Arc<StateKeys>,
     trees: Arc<StateTrees>,
+    names: Arc<ShownNames>,
 }
 
 impl Presenter {
-    /// Over events, keys and trees.
-    pub fn new(events: Arc<Events>, keys: Arc<StateKeys>, trees: Arc<StateTrees>) -> Self {
-        Self { events, keys, trees }
+    /// Over events, keys and trees, and with the names that stand in no event.
+    pub fn new(events: Arc<Events>, keys: Arc<StateKeys>, trees: Arc<StateTrees>, names: Arc<ShownNames>) -> Self {
+        Self { events, keys, trees, names }
+    }
+
+    /// Names that stand in no event.
+    pub fn names(&self) -> &Arc<ShownNames> {
+        &self.names
     }
 
     /// What is needed to look at history.
@@ -56,13 +63,13 @@ impl Presenter {
     /// The event without its room, as `/sync` wants it.
     pub async fn in_sync(&self, snapshot: &Snapshot, event: &Stored, reader: Reader) -> Result<Box<RawValue>> {
         let unsigned = self.unsigned(snapshot, event, reader).await?;
-        raw(event, Form::InSync, &unsigned)
+        self.raw(snapshot, event, Form::InSync, &unsigned).await
     }
 
     /// The event with its room, as everything else wants it.
     pub async fn with_room(&self, snapshot: &Snapshot, event: &Stored, reader: Reader) -> Result<Box<RawValue>> {
         let unsigned = self.unsigned(snapshot, event, reader).await?;
-        raw(event, Form::WithRoom, &unsigned)
+        self.raw(snapshot, event, Form::WithRoom, &unsigned).await
     }
 
     /// The event with what there is to tell about its children.
@@ -74,22 +81,24 @@ impl Presenter {
         bundles: &Bundles,
     ) -> Result<Box<RawValue>> {
         let unsigned = self.unsigned(snapshot, event, reader).await?;
-        let Some(bundle) = bundles.of(event.event_num) else { return raw(event, form, &unsigned) };
+        let Some(bundle) = bundles.of(event.event_num) else {
+            return self.raw(snapshot, event, form, &unsigned).await;
+        };
         let mut told = self.children(snapshot, bundle, (reader, form)).await?;
         if let Some(ThreadSummary { latest, replies, participated }) = &bundle.thread {
             let unsigned = self.unsigned(snapshot, latest, reader).await?;
             let latest = match bundles.of(latest.event_num) {
                 Some(bundle) => {
                     let told = self.children(snapshot, bundle, (reader, form)).await?;
-                    raw(latest, form, &with_relations(&unsigned, &told))?
+                    raw((&latest.client, latest), form, &with_relations(&unsigned, &told))?
                 }
-                None => raw(latest, form, &unsigned)?,
+                None => raw((&latest.client, latest), form, &unsigned)?,
             };
             told.push(format!(
                 "\"m.thread\":{{\"count\":{replies},\"current_user_participated\":{participated},\"latest_event\":{latest}}}"
             ));
         }
-        raw(event, form, &with_relations(&unsigned, &told))
+        self.raw(snapshot, event, form, &with_relations(&unsigned, &told)).await
     }
 
     /// A bundle but for its thread, each part as a member of a JSON object.
@@ -106,9 +115,20 @@ impl Presenter {
         }
         if let Some(edit) = &bundle.edit {
             let unsigned = self.unsigned(snapshot, edit, reader).await?;
-            told.push(format!("\"m.replace\":{}", raw(edit, form, &unsigned)?));
+            told.push(format!("\"m.replace\":{}", raw((&edit.client, edit), form, &unsigned)?));
         }
         Ok(told)
+    }
+
+    /// An event with the name that its membership lacks, if it does.
+    async fn raw(&self, snapshot: &Snapshot, event: &Stored, form: Form, unsigned: &str) -> Result<Box<RawValue>> {
+        if event.pdu.is_state()
+            && let Some(content) = self.names.filled(snapshot, &event.pdu).await?
+        {
+            let client = ClientEvent::with_content(&event.pdu, &content);
+            return raw((&client, event), form, unsigned);
+        }
+        raw((&event.client, event), form, unsigned)
     }
 
     async fn unsigned(&self, snapshot: &Snapshot, event: &Stored, reader: Reader) -> Result<String> {
@@ -134,7 +154,9 @@ impl Presenter {
         if let Some(before) = self.replaced(snapshot, event).await? {
             unsigned.insert("replaces_state".to_owned(), before.event_id().as_str().into());
             unsigned.insert("prev_sender".to_owned(), before.pdu.sender().as_str().into());
-            let content = serde_json::from_str(before.pdu.content().get()).unwrap_or_default();
+            let filled = self.names.filled(snapshot, &before.pdu).await?;
+            let content = filled.as_deref().unwrap_or(before.pdu.content()).get();
+            let content = serde_json::from_str(content).unwrap_or_default();
             unsigned.insert("prev_content".to_owned(), content);
         }
         Ok(Value::Object(unsigned).to_string())
@@ -155,10 +177,10 @@ impl Presenter {
     }
 }
 
-fn raw(event: &Stored, form: Form, unsigned: &str) -> Result<Box<RawValue>> {
+fn raw((client, event): (&ClientEvent, &Stored), form: Form, unsigned: &str) -> Result<Box<RawValue>> {
     match form {
-        Form::InSync => event.client.raw(Some(unsigned)),
-        Form::WithRoom => event.client.raw_with_room(&event.room.room_id, Some(unsigned)),
+        Form::InSync => client.raw(Some(unsigned)),
+        Form::WithRoom => client.raw_with_room(&event.room.room_id, Some(unsigned)),
     }
     .map_err(Error::internal)
 }

@@ -26,6 +26,14 @@ impl<K: Eq + Hash, V: Clone> Kept<K, V> {
         (self.clock.now_ms() < until_ms).then_some(value)
     }
 
+    /// An answer is not good any more.
+    pub fn forget<Q>(&self, key: &Q)
+    where
+        Q: Hash + quick_cache::Equivalent<K> + ?Sized,
+    {
+        self.answers.remove(key);
+    }
+
     /// Keeps an answer for some milliseconds.
     pub fn put(&self, key: K, value: V, life_ms: i64) {
         self.answers.insert(key, (self.clock.now_ms().saturating_add(life_ms), value));

@@ -8,7 +8,7 @@ use domicile_core::{
     limits,
 };
 use ruma::{OwnedUserId, UserId, api::federation::query::get_profile_information::v1::Request};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Bounds, Kept, Peers};
 use crate::residency::Localities;
@@ -55,6 +55,12 @@ impl RemoteProfiles {
         let life_ms = if answer.is_ok() { LIVES_MS.0 } else { LIVES_MS.1 };
         self.kept.put(user_id.to_owned(), answer.clone(), life_ms);
         answer
+    }
+
+    /// What a user of another server calls themselves, if they were asked for a moment ago.
+    pub fn remembered(&self, user_id: &UserId) -> Option<Map<String, Value>> {
+        let fields = self.kept.get(user_id)?.ok()?;
+        Some(TEXTS.into_iter().filter_map(|field| Some((field.to_owned(), fields.get(field)?.clone()))).collect())
     }
 
     /// What stands in a user's member events, as far as their server tells it soon.

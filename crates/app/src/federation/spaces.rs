@@ -14,7 +14,6 @@ use super::Readers;
 use crate::{
     Error, Result,
     error::not_found,
-    residency::Listed,
     rooms::{
         Hierarchies, Summaries,
         hierarchy::HierarchyRoom,
@@ -68,7 +67,6 @@ impl Spaces {
                 let row = rooms::by_id(&snapshot, room_id.as_str()).await?;
                 let row = row.filter(|row| row.has_copy).ok_or_else(missing)?;
                 let summary = this.accessible(&snapshot, &visitor, &row).await?.ok_or_else(missing)?;
-                let summary = as_listed(summary, listed);
                 let (mut room, mut named) = this.hierarchies.room(&snapshot, &row, summary, suggested_only).await?;
                 if !listed.children {
                     (room.children, named) = (Vec::new(), Vec::new());
@@ -79,7 +77,7 @@ impl Spaces {
                     let row = rooms::by_id(&snapshot, room_id.as_str()).await?;
                     let Some(row) = row.filter(|row| row.has_copy) else { continue };
                     match this.accessible(&snapshot, &visitor, &row).await? {
-                        Some(summary) => children.push(as_listed(summary, listed)),
+                        Some(summary) => children.push(summary),
                         None => inaccessible.push(room_id),
                     }
                 }
@@ -94,6 +92,10 @@ impl Spaces {
         if !self.is_let_in(snapshot, by, row).await? {
             return Ok(None);
         }
+        let localities = self.readers.localities();
+        let told = self.summaries.told_to(snapshot, row, (localities, &by.name)).await?;
+        let Some(told) = told.filter(|_| localities.listed_to(&by.name).rooms) else { return Ok(None) };
+        let summary = told.of(summary);
         let open = summary.world_readable || summary.join_rule == "public" || summary.is_knockable();
         let mut accessible = open || Readers::joined(snapshot, by.destination_num, row.room_num).await? > 0;
         if !accessible {
@@ -115,12 +117,4 @@ impl Spaces {
         let Some(acl) = acl else { return Ok(true) };
         Ok(ServerAcl::of(&acl).allows(&by.name))
     }
-}
-
-/// A room in short as somebody may be told of it.
-fn as_listed(summary: Summary, listed: Listed) -> Summary {
-    if listed.names {
-        return summary;
-    }
-    Summary { name: None, topic: None, canonical_alias: None, avatar_url: None, ..summary }
 }

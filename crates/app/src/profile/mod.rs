@@ -14,6 +14,7 @@ use crate::{
     Result,
     accounts::{Session, Users, user_directory},
     error::{forbidden, not_found},
+    events::ShownNames,
     federation::RemoteProfiles,
     rooms::{Members, Rooms, members::MemberExtras},
 };
@@ -28,6 +29,7 @@ pub struct Profiles {
     rooms: Arc<Rooms>,
     members: Arc<Members>,
     remote: Arc<RemoteProfiles>,
+    names: Arc<ShownNames>,
 }
 
 impl Profiles {
@@ -38,8 +40,9 @@ impl Profiles {
         rooms: Arc<Rooms>,
         members: Arc<Members>,
         remote: Arc<RemoteProfiles>,
+        names: Arc<ShownNames>,
     ) -> Self {
-        Self { store, users, rooms, members, remote }
+        Self { store, users, rooms, members, remote, names }
     }
 
     /// All fields of a user, of whatever server.
@@ -107,6 +110,7 @@ impl Profiles {
             None => profile_fields::remove(&mut batch, by.user_num, field),
         }
         self.store.write(batch).await?;
+        self.names.changed(&by.user_id);
         if IN_ROOMS.contains(&field) {
             self.show_in_rooms(by).await?;
         }

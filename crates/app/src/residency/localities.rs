@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domicile_core::locality::{self, CellName, Destination, Locality};
 use domicile_residency::{
     deployment::Profiles,
-    flow::{self, Rule},
+    flow::{self, Fence, Rule},
 };
 use ruma::{OwnedServerName, ServerName, UserId};
 
@@ -20,16 +20,23 @@ pub struct Localities {
 
 /// What is not told although people share rooms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is withheld by a rule of its own")]
 pub struct Withheld {
     /// Who has read what.
     pub receipts: bool,
     /// Who is typing.
     pub typing: bool,
+    /// What people say of themselves beside whether they are there.
+    pub status: bool,
+    /// What people call their devices.
+    pub device_names: bool,
 }
 
-/// What another cell is told of rooms in which it may have nobody.
+/// What another cell or server is told of rooms in which it may have nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed {
+    /// That there are rooms.
+    pub rooms: bool,
     /// Names, topics, pictures and aliases.
     pub names: bool,
     /// Which rooms a space names.
@@ -148,27 +155,43 @@ impl Localities {
         let Some(cells) = &self.cells else { return Withheld::default() };
         let document = cells.own.document();
         let policy = document.regions.get(cells.own.region());
+        // Names of devices are of the vault: no other cell has them.
+        let device_names = matches!(destination, Destination::Cell(_));
         match (flow::to_destination(document, cells.own.region(), destination).rule, policy) {
-            (Rule::Allow, _) => Withheld::default(),
-            (Rule::EncryptedOnly, Some(policy)) => {
-                Withheld { receipts: !policy.crossing.receipts, typing: !policy.crossing.typing }
-            }
-            _ => Withheld { receipts: true, typing: true },
+            (Rule::Allow, _) => Withheld { device_names, ..Withheld::default() },
+            (Rule::EncryptedOnly, Some(policy)) => Withheld {
+                receipts: !policy.crossing.receipts,
+                typing: !policy.crossing.typing,
+                status: true,
+                device_names: true,
+            },
+            _ => Withheld { receipts: true, typing: true, status: true, device_names: true },
         }
     }
 
-    /// What of rooms somebody is told who asks for lists of them: another server what it always was, another cell by the rules for what is not encrypted.
+    /// Whether a room with a fence may have a copy where somebody is asked under a name. Other people's servers are in no region.
+    pub fn is_within(&self, peer: &ServerName, fence: &Fence) -> bool {
+        let document = self.cells.as_ref().map(|cells| cells.own.document());
+        match Destination::of_peer(peer) {
+            Destination::Cell(cell) => {
+                document.and_then(|document| document.region_of(&cell)).is_some_and(|region| fence.has(region))
+            }
+            Destination::Server(_) => false,
+        }
+    }
+
+    /// What of rooms another cell or server is told that asks for lists of them, as far as this cell's region goes. Each room's own events are asked, too.
     pub fn listed_to(&self, peer: &ServerName) -> Listed {
-        let all = Listed { names: true, children: true };
-        let Some(cells) = self.cells.as_ref().filter(|_| locality::is_cell(peer)) else { return all };
+        let all = Listed { rooms: true, names: true, children: true };
+        let Some(cells) = &self.cells else { return all };
         let document = cells.own.document();
         let rule = flow::to_destination(document, cells.own.region(), &Destination::of_peer(peer)).rule;
         match (rule, document.regions.get(cells.own.region())) {
             (Rule::Allow, _) => all,
             (Rule::EncryptedOnly, Some(policy)) => {
-                Listed { names: policy.crossing.topics, children: policy.crossing.custom_state }
+                Listed { rooms: true, names: policy.crossing.topics, children: policy.crossing.custom_state }
             }
-            _ => Listed { names: false, children: false },
+            _ => Listed { rooms: false, names: false, children: false },
         }
     }
 
@@ -176,6 +199,12 @@ impl Localities {
     pub fn shows_own_people(&self) -> bool {
         let policy = self.cells.as_ref().and_then(|cells| cells.own.document().regions.get(cells.own.region()));
         policy.is_some_and(|policy| policy.profiles == Profiles::InRooms)
+    }
+
+    /// Whether names and pictures of this cell's people are kept out of rooms. A deployment of one cell has no such rule.
+    pub fn withholds_own_people(&self) -> bool {
+        let policy = self.cells.as_ref().and_then(|cells| cells.own.document().regions.get(cells.own.region()));
+        policy.is_some_and(|policy| policy.profiles == Profiles::Withheld)
     }
 
     /// Whether somebody's name and picture may stand in events, which are copied to wherever their rooms are.

@@ -196,7 +196,9 @@ impl Members {
         if self.users.is_local(target) {
             return self.change(by, &room, target, content, MemberExtras { reason, ..MemberExtras::default() }).await;
         }
-        if self.users.localities().shows_profile(target) {
+        // What somebody of this cell sends is under the rules of their own region.
+        let localities = self.users.localities();
+        if localities.shows_profile(target) && localities.shows_profile(&by.user_id) {
             content.extend(self.profiles.shown(target).await);
         }
         if let Some(reason) = reason {

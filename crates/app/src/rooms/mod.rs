@@ -22,6 +22,7 @@ pub mod state_trees;
 pub mod stripped_state;
 pub mod successions;
 pub mod summary;
+pub(crate) mod told;
 pub mod upgrade;
 pub mod visibility;
 

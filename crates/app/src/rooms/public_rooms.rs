@@ -5,16 +5,19 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use domicile_core::{error::ErrorKind, ids::RoomNum, locality::is_cell};
 use domicile_store::{
     Store,
-    table::public_rooms::{self, Place, PublicRoom, Wanted},
+    table::{
+        public_rooms::{self, Place, PublicRoom, Wanted},
+        rooms,
+    },
 };
 use ruma::{
-    OwnedRoomId, RoomId, ServerName,
+    OwnedRoomId, OwnedServerName, RoomId, ServerName,
     api::federation::directory::get_public_rooms_filtered,
     directory::{PublicRoomsChunk, PublicRoomsChunkInit, RoomNetwork, RoomTypeFilter},
     events::StateEventType,
 };
 
-use super::Rooms;
+use super::{Rooms, Summaries};
 use crate::{
     Error, Result,
     accounts::{Session, Users},
@@ -68,13 +71,21 @@ pub struct PublicRooms {
     users: Arc<Users>,
     rooms: Arc<Rooms>,
     sender: Arc<Sender>,
+    summaries: Arc<Summaries>,
     peers: Arc<Peers>,
 }
 
 impl PublicRooms {
     /// Over a store; other servers' directories are asked of them.
-    pub fn new(store: Store, users: Arc<Users>, rooms: Arc<Rooms>, sender: Arc<Sender>, peers: Arc<Peers>) -> Self {
-        Self { store, users, rooms, sender, peers }
+    pub fn new(
+        store: Store,
+        users: Arc<Users>,
+        rooms: Arc<Rooms>,
+        sender: Arc<Sender>,
+        summaries: Arc<Summaries>,
+        peers: Arc<Peers>,
+    ) -> Self {
+        Self { store, users, rooms, sender, summaries, peers }
     }
 
     /// A page for somebody who asks here, of the directory of `server`, or of the whole deployment, if that is not named.
@@ -95,21 +106,46 @@ impl PublicRooms {
         }
     }
 
-    /// A page of this cell's own rooms, for another server or cell. What may not cross to a cell is not in it, and cannot be searched for.
+    /// A page of this cell's own rooms, for another server or cell. What may not cross is not in it, and cannot be searched for.
     pub async fn page_for(&self, peer: &ServerName, request: PublicRoomsRequest) -> Result<PublicRoomsPage> {
         let limit = check(&request)?;
-        let is_silent = request.search.as_ref().is_some_and(|search| !search.trim().is_empty());
-        let names = self.users.localities().listed_to(peer).names;
-        if request.network.is_some() || (is_silent && !names) {
+        let searches = request.search.as_ref().is_some_and(|search| !search.trim().is_empty());
+        let listed = self.users.localities().listed_to(peer);
+        if request.network.is_some() || !listed.rooms || (searches && !listed.names) {
             return Ok(PublicRoomsPage { rooms: Vec::new(), next: None, previous: None, total: Some(0) });
         }
         let mut page = self.own(request, limit).await?;
-        if !names {
-            for room in &mut page.rooms {
-                (room.name, room.topic, room.avatar_url, room.canonical_alias) = (None, None, None, None);
-            }
+        if self.users.localities().cells().is_some() {
+            page.rooms = self.as_told(peer.to_owned(), page.rooms, searches).await?;
         }
         Ok(page)
+    }
+
+    /// Rooms of the list as somebody elsewhere may be told of them. Of those that were searched for, none is left that may have been found by what is not told.
+    async fn as_told(
+        &self,
+        peer: OwnedServerName,
+        rooms: Vec<PublicRoomsChunk>,
+        searches: bool,
+    ) -> Result<Vec<PublicRoomsChunk>> {
+        let (summaries, localities) = (Arc::clone(&self.summaries), self.users.localities_shared());
+        let read = self.store.read(move |snapshot| async move {
+            let mut shown = Vec::with_capacity(rooms.len());
+            for mut room in rooms {
+                let Some(row) = rooms::by_id(&snapshot, room.room_id.as_str()).await? else { continue };
+                let Some(told) = summaries.told_to(&snapshot, &row, (&localities, &peer)).await? else { continue };
+                if searches && !told.is_found() {
+                    continue;
+                }
+                room.name = room.name.filter(|_| told.name);
+                room.topic = room.topic.filter(|_| told.topic);
+                room.avatar_url = room.avatar_url.filter(|_| told.avatar);
+                room.canonical_alias = room.canonical_alias.filter(|_| told.alias);
+                shown.push(room);
+            }
+            Ok::<_, Error>(shown)
+        });
+        read.await
     }
 
     /// This cell's rooms, and then those of the other cells, one cell's after another's. One that does not answer is passed over.
@@ -138,8 +174,10 @@ impl PublicRooms {
                 Ok(mut page) => {
                     page.rooms = self.unlisted(page.rooms).await?;
                     (page.total, page.previous) = (None, None);
+                    // A cell leaves out what may not be told: an empty page of it need not be its last.
+                    let has_more = page.next.is_some();
                     page.next = page.next.map(|next| cell_token(place, &next)).or(following);
-                    if !page.rooms.is_empty() || page.next.is_none() {
+                    if !page.rooms.is_empty() || has_more || page.next.is_none() {
                         return Ok(page);
                     }
                 }

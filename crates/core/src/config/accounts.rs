@@ -30,6 +30,9 @@ section! {
         terms_version: String = "1".to_owned();
         /// The name of the terms as people see it.
         terms_name: String = "Terms of service".to_owned();
+        /// Whether people choose their names also where `profiles = "withheld"` holds for the cell's region. Otherwise they get random ones there, since the
+        /// Matrix id stands in every copy of a room.
+        chosen_names: bool = false;
         /// Life of an access token that the client can refresh.
         access_token_life: super::Duration = super::Duration(3_600_000);
     }

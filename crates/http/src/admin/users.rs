@@ -52,8 +52,12 @@ async fn note(accounts: &Accounts, log: &AccessLog, user_id: &UserId, look: Look
 
 #[derive(Deserialize)]
 struct Add {
-    user: String,
+    /// Without it, the name is a random one.
+    user: Option<String>,
     password: Option<String>,
+    /// Whether the operator insists on the name where newcomers get random ones.
+    #[serde(default)]
+    named: bool,
 }
 
 async fn add(
@@ -61,9 +65,17 @@ async fn add(
     State(entrance): State<Arc<Entrance>>,
     Json(add): Json<Add>,
 ) -> Result<Json<Value>, Failure> {
-    let localpart = match add.user.strip_prefix('@') {
-        Some(_) => user_id(&accounts, &add.user)?.localpart().to_owned(),
-        None => add.user,
+    let localpart = match add.user {
+        None => accounts.free_name().await?,
+        Some(user) if accounts.gives_random_names() && !add.named => {
+            let told = format!(
+                "People of this region get random names, since a Matrix id stands in every copy of a room, and `{user}` is a chosen one: leave \
+                 the name away (`domicile user add`), or insist on it (`domicile user add {user} --named`)."
+            );
+            return Err(ErrorKind::Forbidden.with(told).into());
+        }
+        Some(user) if user.starts_with('@') => user_id(&accounts, &user)?.localpart().to_owned(),
+        Some(user) => user,
     };
     let new = NewAccount { localpart, password: add.password, registration_token: None, session: None };
     let (user_id, _) = accounts.create_user(new).await?;

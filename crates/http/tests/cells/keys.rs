@@ -3,7 +3,7 @@
 use domicile_testkit::{cluster::Cluster, identity, server::Settings};
 use serde_json::json;
 
-use crate::{V3, shared, two, until};
+use crate::{V3, read, say, shared, two, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_found_claimed_and_used_across_cells() {
@@ -103,4 +103,31 @@ async fn devices_that_their_owner_has_not_signed_are_withheld_where_the_operator
     assert!(answer["failures"].as_object().is_none_or(serde_json::Map::is_empty), "{answer}");
     until("the signed device is told", || told(&alice, &bob)).await;
     assert!(claimed().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_call_their_devices_reaches_no_other_cell() {
+    let named = |_: &str, mut settings: Settings| {
+        settings.config.federation.device_names = true;
+        settings
+    };
+    let cluster = Cluster::with_own(&[("eu1", "eu"), ("ru1", "ru")], "allow", str::to_owned, named).await;
+    let cluster = cluster.with_user("eu1", "alice").await.with_user("ru1", "bob").await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    let room = shared(&alice, &bob).await;
+    let keys = json!({ "device_keys": identity::device(bob.id(), &bob.device_id) });
+    bob.post(&format!("{V3}/keys/upload"), &keys).await.ok();
+    for round in 0..4 {
+        let query = json!({ "device_keys": { bob.id(): [] } });
+        let found = alice.post(&format!("{V3}/keys/query"), &query).await.ok();
+        let device = &found["device_keys"][bob.id()][&bob.device_id];
+        assert!(device["keys"].is_object() && !device.to_string().contains("planted"), "{found}");
+        let name = json!({ "display_name": format!("planted telephone {round}") });
+        bob.put(&format!("{V3}/devices/{}", bob.device_id), &name).await.ok();
+        // What was told before a message has come when that has.
+        let said = say(&bob, &room, &format!("round-{round}")).await;
+        until("alice reads on", || async { read(&alice, &room).await.contains(&said) }).await;
+        cluster.pass(60_000);
+    }
+    assert!(!format!("{:?}", cluster.cell("eu1").contents().await).contains("planted"));
 }

@@ -1,9 +1,10 @@
 //! Lists across cells: public rooms, spaces, and people. Each cell is asked for its own, and nothing of it is kept.
 
-use domicile_testkit::{cluster::Cluster, server::TestUser};
+use axum::http::Method;
+use domicile_testkit::{cluster::Cluster, server::TestUser, tap::Tap};
 use serde_json::{Value, json};
 
-use crate::V3;
+use crate::{V3, until};
 
 async fn three(rule: &str) -> Cluster {
     let cluster = Cluster::with_flow(&["eu", "ru", "us"], rule).await;
@@ -146,4 +147,60 @@ async fn people_are_found_in_other_cells_if_they_can_be_found_at_all() {
     // Nothing of it is kept.
     cluster.cut_off("eu1");
     assert!(find(&bob, "rose").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_servers_see_in_lists_what_the_rules_let_them_see() {
+    for outer in ["allow", "encrypted_only"] {
+        let cluster = Cluster::with_gateway(&["eu", "ru"], "allow", outer).await;
+        let cluster = cluster.with_user("eu1", "alice").await.with_user("ru1", "bob").await;
+        let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+        let (gateway, tap) = (cluster.cell("eu1"), Tap::start().await);
+        let more = json!({ "topic": "roses", "room_alias_name": "garden", "creation_content": { "type": "m.space" } });
+        let room = listed(&alice, "garden", more).await;
+        let fence = json!([{ "type": "domicile.fence", "state_key": "", "content": { "regions": ["eu"] } }]);
+        let fenced = listed(&alice, "cloister", json!({ "initial_state": fence })).await;
+        let shown = tap.ask(gateway, Method::GET, "/_matrix/federation/v1/publicRooms", None).await.ok();
+        let tree = tap.ask(gateway, Method::GET, &format!("/_matrix/federation/v1/hierarchy/{room}"), None).await.ok();
+        for answer in [&shown, &tree] {
+            let text = answer.to_string();
+            assert!(text.contains(&room), "{outer}: {text}");
+            assert_eq!(text.contains("garden") && text.contains("roses"), outer == "allow", "{text}");
+            assert_eq!(text.contains("garden") || text.contains("roses"), outer == "allow", "{text}");
+            assert!(!text.contains(&fenced) && !text.contains("cloister"), "a fence leaves other servers out: {text}");
+        }
+        let body = json!({ "filter": { "generic_search_term": "roses" } });
+        let found = tap.ask(gateway, Method::POST, "/_matrix/federation/v1/publicRooms", Some(&body)).await.ok();
+        assert_eq!(found["chunk"].as_array().unwrap().len(), usize::from(outer == "allow"), "{found}");
+        let path = format!("/_matrix/federation/v1/hierarchy/{fenced}");
+        assert_eq!(tap.ask(gateway, Method::GET, &path, None).await.status, 404);
+        // Nor does another region that the fence does not name see the room.
+        let rooms = pages(&bob, 1, json!({})).await;
+        assert!(rooms.iter().any(|shown| shown["room_id"] == json!(room)), "{rooms:?}");
+        assert!(!rooms.iter().any(|shown| shown["room_id"] == json!(fenced)), "{rooms:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_listed_by_the_rules_of_who_gave_it() {
+    let cells = [("eu1", "eu"), ("ru1", "ru"), ("us1", "us")];
+    let strict = |document: &str| {
+        let flow = "from = \"ru\"\nto = \"us\"\nrule = \"allow\"";
+        assert!(document.contains(flow), "{document}");
+        document.replacen(flow, "from = \"ru\"\nto = \"us\"\nrule = \"encrypted_only\"", 1)
+    };
+    let cluster = Cluster::with_own(&cells, "allow", strict, |_, settings| settings).await;
+    let cluster = cluster.with_user("eu1", "alice").await.with_user("ru1", "bob").await.with_user("us1", "carol").await;
+    let (alice, bob, carol) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"), cluster.user("us1", "carol"));
+    let levels = json!({ "users": { alice.id(): 100, bob.id(): 100 } });
+    let more = json!({ "room_version": "11", "topic": "roses", "power_level_content_override": levels });
+    let room = listed(&alice, "garden", more).await;
+    bob.post(&format!("{V3}/join/{room}?via=example.org"), &json!({})).await.ok();
+    bob.put(&format!("{V3}/rooms/{room}/state/m.room.name"), &json!({ "name": "backyard" })).await.ok();
+    let here = format!("{V3}/rooms/{room}/state/m.room.name");
+    until("alice has the new name", || async { alice.get(&here).await.json()["name"] == "backyard" }).await;
+    let rooms = pages(&carol, 10, json!({})).await;
+    let shown = rooms.iter().find(|shown| shown["room_id"] == json!(room)).unwrap();
+    assert_eq!((&shown["name"], &shown["topic"]), (&Value::Null, &json!("roses")), "{shown}");
+    assert!(pages(&carol, 10, json!({ "generic_search_term": "backyard" })).await.is_empty());
 }

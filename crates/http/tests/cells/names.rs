@@ -1,11 +1,20 @@
 //! Names are taken once in the whole deployment.
 
+use axum::{
+    body::Body,
+    http::{Request, header},
+};
 use domicile_app::{
-    accounts::{lifecycle::NewAccount, rate_limits::Rate},
+    accounts::{
+        lifecycle::NewAccount,
+        rate_limits::Rate,
+        registration::{RegistrationMode, RegistrationSettings},
+    },
     residency::Question,
 };
 use domicile_core::{clock::MINUTE_MS, locality::CellName};
-use serde_json::json;
+use domicile_testkit::{cluster::Cluster, server::Settings};
+use serde_json::{Value, json};
 
 use crate::{V3, two};
 
@@ -34,7 +43,7 @@ async fn a_name_is_taken_once_even_if_two_cells_are_asked_in_the_same_instant() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_nobody_and_who_may_not_be_seen_get_one_answer() {
-    let cluster = domicile_testkit::cluster::Cluster::with_flow(&["eu", "ru", "us"], "forbid").await;
+    let cluster = Cluster::with_flow(&["eu", "ru", "us"], "forbid").await;
     let cluster = cluster.with_user("ru1", "bob").await.with_user("us1", "carol").await;
     let carol = cluster.user("us1", "carol");
     let mut answers = Vec::new();
@@ -181,4 +190,57 @@ async fn a_cell_guesses_no_names_by_asking_for_keys() {
         domicile_testkit::cluster::Request { origin, serial, number: None, method, path: profile, body: None };
     assert_eq!(thief.ask(request).await.unwrap().0, 429);
     assert_eq!(ask(vec![alice.id().to_owned()]).await, 200, "whom its people are in a room with, it asks for as ever");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_names_are_withheld_newcomers_get_random_ones_unless_the_operator_insists() {
+    let withheld = |document: &str| document.replacen("code = \"ru\"\n", "code = \"ru\"\nprofiles = \"withheld\"\n", 1);
+    let open = |name: &str, settings: Settings| Settings {
+        registration: RegistrationSettings {
+            mode: RegistrationMode::Open,
+            chosen_names: name == "ru2",
+            ..RegistrationSettings::default()
+        },
+        ..settings
+    };
+    let cells = [("eu1", "eu"), ("ru1", "ru"), ("ru2", "ru")];
+    let cluster = Cluster::with_own(&cells, "encrypted_only", withheld, open).await;
+    let register = async |cell: &str, wish: Value| {
+        let (nobody, mut wish) = (cluster.cell(cell).anonymous(), wish);
+        wish["password"] = "correct horse battery staple".into();
+        let begun = nobody.post(&format!("{V3}/register"), &wish).await;
+        if begun.status != 401 {
+            return begun;
+        }
+        wish["auth"] = json!({ "type": "m.login.dummy", "session": begun.json()["session"] });
+        nobody.post(&format!("{V3}/register"), &wish).await
+    };
+    for wish in [json!({ "username": "ivan.petrov" }), json!({ "username": "Ivan.Petrov" })] {
+        let told = register("ru1", wish).await.fails(403, "M_FORBIDDEN");
+        assert!(told["error"].as_str().unwrap().contains("not chosen"), "{told}");
+    }
+    let asked = cluster.cell("ru1").anonymous().get(&format!("{V3}/register/available?username=ivan.petrov")).await;
+    assert!(asked.fails(403, "M_FORBIDDEN")["error"].as_str().unwrap().contains("not chosen"));
+    let made = register("ru1", json!({})).await.ok();
+    assert_eq!(made["user_id"].as_str().unwrap().split(':').next().unwrap().len(), 13, "{made}");
+    // Where the operator says otherwise, and in other regions, people choose.
+    assert_eq!(register("ru2", json!({ "username": "ivan" })).await.ok()["user_id"], "@ivan:example.org");
+    assert_eq!(register("eu1", json!({ "username": "erik" })).await.ok()["user_id"], "@erik:example.org");
+    // The operator, too, has to say so.
+    let add = async |body: Value| {
+        let request = Request::post("/_domicile/admin/v1/users").header(header::CONTENT_TYPE, "application/json");
+        let request = request.body(Body::from(body.to_string())).unwrap();
+        let routes = domicile_http::admin::routes(cluster.cell("ru1").admin.clone());
+        let answer = tower::ServiceExt::oneshot(routes, request).await.unwrap();
+        let status = answer.status().as_u16();
+        let bytes = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+        (status, serde_json::from_slice::<Value>(&bytes).unwrap())
+    };
+    let (status, told) = add(json!({ "user": "olga" })).await;
+    assert_eq!(status, 403, "{told}");
+    assert!(told["error"].as_str().unwrap().contains("--named"), "{told}");
+    let (status, told) = add(json!({ "user": "olga", "named": true })).await;
+    assert_eq!((status, &told["user_id"]), (200, &json!("@olga:example.org")));
+    let (status, told) = add(json!({ "password": "correct horse battery staple" })).await;
+    assert_eq!((status, told["user_id"].as_str().unwrap().len()), (200, "@:example.org".len() + 12), "{told}");
 }

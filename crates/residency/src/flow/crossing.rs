@@ -69,6 +69,17 @@ const CALL_MESSAGES: &str = "m.call.";
 const MEMBERSHIP: &[&str] = &["membership", "join_authorised_via_users_server", "third_party_invite", "is_direct"];
 /// Keys of a profile in a membership. Whether these cross is for `profiles` to say.
 const PROFILE: &[&str] = &["displayname", "avatar_url"];
+/// Why a membership with such a key does not cross.
+const NAMES: &str = "Names and pictures of people are not shared in this room.";
+
+/// What becomes of an event of a room that leaves its sender's region although everything crosses: names and pictures do not where they are withheld.
+pub fn crosses_openly(event: EventShape<'_>, shows_profiles: bool) -> Crosses {
+    let is_member = event.is_state && event.kind == "m.room.member";
+    if is_member && !shows_profiles && event.content.keys().any(|key| PROFILE.contains(&key.as_str())) {
+        return Crosses::Redacted(NAMES);
+    }
+    Crosses::Whole
+}
 
 /// What becomes of an event of a room that is under `encrypted_only`. `shows_profiles` says whether names and pictures cross.
 pub fn crosses(event: EventShape<'_>, settings: CrossingSettings, shows_profiles: bool) -> Crosses {
@@ -77,10 +88,7 @@ pub fn crosses(event: EventShape<'_>, settings: CrossingSettings, shows_profiles
     match kind {
         "m.room.encrypted" if !is_state => encrypted(content),
         "m.room.member" if is_state => member(content, settings, shows_profiles),
-        "m.room.redaction" if !is_state => if_set(
-            settings.reasons || !content.contains_key("reason"),
-            "The reason of a redaction cannot be encrypted: leave it away.",
-        ),
+        "m.room.redaction" if !is_state => redaction(content, settings),
         "m.reaction" if !is_state => if_set(
             settings.reactions,
             "Reactions cannot be encrypted, and only what is encrypted may be shared in this room.",
@@ -122,12 +130,29 @@ fn encrypted(content: &CanonicalJsonObject) -> Crosses {
     }
 }
 
+/// A redaction says what it redacts, and why if reasons cross.
+fn redaction(content: &CanonicalJsonObject, settings: CrossingSettings) -> Crosses {
+    for key in content.keys().map(String::as_str) {
+        match key {
+            "redacts" => {}
+            "reason" if settings.reasons => {}
+            "reason" => return Crosses::Redacted("The reason of a redaction cannot be encrypted: leave it away."),
+            _ => {
+                return Crosses::Redacted(
+                    "What stands beside this redaction cannot be encrypted, and only what is encrypted may be shared in this room.",
+                );
+            }
+        }
+    }
+    Crosses::Whole
+}
+
 fn member(content: &CanonicalJsonObject, settings: CrossingSettings, shows_profiles: bool) -> Crosses {
     for key in content.keys().map(String::as_str) {
         let why = match key {
             key if MEMBERSHIP.contains(&key) => continue,
             key if PROFILE.contains(&key) && shows_profiles => continue,
-            key if PROFILE.contains(&key) => "Names and pictures of people are not shared in this room.",
+            key if PROFILE.contains(&key) => NAMES,
             "reason" if settings.reasons => continue,
             "reason" => {
                 "A reason cannot be encrypted, and only what is encrypted may be shared in this room: leave it away."

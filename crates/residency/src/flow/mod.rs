@@ -10,7 +10,7 @@ mod relay;
 mod room;
 mod rule;
 
-pub use crossing::{Crosses, CrossingSettings, EventShape, crosses};
+pub use crossing::{Crosses, CrossingSettings, EventShape, crosses, crosses_openly};
 pub use file::{SAMPLE, looks_encrypted};
 pub use outer::{Outer, may_share, to_destination, to_server};
 pub use relay::may_relay;

@@ -133,6 +133,11 @@ fn only_what_is_on_the_list_crosses() {
         ("org.matrix.dummy_event", false, json!({}), true, true),
         ("org.matrix.dummy_event", false, json!({ "body": "hello" }), false, false),
         ("m.room.redaction", false, json!({ "redacts": "$x", "reason": "hello" }), false, true),
+        ("m.room.redaction", false, json!({}), true, true),
+        ("m.room.redaction", false, json!({ "redacts": "$x", "org.example.note": "hello" }), false, false),
+        ("m.room.member", true, json!({ "membership": "ban" }), true, true),
+        ("m.room.member", true, json!({ "membership": "leave", "reason": "hello" }), false, true),
+        ("m.room.member", true, json!({ "membership": "knock", "org.example.note": "hello" }), false, true),
         ("m.room.create", true, json!({}), true, true),
         ("m.room.server_acl", true, json!({}), true, true),
         ("m.room.topic", true, json!({ "topic": "hello" }), false, true),
@@ -153,6 +158,14 @@ fn only_what_is_on_the_list_crosses() {
     let named = object(json!({ "membership": "join", "displayname": "Bob" }));
     let event = EventShape { kind: "m.room.member", is_state: true, content: &named };
     assert_eq!(crosses(event, nothing, true), Crosses::Whole, "profiles are shown");
+    // Where everything crosses, names do not if they are withheld.
+    assert_eq!(crosses_openly(event, true), Crosses::Whole);
+    assert!(matches!(crosses_openly(event, false), Crosses::Redacted(why) if why.contains("Names")));
+    let reason = object(json!({ "membership": "leave", "reason": "hello" }));
+    let event = EventShape { kind: "m.room.member", is_state: true, content: &reason };
+    assert_eq!(crosses_openly(event, false), Crosses::Whole);
+    let event = EventShape { kind: "io.example.thing", is_state: true, content: &named };
+    assert_eq!(crosses_openly(event, false), Crosses::Whole);
 }
 
 #[test]

@@ -15,7 +15,12 @@ pub struct ClientEvent {
 impl ClientEvent {
     /// The form of an event in a room.
     pub fn new(pdu: &Pdu) -> Self {
-        let content = pdu.content().get();
+        Self::with_content(pdu, pdu.content())
+    }
+
+    /// The same with another content, for what is shown to clients beside what stands in the event.
+    pub fn with_content(pdu: &Pdu, content: &RawValue) -> Self {
+        let content = content.get();
         let mut out = String::with_capacity(content.len() + 220);
         out.push_str("{\"content\":");
         out.push_str(content);

@@ -36,8 +36,11 @@ pub(super) struct Named {
 pub(super) enum UserCommand {
     /// Make an account. Asks for a password, or makes one up if there is nobody to ask.
     Add {
-        /// The name before the colon, or the whole Matrix id.
-        user: String,
+        /// The name before the colon, or the whole Matrix id. Without it, the name is a random one.
+        user: Option<String>,
+        /// Insist on the name in a region where `profiles = "withheld"`: there, names are random otherwise.
+        #[arg(long, requires = "user")]
+        named: bool,
         #[command(flatten)]
         password: PasswordFrom,
         /// For programs.
@@ -106,7 +109,10 @@ pub(super) enum UserCommand {
 
 pub(super) async fn run(config: &Config, command: UserCommand) -> anyhow::Result<()> {
     match command {
-        UserCommand::Add { user, password, json } => add(config, &user, &password, json).await,
+        UserCommand::Add { user, named, password, json } => {
+            let account = json!({ "user": user, "named": named });
+            add(config, account, &password, json).await
+        }
         UserCommand::Passwd { user, password, json } => {
             let (password, made) = password.get()?;
             let path = format!("{PATH}/{user}/password");
@@ -166,9 +172,10 @@ async fn jurisdiction(config: &Config, user: &str, code: Option<&str>, source: &
     say(&format!("{user}: {code} ({from}, {day}{before})"))
 }
 
-async fn add(config: &Config, user: &str, password: &PasswordFrom, json: bool) -> anyhow::Result<()> {
+async fn add(config: &Config, mut account: Value, password: &PasswordFrom, json: bool) -> anyhow::Result<()> {
     let (password, made) = password.get()?;
-    let answer = ask(config, Method::POST, PATH, &json!({ "user": user, "password": password })).await?;
+    account["password"] = password.as_str().into();
+    let answer = ask(config, Method::POST, PATH, &account).await?;
     let answer = if json { sign_in::with_picture(answer) } else { answer };
     told(&answer, made.then_some(password), "has an account", json)?;
     if json { Ok(()) } else { sign_in::tell(&answer) }

@@ -89,6 +89,7 @@ pub(super) fn wire(
     let accounts = Arc::new(Accounts::new(
         store.clone(),
         clock(),
+        rng(),
         Arc::clone(users),
         Arc::clone(&passwords),
         Arc::clone(&devices),
@@ -114,7 +115,6 @@ pub(super) fn wire(
     let operators = Operators::new(store.clone(), clock(), passwords, Arc::clone(&rate_limits));
     let operators = (Arc::new(operators), Arc::new(OperatorSessions::new(clock(), rng())));
     let registration = Arc::new(Registration::new(
-        rng(),
         Arc::clone(&accounts),
         Arc::clone(&uia),
         Arc::clone(&registration_tokens),

@@ -65,6 +65,7 @@ pub(super) fn wire(ground: Ground, surroundings: &Surroundings) -> Reading {
             Arc::clone(users),
             Arc::clone(rooms),
             sender,
+            Arc::clone(&summaries),
             Arc::clone(&peers),
         )),
         directory: Arc::new(Directory::new(store.clone(), Arc::clone(users), Arc::clone(rooms), readers, peers)),

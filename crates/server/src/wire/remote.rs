@@ -6,7 +6,7 @@ use domicile_app::{
     accounts::{Devices, Users},
     e2ee::DeviceListCopies,
     ephemeral::WaitingReceipts,
-    events::{Events, Ingest, IngestParts, send::Sender, wake::Wakers},
+    events::{Events, Ingest, IngestParts, Presenter, ShownNames, send::Sender, wake::Wakers},
     federation::{Completion, Destinations, RemoteProfiles, RemoteRooms, RemoteRoomsParts, Resident, ResidentParts},
     jobs::Jobs,
     media::Media,
@@ -37,6 +37,26 @@ pub(super) struct Known<'a> {
     pub(super) destinations: &'a Arc<Destinations>,
     pub(super) wakers: &'a Arc<Wakers>,
     pub(super) waiting_receipts: &'a Arc<WaitingReceipts>,
+}
+
+/// What others call themselves, as their servers tell it, and the names that stand in no event.
+pub(super) fn profiles(
+    users: &Arc<Users>,
+    federation: &Federation,
+    surroundings: &Surroundings,
+) -> (Arc<RemoteProfiles>, Arc<ShownNames>) {
+    let clock = || Arc::clone(&surroundings.clock);
+    let remote = Arc::new(RemoteProfiles::new(Arc::clone(&federation.peers), users.localities_shared(), clock()));
+    let names = Arc::new(ShownNames::new(Arc::clone(users), Arc::clone(&remote), clock()));
+    (remote, names)
+}
+
+/// Events as readers see them.
+pub(super) fn presenter(
+    (events, keys, trees): (&Arc<Events>, &Arc<StateKeys>, &Arc<StateTrees>),
+    names: &Arc<ShownNames>,
+) -> Arc<Presenter> {
+    Arc::new(Presenter::new(Arc::clone(events), Arc::clone(keys), Arc::clone(trees), Arc::clone(names)))
 }
 
 pub(super) fn wire(known: Known<'_>, federation: &Federation, surroundings: &Surroundings) -> Outside {

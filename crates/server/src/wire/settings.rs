@@ -148,7 +148,7 @@ fn registration(config: &config::Registration) -> RegistrationSettings {
     let english = ("en".to_owned(), (config.terms_name.clone(), config.terms_url.clone()));
     let policy = Policy { version: config.terms_version.clone(), translations: [english].into() };
     let terms = if config.terms_url.is_empty() { None } else { Some(("terms_of_service".to_owned(), policy)) };
-    RegistrationSettings { mode, terms: terms.into_iter().collect() }
+    RegistrationSettings { mode, terms: terms.into_iter().collect(), chosen_names: config.chosen_names }
 }
 
 fn creation(config: &config::Rooms) -> anyhow::Result<CreationSettings> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use domicile_core::ids::UserNum;
+use domicile_core::{ids::UserNum, locality::is_cell};
 use domicile_store::{
     Batch,
     table::{device_list_copies, device_lists, users},
@@ -52,7 +52,7 @@ impl DeviceListCopies {
             match answer {
                 Ok(mut answer) => {
                     for user_id in users {
-                        if let Some(list) = take(&mut answer, &user_id) {
+                        if let Some(list) = take(&mut answer, &user_id, !is_cell(&server_name)) {
                             fetched.lists.insert(user_id, list);
                         }
                     }
@@ -98,12 +98,12 @@ impl DeviceListCopies {
     }
 }
 
-/// What an answer says of one user. What does not fit is left out.
-fn take(answer: &mut Response, user_id: &OwnedUserId) -> Option<List> {
+/// What an answer says of one user, with what they call their devices if that is to be known here. What does not fit is left out.
+fn take(answer: &mut Response, user_id: &OwnedUserId, named: bool) -> Option<List> {
     let devices = answer.device_keys.remove(user_id)?;
     let mut found = List::default();
     for (device_id, keys) in devices {
-        let name = list::name_in(keys.json());
+        let name = list::name_in(keys.json()).filter(|_| named);
         found.set_device(user_id, &device_id, &keys, name.as_deref());
     }
     let (master, self_signing) = (answer.master_keys.get(user_id), answer.self_signing_keys.get(user_id));

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use domicile_core::{
     clock::{HOUR_MS, MINUTE_MS},
     ids::UserNum,
+    locality::is_cell,
 };
 use domicile_store::{
     Batch,
@@ -125,7 +126,7 @@ impl DeviceListCopies {
     ) -> Result<bool> {
         let before = self.before(vec![user_num]).await?;
         let (list, stream_id) = match self.peers.ask(server_name, Request::new(user_id.clone()), BOUNDS).await {
-            Ok(answer) if answer.user_id == user_id => read(&answer),
+            Ok(answer) if answer.user_id == user_id => read(&answer, !is_cell(server_name)),
             Ok(_) => return Ok(false),
             // There is no such user: they have no devices.
             Err(PeerError::Matrix { status: 404, .. }) => (List::default(), None),
@@ -223,11 +224,17 @@ impl Drop for Asked<'_> {
     }
 }
 
-fn read(answer: &Response) -> (List, Option<i64>) {
+/// What an answer says, with what people call their devices if that is to be known here: other cells' people keep it at home.
+fn read(answer: &Response, named: bool) -> (List, Option<i64>) {
     let user_id = &answer.user_id;
     let mut list = List::default();
     for device in &answer.devices {
-        list.set_device(user_id, &device.device_id, &device.keys, device.device_display_name.as_deref());
+        list.set_device(
+            user_id,
+            &device.device_id,
+            &device.keys,
+            device.device_display_name.as_deref().filter(|_| named),
+        );
     }
     let (master, self_signing) = (answer.master_key.as_ref(), answer.self_signing_key.as_ref());
     if !list.set_keys(user_id, master, self_signing) {

@@ -9,7 +9,7 @@ use domicile_core::{
 };
 use domicile_residency::{
     deployment::{Deployment, Profiles},
-    flow::{self, Crosses, Decision, EventShape, FENCE, Fence, Joining, Outer, Rule},
+    flow::{self, Crosses, CrossingSettings, Decision, EventShape, FENCE, Fence, Joining, Outer, Rule},
 };
 use domicile_room::event::EventDraft;
 use ruma::{OwnedServerName, UserId, canonical_json::CanonicalJsonObject, events::TimelineEventType};
@@ -28,14 +28,23 @@ impl Sender {
     pub(super) async fn may_cross(&self, staging: &Staging, draft: &EventDraft) -> Result<()> {
         let Some(cells) = self.users.localities().cells() else { return Ok(()) };
         let view = &staging.view;
-        let regions = self.regions(cells, view).await?;
-        if draft.kind == TimelineEventType::RoomMember
-            && let Some(target) = draft.state_key.as_deref().and_then(|target| <&UserId>::try_from(target).ok())
-        {
+        let mut regions = self.regions(cells, view).await?;
+        let target = draft.state_key.as_deref().filter(|_| draft.kind == TimelineEventType::RoomMember);
+        let target = target.and_then(|target| <&UserId>::try_from(target).ok());
+        // Who is told of their membership without being in the room.
+        let (mut told, mut goes) = (None, false);
+        if let Some(target) = target {
             match membership(&draft.content) {
-                Membership::Leave | Membership::Ban => return Ok(()),
+                // Nobody is held in a room by the rules, but what is said about it is under them.
+                Membership::Leave | Membership::Ban => {
+                    goes = true;
+                    told = self.is_asked(view, target).await?.then_some(target);
+                }
                 _ if self.is_joined(view, target).await? => {}
-                _ => return self.may_enter(cells, staging, &regions, target).await,
+                _ => {
+                    self.may_enter(cells, staging, &regions, target).await?;
+                    told = Some(target);
+                }
             }
         }
         // Whose home the directory does not tell at the moment is as bound as everybody here.
@@ -44,15 +53,32 @@ impl Sender {
         }
         let document = cells.own.document();
         let own = cells.own.region();
-        let servers = self.servers(cells, view).await?;
+        let mut servers = self.servers(cells, view).await?;
+        match told.map(|target| self.users.localities().of(target)) {
+            Some(Locality::Elsewhere(Destination::Cell(cell))) => regions.extend(document.region_of(&cell).cloned()),
+            Some(Locality::Elsewhere(Destination::Server(server))) => servers.push(server),
+            Some(Locality::Here | Locality::Unknown) | None => {}
+        }
+        let stays = servers.is_empty() && regions.iter().all(|region| region == own);
         let outer = servers.into_iter().map(|server| flow::to_destination(document, own, &Destination::Server(server)));
         let inner = regions.iter().map(|region| flow::between(document, own, region));
         let strictest = inner.chain(outer).max_by_key(|found| found.rule);
+        let shows = self.shows_profiles(cells, target);
         match strictest {
-            Some(decision) if decision.rule == Rule::Forbid => Err(refused(&decision)),
-            Some(decision) if decision.rule == Rule::EncryptedOnly => encrypted_only(document, own, draft),
+            Some(decision) if decision.rule == Rule::Forbid && !goes => Err(refused(&decision)),
+            Some(decision) if decision.rule != Rule::Allow => {
+                as_it_crosses(document, own, draft, |event, settings| flow::crosses(event, settings, shows))
+            }
+            Some(_) if !stays => as_it_crosses(document, own, draft, |event, _| flow::crosses_openly(event, shows)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether names and pictures cross in what people of this cell send about somebody.
+    fn shows_profiles(&self, cells: &Cells, target: Option<&UserId>) -> bool {
+        let policy = cells.own.document().regions.get(cells.own.region());
+        policy.is_some_and(|policy| policy.profiles == Profiles::InRooms)
+            && target.is_none_or(|target| self.users.localities().shows_profile(target))
     }
 
     /// Whether the rules let somebody into a room, for a join that another cell brings.
@@ -179,18 +205,29 @@ impl Sender {
         Ok(regions)
     }
 
+    /// Whether somebody was invited, or asks to come: their home is told what becomes of it.
+    async fn is_asked(&self, view: &RoomView, user_id: &UserId) -> Result<bool> {
+        let user_num = self.users.num(user_id).await?;
+        Ok(user_num.is_some_and(|num| matches!(view.membership(num), Membership::Invite | Membership::Knock)))
+    }
+
     async fn is_joined(&self, view: &RoomView, user_id: &UserId) -> Result<bool> {
         Ok(self.users.num(user_id).await?.is_some_and(|user_num| view.is_joined(user_num)))
     }
 }
 
-/// What people of a region may send into a room that is under `encrypted_only`.
-fn encrypted_only(document: &Deployment, own: &Region, draft: &EventDraft) -> Result<()> {
+/// What people of a region may send into a room that crosses: what is served as it is.
+fn as_it_crosses(
+    document: &Deployment,
+    own: &Region,
+    draft: &EventDraft,
+    crosses: impl FnOnce(EventShape<'_>, CrossingSettings) -> Crosses,
+) -> Result<()> {
     let Some(policy) = document.regions.get(own) else { return Ok(()) };
     let content = object(&draft.content)?;
     let kind = draft.kind.to_string();
     let event = EventShape { kind: &kind, is_state: draft.state_key.is_some(), content: &content };
-    match flow::crosses(event, policy.crossing, policy.profiles == Profiles::InRooms) {
+    match crosses(event, policy.crossing) {
         Crosses::Whole => Ok(()),
         Crosses::Redacted(why) => Err(forbidden(why)),
     }

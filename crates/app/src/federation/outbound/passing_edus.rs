@@ -10,15 +10,25 @@ use serde_json::value::RawValue;
 use super::passing::Passing;
 use crate::{Result, accounts::Users, ephemeral::Presence, events::Events};
 
-/// The EDUs, at most `places` of them; what does not fit passes untold. Who is of another server is told by that server.
+/// What there is to tell a destination.
+pub(super) struct ToTell {
+    /// Typing and presence.
+    pub(super) passing: Passing,
+    /// EDUs at most.
+    pub(super) places: usize,
+    /// Whether what people say of themselves goes there.
+    pub(super) status: bool,
+}
+
+/// The EDUs; what does not fit passes untold. Who is of another server is told by that server.
 pub(super) async fn edus(
     snapshot: &Snapshot,
     users: &Users,
     events: &Events,
     presence: &Presence,
-    passing: Passing,
-    places: usize,
+    told: ToTell,
 ) -> Result<Vec<Box<RawValue>>> {
+    let ToTell { passing, places, status } = told;
     let mut edus = Vec::new();
     let mut push = Vec::new();
     for user_num in passing.presence {
@@ -27,7 +37,7 @@ pub(super) async fn edus(
         let ago = shown.last_active_ago.and_then(|ago| UInt::try_from(ago).ok()).unwrap_or_default();
         let currently_active = shown.currently_active();
         let mut update = PresenceUpdate::new(user_id, shown.state, ago);
-        update.status_msg = shown.status.map(|status| status.to_string());
+        update.status_msg = shown.status.filter(|_| status).map(|status| status.to_string());
         update.currently_active = currently_active;
         push.push(update);
     }

@@ -176,7 +176,8 @@ impl Outbound {
             }
             let mut rest = receipt_edus::edus(&snapshot, &users, &events, &draft.receipts).await?;
             let places = EDUS.saturating_sub(draft.messages.len() + devices.len() + rest.len());
-            rest.extend(passing_edus::edus(&snapshot, &users, &events, &presence, passing, places).await?);
+            let passing = passing_edus::ToTell { passing, places, status: !withheld.status };
+            rest.extend(passing_edus::edus(&snapshot, &users, &events, &presence, passing).await?);
             Ok::<_, Error>((draft, devices, rest))
         });
         let (draft, devices, rest) = read.await?;
@@ -192,7 +193,7 @@ impl Outbound {
         }
         let mut edus = messages(&draft)?;
         for device in devices {
-            edus.push(self.device_edu(device).await?);
+            edus.push(self.device_edu(device, !withheld.device_names).await?);
         }
         edus.extend(rest);
         let localities = self.parts.users.localities();
@@ -208,11 +209,11 @@ impl Outbound {
         })))
     }
 
-    /// A change of a device, with its name if the operator lets others know it.
-    async fn device_edu(&self, told: device_edus::Told) -> Result<Box<RawValue>> {
+    /// A change of a device, with its name if the operator lets others know it and it may go there.
+    async fn device_edu(&self, told: device_edus::Told, is_named: bool) -> Result<Box<RawValue>> {
         let device_edus::Told { mut edu, device } = told;
         if let (ruma::api::federation::transactions::edu::Edu::DeviceListUpdate(content), Some(device)) =
-            (&mut edu, device.filter(|_| self.parts.settings.device_names))
+            (&mut edu, device.filter(|_| is_named && self.parts.settings.device_names))
         {
             content.device_display_name = self.parts.devices.name(&device).await?;
         }

@@ -74,6 +74,10 @@ impl RemoteRooms {
         let mut failures = Failures::none();
         let joining = async {
             for server in self.sources(room_id, via).await {
+                if let Err(refused) = self.users.localities().may_tell(&server, &by.user_id, &content) {
+                    failures.refused(refused);
+                    continue;
+                }
                 match self.join_when_heard(by, room_id, &server, &content).await? {
                     Ok(let_in) => match self.enter(by, room_id, &server, let_in).await {
                         Ok(Ok(room)) => return Ok(Some(room)),

@@ -31,6 +31,10 @@ impl RemoteRooms {
     ) -> Result<()> {
         let mut failures = Failures::none();
         for server in self.sources(room_id, via).await {
+            if let Err(refused) = self.users.localities().may_tell(&server, &by.user_id, &content) {
+                failures.refused(refused);
+                continue;
+            }
             match self.knock_at(by, room_id, &server, &content).await {
                 Ok((version, event, shown)) => return self.note_knock(by, room_id, &version, event, &shown).await,
                 Err(error) => failures.add(&server, error),

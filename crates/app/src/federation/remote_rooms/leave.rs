@@ -43,8 +43,12 @@ impl RemoteRooms {
         if let Some(reason) = reason {
             content.insert("reason".to_owned(), reason.into());
         }
-        let mut left = None;
+        let (mut left, mut refused) = (None, None);
         for server in self.sources(room_id, &[inviter]).await {
+            if let Err(error) = self.users.localities().may_tell(&server, &by.user_id, &content) {
+                refused = Some(error);
+                continue;
+            }
             match self.leave_through(by, room_id, &server, &content).await {
                 Ok(pdu) => {
                     left = Some(Arc::new(pdu));
@@ -53,7 +57,11 @@ impl RemoteRooms {
                 Err(error) => tracing::debug!(%server, %error, "a server did not take a leave"),
             }
         }
-        self.write_outside(by, room_num, "leave", left, membership.event_num).await
+        // Without what may not be told, they can leave.
+        match refused {
+            Some(refused) if left.is_none() => Err(refused),
+            _ => self.write_outside(by, room_num, "leave", left, membership.event_num).await,
+        }
     }
 
     pub(super) async fn leave_through(

@@ -182,18 +182,26 @@ fn supported() -> Vec<RoomVersionId> {
 }
 
 /// What a user is told when no server let them in. What a server said is worth more than that others did not answer.
-struct Failures(Option<Error>);
+struct Failures {
+    told: Option<Error>,
+    refused: Option<Error>,
+}
 
 impl Failures {
     fn none() -> Self {
-        Self(None)
+        Self { told: None, refused: None }
+    }
+
+    /// A server that the rules of the deployment do not let be told this: whoever asks can say less.
+    fn refused(&mut self, error: Error) {
+        self.refused.get_or_insert(error);
     }
 
     fn add(&mut self, server: &ServerName, error: PeerError) {
         tracing::debug!(%server, %error, "a server did not do what a user asked of a room");
         let said = matches!(error, PeerError::Matrix { .. });
-        if said || self.0.is_none() {
-            self.0 = Some(error.told(server).into());
+        if said || self.told.is_none() {
+            self.told = Some(error.told(server).into());
         }
     }
 
@@ -206,6 +214,6 @@ impl Failures {
             let text = format!("There is no room {room_id} here, and no other server is named that could be asked.");
             ErrorKind::NotFound.with(text).into()
         };
-        self.0.unwrap_or_else(nobody)
+        self.refused.or(self.told).unwrap_or_else(nobody)
     }
 }

@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 pub use context::{ContextRequest, EventContext};
 pub use gap::GapPlace;
 pub use listing::Listing;
+pub use members::JoinedMember;
 pub use page::{Page, PageRequest};
 pub use peek::{Peeked, Streamed};
 pub use relations::{DEPTH, RelationsPage, RelationsRequest};
@@ -55,6 +56,8 @@ use crate::{
 
 /// State events that are read at once where there may be very many.
 const PART: usize = 500;
+/// Members of a room for whose names other cells are asked when its state is read.
+const NAMED: usize = 200;
 
 /// What a reader is made of.
 pub struct RoomReaderParts {
@@ -223,6 +226,7 @@ impl RoomReader {
     ) -> Result<G> {
         let room = self.room(room_id).await?;
         self.with_members(session, &room).await?;
+        self.learn_names(&room).await?;
         let (parts, session) = (Arc::clone(&self.parts), session.clone());
         self.parts
             .store
@@ -254,6 +258,20 @@ impl RoomReader {
                 Ok(gathered)
             })
             .await
+    }
+
+    /// Asks for the names of people of other cells that stand in no event, where a room is small enough to show all of them.
+    async fn learn_names(&self, room: &Room) -> Result<()> {
+        let view = room.view();
+        if self.parts.users.localities().cells().is_none() || view.destinations.is_empty() || view.joined > NAMED {
+            return Ok(());
+        }
+        let mut people = Vec::with_capacity(view.joined);
+        for user_num in view.joined_members() {
+            people.push(self.parts.users.id(user_num).await?);
+        }
+        self.parts.presenter.names().ask_for(people).await;
+        Ok(())
     }
 
     /// Waits until all members of a room are known, for somebody who may see them.
@@ -333,14 +351,9 @@ pub fn is_backward(direction: Direction) -> bool {
     matches!(direction, Direction::Backward)
 }
 
-/// An event's content as raw JSON.
-pub fn content(event: &Stored) -> Box<RawValue> {
-    event.pdu.content().to_owned()
-}
-
-/// A state event as it stands, for who wants it whole.
-pub fn whole(event: &Stored) -> Result<Box<RawValue>> {
-    let client: &ClientEvent = &event.client;
+/// A state event as it stands with a content, for who wants it whole.
+pub fn whole(event: &Stored, content: &RawValue) -> Result<Box<RawValue>> {
+    let client = ClientEvent::with_content(&event.pdu, content);
     client.raw_with_room(&event.room.room_id, None).map_err(Error::internal)
 }
 

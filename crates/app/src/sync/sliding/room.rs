@@ -303,8 +303,13 @@ async fn describe(
         for user_id in heroes(round.parts, &round.snapshot, view, round.session.user_num).await? {
             let member = find("m.room.member", user_id.as_str()).await?;
             let member = member.and_then(|event| event.pdu.content_as::<Member>());
-            let (displayname, avatar_url) =
+            let (mut displayname, mut avatar_url) =
                 member.map_or((None, None), |member| (member.displayname, member.avatar_url));
+            if let Some(shown) = round.parts.presenter.names().of(&round.snapshot, &user_id).await? {
+                let text = |field: &str| shown.get(field).and_then(|value| value.as_str()).map(str::to_owned);
+                displayname = displayname.or_else(|| text("displayname"));
+                avatar_url = avatar_url.or_else(|| text("avatar_url"));
+            }
             told.push(Hero { user_id, displayname, avatar_url });
         }
         answer.heroes = Some(told);

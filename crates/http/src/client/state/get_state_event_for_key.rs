@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use domicile_app::rooms::{
-    RoomReader,
-    reader::{content, whole},
-};
+use domicile_app::rooms::{RoomReader, reader::whole};
 use ruma::api::client::state::get_state_event_for_key::v3::{Request, Response, StateEventFormat};
 
 use crate::{
@@ -22,9 +19,10 @@ pub(super) async fn get_state_event_for_key(
     let body = request.body;
     let kind = body.event_type.to_string();
     let event = reader.state_event(&request.session, &body.room_id, &kind, &body.state_key).await?;
+    let content = reader.parts().shown_content(&event).await?;
     let told = match body.format {
-        StateEventFormat::Event => whole(&event)?,
-        _ => content(&event),
+        StateEventFormat::Event => whole(&event, &content)?,
+        _ => content,
     };
     Ok(Answer(Response::new(told)))
 }

@@ -82,7 +82,7 @@ impl Cell {
              [deployment]\nfile = \"{}\"\ncell = \"{}\"\nroot_key = \"{}\"\nkey_file = \"{}\"\n\n\
              [[listeners]]\nbind = \"{}\"\nserve = [\"client\", \"media\", \"health\"]\ntrusted_proxies = [\"127.0.0.1\"]\n\n\
              [[listeners]]\nbind = \"{}\"\nserve = [\"inner\"]\n\n{outside}\
-             [registration]\nmode = \"open\"\nopen_to_everybody = \"yes, I know that anybody can make accounts\"\n\n\
+             [registration]\nmode = \"open\"\nopen_to_everybody = \"yes, I know that anybody can make accounts\"\nchosen_names = true\n\n\
              [passwords]\nmemory = \"64K\"\niterations = 1\n\n[rate_limits]\n{limits}",
             site.server_name,
             self.data().display(),

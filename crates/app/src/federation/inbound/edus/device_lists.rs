@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domicile_core::locality::is_cell;
 use domicile_store::table::{device_lists, users};
 use ruma::{
     OwnedUserId,
@@ -30,7 +31,8 @@ impl Words {
                 prev_ids: update.prev_id.into_iter().map(Into::into).collect(),
                 deleted: update.deleted == Some(true),
                 keys: update.keys,
-                name: update.device_display_name,
+                // Names of devices stay at home, also if another cell tells one.
+                name: update.device_display_name.filter(|_| !is_cell(origin.name)),
             };
             self.0.entry(update.user_id).or_default().push(Word::Device(word));
         }
