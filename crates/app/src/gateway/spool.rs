@@ -89,7 +89,17 @@ impl Spool {
         link: Arc<InnerLink>,
         rooms: Arc<RoomIndex>,
     ) -> Self {
-        Self { store, clock, rng, own, link, rooms, kept: Mutex::default(), expired_ms: AtomicI64::new(0), adding: tokio::sync::Mutex::default() }
+        Self {
+            store,
+            clock,
+            rng,
+            own,
+            link,
+            rooms,
+            kept: Mutex::default(),
+            expired_ms: AtomicI64::new(0),
+            adding: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Whether something waits for a cell. What comes after it must wait, too.

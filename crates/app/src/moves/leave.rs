@@ -2,7 +2,7 @@
 //!
 //! Until the state is `handed_over` the person's home is here, whatever happens; from then on it is not, and the new home has the vault on disk.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use domicile_core::{clock::Clock, ids::UserNum, locality::CellName, rng::Rng};
 use domicile_store::{
@@ -226,8 +226,12 @@ impl Leaving {
         progress.frozen_ms = progress.frozen_ts.map(|since| self.clock.now_ms() - since);
         let own = self.cells()?.own.name().clone();
         let cells = self.turner.cells_of(traveller.user_num).await?;
-        progress.untold = cells
-            .iter()
+        // Gateways speak for whoever is at home where, also of people with whom nobody of theirs shares a room.
+        let document = self.cells()?.own.document();
+        let gateways = document.cells.keys().filter(|cell| document.is_gateway(cell));
+        let all: BTreeSet<_> = cells.iter().chain(gateways).collect();
+        progress.untold = all
+            .into_iter()
             .filter(|cell| **cell != traveller.to && **cell != own)
             .map(|cell| cell.as_str().to_owned())
             .collect();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use domicile_app::{
     federation::{OwnKeys, Policy},
     gateway::{
-        GatewayParts, Inward, InwardParts, OuterSignatures, Outward, OutwardParts, RoomIndex, SignaturesParts, Speakers, Spool,
+        GatewayParts, Inward, InwardParts, OuterSignatures, Outward, OutwardParts, RoomIndex, SignaturesParts,
+        Speakers, Spool,
     },
     residency::Localities,
 };

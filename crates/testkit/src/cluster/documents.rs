@@ -13,7 +13,8 @@ impl Cluster {
         let signer = self.cells[cell].services.own_keys.outer();
         let key = PublicKey::parse(&format!("ed25519:{}", signer.public_key())).expect("a key");
         let name = CellName::parse(cell).expect("a cell's name");
-        let named = |document: &str| edit::add_outer_key(document, (signer.key_id(), &key), Some(&name)).expect("one key more");
+        let named =
+            |document: &str| edit::add_outer_key(document, (signer.key_id(), &key), Some(&name)).expect("one key more");
         Box::pin(self.change(named)).await;
     }
 
