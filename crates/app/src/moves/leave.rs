@@ -9,6 +9,7 @@ use std::{
 
 use domicile_core::{
     clock::{Clock, DAY_MS},
+    error::ErrorKind,
     ids::{RoomNum, UserNum},
     locality::CellName,
     rng::Rng,
@@ -26,9 +27,10 @@ use super::{
     bundle::{Acquaintance, Bundle, Vaults},
     copies::{Copies, Traveller},
     departures::Departures,
-    messages::{About, Arrived, BEGIN, Begin, Begun, CANCEL, Confirmed, Done, HOME, Home, VAULT, Vault},
+    messages::{About, Arrived, BEGIN, Begin, Begun, Confirmed, HOME, Home, VAULT, Vault},
     progress::{Forbidden, Progress, State, of_row},
     rules::{Rules, has_left, is_joined},
+    steps,
     turn::Turner,
 };
 use crate::{
@@ -87,6 +89,7 @@ impl Leaving {
         let user_num = user_num.ok_or_else(|| Error::internal("somebody who moves has no number"))?;
         let about = About { move_id: row.move_id.clone(), user_id: user_id.clone() };
         let traveller = Traveller { about, user_num, to };
+        steps::begins(state);
         match state {
             State::Announced => self.write(row, State::Copying, &progress).await,
             State::Copying => self.copy(row, progress, &traveller).await,
@@ -113,6 +116,7 @@ impl Leaving {
         let row = self.changed(row, state, progress)?;
         rows::update(&mut batch, &row);
         self.turner.store.write(batch).await?;
+        steps::is_next(state);
         Ok(Move { revision: row.revision + 1, ..row })
     }
 
@@ -128,7 +132,7 @@ impl Leaving {
     async fn copy(&self, row: Move, mut progress: Progress, traveller: &Traveller) -> Result<Move> {
         let user_num = traveller.user_num;
         if let Some(why) = self.rules.barred(&traveller.to, user_num).await? {
-            return self.refuse(row, progress, traveller, why).await;
+            return self.refuse(row, progress, why).await;
         }
         let mut all = self.rooms_of(user_num).await?;
         progress.forbidden_rooms = self.rules.forbidden(&traveller.to, user_num, &all).await?;
@@ -139,7 +143,7 @@ impl Leaving {
                     traveller.about.user_id,
                     progress.forbidden_rooms.len()
                 );
-                return self.refuse(row, progress, traveller, why).await;
+                return self.refuse(row, progress, why).await;
             }
             self.rules.leave(user_num, &traveller.about.user_id, &progress.forbidden_rooms).await?;
         }
@@ -180,20 +184,15 @@ impl Leaving {
     }
 
     /// Ends a move that the rules do not let be.
-    async fn refuse(&self, row: Move, progress: Progress, traveller: &Traveller, why: String) -> Result<Move> {
-        self.cancel(&traveller.to, &traveller.about).await;
+    async fn refuse(&self, row: Move, progress: Progress, why: String) -> Result<Move> {
         let row = Move { error: Some(why), ..self.changed(row, State::Stopped, &progress)? };
         let mut batch = Batch::new();
         rows::update(&mut batch, &row);
         self.turner.store.write(batch).await?;
+        steps::is_next(State::Stopped);
+        let row = Move { revision: row.revision + 1, ..row };
+        self.cancel(&row).await?;
         Ok(row)
-    }
-
-    /// Tells the new home that somebody does not come. If it does not hear of it, it forgets them in its own time.
-    pub(super) async fn cancel(&self, to: &CellName, about: &About) {
-        if let Err(error) = self.ask::<Done>(to, CANCEL, about).await {
-            tracing::info!(%error, "another cell could not be told that somebody does not move there");
-        }
     }
 
     /// Lets requests wait, reads the vault, has the new home confirm it, and writes that the person is let go.
@@ -204,6 +203,7 @@ impl Leaving {
         let handed = async {
             let hashes = self.hashes(traveller.user_num).await?;
             self.departures.begin(traveller.user_num, &hashes);
+            steps::happened("requests of whoever moves wait");
             self.hand_over_frozen(row, progress, traveller, (&hashes, brought)).await
         }
         .await;
@@ -309,7 +309,9 @@ impl Leaving {
     /// Asks the directory for the next epoch.
     async fn issue(&self, row: Move, mut progress: Progress) -> Result<Move> {
         let let_go = progress.let_go.clone().ok_or_else(|| Error::internal("somebody was let go without a word"))?;
+        steps::asks("the directory");
         progress.tickets = self.cells()?.names.transfer(&let_go).await?;
+        steps::answered("the directory");
         self.write(row, State::Issued, &progress).await
     }
 
@@ -320,12 +322,13 @@ impl Leaving {
         progress.arrived = Some(arrived);
         progress.frozen_ms = progress.frozen_ts.map(|since| self.clock.now_ms() - since);
         let own = self.cells()?.own.name().clone();
-        let cells = self.turner.cells_of(traveller.user_num).await?;
-        progress.untold = cells
-            .iter()
-            .filter(|cell| **cell != traveller.to && **cell != own)
-            .map(|cell| cell.as_str().to_owned())
-            .collect();
+        let mut told = self.turner.cells_of(traveller.user_num).await?;
+        // Those that were their home once, too: they may keep a vault for this cell, which is not to have it from now on.
+        told.extend(progress.tickets.iter().filter_map(|ticket| CellName::parse(&ticket.home)));
+        told.retain(|cell| *cell != traveller.to && *cell != own);
+        told.sort_unstable();
+        told.dedup();
+        progress.untold = told.iter().map(|cell| cell.as_str().to_owned()).collect();
         let rooms = self.rooms_of(traveller.user_num).await?;
         progress.left_rooms =
             rooms.iter().filter(|room| room.has_copy).map(|room| (room.room_id.clone(), room.room_num.0)).collect();
@@ -339,6 +342,7 @@ impl Leaving {
         rows::update(&mut batch, &row);
         users::leave(&mut batch, traveller.user_num);
         self.turner.turn(&traveller.about.user_id, history, &batch).await?;
+        steps::is_next(State::Left);
         self.sessions.forget(|session| session.user_num == traveller.user_num);
         self.departures.end_left(traveller.user_num, &hashes, (&traveller.to, until_ts));
         Ok(Move { revision: row.revision + 1, ..row })
@@ -350,7 +354,10 @@ impl Leaving {
         path: &str,
         body: &impl Serialize,
     ) -> Result<A> {
-        self.link.ask_json(cell, path, body).await.map_err(|error| told(&error))
+        steps::asks(path);
+        let answer = self.link.ask_json(cell, path, body).await.map_err(|error| told(cell, &error))?;
+        steps::answered(path);
+        Ok(answer)
     }
 
     pub(super) async fn ask_large<Q: Serialize, A: DeserializeOwned>(
@@ -359,11 +366,21 @@ impl Leaving {
         path: &str,
         body: &Q,
     ) -> Result<A> {
-        self.link.ask_json_within(cell, path, body, LARGE).await.map_err(|error| told(&error))
+        steps::asks(path);
+        let answer = self.link.ask_json_within(cell, path, body, LARGE).await.map_err(|error| told(cell, &error))?;
+        steps::answered(path);
+        Ok(answer)
     }
 }
 
 /// What the operator is told of a step that failed.
-pub(super) fn told(error: &PeerError) -> Error {
-    Error::internal(format!("the other cell could not be asked: {error}"))
+pub(super) fn told(cell: &CellName, error: &PeerError) -> Error {
+    let cell = cell.as_str();
+    Error::internal(match error {
+        PeerError::Matrix { status, .. } if *status == ErrorKind::DiskFull.status() => {
+            format!("the disk of the other cell, {cell}, is full: make room on it, and this goes on by itself")
+        }
+        PeerError::Matrix { .. } => format!("the other cell, {cell}, does not do it: {error}"),
+        _ => format!("the other cell, {cell}, could not be asked: {error}"),
+    })
 }
