@@ -44,6 +44,11 @@ impl Error {
         matches!(self, Self::Store(StoreError::Closed))
     }
 
+    /// Whether it is for want of room on this server's disk.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_full())
+    }
+
     /// A failure of the server's own.
     pub fn internal(what: impl std::fmt::Display) -> Self {
         Self::Internal(what.to_string())

@@ -59,6 +59,8 @@ kinds! {
     BadRequest = "M_UNKNOWN", 400;
     /// The server is stopping, or an overload keeps it from answering.
     Unavailable = "M_UNKNOWN", 503;
+    /// There is no room left on the disk.
+    DiskFull = "ORG.DOMICILE.DISK_FULL", 507;
     /// The credentials were right, but a login is refused.
     UserDeactivated = "M_USER_DEACTIVATED", 403;
     /// The user name is taken.

@@ -27,6 +27,11 @@ impl IntoResponse for Failure {
             other if other.is_closed() => {
                 matrix(&ErrorKind::Unavailable.with("The server is stopping: try again in a moment."))
             }
+            other if other.is_full() => {
+                tracing::error!(error = %other, "a request failed");
+                let text = "The disk of this server is full, so nothing was stored: try again later. Whoever runs it has to make room on it.";
+                matrix(&ErrorKind::DiskFull.with(text))
+            }
             other => {
                 tracing::error!(error = %other, "a request failed");
                 matrix(&ErrorKind::Unknown.with("The server failed. Its log says why, under this answer's request id."))

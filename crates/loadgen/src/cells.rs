@@ -209,7 +209,7 @@ async fn names(cells: &[Cell], names: usize) -> Result<f64> {
 const PAGES: &str = "
 import sqlite3, sys
 db = sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True)
-row = db.execute('SELECT (SELECT SUM(16 + 8 + LENGTH(COALESCE(homes, ''))) FROM directory_names) + (SELECT SUM(LENGTH(entry) + 8) FROM directory_log) + (SELECT COALESCE(SUM(LENGTH(pack) + LENGTH(hash) + 16), 0) FROM directory_packs)')
+row = db.execute('SELECT (SELECT SUM(16 + 8 + COALESCE(LENGTH(homes), 0)) FROM directory_names) + (SELECT SUM(LENGTH(entry) + 8) FROM directory_log) + (SELECT COALESCE(SUM(LENGTH(pack) + LENGTH(hash) + 16), 0) FROM directory_packs)')
 print(row.fetchone()[0])
 ";
 

@@ -530,6 +530,7 @@ CREATE TABLE moves (
 CREATE UNIQUE INDEX moves_open ON moves (user_id) WHERE ended_ts IS NULL;
 CREATE INDEX moves_due ON moves (due_ts) WHERE ended_ts IS NULL;
 CREATE INDEX moves_by_time ON moves (created_ts);
+CREATE INDEX moves_stopped ON moves (due_ts) WHERE state = 'stopped';
 CREATE INDEX moves_untold ON moves (created_ts) WHERE (state = 'announced' AND told IS NULL) OR (state = 'stopped' AND told = 'announced');
 -- People who move to this cell. `sealed` is their vault while it waits for the directory's word: sealed with the cell's key, and gone with it.
 CREATE TABLE arrivals (

@@ -1,5 +1,7 @@
 //! What can go wrong in the store.
 
+use std::io::ErrorKind;
+
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -9,6 +11,9 @@ pub enum StoreError {
     /// The database refused or failed.
     #[error("the database failed: {0}")]
     Database(String),
+    /// Nothing more fits on the disk: nothing of this was written, and it can be written when there is room.
+    #[error("there is no room left on the disk ({0})")]
+    Full(String),
     /// A read was ended because it took too long; the text tells how long that is.
     #[error("a read took longer than {0} and was ended")]
     TooLong(&'static str),
@@ -46,6 +51,23 @@ impl StoreError {
         matches!(self, Self::Conflict(_))
     }
 
+    /// Whether it is for want of room on the disk.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Full(_) => true,
+            Self::File { source, .. } => matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded),
+            _ => false,
+        }
+    }
+
+    /// The same failure for one of those whose writes it ended together.
+    pub(crate) fn for_another(&self) -> Self {
+        match self {
+            Self::Full(text) => Self::Full(text.clone()),
+            other => Self::Database(other.to_string()),
+        }
+    }
+
     /// Whether a person's key is not there: it was destroyed, or there never was one.
     pub fn is_without_key(&self) -> bool {
         matches!(self, Self::Sealed(what) if *what == crate::keystore::MISSING)
@@ -62,6 +84,13 @@ impl From<rusqlite::Error> for StoreError {
             {
                 drop(message);
                 Self::Conflict("a row that must be new is there already")
+            }
+            // The file that its connections share grows by a page at a time: where that fails, it is for want of room.
+            rusqlite::Error::SqliteFailure(failure, message)
+                if failure.code == rusqlite::ErrorCode::DiskFull
+                    || failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE =>
+            {
+                Self::Full(message.unwrap_or_else(|| failure.to_string()))
             }
             other => Self::Database(other.to_string()),
         }

@@ -23,7 +23,8 @@ use super::{
     bundle::{Bundle, Vaults, Written},
     departures::Departures,
     lines::{Lines, Sums},
-    messages::{About, Absent, Arrived, Begin, Begun, Confirmed, Home, Vault},
+    messages::{About, Absent, Arrived, BEGIN, Begin, Begun, Confirmed, HOME, Home, VAULT, Vault},
+    steps,
     take_file::ComingFiles,
     turn::Turner,
 };
@@ -81,7 +82,8 @@ impl Arrivals {
     /// The tickets by which somebody's home is here.
     pub(super) fn at_home_here(&self, tickets: Vec<Ticket>) -> Result<History> {
         let cells = self.cells()?;
-        let history = cells.tickets.check(tickets)?;
+        let history = cells.tickets.check(tickets);
+        let history = history.map_err(|why| forbidden(format!("Their tickets do not count: {why}.")))?;
         let history = history.filter(|history| history.home().as_ref() == Some(cells.own.name()));
         history.ok_or_else(|| forbidden("The directory does not say that their home is here."))
     }
@@ -102,6 +104,7 @@ impl Arrivals {
     /// Somebody is to come. Says what of their rooms and files is here already.
     pub async fn begin(&self, cell: &CellName, begin: Begin) -> Result<Begun> {
         let Begin { about, tickets, rooms, left } = begin;
+        steps::comes(BEGIN);
         let cells = self.cells()?;
         cells.tickets.learn(tickets).await?;
         let home = cells.tickets.home(&about.user_id);
@@ -115,6 +118,7 @@ impl Arrivals {
         let user_num = user_num.ok_or_else(|| Error::internal("somebody who comes has no number"))?;
         // The key first: files are sealed with it when they come.
         self.vaults.keystore.create(user_num).await?;
+        steps::happened("whoever comes has a key");
         let known = self.row(&about.user_id).await?.filter(|row| row.move_id == about.move_id);
         if known.is_none() {
             let row = Arrival {
@@ -131,6 +135,7 @@ impl Arrivals {
             arrivals::forget_media(&mut batch, about.user_id.as_str());
             arrivals::set(&mut batch, &row);
             self.turner.store.write(batch).await?;
+            steps::is_here(BEGIN);
         }
         let (mut missing, mut ended) = (Vec::new(), Vec::new());
         for room_id in rooms {
@@ -155,6 +160,7 @@ impl Arrivals {
     /// Takes a vault. When this returns, it is on disk, and its owner may be let go.
     pub async fn take_vault(&self, cell: &CellName, vault: Vault) -> Result<Confirmed> {
         let Vault { about, bundle, digest } = vault;
+        steps::comes(VAULT);
         // One that took too long to come is sent anew: the later one holds.
         let turn = self.taking_in.of(about.user_id.clone());
         let _turn = turn.lock().await;
@@ -182,6 +188,7 @@ impl Arrivals {
         let mut batch = Batch::new();
         arrivals::set(&mut batch, &row);
         self.turner.store.write(batch).await?;
+        steps::is_here(VAULT);
         let said = serde_json::json!([about.move_id, about.user_id, digest, sums]).to_string();
         let signature = self.cells()?.own.key().sign_text(CONFIRMED, said.as_bytes());
         Ok(Confirmed { digest, sums, signature, absent })
@@ -197,6 +204,7 @@ impl Arrivals {
     /// Serves somebody whose home is here by the directory's word: their vault is opened in the same write with which this cell knows it.
     pub async fn take_home(&self, home: Home) -> Result<Arrived> {
         let Home { about, tickets } = home;
+        steps::comes(HOME);
         let turn = self.taking_in.of(about.user_id.clone());
         let _turn = turn.lock().await;
         let row = self.row(&about.user_id).await?.filter(|row| row.move_id == about.move_id);
@@ -226,6 +234,7 @@ impl Arrivals {
         let mut batch = Batch::new();
         arrivals::set(&mut batch, &Arrival { receipt: Some(receipt), ..waiting });
         self.turner.store.write(batch).await?;
+        steps::is_here(HOME);
         Ok(arrived)
     }
 
@@ -256,6 +265,7 @@ impl Arrivals {
         arrivals::set(&mut batch, &waiting);
         arrivals::forget_media(&mut batch, about.user_id.as_str());
         self.turner.turn(&about.user_id, history, &batch).await?;
+        steps::happened("whoever comes is at home here");
         // They are at home here, whatever this says.
         Ok((self.compare(about, user_num, (&placed, (left_out, &absent))).await, waiting))
     }

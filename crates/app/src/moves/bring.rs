@@ -29,6 +29,7 @@ use super::{
     messages::{self, Absent, Begun, FILE_PIECE, FilePiece, ROOM, RoomPart, Taken},
     progress::{Count, ForbiddenRoom, Progress},
     rules::{has_left, is_joined},
+    steps,
 };
 use crate::{
     Error, Result,
@@ -335,10 +336,12 @@ impl Leaving {
             .uri(FILE_PIECE)
             .header(messages::ABOUT_FILE, domicile_store::walk::rows::hex(which.as_bytes()));
         let request = request.body(bytes).map_err(Error::internal)?;
-        let answer = self.link.ask(to, request, LARGE).await.map_err(|error| told(&error))?;
+        steps::asks(FILE_PIECE);
+        let answer = self.link.ask(to, request, LARGE).await.map_err(|error| told(to, &error))?;
         if answer.status().as_u16() >= 300 {
-            return Err(told(&peers::refusal(&answer)));
+            return Err(told(to, &peers::refusal(&answer)));
         }
+        steps::answered(FILE_PIECE);
         Ok(())
     }
 }

@@ -19,6 +19,7 @@ use super::{
     leave::Leaving,
     messages::{Done, Ends, LATE, Late, POLL, Poll, TURNED, Turned},
     progress::{Progress, State},
+    steps,
     turn::ends,
 };
 use crate::{Error, Result, e2ee::pinned_keys, media::removal};
@@ -52,11 +53,13 @@ impl Leaving {
             self.ask_large::<Late, Done>(&traveller.to, LATE, &late).await?;
         }
         let (files, mut batch) = self.vault_gone(user_num, &row.move_id).await?;
+        steps::happened("files of whoever has left are gone");
         self.pin(&mut batch, user_num, &traveller.to).await?;
         progress.erased.of = files;
         progress.erased.done = files;
         let row = self.write_with(row, State::Erased, &progress, batch).await?;
         self.vaults.keystore.destroy(user_num).await?;
+        steps::happened("the key of whoever has left is gone");
         Ok(row)
     }
 
@@ -139,7 +142,10 @@ impl Leaving {
         self.complete_rooms(&mut progress, traveller, &going).await?;
         while let Some((room_id, room_num)) = going.pop() {
             match self.copies.drop_unneeded(&room_id, room_num, &traveller.to).await? {
-                Dropped::Gone => progress.dropped += 1,
+                Dropped::Gone => {
+                    progress.dropped += 1;
+                    steps::happened("the copy of a room that nobody needs is gone");
+                }
                 Dropped::Needed => {}
                 Dropped::NotYet => {
                     return Err(Error::internal("other cells have not been told yet what was said last in a room"));

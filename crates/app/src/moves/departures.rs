@@ -272,6 +272,6 @@ pub(crate) fn unless_let_go<T>(written: Result<T, StoreError>, user_id: &UserId)
 
 /// What somebody is told whose handover takes longer than it should.
 pub(crate) fn on_the_way() -> MatrixError {
-    let text = "This account is being moved to another part of the service, and that part cannot be reached at the moment: nothing is lost, try again soon.";
+    let text = "This account is being moved to another part of the service, and that takes longer than it should: nothing is lost, try again soon.";
     MatrixError { retry_after_ms: Some(2_000), ..ErrorKind::Unavailable.with(text) }
 }

@@ -19,6 +19,7 @@ use super::{
     messages::{Confirmed, VAULT, Vault},
     progress::{Progress, State},
     rules::{has_left, is_joined},
+    steps,
 };
 use crate::{Error, Result, accounts::Session, error::forbidden, sync::frontier::Frontier};
 
@@ -64,6 +65,7 @@ impl Leaving {
         let ready = async {
             let hashes = self.hashes(user_num).await?;
             self.departures.begin(user_num, &hashes);
+            steps::happened("requests of whoever moves wait");
             let ready = Box::pin(self.make_ready(row, progress, traveller, brought));
             let late = || {
                 let text = format!("their vault was not there within {} seconds", patience.as_secs());

@@ -19,7 +19,10 @@ use super::{
     arrive::Arrivals,
     bundle::Bundle,
     keep,
-    messages::{About, Absent, Content, Emptied, InRoom, Lacking, Lacks, PastTaken, Taken},
+    messages::{
+        About, Absent, CONTENT, Content, Emptied, InRoom, LACKING, Lacking, Lacks, PAST, PastTaken, Taken,
+    },
+    steps,
 };
 use crate::{Error, Result, error::not_found, rooms::Room};
 
@@ -32,6 +35,7 @@ impl Arrivals {
     /// What this cell lacks of rooms of somebody who comes. Rooms with which they have nothing to do, as far as is known here, are passed over; all of
     /// them where nothing is known of the move: a cell that was restored from a backup ends one that was over before.
     pub async fn lacking(&self, cell: &CellName, lacking: Lacking) -> Result<Lacks> {
+        steps::comes(LACKING);
         match self.arrival(cell, &lacking.about).await {
             Ok(_) => {}
             Err(Error::Matrix(_)) => return Ok(Lacks::default()),
@@ -100,9 +104,11 @@ impl Arrivals {
 
     /// Fetches what of a room is missing here from the cell that somebody leaves.
     pub async fn fetch_past(&self, cell: &CellName, of: InRoom) -> Result<PastTaken> {
+        steps::comes(PAST);
         let room = self.room_of(cell, &of.about, &of.room_id).await?;
         let from: OwnedServerName = Destination::Cell(cell.clone()).peer_name().to_owned();
         let (events, more) = self.past.fetch_all(&room, &from, TIME).await?;
+        steps::is_here(PAST);
         Ok(PastTaken { events, more })
     }
 
@@ -126,7 +132,9 @@ impl Arrivals {
         let room = self.room_of(cell, &content.about, &content.room_id).await?;
         self.cells()?.tickets.learn(content.tickets).await?;
         let told = content.events.len();
+        steps::comes(CONTENT);
         let events = self.ingest.fill(&room, content.events).await?;
+        steps::is_here(CONTENT);
         Ok(Taken { events, left_out: told.saturating_sub(events) })
     }
 

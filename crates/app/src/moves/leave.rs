@@ -2,7 +2,7 @@
 //!
 //! Until the state is `handed_over` the person's home is here, whatever happens; from then on it is not, and the new home has the vault on disk.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use domicile_core::{clock::Clock, ids::UserNum, locality::CellName, rng::Rng};
 use domicile_store::{
@@ -18,9 +18,10 @@ use super::{
     departures::Departures,
     gather::{Bound, Gathered},
     hand_over::Handed,
-    messages::{About, Arrived, CANCEL, Done, HOME, Home},
+    messages::{About, Arrived, HOME, Home},
     progress::{Count, Progress, State, of_row},
     rules::Rules,
+    steps,
     turn::Turner,
 };
 use crate::{
@@ -84,6 +85,7 @@ impl Leaving {
         let user_num = user_num.ok_or_else(|| Error::internal("somebody who moves has no number"))?;
         let about = About { move_id: row.move_id.clone(), user_id: user_id.clone() };
         let traveller = Traveller { about, user_num, to };
+        steps::begins(state);
         match state {
             State::Announced => self.write(row, State::Copying, &progress).await,
             State::Copying => self.copy(row, progress, &traveller).await,
@@ -121,6 +123,7 @@ impl Leaving {
         let row = self.changed(row, state, progress)?;
         rows::update(&mut batch, &row);
         self.turner.store.write(batch).await?;
+        steps::is_next(state);
         Ok(Move { revision: row.revision + 1, ..row })
     }
 
@@ -144,7 +147,7 @@ impl Leaving {
             self.departures.end(user_num);
         }
         if let Some(why) = self.rules.barred(&traveller.to, user_num).await? {
-            return self.refuse(row, progress, traveller, why).await;
+            return self.refuse(row, progress, why).await;
         }
         progress.forbidden_rooms.clear();
         progress.kept_rooms.clear();
@@ -156,7 +159,7 @@ impl Leaving {
                 let began = tokio::time::Instant::now();
                 if let Gathered::Refused(why) = self.gather(&mut progress, traveller, &mut brought, Bound::None).await?
                 {
-                    return self.refuse(row, progress, traveller, why).await;
+                    return self.refuse(row, progress, why).await;
                 }
                 // What began while much was brought is brought before requests wait.
                 if began.elapsed() < QUICK {
@@ -189,20 +192,17 @@ impl Leaving {
     }
 
     /// Ends a move that the rules do not let be.
-    async fn refuse(&self, row: Move, progress: Progress, traveller: &Traveller, why: String) -> Result<Move> {
-        self.cancel(&traveller.to, &traveller.about).await;
+    async fn refuse(&self, row: Move, progress: Progress, why: String) -> Result<Move> {
         let row = Move { error: Some(why), ..self.changed(row, State::Stopped, &progress)? };
         let mut batch = Batch::new();
         rows::update(&mut batch, &row);
         self.turner.store.write(batch).await?;
+        steps::is_next(State::Stopped);
+        let row = Move { revision: row.revision + 1, ..row };
+        self.cancel(&row).await?;
         Ok(row)
     }
 
-    /// Tells the new home that somebody does not come. If it does not hear of it, it forgets them in its own time.
-    pub(super) async fn cancel(&self, to: &CellName, about: &About) {
-        if let Err(error) = self.ask::<Done>(to, CANCEL, about).await {
-            tracing::info!(%error, "another cell could not be told that somebody does not move there");
-        }
     }
 
     pub(super) async fn hashes(&self, user_num: UserNum) -> Result<Vec<TokenHash>> {
@@ -214,7 +214,9 @@ impl Leaving {
     /// Asks the directory for the next epoch.
     async fn issue(&self, row: Move, mut progress: Progress) -> Result<Move> {
         let let_go = progress.let_go.clone().ok_or_else(|| Error::internal("somebody was let go without a word"))?;
+        steps::asks("the directory");
         progress.tickets = self.cells()?.names.transfer(&let_go).await?;
+        steps::answered("the directory");
         self.write(row, State::Issued, &progress).await
     }
 
@@ -225,16 +227,16 @@ impl Leaving {
         progress.arrived = Some(arrived);
         progress.frozen_ms = progress.frozen_ts.map(|since| self.clock.now_ms() - since);
         let own = self.cells()?.own.name().clone();
-        let cells = self.turner.cells_of(traveller.user_num).await?;
-        // Gateways speak for whoever is at home where, also of people with whom nobody of theirs shares a room.
+        let mut told = self.turner.cells_of(traveller.user_num).await?;
+        // Those that were their home once, too: they may keep a vault for this cell, which is not to have it from now on.
+        told.extend(progress.tickets.iter().filter_map(|ticket| CellName::parse(&ticket.home)));
+        // And gateways, which speak for people with whom nobody of theirs shares a room.
         let document = self.cells()?.own.document();
-        let gateways = document.cells.keys().filter(|cell| document.is_gateway(cell));
-        let all: BTreeSet<_> = cells.iter().chain(gateways).collect();
-        progress.untold = all
-            .into_iter()
-            .filter(|cell| **cell != traveller.to && **cell != own)
-            .map(|cell| cell.as_str().to_owned())
-            .collect();
+        told.extend(document.cells.keys().filter(|cell| document.is_gateway(cell)).cloned());
+        told.retain(|cell| *cell != traveller.to && *cell != own);
+        told.sort_unstable();
+        told.dedup();
+        progress.untold = told.iter().map(|cell| cell.as_str().to_owned()).collect();
         let rooms = self.rooms_of(traveller.user_num).await?;
         progress.left_rooms =
             rooms.iter().filter(|room| room.has_copy).map(|room| (room.room_id.clone(), room.room_num.0)).collect();
@@ -248,6 +250,7 @@ impl Leaving {
         rows::update(&mut batch, &row);
         users::leave(&mut batch, traveller.user_num);
         self.turner.turn(&traveller.about.user_id, history, &batch).await?;
+        steps::is_next(State::Left);
         self.sessions.forget(|session| session.user_num == traveller.user_num);
         self.departures.end_left(traveller.user_num, &hashes, (&traveller.to, until_ts));
         Ok(Move { revision: row.revision + 1, ..row })
@@ -280,7 +283,10 @@ impl Leaving {
         path: &str,
         body: &impl Serialize,
     ) -> Result<A> {
-        self.link.ask_json(cell, path, body).await.map_err(|error| told(&error))
+        steps::asks(path);
+        let answer = self.link.ask_json(cell, path, body).await.map_err(|error| told(cell, &error))?;
+        steps::answered(path);
+        Ok(answer)
     }
 
     pub(super) async fn ask_large<Q: Serialize, A: DeserializeOwned>(
@@ -289,11 +295,21 @@ impl Leaving {
         path: &str,
         body: &Q,
     ) -> Result<A> {
-        self.link.ask_json_within(cell, path, body, LARGE).await.map_err(|error| told(&error))
+        steps::asks(path);
+        let answer = self.link.ask_json_within(cell, path, body, LARGE).await.map_err(|error| told(cell, &error))?;
+        steps::answered(path);
+        Ok(answer)
     }
 }
 
 /// What the operator is told of a step that failed.
-pub(super) fn told(error: &PeerError) -> Error {
-    Error::internal(format!("the other cell could not be asked: {error}"))
+pub(super) fn told(cell: &CellName, error: &PeerError) -> Error {
+    let cell = cell.as_str();
+    Error::internal(match error {
+        PeerError::Matrix { status, .. } if *status == ErrorKind::DiskFull.status() => {
+            format!("the disk of the other cell, {cell}, is full: make room on it, and this goes on by itself")
+        }
+        PeerError::Matrix { .. } => format!("the other cell, {cell}, does not do it: {error}"),
+        _ => format!("the other cell, {cell}, could not be asked: {error}"),
+    })
 }

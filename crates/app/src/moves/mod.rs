@@ -1,13 +1,14 @@
 //! Moving house: somebody goes from this cell to another with all that is theirs, and devices stay signed in.
 //!
-//! `mod` takes orders and `work` does what is due. `leave` (with `gather`, `bring`, `complete`, `hand_over` and `clear`) has the steps at the cell that is left, `arrive` (with
+//! `mod` takes orders and `work` does what is due. `leave` (with `gather`, `bring`, `complete`, `hand_over`, `cancel` and `clear`) has the steps at the cell that is left, `arrive` (with
 //! `lacking`, `settle`, `take_file` and `take_room`) those at the new home, `groups` are orders for all who live under one law, `coming` what its operator sees of them, and `turn` what every cell does that knows the person. `bundle` (with `contents`) is the vault on
 //! its way, `lines` what two cells compare of it, `copies` are the rooms, `departures` whose requests wait or are passed on, and `rescue` is for those whose home is no more. `keep` is what
-//! is kept of those who have left, and `restored` what cells do for one that was restored from a backup.
+//! is kept of those who have left, and `restored` what cells do for one that was restored from a backup. `steps` is what the log tells of all that.
 
 mod arrive;
 mod bring;
 pub mod bundle;
+mod cancel;
 mod clear;
 mod coming;
 mod complete;
@@ -30,6 +31,7 @@ mod rescue;
 mod restored;
 mod rules;
 mod settle;
+mod steps;
 mod take_file;
 mod take_room;
 mod turn;
@@ -40,7 +42,6 @@ use std::{collections::BTreeSet, sync::Arc};
 use domicile_core::{
     clock::{Clock, DAY_MS},
     error::ErrorKind,
-    locality::CellName,
     rng::{self, Rng},
 };
 use domicile_store::{
@@ -234,26 +235,26 @@ impl Moves {
 
     /// The person objects to a move that was announced. The operator decides.
     pub async fn object(&self, user_id: &UserId, words: String) -> Result<Shown> {
-        self.change(user_id, |state, progress| {
+        let row = self.change(user_id, |state, progress| {
             if state != State::Announced {
                 return Err(forbidden("Nothing is announced to which you could object."));
             }
             progress.objection = Some(words.chars().take(1_000).collect());
             Ok(State::Objected)
-        })
-        .await
+        });
+        self.shown(row.await?)
     }
 
     /// The operator decides about an objection: the move goes on, or it is stopped.
     pub async fn decide(&self, user_id: &UserId, goes_on: bool, by: String) -> Result<Shown> {
-        self.change(user_id, |state, progress| {
+        let row = self.change(user_id, |state, progress| {
             if state != State::Objected {
                 return Err(forbidden("There is no objection to be decided about."));
             }
             progress.decided_by = Some(by);
             Ok(if goes_on { State::Announced } else { State::Stopped })
-        })
-        .await
+        });
+        self.shown(row.await?)
     }
 
     /// Stops a move before anything is handed over.
@@ -272,18 +273,20 @@ impl Moves {
         if let Some(user_num) = self.users.num(user_id).await? {
             self.departures.end(user_num);
         }
-        if let (Some(leaving), Some(to)) = (&self.leaving, CellName::parse(&stopped.to)) {
-            let about = messages::About { move_id: stopped.move_id.clone(), user_id: user_id.to_owned() };
-            leaving.cancel(&to, &about).await;
+        if let Some(leaving) = &self.leaving {
+            // It is told again if it cannot be told now: the move is stopped, whatever this gives.
+            if let Err(error) = leaving.cancel(&stopped).await {
+                tracing::info!(%error, "that a new home was told of a move that was stopped could not be written down");
+            }
         }
-        Ok(stopped)
+        self.shown(stopped)
     }
 
     async fn change(
         &self,
         user_id: &UserId,
         change: impl FnOnce(State, &mut Progress) -> Result<State>,
-    ) -> Result<Shown> {
+    ) -> Result<Move> {
         let wanted = user_id.to_string();
         let row = self.store.read(move |snapshot| async move { rows::open_of(&snapshot, &wanted).await }).await?;
         let row = row.ok_or_else(|| not_found(format!("{user_id} is not on the way to anywhere.")))?;
@@ -292,8 +295,13 @@ impl Moves {
         let now_ms = self.clock.now_ms();
         let row = Move {
             state: next.word().to_owned(),
-            // Nothing is due before the decision.
-            due_ts: if next == State::Objected { i64::MAX } else { row.begin_ts.max(now_ms) },
+            due_ts: match next {
+                // Nothing is due before the decision.
+                State::Objected => i64::MAX,
+                // Until the new home was told.
+                State::Stopped => now_ms,
+                _ => row.begin_ts.max(now_ms),
+            },
             progress: serde_json::to_string(&progress).map_err(Error::internal)?,
             ended_ts: next.is_over().then_some(now_ms),
             ..row
@@ -302,7 +310,7 @@ impl Moves {
         rows::update(&mut batch, &row);
         self.store.write(batch).await?;
         self.poke.notify_one();
-        self.shown(Move { revision: row.revision + 1, ..row })
+        Ok(Move { revision: row.revision + 1, ..row })
     }
 
     pub(super) fn shown(&self, row: Move) -> Result<Shown> {

@@ -17,7 +17,8 @@ use ruma::{OwnedRoomId, OwnedUserId, RoomVersionId};
 use super::{
     arrive::{Arrivals, CONFIRMED_STATE, HERE, SETTLED},
     bundle::Acquaintance,
-    messages::{About, Done, Ends, Home, Late, Poll, Turned},
+    messages::{About, CANCEL, Done, Ends, Home, LATE, Late, POLL, Poll, TURNED, Turned},
+    steps,
 };
 use crate::{Error, Result};
 
@@ -30,6 +31,7 @@ impl Arrivals {
     pub async fn take_late(&self, cell: &CellName, late: Late) -> Result<Done> {
         // One after another: the same may be told again while it is still being written.
         let _turn = self.late.lock().await;
+        steps::comes(LATE);
         let row = self.arrival(cell, &late.about).await?;
         if row.state != HERE {
             return Err(ErrorKind::BadRequest.with("They are not here yet.").into());
@@ -53,6 +55,7 @@ impl Arrivals {
         self.take_invites(&mut batch, user_num, &late.invites).await?;
         if !batch.is_empty() {
             self.turner.store.write(batch).await?;
+            steps::is_here(LATE);
             self.wakers.wake(user_num);
         }
         Ok(Done {})
@@ -106,11 +109,15 @@ impl Arrivals {
 
     /// Learns that somebody's home is another one, and tells with what the rooms end here that they are in.
     pub async fn turned(&self, turned: Turned) -> Result<Ends> {
-        self.turner.learn(turned.tickets).await
+        steps::comes(TURNED);
+        let ends = self.turner.learn(turned.tickets).await?;
+        steps::is_here(TURNED);
+        Ok(ends)
     }
 
     /// Fetches what of rooms somebody's new home has missed. What the cell that they left tells of itself is the last.
     pub async fn poll(&self, teller: &CellName, poll: Poll) -> Result<Done> {
+        steps::comes(POLL);
         let cell = CellName::parse(&poll.cell).ok_or_else(|| ErrorKind::InvalidParam.with("There is no such cell."))?;
         let is_last = cell == *teller;
         let peer = Destination::Cell(cell).peer_name().to_owned();
@@ -127,6 +134,7 @@ impl Arrivals {
             let mut batch = Batch::new();
             arrivals::settle(&mut batch, poll.about.user_id.as_str(), &poll.about.move_id, teller.as_str(), SETTLED);
             self.turner.store.write(batch).await?;
+            steps::is_here(POLL);
         }
         Ok(Done {})
     }
@@ -149,6 +157,7 @@ impl Arrivals {
         let mut batch = Batch::new();
         arrivals::remove(&mut batch, about.user_id.as_str());
         self.turner.store.write(batch).await?;
+        steps::is_here(CANCEL);
         if let Some(user_num) = self.turner.users.num(&about.user_id).await? {
             self.vaults.keystore.destroy(user_num).await?;
         }

@@ -13,7 +13,8 @@ use parking_lot::Mutex;
 
 use super::{
     arrive::Arrivals,
-    messages::{About, Done, FilePiece},
+    messages::{About, Done, FILE_PIECE, FilePiece},
+    steps,
 };
 use crate::{Error, Result, media::Incoming};
 
@@ -67,6 +68,7 @@ impl Arrivals {
     pub async fn take_file_piece(&self, cell: &CellName, piece: FilePiece, content: Bytes) -> Result<Done> {
         let FilePiece { about, media_id, after, is_last } = piece;
         self.arrival(cell, &about).await?;
+        steps::comes(FILE_PIECE);
         let user_num = self.turner.users.num(&about.user_id).await?;
         let user_num = user_num.ok_or_else(|| Error::internal("somebody who comes has no number"))?;
         let About { move_id, user_id } = about;
@@ -91,9 +93,11 @@ impl Arrivals {
             return Ok(Done {});
         }
         let stored = blob.finish().await?;
+        steps::happened("a file of whoever comes is whole");
         let mut batch = Batch::new();
         arrivals::put_media(&mut batch, user_id.as_str(), &which.1, stored.hash);
         self.turner.store.write(batch).await?;
+        steps::is_here(FILE_PIECE);
         Ok(Done {})
     }
 }

@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 
 use super::{
     arrive::Arrivals,
-    messages::{RoomPart, Taken},
+    messages::{ROOM, RoomPart, Taken},
+    steps,
 };
 use crate::{
     Error, Result,
@@ -28,8 +29,11 @@ struct Ground {
 impl Arrivals {
     /// Takes a part of a room's history.
     pub async fn take_room(&self, cell: &CellName, part: RoomPart) -> Result<Taken> {
+        steps::comes(ROOM);
         self.arrival(cell, &part.about).await?;
-        self.take_part(part).await
+        let taken = self.take_part(part).await?;
+        steps::is_here(ROOM);
+        Ok(taken)
     }
 
     /// The same of a part that this cell has asked for itself.
@@ -67,7 +71,9 @@ impl Arrivals {
                 let Ground { state, auths } = self.ground(&info, &first, part.state, part.auth_chain).await?;
                 events.remove(0);
                 here += 1;
-                self.remote_rooms.begin_copy(&info, first, state, auths).await?
+                let room = self.remote_rooms.begin_copy(&info, first, state, auths).await?;
+                steps::happened("a copy of a room has begun");
+                room
             }
         };
         let outcomes = self.ingest.take(&room, &events, &Way::default()).await?;

@@ -10,8 +10,12 @@ use domicile_store::{
 use ruma::UserId;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
-use super::{Moves, progress::Shown};
+use super::{
+    Moves,
+    progress::{Shown, State},
+};
 use crate::{Error, Result, error::not_found};
 
 /// Moves that are worked on at once.
@@ -75,6 +79,7 @@ impl Moves {
         self.turner.catch_up().await?;
         if let Some(leaving) = &self.leaving {
             leaving.tell_stale().await?;
+            leaving.cancel_again().await?;
         }
         match &self.arrivals {
             Some(arrivals) => arrivals.ask_about_waiting().await,
@@ -142,7 +147,16 @@ impl Moves {
 
     async fn step(&self, row: Move) -> Result<Move> {
         let leaving = self.leaving.as_ref().ok_or_else(|| Error::internal("this server is no cell of a deployment"))?;
-        leaving.step(row).await
+        let span = tracing::debug_span!("move", move_id = row.move_id);
+        leaving.step(row).instrument(span).await
+    }
+
+    /// Somebody stopped a move in the middle of a step: what that brought after the new home was told is forgotten there, too.
+    async fn forgotten(&self, row: Move) -> Result<()> {
+        match &self.leaving {
+            Some(leaving) if row.state == State::Stopped.word() => leaving.cancel(&row).await,
+            _ => Ok(()),
+        }
     }
 
     /// Notes that a step failed, and when it is tried again.
@@ -151,11 +165,14 @@ impl Moves {
         let wanted = move_id.to_owned();
         let noting = async {
             let row = self.store.read(move |snapshot| async move { rows::by_id(&snapshot, &wanted).await }).await?;
-            let Some(row) = row.filter(|row| row.ended_ts.is_none()) else { return Ok(()) };
+            let Some(row) = row else { return Ok(()) };
+            if row.ended_ts.is_some() {
+                return self.forgotten(row).await;
+            }
             let pause = PAUSE_MS.saturating_mul(1_i64 << row.attempts.clamp(0, 20)).min(LONGEST_PAUSE_MS);
             let row = Move {
                 attempts: row.attempts + 1,
-                error: Some(error.to_string()),
+                error: Some(words(error, &row.state)),
                 due_ts: self.clock.now_ms() + pause,
                 ..row
             };
@@ -167,4 +184,17 @@ impl Moves {
             tracing::warn!(%error, move_id, "a failure of a move could not be written down");
         }
     }
+}
+
+/// What the operator is told of a step that failed.
+fn words(error: &Error, state: &str) -> String {
+    let what = match error {
+        error if error.is_full() => {
+            "the disk of this cell is full: make room on it, and this goes on by itself".to_owned()
+        }
+        error => error.to_string(),
+    };
+    // In these neither cell serves them.
+    let is_between = [State::HandedOver, State::Issued].iter().any(|between| between.word() == state);
+    if is_between { format!("{what}. Until then nobody serves them: their apps are told to wait") } else { what }
 }

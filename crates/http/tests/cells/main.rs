@@ -5,6 +5,7 @@
 mod aliases;
 mod along;
 mod conversation;
+mod cut_moves;
 mod cuts;
 mod document;
 mod documents;

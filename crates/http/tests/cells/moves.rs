@@ -272,7 +272,7 @@ async fn a_cut_border_holds_a_move_up_and_nobody_is_lost() {
     moves.run_due().await.unwrap();
     let shown = moves.of_user(&user_id).await.unwrap().unwrap();
     assert_eq!((shown.state.as_str(), shown.attempts), ("copying", 1));
-    assert!(shown.error.unwrap().contains("the other cell could not be asked"));
+    assert!(shown.error.unwrap().contains("the other cell, ch1, could not be asked"));
     // She is at home where she was.
     alice.get(&format!("{V3}/account/whoami")).await.ok();
     assert_eq!(read(&alice, &room).await, said);

@@ -45,7 +45,7 @@ fn relay_to(cluster: &Cluster, from: &str, to: &str) -> Option<String> {
 }
 
 /// The number of the document.
-fn serial(cluster: &Cluster) -> u32 {
+pub(crate) fn serial(cluster: &Cluster) -> u32 {
     let rest = cluster.document().split("serial = ").nth(1).unwrap();
     rest.lines().next().unwrap().trim().parse().unwrap()
 }

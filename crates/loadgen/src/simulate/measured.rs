@@ -31,7 +31,7 @@ pub(crate) struct Measured {
     pub(crate) messages: f64,
     /// Messages a second, of all people together, where they do not talk as fast as they can.
     pub(crate) pace: f64,
-    /// Bytes of the directory for a name, and how many names there were.
+    /// Bytes of the directory for a name, and how many names there were: so few that most of them are not packed, which the model does not go by.
     pub(crate) name_bytes: f64,
     pub(crate) names: f64,
     /// The runs.
@@ -71,9 +71,6 @@ impl Measured {
         if let Some((send_ms, cross_ms)) = self.fitted() {
             assumed.send_ms = send_ms;
             assumed.cross_ms = cross_ms;
-        }
-        if self.name_bytes > 0.0 {
-            assumed.name_bytes = self.name_bytes;
         }
         assumed
     }

@@ -1,22 +1,32 @@
 //! Audits, beside a running server and without one: what is planted is found and named, what was changed is told.
 
+mod cells;
+
+use std::path::Path;
+
 use domicile_core::ids::{RoomNum, UserNum};
 use domicile_store::{
     Batch, Store, StoreOptions, params,
     table::{account_data, users},
 };
+use domicile_testkit::postgres::Database;
 use serde_json::{Value, json};
 
 use super::{Place, V3, text};
 
+/// A database on PostgreSQL, or in a folder of data.
+async fn opened(postgres: Option<String>, data: &Path) -> Store {
+    let options = match postgres {
+        None => StoreOptions::Sqlite { path: data.join("domicile.db"), readers: 1 },
+        Some(url) => StoreOptions::Postgres { url, readers: 1 },
+    };
+    Store::open(options).await.unwrap()
+}
+
 impl Place {
     /// The database, while no server has it.
     pub(super) async fn store(&self) -> Store {
-        let options = match &self.database {
-            None => StoreOptions::Sqlite { path: self.data().join("domicile.db"), readers: 1 },
-            Some(database) => StoreOptions::Postgres { url: database.address(), readers: 1 },
-        };
-        Store::open(options).await.unwrap()
+        opened(self.database.as_ref().map(Database::address), &self.data()).await
     }
 
     /// Runs a command that answers in JSON; gives whether it succeeded, the answer, and what it told a person.

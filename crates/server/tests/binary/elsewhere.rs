@@ -1,147 +1,199 @@
 //! What the files of the other cells hold of somebody in a region that withholds profiles and lets only what is encrypted cross: the Matrix id, that
-//! says nothing, and ciphertext. Each file is searched, with what the engine writes ahead, what it has freed, logs and a backup.
+//! says nothing, and ciphertext. Each file is searched, with what the engine writes ahead, what it has freed, logs at their most talkative and a
+//! backup. It is so if their client is at their home's address, and if it is at the other cell's, through which all that they say passes then.
 
-use std::{io::Write, net::TcpStream, path::Path};
+mod search;
 
-use domicile_core::rng::OsRng;
-use domicile_store::backup::{Identity, unpack};
-use domicile_testkit::plays::{
-    cells::{Cell, Deployment, NAME, Plan},
-    plaintext,
-};
+use std::path::Path;
+
+use domicile_core::rng::{Rng as _, SeededRng};
+use domicile_testkit::plays::cells::{Cell, Deployment, NAME, Plan};
 use serde_json::{Value, json};
 
-use super::{Answer, CLIENT, PROGRAM, V3, ask, head, heard, text};
+use super::{
+    PROGRAM,
+    person::{Client, Person},
+    text,
+};
+use search::{Kept, Wanted, audited, back_up, with_others};
 
 const PASSWORD: &str = "correct horse battery staple";
-/// What only the person's home may have. What is sealed there is not found in its files either.
-const PLANTED: [(&str, bool); 11] = [
-    ("Planted Name Aeg", false),
-    ("planted-mail@example.net", false),
-    ("planted-device-Ohx", true),
-    (CLIENT, true),
-    ("planted words in the clear", false),
-    ("planted topic of a room at home", false),
-    ("planted-filter-Nae", false),
-    ("plantedBackupQuoXyz", false),
-    ("planted-file-Vie", true),
-    ("planted-content-Koh", true),
-    ("planted words that were refused", true),
+/// The client of those of whom nothing is looked for.
+const OTHER: Client = Client { from: "192.0.2.1", agent: "other", device: "telephone" };
+/// The one of the person of whom everything is.
+const CLIENT: Client = Client { from: "198.51.100.77", agent: "planted-agent-Xae", device: "planted-device-Ohx" };
+const NAME_SHOWN: &str = "Planted Name Aeg";
+const PLANTED_PASSWORD: &str = "planted password Wai";
+const WRONG_PASSWORD: &str = "planted mistake Eiw";
+const REFUSED: &str = "planted words that were refused";
+const FILE: (&str, &str) = ("planted-file-Vie", "planted-content-Koh");
+const SECRET_FILE: &str = "planted-secret-file-Ruo";
+const SECRET_KIND: &str = "application/octet-stream";
+/// What is in the files of the person's home, and in no others.
+const AT_HOME: [&str; 6] = [
+    NAME_SHOWN,
+    "planted-mail@example.net",
+    "planted words in the clear",
+    "planted topic of a room at home",
+    "planted-filter-Nae",
+    "plantedBackupQuoXyz",
 ];
+/// What the home has and shows its owner, and has sealed in its files.
+const SEALED: [&str; 5] = [CLIENT.device, CLIENT.from, FILE.0, FILE.1, SECRET_FILE];
+/// What no cell keeps.
+const NOWHERE: [&str; 4] = [CLIENT.agent, PLANTED_PASSWORD, WRONG_PASSWORD, REFUSED];
 /// Stands in every copy of the room: a search that does not find it there is none.
 const CIPHER: &str = "plantedCipherThatMayCross";
+/// All tables in which the other cell has rows of somebody elsewhere: the Matrix id, and which devices have which keys.
+const MAY_CROSS: [&str; 2] = ["users", "device_list_copies"];
 
-struct Person<'c> {
-    cell: &'c Cell,
-    token: String,
-    id: String,
+/// How the person comes to their home.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Own,
+    /// The other cell's, which passes on what they ask.
+    Other,
 }
 
-impl<'c> Person<'c> {
-    /// An account; without a name it gets a random one.
-    fn register(cell: &'c Cell, name: Option<&str>, device: &str) -> Self {
-        let mut body = json!({
-            "auth": { "type": "m.login.dummy" }, "password": PASSWORD, "initial_device_display_name": device,
-        });
-        if let Some(name) = name {
-            body["username"] = name.into();
-        }
-        let session = ask(&cell.clients.to_string(), "POST", &format!("{V3}/register"), "", &body);
-        assert_eq!(session.status, 200, "{session:?}");
-        Self {
-            cell,
-            token: text(&session.body, "access_token").to_owned(),
-            id: text(&session.body, "user_id").to_owned(),
-        }
-    }
-
-    fn asks(&self, method: &str, path: &str, body: &Value) -> Answer {
-        ask(&self.cell.clients.to_string(), method, &format!("{V3}/{path}"), &self.token, body)
-    }
-
-    fn does(&self, method: &str, path: &str, body: &Value) -> Value {
-        let answer = self.asks(method, path, body);
-        assert_eq!(answer.status, 200, "{method} {path}: {answer:?}");
-        answer.body
-    }
-
-    fn makes_room(&self, body: &Value) -> String {
-        text(&self.does("POST", "createRoom", body), "room_id").to_owned()
-    }
-
-    fn uploads(&self, name: &str, content: &str) {
-        let mut stream = TcpStream::connect(self.cell.clients).unwrap();
-        let path = format!("/_matrix/media/v3/upload?filename={name}");
-        let head = head("POST", &path, &self.token, content.len());
-        let head = head.replace("\r\n\r\n", "\r\nContent-Type: text/plain\r\n\r\n");
-        stream.write_all((head + content).as_bytes()).unwrap();
-        let answer = heard(stream);
-        assert_eq!(answer.status, 200, "{answer:?}");
-    }
-}
-
-/// Somebody with something in every corner of their own cell.
-fn settle(carol: &Person<'_>, neighbour: &Person<'_>) {
-    let planted = |number: usize| PLANTED[number].0;
+/// Somebody with something in every corner of their own cell. Gives where the file is.
+fn settle(carol: &Person, neighbour: &Person) -> String {
     let id = &carol.id;
-    carol.does("PUT", &format!("profile/{id}/displayname"), &json!({ "displayname": planted(0) }));
+    carol.does("PUT", &format!("profile/{id}/displayname"), &json!({ "displayname": NAME_SHOWN }));
     let contact = format!("user/{id}/account_data/org.example.contact");
-    carol.does("PUT", &contact, &json!({ "mail": planted(1) }));
-    let room = carol.makes_room(&json!({ "preset": "public_chat", "topic": planted(5), "invite": [neighbour.id] }));
+    carol.does("PUT", &contact, &json!({ "mail": AT_HOME[1] }));
+    let room = carol.makes_room(&json!({ "preset": "public_chat", "topic": AT_HOME[3], "invite": [neighbour.id] }));
     neighbour.does("POST", &format!("join/{room}"), &json!({}));
-    let said = json!({ "msgtype": "m.text", "body": planted(4) });
+    let said = json!({ "msgtype": "m.text", "body": AT_HOME[2] });
     carol.does("PUT", &format!("rooms/{room}/send/m.room.message/t1"), &said);
-    carol.does("POST", &format!("user/{id}/filter"), &json!({ "event_fields": [planted(6)] }));
+    carol.does("POST", &format!("user/{id}/filter"), &json!({ "event_fields": [AT_HOME[4]] }));
     let version = json!({
         "algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": { "public_key": "abcd", "signatures": {} },
     });
     carol.does("POST", "room_keys/version", &version);
     let key = json!({
         "first_message_index": 0, "forwarded_count": 0, "is_verified": false,
-        "session_data": { "ephemeral": "abcd", "ciphertext": planted(7), "mac": "abcd" },
+        "session_data": { "ephemeral": "abcd", "ciphertext": AT_HOME[5], "mac": "abcd" },
     });
     carol.does("PUT", &format!("room_keys/keys/!x:{NAME}/session?version=1"), &key);
-    carol.uploads(planted(8), planted(9));
-    carol.does("GET", "sync", &Value::Null);
+    let file = carol.uploads(FILE.0, "text/plain", FILE.1.as_bytes());
+    carol.sees("sync");
+    file
+}
+
+/// Says something encrypted. Gives the event.
+fn encrypts(carol: &Person, room: &str, number: usize) -> String {
+    let secret = json!({
+        "algorithm": "m.megolm.v1.aes-sha2", "ciphertext": format!("{CIPHER}{number}"), "session_id": "s",
+        "device_id": "D", "sender_key": "k",
+    });
+    let sent = carol.does("PUT", &format!("rooms/{room}/send/m.room.encrypted/t{number}"), &secret);
+    text(&sent, "event_id").to_owned()
+}
+
+fn reads(alice: &Person, room: &str, event: &str) {
+    until("alice reads it", || alice.asks("GET", &format!("rooms/{room}/event/{event}"), &Value::Null).status == 200);
 }
 
 /// They share a room with somebody of the other cell, and talk.
-fn share(alice: &Person<'_>, carol: &Person<'_>) -> String {
+fn share(alice: &Person, carol: &Person) -> String {
     let room = alice.makes_room(&json!({ "preset": "private_chat", "invite": [carol.id] }));
     carol.does("POST", &format!("join/{room}"), &json!({}));
-    let secret = json!({
-        "algorithm": "m.megolm.v1.aes-sha2", "ciphertext": CIPHER, "session_id": "s", "device_id": "D", "sender_key": "k",
-    });
-    let sent = carol.does("PUT", &format!("rooms/{room}/send/m.room.encrypted/t1"), &secret);
-    let event = text(&sent, "event_id").to_owned();
-    let in_clear = json!({ "msgtype": "m.text", "body": PLANTED[10].0 });
+    let event = encrypts(carol, &room, 1);
+    let in_clear = json!({ "msgtype": "m.text", "body": REFUSED });
     let refused = carol.asks("PUT", &format!("rooms/{room}/send/m.room.message/t2"), &in_clear);
-    assert_eq!(refused.status, 403, "{refused:?}");
-    until("alice reads it", || alice.asks("GET", &format!("rooms/{room}/event/{event}"), &Value::Null).status == 200);
+    assert_eq!(refused.status, 403, "{}", refused.body());
+    reads(alice, &room, &event);
     // What passes is shown, and not kept.
     carol.asks("POST", &format!("rooms/{room}/receipt/m.read/{event}"), &json!({}));
     carol.asks("PUT", &format!("rooms/{room}/typing/{}", carol.id), &json!({ "typing": true, "timeout": 10_000 }));
     // The name is changed while they are in the room: memberships are written anew, without it.
-    carol.does("PUT", &format!("profile/{}/displayname", carol.id), &json!({ "displayname": "Somebody Else" }));
-    carol.does("PUT", &format!("profile/{}/displayname", carol.id), &json!({ "displayname": PLANTED[0].0 }));
+    for name in ["Somebody Else", NAME_SHOWN] {
+        carol.does("PUT", &format!("profile/{}/displayname", carol.id), &json!({ "displayname": name }));
+    }
     room
 }
 
 /// Somebody in the other cell looks at them in every way that a client has.
-fn look(alice: &Person<'_>, carol: &Person<'_>, room: &str) {
+fn look(alice: &Person, carol: &Person, room: &str) {
     let profile = alice.asks("GET", &format!("profile/{}", carol.id), &Value::Null);
-    let members = alice.does("GET", &format!("rooms/{room}/members"), &Value::Null);
+    let members = alice.sees(&format!("rooms/{room}/members"));
     let states: Vec<&Value> =
         members["chunk"].as_array().unwrap().iter().filter(|event| event["state_key"] == carol.id.as_str()).collect();
     assert_eq!(states.len(), 1, "{members}");
-    assert!(profile.status == 200 || profile.status == 403, "{profile:?}");
+    assert!(profile.status == 200 || profile.status == 403, "{}", profile.body());
     let keys = json!({ "device_keys": { carol.id.clone(): [] } });
     let keys = alice.does("POST", "keys/query", &keys);
-    assert!(!keys.to_string().contains(PLANTED[2].0), "a device's name is its owner's alone: {keys}");
+    assert!(!keys.to_string().contains(CLIENT.device), "a device's name is its owner's alone: {keys}");
     alice.does("POST", "user_directory/search", &json!({ "search_term": "planted" }));
-    alice.does("GET", "sync", &Value::Null);
+    alice.sees("sync");
     let unread = json!({ "search_categories": { "room_events": { "search_term": "planted" } } });
     alice.asks("POST", "search", &unread);
+}
+
+/// A file as encrypted rooms have them: its address and key are in the ciphertext of an event. Large enough to be passed in several ways.
+fn secret_file() -> Vec<u8> {
+    let mut bytes = vec![0; (1 << 20) + 4_321];
+    SeededRng::new(7).fill(&mut bytes);
+    bytes
+}
+
+/// An encrypted file is sent to somebody in the other cell, who opens it twice, and tries the one that is not. None of it is kept there.
+fn attach(deployment: &Deployment, alice: &Person, carol: &Person, room: &str, in_clear: &str) -> String {
+    let (eu, ru) = (deployment.cell("eu1").unwrap(), deployment.cell("ru1").unwrap());
+    let (content, before) = (secret_file(), (Kept::by(eu), Kept::by(ru)));
+    let place = carol.uploads(SECRET_FILE, SECRET_KIND, &content);
+    let event = encrypts(carol, room, 3);
+    reads(alice, room, &event);
+    for by in [alice, alice, carol] {
+        let got = by.downloads(&place).ok("download");
+        assert!(got.bytes == content && got.head.contains(SECRET_FILE), "{}", got.head);
+    }
+    alice.asks_thumbnail(&place);
+    for refused in [alice.downloads(in_clear), alice.asks_thumbnail(in_clear)] {
+        assert_eq!(refused.status, 403, "{}", refused.body());
+    }
+    assert_eq!(Kept::by(eu), before.0, "nothing of it is kept where it was looked at");
+    // And what is kept is counted: at home, and of somebody whose home the other cell is.
+    let another: Vec<u8> = content.iter().rev().copied().collect();
+    for (cell, before, by) in [(ru, before.1, None), (eu, before.0, Some(alice))] {
+        by.map(|by| by.uploads("mine", SECRET_KIND, &another));
+        let kept = Kept::by(cell);
+        assert_eq!((kept.files, kept.rows), (before.files + 1, before.rows + 1), "{kept:?}");
+        assert!(kept.bytes >= before.bytes + content.len() as u64, "{kept:?}");
+    }
+    place
+}
+
+/// The person comes, at one of the doors. Gives what else must not be found.
+fn come(deployment: &Deployment, door: Door) -> (Person, Vec<String>) {
+    let ru = deployment.cell("ru1").unwrap();
+    if door == Door::Own {
+        let carol = CLIENT.register(ru, None, PLANTED_PASSWORD);
+        let token = carol.token.clone();
+        return (carol, vec![token]);
+    }
+    let eu = deployment.cell("eu1").unwrap();
+    let id = OTHER.register(ru, None, PLANTED_PASSWORD).id;
+    assert_eq!(CLIENT.tries(eu, &id, WRONG_PASSWORD).status, 403);
+    let session = CLIENT.tries(eu, &id, PLANTED_PASSWORD).ok("login").body();
+    let refresh_token = text(&session, "refresh_token");
+    let mut carol = CLIENT.signed_in(eu, &session);
+    let mut tokens = vec![carol.token.clone(), refresh_token.to_owned()];
+    carol.refreshes(refresh_token);
+    tokens.push(carol.token.clone());
+    (carol, tokens)
+}
+
+/// What is sealed at home is there all the same: its owner is shown it.
+fn shown_at_home(carol: &Person, home: &Cell, files: [&str; 2]) {
+    let carol = carol.at(home);
+    let devices = carol.sees("devices");
+    let is_shown = |device: &&Value| device["display_name"] == CLIENT.device && device["last_seen_ip"] == CLIENT.from;
+    assert_eq!(devices["devices"].as_array().unwrap().iter().filter(is_shown).count(), 1, "{devices}");
+    for (place, name, content) in [(files[0], FILE.0, FILE.1.as_bytes()), (files[1], SECRET_FILE, &secret_file()[..])] {
+        let got = carol.downloads(place).ok("download");
+        assert!(got.bytes == content && got.head.contains(name), "{}", got.head);
+    }
 }
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -154,99 +206,87 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     panic!("{what}: it did not come about");
 }
 
-/// Which of some texts stand in a cell's files, and in those of its database server.
-fn found(cell: &Cell, texts: &[&str]) -> Vec<String> {
-    let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-    let folders = std::iter::once(cell.folder().to_owned()).chain(cell.database_folder());
-    let mut all: Vec<String> = Vec::new();
-    for folder in folders {
-        let findings = plaintext::search(&folder, &texts).unwrap();
-        assert!(findings.files > 3, "{} files in {}", findings.files, folder.display());
-        all.extend(findings.found.iter().map(|(path, text)| format!("{text} in {}", path.display())));
-    }
-    all
+/// All of it happens. Gives what must not be found.
+fn live(deployment: &Deployment, door: Door) -> Wanted {
+    let (eu, ru) = (deployment.cell("eu1").unwrap(), deployment.cell("ru1").unwrap());
+    let alice = OTHER.register(eu, Some("alice"), PASSWORD);
+    let dave = OTHER.register(ru, Some("dave"), PASSWORD);
+    let (carol, tokens) = come(deployment, door);
+    let file = settle(&carol, &dave);
+    let room = share(&alice, &carol);
+    look(&alice, &carol, &room);
+    let secret = attach(deployment, &alice, &carol, &room, &file);
+    shown_at_home(&carol, ru, [&file, &secret]);
+    // What is sealed would not be found by a search. The audit counts it, as it does what is there of right.
+    assert_eq!(with_others(&audited(eu)), MAY_CROSS);
+    let mut wanted = Wanted::texts(AT_HOME.into_iter().chain(SEALED).chain(NOWHERE));
+    wanted.texts.extend(tokens);
+    // Whoever has the whole id can have the file.
+    wanted.texts.extend([file, secret].map(|place| place.split_once('/').unwrap().1.to_owned()));
+    wanted.files.push(("the encrypted file", secret_file()));
+    wanted
 }
 
-/// The contents of a backup that is made now, in a folder.
-fn back_up(cell: &Cell, to: &Path) {
-    let identity = Identity::generate(&OsRng);
-    std::fs::create_dir_all(to).unwrap();
-    let recipient = identity.recipient().to_string();
-    let made = cell.json(&["backup", "create", "--to", to.to_str().unwrap(), "--for", &recipient]).unwrap();
-    let mut opened = 0;
-    // The keys are in a file of their own, which holds nothing else.
-    let file = std::path::PathBuf::from(text(&made, "data"));
-    for (name, content) in unpack(&file, &identity).unwrap_or_else(|error| panic!("{made}: {error}")) {
-        opened += 1;
-        let is_dump = content.starts_with(b"PGDMP");
-        let opened = to.join(format!("{opened}-{}", name.replace('/', "-")));
-        std::fs::write(&opened, content).unwrap();
-        if is_dump {
-            // What PostgreSQL dumps is compressed.
-            let program = domicile_testkit::postgres::server::programs().unwrap().join("pg_restore");
-            let text = std::process::Command::new(program).arg("--file=-").arg(&opened).output().unwrap();
-            assert!(text.status.success(), "{}", String::from_utf8_lossy(&text.stderr));
-            std::fs::write(&opened, text.stdout).unwrap();
-        }
-    }
-    std::fs::remove_file(file).unwrap();
-    assert!(opened > 0, "{made}");
-}
-
-fn nothing_elsewhere(postgres: bool) {
+fn nothing_elsewhere(postgres: bool, door: Door) {
     let folder = tempfile::tempdir().unwrap();
+    let any_door = "profiles = \"withheld\"\nfront_door = \"any\"";
     let plan = Plan {
         cells: &[("eu1", "eu"), ("ru1", "ru")],
         rule: "encrypted_only",
-        regions: &[("ru", "profiles = \"withheld\"")],
+        regions: &[("ru", if door == Door::Other { any_door } else { "profiles = \"withheld\"" })],
+        configuration: "[logging]\nlevel = \"trace\"\n",
         postgres,
         ..Plan::default()
     };
     let mut deployment = Deployment::found(Path::new(PROGRAM), folder.path(), &plan).unwrap();
-    {
-        let (eu, ru) = (deployment.cell("eu1").unwrap(), deployment.cell("ru1").unwrap());
-        let alice = Person::register(eu, Some("alice"), "telephone");
-        let carol = Person::register(ru, None, PLANTED[2].0);
-        let dave = Person::register(ru, Some("dave"), "telephone");
-        settle(&carol, &dave);
-        let room = share(&alice, &carol);
-        look(&alice, &carol, &room);
-    }
-    let planted: Vec<&str> = PLANTED.iter().map(|(text, _)| *text).collect();
+    let (wanted, cipher) = (live(&deployment, door), Wanted::texts([CIPHER]));
     // As it is at any moment, with what is written ahead.
     deployment.cell_mut("eu1").unwrap().kill().unwrap();
     let eu = deployment.cell("eu1").unwrap();
-    assert_eq!(found(eu, &planted), Vec::<String>::new());
-    assert!(!found(eu, &[CIPHER]).is_empty(), "the search finds what is there");
+    assert_eq!(wanted.in_cell(eu), Vec::<String>::new());
+    assert!(!cipher.in_cell(eu).is_empty(), "the search finds what is there");
     // After a start and an orderly end, and in a backup.
     deployment.cell_mut("eu1").unwrap().start().unwrap();
     let to = folder.path().join("backup");
     back_up(deployment.cell("eu1").unwrap(), &to);
-    let in_backup = |texts: &[&str]| {
-        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-        plaintext::search(&to, &texts).unwrap().found
-    };
-    assert_eq!(in_backup(&planted), Vec::new());
-    assert!(!in_backup(&[CIPHER]).is_empty(), "the search finds what is in the backup");
-    deployment.cell_mut("eu1").unwrap().stop().unwrap();
-    assert_eq!(found(deployment.cell("eu1").unwrap(), &planted), Vec::<String>::new());
-    // At home all of it is, but for what is sealed there.
-    deployment.cell_mut("ru1").unwrap().stop().unwrap();
-    let ru = deployment.cell("ru1").unwrap();
-    for (text, is_sealed) in PLANTED.iter().filter(|(_, is_sealed)| !is_sealed) {
-        assert!(
-            !found(ru, &[text]).is_empty(),
-            "{text} (sealed: {is_sealed}) is not at home either: the search proves nothing"
-        );
+    assert_eq!(wanted.in_folder(&to), Vec::<String>::new());
+    assert!(!cipher.in_folder(&to).is_empty(), "the search finds what is in the backup");
+    for cell in ["eu1", "ru1"] {
+        deployment.cell_mut(cell).unwrap().stop().unwrap();
     }
+    let (eu, ru) = (deployment.cell("eu1").unwrap(), deployment.cell("ru1").unwrap());
+    assert_eq!(wanted.in_cell(eu), Vec::<String>::new());
+    // At home all of it is, but for what is sealed or not kept at all.
+    let at_home = Wanted::texts(AT_HOME).in_cell(ru);
+    for text in AT_HOME {
+        let is_there = at_home.iter().any(|found| found.starts_with(text));
+        assert!(is_there, "{text} is not at home either: the search proves nothing");
+    }
+    assert_eq!(Wanted::texts(SEALED.into_iter().chain(NOWHERE)).in_cell(ru), Vec::<String>::new());
+    // And each would be found if it were kept.
+    let kept = std::iter::once(secret_file()).chain(wanted.texts.iter().map(|text| text.clone().into_bytes()));
+    std::fs::write(eu.data().join("kept"), kept.collect::<Vec<_>>().concat()).unwrap();
+    let found = wanted.in_cell(eu);
+    let names = wanted.texts.iter().map(String::as_str).chain(wanted.files.iter().map(|(name, _)| *name));
+    names.for_each(|name| assert!(found.iter().any(|found| found.starts_with(name)), "{name} is not looked for"));
 }
 
 #[test]
 fn the_other_cells_files_hold_nothing_on_sqlite() {
-    nothing_elsewhere(false);
+    nothing_elsewhere(false, Door::Own);
 }
 
 #[test]
 fn the_other_cells_files_hold_nothing_on_postgres() {
-    nothing_elsewhere(true);
+    nothing_elsewhere(true, Door::Own);
+}
+
+#[test]
+fn a_door_keeps_nothing_of_what_passes_on_sqlite() {
+    nothing_elsewhere(false, Door::Other);
+}
+
+#[test]
+fn a_door_keeps_nothing_of_what_passes_on_postgres() {
+    nothing_elsewhere(true, Door::Other);
 }

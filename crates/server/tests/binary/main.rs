@@ -10,11 +10,14 @@ mod deployment;
 mod elsewhere;
 mod evidence;
 mod full_disk;
+mod moves;
+mod person;
 mod probes;
 mod secrets;
 mod standing;
 mod stopping;
 mod story;
+mod watched;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -92,6 +92,7 @@ fn failure(error: tokio_postgres::Error) -> StoreError {
             StoreError::Conflict("a row that must be new is there already")
         }
         Some(refusal) if *refusal.code() == SqlState::QUERY_CANCELED => StoreError::TooLong("10 seconds"),
+        Some(refusal) if *refusal.code() == SqlState::DISK_FULL => StoreError::Full(refusal.message().to_owned()),
         Some(refusal) => StoreError::Database(format!("{} ({})", refusal.message(), refusal.code().code())),
         None => match error.source() {
             Some(source) => StoreError::Database(format!("{error}: {source}")),

@@ -109,6 +109,18 @@ pub async fn due(snapshot: &Snapshot, now_ms: i64, limit: i64) -> Result<Vec<Mov
     rows.iter().map(read).collect()
 }
 
+/// At most `limit` moves that were stopped, of which their new home is to be told by now.
+pub async fn stopped(snapshot: &Snapshot, now_ms: i64, limit: i64) -> Result<Vec<Move>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT move_id, user_id, destination, state, revision, made_by, reason, created_ts, begin_ts, due_ts, attempts, error,
+             progress, until_ts, ended_ts FROM moves WHERE state = 'stopped' AND due_ts <= $1 ORDER BY due_ts, move_id LIMIT $2",
+            &params![now_ms, limit],
+        )
+        .await?;
+    rows.iter().map(read).collect()
+}
+
 /// At most `limit` moves, the newest first, that were announced before a time.
 pub async fn page(snapshot: &Snapshot, before_ts: i64, limit: i64) -> Result<Vec<Move>, StoreError> {
     let rows = snapshot

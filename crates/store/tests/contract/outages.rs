@@ -120,3 +120,17 @@ async fn what_was_deleted_leaves_the_log_and_the_file() {
     assert_eq!(found(), Vec::<std::path::PathBuf>::new());
     assert_eq!(get_now(&store, "a").await, None);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_told_from_other_failures() {
+    let place = Place::postgres();
+    let store = place.open().await;
+    let mut batch = Batch::new();
+    batch.push("DO $full$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = 'disk_full'; END $full$", params![]);
+    let full = store.write(batch).await;
+    assert!(full.as_ref().is_err_and(StoreError::is_full), "{full:?}");
+    let mut batch = Batch::new();
+    batch.push("DO $full$ BEGIN RAISE EXCEPTION 'no luck'; END $full$", params![]);
+    let failed = store.write(batch).await;
+    assert!(matches!(failed, Err(StoreError::Database(_))), "{failed:?}");
+}

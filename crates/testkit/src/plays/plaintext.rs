@@ -27,6 +27,12 @@ pub fn search_exactly(folder: &Path, texts: &[String]) -> Result<Findings> {
     look(folder, &needles(texts))
 }
 
+/// The same for pieces of something that is no text, found under its name.
+pub fn search_pieces(folder: &Path, name: &str, pieces: &[&[u8]]) -> Result<Findings> {
+    let needles: Vec<Needle> = pieces.iter().flat_map(|piece| forms(name, piece)).collect();
+    look(folder, &needles)
+}
+
 fn look(folder: &Path, needles: &[Needle]) -> Result<Findings> {
     let mut findings = Findings::default();
     walk(folder, needles, &mut findings)?;
@@ -48,16 +54,16 @@ fn stems(texts: &[String]) -> Vec<String> {
 }
 
 fn needles(texts: &[String]) -> Vec<Needle> {
-    let mut needles = Vec::new();
-    for stem in texts {
-        for alignment in 0..3 {
-            needles
-                .push(Needle { bytes: base64_core(stem.as_bytes(), alignment), text: format!("{stem} (in base64)") });
-        }
-        let hex: Vec<String> = stem.bytes().map(|byte| format!("{byte:02x}")).collect();
-        needles.push(Needle { bytes: hex.concat().into_bytes(), text: format!("{stem} (in hexadecimal)") });
-        needles.push(Needle { bytes: stem.clone().into_bytes(), text: stem.clone() });
-    }
+    texts.iter().flat_map(|stem| forms(stem, stem.as_bytes())).collect()
+}
+
+/// Something in all the forms in which it may stand somewhere.
+fn forms(name: &str, bytes: &[u8]) -> Vec<Needle> {
+    let in_base64 = |alignment| Needle { bytes: base64_core(bytes, alignment), text: format!("{name} (in base64)") };
+    let mut needles: Vec<Needle> = (0..3).map(in_base64).collect();
+    let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    needles.push(Needle { bytes: hex.concat().into_bytes(), text: format!("{name} (in hexadecimal)") });
+    needles.push(Needle { bytes: bytes.to_owned(), text: name.to_owned() });
     needles
 }
 
@@ -107,5 +113,10 @@ mod tests {
         assert_eq!(search(folder.path(), &texts).unwrap().found.len(), 1);
         fs::write(&file, b"x706c61696e20776f726473206f6620616c696365206e756d62657220").unwrap();
         assert_eq!(search(folder.path(), &texts).unwrap().found.len(), 1);
+        // Bytes that are no text, and stand among others.
+        let bytes = [0xff, 0, 0xfe, 7, 0x80, 9];
+        assert!(search_pieces(folder.path(), "bytes", &[&bytes]).unwrap().found.is_empty());
+        fs::write(&file, [b"x", &bytes[..], b"y"].concat()).unwrap();
+        assert_eq!(search_pieces(folder.path(), "bytes", &[&bytes]).unwrap().found, [(file, "bytes".to_owned())]);
     }
 }

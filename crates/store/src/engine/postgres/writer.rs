@@ -160,9 +160,8 @@ impl Task {
             }
         };
         tracing::error!(%error, batches = group.len(), "a group of writes failed");
-        let text = error.to_string();
         for request in group {
-            let _nobody_waits = request.answer.send(Err(StoreError::Database(text.clone())));
+            let _nobody_waits = request.answer.send(Err(error.for_another()));
         }
     }
 

@@ -113,9 +113,8 @@ impl Shared {
             Err(error) => {
                 let _no_transaction_left = pen.connection.execute_batch("ROLLBACK");
                 tracing::error!(%error, batches = batches.len(), "a group of writes failed");
-                let text = error.to_string();
                 results.clear();
-                results.extend(batches.iter().map(|_| Err(StoreError::Database(text.clone()))));
+                results.extend(batches.iter().map(|_| Err(error.for_another())));
             }
         }
         self.pace.note(batches.len(), began.elapsed());
@@ -230,7 +229,9 @@ fn apply_group(pen: &mut Pen, batches: &[Batch], results: &mut Results) -> Resul
     for batch in batches {
         match apply(pen, batch, next + 1) {
             Ok(()) => results.push(Ok(committed(batch, &mut next))),
-            Err(error @ StoreError::Database(_)) if fatal(&pen.connection) => return Err(error),
+            Err(error @ (StoreError::Database(_) | StoreError::Full(_))) if fatal(&pen.connection) => {
+                return Err(error);
+            }
             Err(error) => {
                 pen.plain("ROLLBACK")?;
                 results.clear();
@@ -254,7 +255,9 @@ fn apply_each(pen: &mut Pen, batches: &[Batch], results: &mut Results) -> Result
         match apply(pen, batch, next + 1) {
             Ok(()) => results.push(Ok(committed(batch, &mut next))),
             // A full disk or a broken file is everybody's failure, not that of one batch.
-            Err(error @ StoreError::Database(_)) if fatal(&pen.connection) => return Err(error),
+            Err(error @ (StoreError::Database(_) | StoreError::Full(_))) if fatal(&pen.connection) => {
+                return Err(error);
+            }
             Err(error) => {
                 pen.plain("ROLLBACK TO batch")?;
                 results.push(Err(error));

@@ -33,6 +33,8 @@ pub(super) struct Site<'s> {
     pub(super) inner: SocketAddr,
     pub(super) root_key: &'s str,
     pub(super) server_name: &'s str,
+    /// Lines at the end.
+    pub(super) more: &'s str,
     /// The host that it is on, if it is not this machine.
     pub(super) foothold: Option<Foothold>,
     /// Where other servers come in, and what it proves to them that it is, if they do.
@@ -83,7 +85,7 @@ impl Cell {
              [[listeners]]\nbind = \"{}\"\nserve = [\"client\", \"media\", \"health\"]\ntrusted_proxies = [\"127.0.0.1\"]\n\n\
              [[listeners]]\nbind = \"{}\"\nserve = [\"inner\"]\n\n{outside}\
              [registration]\nmode = \"open\"\nopen_to_everybody = \"yes, I know that anybody can make accounts\"\nchosen_names = true\n\n\
-             [passwords]\nmemory = \"64K\"\niterations = 1\n\n[rate_limits]\n{limits}",
+             [passwords]\nmemory = \"64K\"\niterations = 1\n\n[rate_limits]\n{limits}\n{}",
             site.server_name,
             self.data().display(),
             self.document_file().display(),
@@ -92,6 +94,7 @@ impl Cell {
             self.key_file().display(),
             site.clients,
             site.inner,
+            site.more,
         )
     }
 

@@ -37,6 +37,8 @@ pub struct Plan<'p> {
     pub rule: &'p str,
     /// Lines that some regions have beside the usual ones.
     pub regions: &'p [(&'p str, &'p str)],
+    /// Lines at the end of each cell's configuration.
+    pub configuration: &'p str,
     /// Whether each cell stores in a PostgreSQL of its own.
     pub postgres: bool,
     /// The hosts that the cells are on, in the same order; none if all are on this machine.
@@ -114,7 +116,7 @@ impl Deployment {
         let root_key = deployment.sign()?;
         for (number, (cell, place)) in places.into_iter().enumerate() {
             let outside = plan.outside.filter(|_| number == 0);
-            deployment.begin(cell, place, &root_key, outside, (folder, plan.postgres))?;
+            deployment.begin(cell, place, &root_key, outside, (folder, plan))?;
         }
         Ok(deployment)
     }
@@ -126,15 +128,16 @@ impl Deployment {
         place: Place,
         root_key: &str,
         outside: Option<Outside<'_>>,
-        (folder, postgres): (&Path, bool),
+        (folder, plan): (&Path, &Plan<'_>),
     ) -> Result<()> {
-        let database = postgres.then(Postgres::start).transpose().context("starting a PostgreSQL")?;
+        let database = plan.postgres.then(Postgres::start).transpose().context("starting a PostgreSQL")?;
         let site = Site {
             name,
             clients: place.clients,
             inner: place.inner,
             root_key,
             server_name: &self.name,
+            more: plan.configuration,
             foothold: place.foothold,
             outside: outside.map(|outside| (outside.servers, outside.files)),
         };

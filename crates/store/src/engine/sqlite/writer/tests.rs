@@ -87,8 +87,8 @@ async fn a_full_disk_costs_nothing_but_the_writes_that_did_not_fit() {
     for _ in 0..3 {
         let small = big(1, 10);
         let (full, alone) = tokio::join!(writer.write(big(3, 200_000)), writer.write(big(1, 300_000)));
-        assert!(matches!(full, Err(StoreError::Database(_))), "{full:?}");
-        assert!(matches!(alone, Err(StoreError::Database(_))), "{alone:?}");
+        assert!(matches!(full, Err(StoreError::Full(_))), "{full:?}");
+        assert!(matches!(alone, Err(StoreError::Full(_))), "{alone:?}");
         let before = rows().1;
         assert_eq!(writer.write(small).await.unwrap().last().0, before + 1);
         assert_eq!(rows(), (before + 1, before + 1));
