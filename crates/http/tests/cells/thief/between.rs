@@ -7,7 +7,7 @@ use domicile_testkit::{
     proxy::TestProxy,
 };
 
-use super::Came;
+use super::{Came, Row};
 use crate::{
     read,
     relay::{behind_proxies, block},
@@ -16,9 +16,6 @@ use crate::{
 
 /// How long a message has to come that must not.
 const A_WHILE: Duration = Duration::from_secs(3);
-
-/// An attempt in words, and what came of it before and after the cell was revoked.
-pub(super) type Row = (&'static str, Came, Came);
 
 /// Who asks the thief's cell, `ch1`, to be the way: `eu1` with alice and `ru1` with bob.
 struct Line {
