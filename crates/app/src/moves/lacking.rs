@@ -19,9 +19,7 @@ use super::{
     arrive::Arrivals,
     bundle::Bundle,
     keep,
-    messages::{
-        About, Absent, CONTENT, Content, Emptied, InRoom, LACKING, Lacking, Lacks, PAST, PastTaken, Taken,
-    },
+    messages::{About, Absent, CONTENT, Content, Emptied, InRoom, LACKING, Lacking, Lacks, PAST, PastTaken, Taken},
     steps,
 };
 use crate::{Error, Result, error::not_found, rooms::Room};

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domicile_core::{clock::Clock, ids::UserNum, locality::CellName, rng::Rng};
+use domicile_core::{clock::Clock, error::ErrorKind, ids::UserNum, locality::CellName, rng::Rng};
 use domicile_store::{
     Batch, Blobs as Files,
     table::{moves as rows, moves::Move, portable, tokens, users},
@@ -201,8 +201,6 @@ impl Leaving {
         let row = Move { revision: row.revision + 1, ..row };
         self.cancel(&row).await?;
         Ok(row)
-    }
-
     }
 
     pub(super) async fn hashes(&self, user_num: UserNum) -> Result<Vec<TokenHash>> {
