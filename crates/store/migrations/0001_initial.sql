@@ -63,7 +63,7 @@ CREATE TABLE filters (
 
 -- What people report to the operator: an event (with its room and sender), a room, or a user.
 CREATE TABLE reports (
-    report_num BIGINT PRIMARY KEY, reporter_num BIGINT NOT NULL, room_id TEXT, event_id BLOB, user_id TEXT, reason TEXT NOT NULL,
+    report_num BIGINT PRIMARY KEY, reporter_num BIGINT, room_id TEXT, event_id BLOB, user_id TEXT, reason TEXT NOT NULL,
     created_ts BIGINT NOT NULL, resolved_ts BIGINT
 );
 CREATE INDEX reports_open ON reports (report_num) WHERE resolved_ts IS NULL;
@@ -524,6 +524,7 @@ CREATE TABLE moves (
 CREATE UNIQUE INDEX moves_open ON moves (user_id) WHERE ended_ts IS NULL;
 CREATE INDEX moves_due ON moves (due_ts) WHERE ended_ts IS NULL;
 CREATE INDEX moves_by_time ON moves (created_ts);
+CREATE INDEX moves_ended ON moves (ended_ts) WHERE ended_ts IS NOT NULL;
 CREATE INDEX moves_untold ON moves (created_ts) WHERE (state = 'announced' AND told IS NULL) OR (state = 'stopped' AND told = 'announced');
 -- People who move to this cell. `sealed` is their vault while it waits for the directory's word: sealed with the cell's key, and gone with it.
 CREATE TABLE arrivals (

@@ -287,7 +287,7 @@ impl Moves {
             state: next.word().to_owned(),
             // Nothing is due before the decision.
             due_ts: if next == State::Objected { i64::MAX } else { row.begin_ts.max(now_ms) },
-            progress: serde_json::to_string(&progress).map_err(Error::internal)?,
+            progress: serde_json::to_string(&progress.kept_in(next)).map_err(Error::internal)?,
             ended_ts: next.is_over().then_some(now_ms),
             ..row
         };

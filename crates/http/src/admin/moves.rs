@@ -97,7 +97,7 @@ async fn show(
     Path(user): Path<String>,
 ) -> Result<Json<Shown>, Failure> {
     let user_id = user_id(&accounts, &user)?;
-    let none = || ErrorKind::NotFound.with(format!("{user_id} has never been moved away from here."));
+    let none = || ErrorKind::NotFound.with(format!("{user_id} has not been moved away from here, or more than 400 days ago."));
     Ok(Json(moves.of_user(&user_id).await?.ok_or_else(none)?))
 }
 

@@ -27,6 +27,7 @@ mod outer_keys;
 mod placement;
 mod proxies;
 mod relay;
+mod reports;
 mod rescue;
 mod restore;
 mod retire;
