@@ -1,12 +1,14 @@
 //! What somebody told the operator stays for those who look after the rooms when its writer moves away or is erased: as nobody's, and without words.
 
+use axum::{body::Body, http::Request};
 use domicile_app::{
-    evidence::access_log::Operator,
+    evidence::access_log::{Operator, What},
     moderation::reports::Report,
     moves::{Order, State},
 };
 use domicile_testkit::{cluster::Cluster, server::TestUser};
-use serde_json::json;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use crate::{
     V3,
@@ -92,4 +94,49 @@ async fn what_somebody_said_against_a_move_is_gone_when_it_is_over() {
     cluster.pass(401 * 24 * 3_600_000);
     cluster.cell("ru1").moves.run_due().await.unwrap();
     assert!(cluster.cell("ru1").moves.of_user(&user_id).await.unwrap().is_none());
+}
+
+/// What the operator's API answers.
+async fn asked(cluster: &Cluster, method: &str, path: &str, body: &Value) -> Value {
+    let request = Request::builder().method(method).uri(format!("/_domicile/admin/v1/{path}"));
+    let request = request.header("content-type", "application/json").header("domicile-operator", "ada");
+    let request = request.body(Body::from(body.to_string())).unwrap();
+    let answer = domicile_http::admin::routes(cluster.cell("ru1").admin.clone()).oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), 200, "{path}");
+    let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_administrator_looks_at_or_decides_is_in_the_persons_log() {
+    let cluster = two().await;
+    let (alice, bob) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"));
+    let room = shared(&alice, &bob).await;
+    report(&bob, &room).await;
+    let number = only(&cluster, "ru1").await.number;
+    let to = json!({ "to": "eu", "notice_days": 1 });
+    let (moves, jurisdiction) = (format!("moves/{}", bob.id()), format!("users/{}/jurisdiction", bob.id()));
+    let empty = Value::Null;
+    // Who lists everything sees nobody's words and rooms.
+    let listed = asked(&cluster, "GET", "reports", &empty).await;
+    assert!(listed["reports"][0]["report"] == number && !listed.to_string().contains(WORDS), "{listed}");
+    let shown = asked(&cluster, "POST", &format!("reports/{number}/resolve"), &json!({})).await;
+    assert_eq!((&shown["reason"], &shown["reporter"]), (&json!(WORDS), &json!(bob.id())));
+    let plan = asked(&cluster, "POST", &format!("{moves}/plan"), &to).await;
+    assert!(plan.to_string().contains(&room), "{plan}");
+    asked(&cluster, "POST", &moves, &to).await;
+    cluster.cell("ru1").moves.object(bob.user_id.as_ref().unwrap(), WORDS.to_owned()).await.unwrap();
+    let listed = asked(&cluster, "GET", "moves", &empty).await;
+    assert!(listed["moves"][0]["progress"]["objection"] == "" && !listed.to_string().contains(WORDS), "{listed}");
+    let shown = asked(&cluster, "GET", &moves, &empty).await;
+    assert_eq!(shown["progress"]["objection"], WORDS);
+    asked(&cluster, "POST", &format!("{moves}/stop"), &json!({})).await;
+    asked(&cluster, "GET", &jurisdiction, &empty).await;
+    let services = &cluster.cell("ru1").services;
+    let user_num = services.users.num(bob.user_id.as_ref().unwrap()).await.unwrap().unwrap();
+    let log = services.access_log.of(user_num).await.unwrap();
+    let whats: Vec<What> = log.entries.iter().filter_map(|entry| entry.look.as_ref().map(|look| look.what)).collect();
+    let expected =
+        [What::Report, What::MovePlanned, What::MoveOrdered, What::MovePlanned, What::MoveDecided, What::Jurisdiction];
+    assert_eq!(whats, expected);
 }

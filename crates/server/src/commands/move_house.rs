@@ -328,7 +328,8 @@ fn words(shown: &Value) -> String {
         "announced" => format!("announced; begins on {}", day("begin_ts")),
         "objected" => {
             let words = shown["progress"]["objection"].as_str().unwrap_or_default();
-            format!("has objected (\"{words}\"): decide with --go-on or --stop")
+            let said = if words.is_empty() { String::new() } else { format!(" (\"{words}\")") };
+            format!("has objected{said}: decide with --go-on or --stop")
         }
         "copying" => format!("copying: {} rooms, {} files", count("rooms"), count("media")),
         "handed_over" => "handed over; the directory is asked".to_owned(),
