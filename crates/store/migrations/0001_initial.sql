@@ -108,7 +108,7 @@ CREATE TABLE operators (
 -- Exports of all that is held about a person, which a second administrator confirms.
 CREATE TABLE export_requests (
     request_id TEXT NOT NULL PRIMARY KEY, user_num BIGINT NOT NULL, created_ts BIGINT NOT NULL, recipient TEXT NOT NULL, file TEXT NOT NULL,
-    requested_by TEXT NOT NULL, reason TEXT NOT NULL, confirmed_by TEXT, confirmed_ts BIGINT
+    requested_by TEXT NOT NULL, requested_uid BIGINT, reason TEXT NOT NULL, confirmed_by TEXT, confirmed_ts BIGINT
 );
 CREATE INDEX export_requests_by_user ON export_requests (user_num);
 -- What crossed a border, by day since the epoch: sums only.
@@ -543,7 +543,7 @@ CREATE TABLE arrived_inboxes (
 -- Moves of all who live under one law, which a second administrator confirms. `wanted` is where to and how, JSON.
 CREATE TABLE group_moves (
     group_id TEXT NOT NULL PRIMARY KEY, jurisdiction TEXT NOT NULL, wanted TEXT NOT NULL, created_ts BIGINT NOT NULL,
-    requested_by TEXT NOT NULL, reason TEXT NOT NULL, confirmed_by TEXT, confirmed_ts BIGINT
+    requested_by TEXT NOT NULL, requested_uid BIGINT, reason TEXT NOT NULL, confirmed_by TEXT, confirmed_ts BIGINT
 );
 -- Up to where the clients of somebody who came had been shown their rooms where they came from: up to `head` of that cell's stream, and with what the
 -- rooms ended there, JSON.

@@ -130,7 +130,7 @@ impl Moves {
         &self,
         jurisdiction: String,
         wish: GroupWish,
-        (by, reason): (String, String),
+        (by, reason): (Operator, String),
     ) -> Result<GroupRequest> {
         let invalid = |text: &str| Error::from(ErrorKind::InvalidParam.with(text.to_owned()));
         if reason.trim().is_empty() {
@@ -146,7 +146,8 @@ impl Moves {
             jurisdiction,
             wanted: serde_json::to_string(&wish).map_err(Error::internal)?,
             created_ts: self.clock.now_ms(),
-            requested_by: by,
+            requested_by: by.name,
+            requested_uid: by.uid.map(i64::from),
             reason,
             confirmed_by: None,
             confirmed_ts: None,
@@ -169,7 +170,8 @@ impl Moves {
         let read = self.store.read(move |snapshot| async move { group_moves::by_id(&snapshot, &wanted).await });
         let row = read.await?;
         let row = row.ok_or_else(|| not_found(format!("There is no request {group_id} to move people.")))?;
-        second::check((&row.requested_by, row.created_ts), (&by.name, self.clock.now_ms()), "these moves")?;
+        let asked = (row.requested_by.as_str(), row.requested_uid.and_then(|uid| u32::try_from(uid).ok()));
+        second::check((asked, row.created_ts), (by, self.clock.now_ms()), "these moves")?;
         if row.confirmed_by.is_some() {
             return Err(forbidden("The request was confirmed already: ask again."));
         }

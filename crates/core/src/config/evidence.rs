@@ -14,8 +14,9 @@ section! {
 }
 
 /// The kinds of processors.
-const KINDS: [&str; 12] =
-    ["push", "mail", "turn", "notary", "identity", "database", "bucket", "standby", "log", "bridge", "proxy", "webhook"];
+const KINDS: [&str; 12] = [
+    "push", "mail", "turn", "notary", "identity", "database", "bucket", "standby", "log", "bridge", "proxy", "webhook",
+];
 
 /// A processor that is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,11 +15,7 @@ pub(super) fn routes() -> Router<AdminServices> {
     Router::new().route("/_domicile/admin/v1/users/{user}/jurisdiction", get(show).put(note))
 }
 
-async fn show(
-    State(services): State<AdminServices>,
-    by: By,
-    Path(user): Path<String>,
-) -> Result<Json<Noted>, Failure> {
+async fn show(State(services): State<AdminServices>, by: By, Path(user): Path<String>) -> Result<Json<Noted>, Failure> {
     let user_id = user_id(&services.accounts, &user)?;
     noted::note(&services, &user_id, &by, What::Jurisdiction).await?;
     Ok(Json(services.standing.jurisdictions.of(&user_id).await?))

@@ -106,11 +106,7 @@ async fn arrivals(State(moves): State<Arc<Moves>>) -> Result<Json<Value>, Failur
 }
 
 /// How a move stands. What its person said against it is told while it is to be decided, and that is noted for them.
-async fn show(
-    State(services): State<AdminServices>,
-    by: By,
-    Path(user): Path<String>,
-) -> Result<Json<Shown>, Failure> {
+async fn show(State(services): State<AdminServices>, by: By, Path(user): Path<String>) -> Result<Json<Shown>, Failure> {
     let user_id = user_id(&services.accounts, &user)?;
     let none = || {
         let text = format!("{user_id} has not been moved away from here, or more than 400 days ago.");
@@ -160,11 +156,7 @@ async fn order(
     Ok(Json(bare(services.moves.order(order).await?)))
 }
 
-async fn stop(
-    State(services): State<AdminServices>,
-    by: By,
-    Path(user): Path<String>,
-) -> Result<Json<Shown>, Failure> {
+async fn stop(State(services): State<AdminServices>, by: By, Path(user): Path<String>) -> Result<Json<Shown>, Failure> {
     let user_id = user_id(&services.accounts, &user)?;
     noted::note(&services, &user_id, &by, What::MoveDecided).await?;
     Ok(Json(bare(services.moves.stop(&user_id, by.operator.name).await?)))
@@ -212,7 +204,7 @@ async fn ask_group(
     By { operator, reason }: By,
     Json(body): Json<WantedOfGroup>,
 ) -> Result<Json<GroupRequest>, Failure> {
-    let by = (operator.name, reason.unwrap_or_default());
+    let by = (operator, reason.unwrap_or_default());
     Ok(Json(moves.ask_group(body.jurisdiction, wish(&body.wanted)?, by).await?))
 }
 

@@ -30,8 +30,8 @@ fn operator(name: &str) -> Operator {
     Operator { name: name.to_owned(), uid: None }
 }
 
-fn by(name: &str) -> (String, String) {
-    (name.to_owned(), "the law has changed".to_owned())
+fn by(name: &str) -> (Operator, String) {
+    (operator(name), "the law has changed".to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,7 +51,7 @@ async fn all_who_live_under_a_law_move_when_somebody_else_confirms_it() {
     assert_eq!((plan.people, plan.refused.len()), (3, 0), "{plan:#?}");
 
     assert!(moves.ask_group("EU".to_owned(), wish("mars"), by("ada")).await.is_err(), "there is no such region");
-    assert!(moves.ask_group("EU".to_owned(), wish("ch"), ("ada".to_owned(), " ".to_owned())).await.is_err());
+    assert!(moves.ask_group("EU".to_owned(), wish("ch"), (operator("ada"), " ".to_owned())).await.is_err());
     let asked = moves.ask_group("EU".to_owned(), wish("ch"), by("ada")).await.unwrap();
     assert_eq!(moves.groups().await.unwrap()[0].id, asked.id);
     let alone = moves.confirm_group(&asked.id, &operator(" ADA "), log).await;

@@ -64,8 +64,7 @@ const INNER: [(&str, Flow); 18] = [
 /// Those that carry nothing of people, neither what is asked nor what is answered. What passes through a relay is counted by its bytes. A test holds
 /// that every path is in one of the two lists.
 #[cfg(test)]
-const ONLY_ASK: [&str; 6] =
-    ["load", "deployment", "relay/", "media/whose", "registration/whose", "messages/taken"];
+const ONLY_ASK: [&str; 6] = ["load", "deployment", "relay/", "media/whose", "registration/whose", "messages/taken"];
 
 impl Flow {
     /// Its name.
