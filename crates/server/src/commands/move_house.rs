@@ -138,7 +138,7 @@ pub(super) async fn run(config: &Config, command: MoveCommand) -> anyhow::Result
     }
     if command.dry_run {
         for user in &users {
-            let plan = ask(config, Method::POST, &format!("{PATH}/{user}/plan"), &wanted).await?;
+            let plan = ask_as(config, Method::POST, &format!("{PATH}/{user}/plan"), &wanted, &command.by).await?;
             if command.json { say(&plan.to_string())? } else { move_plan::show(&plan)? }
         }
         return Ok(());
@@ -217,7 +217,7 @@ async fn each(
 
 async fn status(config: &Config, command: &MoveCommand, users: &[String]) -> anyhow::Result<()> {
     for user in users {
-        let shown = ask(config, Method::GET, &format!("{PATH}/{user}"), &Value::Null).await?;
+        let shown = ask_as(config, Method::GET, &format!("{PATH}/{user}"), &Value::Null, &command.by).await?;
         if command.json {
             say(&shown.to_string())?;
         } else {
