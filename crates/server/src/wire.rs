@@ -98,7 +98,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let (asking, webhooks) = ((Arc::clone(&federation.peers), Client::new(&outer_trust)), client.clone());
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, known, surroundings).await?);
     let backups = media::backups(&store, &server_name, surroundings).await?;
-    let evidence = evidence::wire(settings.declared, &store, &localities, cells.as_ref(), surroundings);
+    let evidence =
+        evidence::wire(settings.declared, &store, &localities, (cells.as_ref(), federation.peers.told()), surroundings);
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
     let wakers = Arc::new(Wakers::new(clock()));

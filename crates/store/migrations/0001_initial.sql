@@ -69,7 +69,7 @@ CREATE TABLE filters (
 
 -- What people report to the operator: an event (with its room and sender), a room, or a user.
 CREATE TABLE reports (
-    report_num BIGINT PRIMARY KEY, reporter_num BIGINT NOT NULL, room_id TEXT, event_id BLOB, user_id TEXT, reason TEXT NOT NULL,
+    report_num BIGINT PRIMARY KEY, reporter_num BIGINT, room_id TEXT, event_id BLOB, user_id TEXT, reason TEXT NOT NULL,
     created_ts BIGINT NOT NULL, resolved_ts BIGINT
 );
 CREATE INDEX reports_open ON reports (report_num) WHERE resolved_ts IS NULL;
@@ -114,7 +114,7 @@ CREATE TABLE operators (
 -- Exports of all that is held about a person, which a second administrator confirms.
 CREATE TABLE export_requests (
     request_id TEXT NOT NULL PRIMARY KEY, user_num BIGINT NOT NULL, created_ts BIGINT NOT NULL, recipient TEXT NOT NULL, file TEXT NOT NULL,
-    requested_by TEXT NOT NULL, reason TEXT NOT NULL, confirmed_by TEXT, confirmed_ts BIGINT
+    requested_by TEXT NOT NULL, requested_uid BIGINT, reason TEXT NOT NULL, confirmed_by TEXT, confirmed_ts BIGINT
 );
 CREATE INDEX export_requests_by_user ON export_requests (user_num);
 -- What crossed a border, by day since the epoch: sums only.
@@ -531,6 +531,7 @@ CREATE UNIQUE INDEX moves_open ON moves (user_id) WHERE ended_ts IS NULL;
 CREATE INDEX moves_due ON moves (due_ts) WHERE ended_ts IS NULL;
 CREATE INDEX moves_by_time ON moves (created_ts);
 CREATE INDEX moves_stopped ON moves (due_ts) WHERE state = 'stopped';
+CREATE INDEX moves_ended ON moves (ended_ts) WHERE ended_ts IS NOT NULL;
 CREATE INDEX moves_untold ON moves (created_ts) WHERE (state = 'announced' AND told IS NULL) OR (state = 'stopped' AND told = 'announced');
 -- People who move to this cell. `sealed` is their vault while it waits for the directory's word: sealed with the cell's key, and gone with it.
 CREATE TABLE arrivals (
@@ -549,7 +550,7 @@ CREATE TABLE arrived_inboxes (
 -- Moves of all who live under one law, which a second administrator confirms. `wanted` is where to and how, JSON.
 CREATE TABLE group_moves (
     group_id TEXT NOT NULL PRIMARY KEY, jurisdiction TEXT NOT NULL, wanted TEXT NOT NULL, created_ts BIGINT NOT NULL,
-    requested_by TEXT NOT NULL, reason TEXT NOT NULL, confirmed_by TEXT, confirmed_ts BIGINT
+    requested_by TEXT NOT NULL, requested_uid BIGINT, reason TEXT NOT NULL, confirmed_by TEXT, confirmed_ts BIGINT
 );
 -- Up to where the clients of somebody who came had been shown their rooms where they came from: up to `head` of that cell's stream, and with what the
 -- rooms ended there, JSON.

@@ -65,6 +65,14 @@ pub enum What {
     Erased,
     /// Where their home is, and why.
     Home,
+    /// What a move would take along, with their rooms, or what they said against one.
+    MovePlanned,
+    /// A move was ordered.
+    MoveOrdered,
+    /// A move was stopped, or goes on though they objected.
+    MoveDecided,
+    /// The country under whose law they live: looked at, or noted.
+    Jurisdiction,
 }
 
 /// A look.

@@ -9,7 +9,7 @@ use domicile_core::ids::UserNum;
 use domicile_store::{
     Batch, Blobs, Keystore, Store, StoreError,
     catalogue::{self, Owner, Table},
-    table::users,
+    table::{moves, users},
     walk::{self, rows::count_of},
 };
 use ruma::UserId;
@@ -46,7 +46,7 @@ const KEPT: [(&str, &str, &str); 6] = [
 ];
 
 /// Rows about the person that belong to others, with why and until when.
-const OTHERS: [(&str, &str, &str); 7] = [
+const OTHERS: [(&str, &str, &str); 6] = [
     (
         "events",
         "what was said in a room belongs to its members; the person's name or address may stand in it. Who comes later does not see it",
@@ -55,7 +55,6 @@ const OTHERS: [(&str, &str, &str); 7] = [
     ("memberships", "a room has to know who was in it", "as long as somebody here is in the room"),
     ("thread_replies", "counts of a thread, without text", "as long as somebody here is in the room"),
     ("aliases", "the room's name was made by the person; it is the room's", "until it is removed from the room"),
-    ("reports", "what the person reported to the operator", "until the operator deletes it"),
     ("key_signatures", "others' signatures over the person's keys", "as long as the signer's account"),
     ("device_list_changes", "others' devices of which the person was told", "as long as the other account"),
 ];
@@ -72,7 +71,27 @@ const UNREADABLE: [(&str, &str); 4] = [
 ];
 
 /// What remains beyond the tables.
-const BEYOND: [(&str, &str, &str); 5] = [
+const BEYOND: [(&str, &str, &str); 9] = [
+    (
+        "reports to the operator",
+        "that something was reported, without who reported it and what they wrote; what others reported about the person names the Matrix id",
+        "until the operator deletes it (`domicile report delete`)",
+    ),
+    (
+        "other cells: copies of rooms, receipts, and public keys, also those by which others notice that a key is another one",
+        "people there share rooms with the person, and what was said in a room belongs to its members",
+        "as long as somebody there is in the room, or as that cell's own rules say",
+    ),
+    (
+        "a cell that was their home before: that they moved, and their vault with the key of its files, sealed for this cell alone",
+        "if this cell had lost them before it had a backup, they would have come back; what is sealed is of no use without this cell's key",
+        "the move: 400 days. The vault: until this cell has a backup that is confirmed, 90 days at most, also if that cell is not reached",
+    ),
+    (
+        "lists of rooms beside audits (evidence/rooms-….jsonl)",
+        "they say which member a copy of a room was here for when the audit was made: the Matrix id with ids of rooms",
+        "until the operator deletes them",
+    ),
     (
         "backups of the data",
         "a backup cannot be changed; what is not sealed can be read by who has the backup's key",
@@ -202,6 +221,7 @@ impl Erasures {
                 walk::erase::remove(&mut batch, table, user_num);
             }
         }
+        moves::remove_of(&mut batch, user_id.as_str());
         users::set_erased(&mut batch, user_num);
         words::note(&mut batch, user_num, words::Kind::Erased, "");
         unless_let_go(self.parts.store.write(batch).await, user_id)?;

@@ -23,7 +23,11 @@ use ruma::{
 use serde_json::Value;
 
 use super::{LargeAnswer, OwnKeys, Policy};
-use crate::{gateway::Outward, residency::InnerLink};
+use crate::{
+    evidence::ledger::{Flow, OuterTally},
+    gateway::Outward,
+    residency::InnerLink,
+};
 
 /// What an ordinary answer may cost.
 pub const ORDINARY: Bounds = Bounds { time: Duration::from_secs(30), bytes: 4 * 1024 * 1024 };
@@ -156,12 +160,13 @@ pub struct Peers {
     policy: Arc<Policy>,
     cells: Option<Ways>,
     counts: Mutex<BTreeMap<&'static str, u64>>,
+    told: Arc<OuterTally>,
 }
 
 impl Peers {
     /// Asks with `client`, in the name of `own`, whom `policy` allows; in a cell of a deployment by its ways.
     pub fn new(client: FederationClient, own: Arc<OwnKeys>, policy: Arc<Policy>, cells: Option<Ways>) -> Self {
-        Self { client, own, policy, cells, counts: Mutex::default() }
+        Self { client, own, policy, cells, counts: Mutex::default(), told: Arc::default() }
     }
 
     /// The operator's lists.
@@ -279,11 +284,14 @@ impl Peers {
         request: http::Request<Bytes>,
         bounds: Bounds,
     ) -> Result<http::Response<Bytes>, PeerError> {
-        match self.way_to(to)? {
-            Way::Cell(link, cell) => link.ask(&cell, request, bounds).await,
-            Way::Gateway(outward) => outward.ask(to, request, bounds).await,
-            Way::Straight => Ok(self.client.ask(to, request, bounds).await?),
-        }
+        let carried = carried(to, &request);
+        let answer = match self.way_to(to)? {
+            Way::Cell(link, cell) => link.ask(&cell, request, bounds).await?,
+            Way::Gateway(outward) => outward.ask(to, request, bounds).await?,
+            Way::Straight => self.client.ask(to, request, bounds).await?,
+        };
+        self.note(carried, answer.status());
+        Ok(answer)
     }
 
     /// The same for an answer that may be large.
@@ -293,11 +301,25 @@ impl Peers {
         request: http::Request<Bytes>,
         bounds: Bounds,
     ) -> Result<http::Response<Spool>, PeerError> {
-        match self.way_to(to)? {
-            Way::Cell(link, cell) => Ok(link.ask(&cell, request, bounds).await?.map(Spool::from)),
-            Way::Gateway(outward) => Ok(outward.ask(to, request, bounds).await?.map(Spool::from)),
-            Way::Straight => Ok(self.client.ask_large(to, request, bounds).await?),
+        let carried = carried(to, &request);
+        let answer = match self.way_to(to)? {
+            Way::Cell(link, cell) => link.ask(&cell, request, bounds).await?.map(Spool::from),
+            Way::Gateway(outward) => outward.ask(to, request, bounds).await?.map(Spool::from),
+            Way::Straight => self.client.ask_large(to, request, bounds).await?,
+        };
+        self.note(carried, answer.status());
+        Ok(answer)
+    }
+
+    fn note(&self, carried: Option<(Flow, usize)>, status: http::StatusCode) {
+        if let Some((flow, bytes)) = carried.filter(|_| status.is_success()) {
+            self.told.add(flow, bytes);
         }
+    }
+
+    /// What requests have told other servers, for the ledger. What they have told cells is counted on the link, and transactions where they are sent.
+    pub fn told(&self) -> &Arc<OuterTally> {
+        &self.told
     }
 
     /// How a cell is asked, or another server, which the lists must allow.
@@ -320,6 +342,12 @@ impl Peers {
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.counts.lock().clone()
     }
+}
+
+/// What a request tells another server, and in how many bytes; nothing for those that only ask.
+fn carried(to: &ServerName, request: &http::Request<Bytes>) -> Option<(Flow, usize)> {
+    let flow = Flow::of_request(request.uri().path()).filter(|_| !is_cell(to))?;
+    Some((flow, request.body().len()))
 }
 
 /// A request of ruma's as HTTP.

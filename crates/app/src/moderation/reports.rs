@@ -42,8 +42,8 @@ pub enum Subject {
 pub struct Report {
     /// Its number.
     pub number: i64,
-    /// Who reports.
-    pub reporter: OwnedUserId,
+    /// Who reports; nobody once they moved away or were erased.
+    pub reporter: Option<OwnedUserId>,
     /// What it is about.
     pub subject: Subject,
     /// What the reporter says.
@@ -112,7 +112,7 @@ impl Reports {
         };
         let row = reports::Report {
             report_num: self.store.number(Sequence::Report).await?,
-            reporter_num: by.user_num,
+            reporter_num: Some(by.user_num),
             room_id: room_id.map(|id| id.to_string()),
             event_id: event.map(|id| event_id::to_bytes(&id)),
             user_id: user_id.map(|id| id.to_string()),
@@ -155,6 +155,15 @@ impl Reports {
         self.get(number).await
     }
 
+    /// Removes a report.
+    pub async fn delete(&self, number: i64) -> Result<()> {
+        self.get(number).await?;
+        let mut batch = Batch::new();
+        reports::remove(&mut batch, number);
+        self.store.write(batch).await?;
+        Ok(())
+    }
+
     async fn report(&self, row: reports::Report) -> Result<Report> {
         let damaged = || Error::internal(format!("report {} is about nothing", row.report_num));
         let room_id = row.room_id.as_deref().map(OwnedRoomId::try_from).transpose().map_err(Error::internal)?;
@@ -166,9 +175,13 @@ impl Reports {
             (None, _, Some(user_id)) => Subject::User(user_id),
             _ => return Err(damaged()),
         };
+        let reporter = match row.reporter_num {
+            Some(user_num) => Some(self.users.id(user_num).await?),
+            None => None,
+        };
         Ok(Report {
             number: row.report_num,
-            reporter: self.users.id(row.reporter_num).await?,
+            reporter,
             subject,
             reason: row.reason,
             created_ts: row.created_ts,

@@ -16,6 +16,10 @@ use crate::{
     Error, Result,
     admin::second,
     error::{forbidden, not_found},
+    evidence::{
+        AccessLog,
+        access_log::{Look, Operator, What},
+    },
 };
 
 /// People that are looked up at once.
@@ -126,7 +130,7 @@ impl Moves {
         &self,
         jurisdiction: String,
         wish: GroupWish,
-        (by, reason): (String, String),
+        (by, reason): (Operator, String),
     ) -> Result<GroupRequest> {
         let invalid = |text: &str| Error::from(ErrorKind::InvalidParam.with(text.to_owned()));
         if reason.trim().is_empty() {
@@ -142,7 +146,8 @@ impl Moves {
             jurisdiction,
             wanted: serde_json::to_string(&wish).map_err(Error::internal)?,
             created_ts: self.clock.now_ms(),
-            requested_by: by,
+            requested_by: by.name,
+            requested_uid: by.uid.map(i64::from),
             reason,
             confirmed_by: None,
             confirmed_ts: None,
@@ -160,12 +165,13 @@ impl Moves {
     }
 
     /// Orders the moves of a request that somebody else has made. Whoever confirms again what ended in the middle orders the rest.
-    pub async fn confirm_group(&self, group_id: &str, by: &str) -> Result<GroupOrdered> {
+    pub async fn confirm_group(&self, group_id: &str, by: &Operator, log: &AccessLog) -> Result<GroupOrdered> {
         let wanted = group_id.to_owned();
         let read = self.store.read(move |snapshot| async move { group_moves::by_id(&snapshot, &wanted).await });
         let row = read.await?;
         let row = row.ok_or_else(|| not_found(format!("There is no request {group_id} to move people.")))?;
-        second::check((&row.requested_by, row.created_ts), (by, self.clock.now_ms()), "these moves")?;
+        let asked = (row.requested_by.as_str(), row.requested_uid.and_then(|uid| u32::try_from(uid).ok()));
+        second::check((asked, row.created_ts), (by, self.clock.now_ms()), "these moves")?;
         if row.confirmed_by.is_some() {
             return Err(forbidden("The request was confirmed already: ask again."));
         }
@@ -175,11 +181,13 @@ impl Moves {
             let page = self.people_of(&jurisdiction, after).await?;
             let Some((last, _)) = page.last() else { break };
             after = *last;
-            for (_, user_id) in page {
+            for (user_num, user_id) in page {
+                let look = Look { by: by.clone(), what: What::MoveOrdered, reason: Some(reason.clone()) };
+                log.note(user_num, look).await?;
                 let order = Order {
                     user_id: user_id.clone(),
                     to: wish.to.clone(),
-                    by: format!("{requested_by}, confirmed by {by}"),
+                    by: format!("{requested_by}, confirmed by {}", by.name),
                     reason: reason.clone(),
                     notice_days: wish.notice_days,
                     address_days: wish.address_days,
@@ -193,7 +201,7 @@ impl Moves {
             }
         }
         let mut batch = Batch::new();
-        group_moves::confirm(&mut batch, group_id, by, self.clock.now_ms());
+        group_moves::confirm(&mut batch, group_id, &by.name, self.clock.now_ms());
         match self.store.write(batch).await {
             Err(error) if error.is_conflict() => Err(forbidden("Somebody else has confirmed the request meanwhile.")),
             written => written.map(|_| ordered).map_err(Error::from),

@@ -129,7 +129,7 @@ impl Leaving {
 
     fn changed(&self, row: Move, state: State, progress: &Progress) -> Result<Move> {
         let now_ms = self.clock.now_ms();
-        let progress = serde_json::to_string(progress).map_err(Error::internal)?;
+        let progress = serde_json::to_string(&progress.kept_in(state)).map_err(Error::internal)?;
         let ended_ts = state.is_over().then_some(now_ms);
         let state = state.word().to_owned();
         Ok(Move { state, progress, ended_ts, attempts: 0, error: None, due_ts: now_ms, ..row })

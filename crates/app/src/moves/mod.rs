@@ -302,7 +302,7 @@ impl Moves {
                 State::Stopped => now_ms,
                 _ => row.begin_ts.max(now_ms),
             },
-            progress: serde_json::to_string(&progress).map_err(Error::internal)?,
+            progress: serde_json::to_string(&progress.kept_in(next)).map_err(Error::internal)?,
             ended_ts: next.is_over().then_some(now_ms),
             ..row
         };

@@ -167,6 +167,9 @@ pub struct Progress {
     /// Rooms whose copies may be needed by nobody here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_rooms: Vec<(String, i64)>,
+    /// Rooms that did not go along. Which they were is not kept when the move is over.
+    #[serde(default)]
+    pub left_behind: u64,
     /// Room copies that went.
     #[serde(default)]
     pub dropped: u64,
@@ -176,6 +179,26 @@ pub struct Progress {
     /// This cell's receipt, signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Value>,
+}
+
+impl Progress {
+    /// What of it is written down in a state. What somebody said against a move goes with their vault; when it is over, nothing names their rooms.
+    pub(super) fn kept_in(&self, state: State) -> Self {
+        let mut kept = self.clone();
+        if state == State::Erased || state.is_over() {
+            kept.objection = None;
+        }
+        if state.is_over() {
+            kept.left_behind = (kept.forbidden_rooms.len() + kept.kept_rooms.len()) as u64;
+            kept.forbidden_rooms.clear();
+            kept.kept_rooms.clear();
+            kept.left_rooms.clear();
+            kept.tickets.clear();
+            kept.untold.clear();
+            kept.let_go = None;
+        }
+        kept
+    }
 }
 
 /// A move as the operator sees it.
@@ -240,4 +263,31 @@ pub(super) fn of_row(row: &Move) -> Result<(State, Progress, OwnedUserId)> {
     let progress = serde_json::from_str(&row.progress).map_err(Error::internal)?;
     let user_id = OwnedUserId::try_from(row.user_id.as_str()).map_err(Error::internal)?;
     Ok((state, progress, user_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_the_persons_goes_with_their_vault_and_their_rooms_at_the_end() {
+        let room = |id: &str| ForbiddenRoom { room_id: id.to_owned(), reason: "the rules".to_owned() };
+        let progress = Progress {
+            objection: Some("I stay".to_owned()),
+            forbidden_rooms: vec![room("!one:example.org")],
+            kept_rooms: vec![room("!two:example.org")],
+            left_rooms: vec![("!three:example.org".to_owned(), 3)],
+            receipt: Some(Value::Bool(true)),
+            ..Progress::default()
+        };
+        let text = |state: State| serde_json::to_string(&progress.kept_in(state)).unwrap();
+        for state in State::ALL {
+            let text = text(state);
+            let keeps_words = !(state == State::Erased || state.is_over());
+            assert_eq!(text.contains("I stay"), keeps_words, "{state:?}");
+            assert_eq!(text.contains("example.org"), !state.is_over(), "{state:?}");
+            assert!(text.contains("receipt"), "{state:?}");
+        }
+        assert_eq!(progress.kept_in(State::Done).left_behind, 2);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domicile_core::clock::HOUR_MS;
+use domicile_core::clock::{DAY_MS, HOUR_MS};
 use domicile_store::{
     Batch,
     table::moves::{self as rows, Move},
@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long a step that failed waits, at first and at most, in milliseconds.
 const PAUSE_MS: i64 = 500;
 const LONGEST_PAUSE_MS: i64 = 60_000;
+/// How long it is known that somebody has moved, or that their move was stopped.
+const KNOWN_MS: i64 = 400 * DAY_MS;
 
 impl Moves {
     /// Does what is due until the server stops.
@@ -39,8 +41,8 @@ impl Moves {
             }
             if forgotten_ms + HOUR_MS <= self.clock.now_ms() {
                 forgotten_ms = self.clock.now_ms();
-                if let Err(error) = self.departures.forget().await {
-                    tracing::warn!(%error, "those whose old address has ended could not be forgotten");
+                if let Err(error) = self.forget().await {
+                    tracing::warn!(%error, "those who moved away long ago could not be forgotten");
                 }
             }
             match self.due().await {
@@ -65,13 +67,25 @@ impl Moves {
     /// Does all that is due now, and what follows from it, in this task. For tests and for a command without a server.
     pub async fn run_due(&self) -> Result<usize> {
         self.catch_up().await?;
-        self.departures.forget().await?;
+        self.forget().await?;
         let due = self.due().await?;
         let count = due.len();
         for move_id in due {
             self.work(&move_id).await;
         }
         Ok(count)
+    }
+
+    /// Forgets those whose old address ended some time ago, and moves that were over long ago.
+    async fn forget(&self) -> Result<()> {
+        self.departures.forget().await?;
+        let before_ms = self.clock.now_ms() - KNOWN_MS;
+        if self.store.read(move |snapshot| async move { rows::any_ended(&snapshot, before_ms).await }).await? {
+            let mut batch = Batch::new();
+            rows::remove_ended(&mut batch, before_ms);
+            self.store.write(batch).await?;
+        }
+        Ok(())
     }
 
     /// Follows what others tell of people who have moved, and tells those who do not know.

@@ -6,7 +6,7 @@ section! {
     /// What reports say on the operator's word: no program can see in which country a disk stands, or by which right something is sent.
     Evidence = "evidence" {
         /// Everybody else who gets data, each as `kind; endpoint; country; classes`, such as `turn; turn.example.org; DE; activity`. Kinds are
-        /// push, mail, turn, notary, identity, database, bucket, standby, log, bridge, proxy. `domicile config check` refuses one that is used and not listed.
+        /// push, mail, turn, notary, identity, database, bucket, standby, log, bridge, proxy, webhook. `domicile config check` refuses one that is used and not listed.
         processors: Vec<String> = Vec::new();
         /// The legal basis for what is sent to other people's servers, as reports and the ledger print it.
         outer_basis: String = String::new();
@@ -14,8 +14,9 @@ section! {
 }
 
 /// The kinds of processors.
-const KINDS: [&str; 11] =
-    ["push", "mail", "turn", "notary", "identity", "database", "bucket", "standby", "log", "bridge", "proxy"];
+const KINDS: [&str; 12] = [
+    "push", "mail", "turn", "notary", "identity", "database", "bucket", "standby", "log", "bridge", "proxy", "webhook",
+];
 
 /// A processor that is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,9 @@ impl super::Config {
         if !self.mail.server.is_empty() && !is_this_machine(&self.mail.server) {
             used.push(("mail", host(&self.mail.server), "mail.server"));
         }
+        if let Some(webhook) = address_host(&self.standing.alert_url).filter(|host| !is_this_machine(host)) {
+            used.push(("webhook", webhook, "standing.alert_url"));
+        }
         if let Some(database) = database_host(&self.database.url).filter(|host| !is_this_machine(host)) {
             used.push(("database", database, "database.url"));
         }
@@ -106,11 +110,15 @@ fn host(text: &str) -> String {
 
 /// The host of a database's address, whichever of the two ways it is written in; none for a file.
 fn database_host(url: &str) -> Option<String> {
-    if let Some((_, rest)) = url.split_once("://") {
-        let authority = rest.split(['/', '?']).next().unwrap_or_default();
-        return Some(host(authority.rsplit_once('@').map_or(authority, |(_, host)| host)));
-    }
-    url.split_whitespace().find_map(|pair| pair.strip_prefix("host=")).map(str::to_owned)
+    let pairs = || url.split_whitespace().find_map(|pair| pair.strip_prefix("host=")).map(str::to_owned);
+    address_host(url).or_else(pairs)
+}
+
+/// The host of `scheme://user@host:port/path`.
+fn address_host(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    Some(host(authority.rsplit_once('@').map_or(authority, |(_, host)| host)))
 }
 
 fn is_this_machine(host: &str) -> bool {
@@ -146,6 +154,12 @@ mod tests {
         config.deployment.proxy = "http://Proxy.example:3128".to_owned();
         assert_eq!(config.unlisted_processors().len(), 1);
         config.evidence.processors.push("proxy; proxy.example; DE; operational".to_owned());
+        assert!(config.unlisted_processors().is_empty());
+        config.standing.alert_url = "https://Hooks.example:8443/secret".to_owned();
+        let told: Vec<String> = config.unlisted_processors().iter().map(|problem| problem.what.clone()).collect();
+        assert!(told.len() == 1 && told[0].contains("webhook; hooks.example;"), "{told:?}");
+        assert!(!told[0].contains("secret"), "{told:?}");
+        config.evidence.processors.push("webhook; hooks.example; DE; operational".to_owned());
         assert!(config.unlisted_processors().is_empty());
         config.database.url = "host=/run/postgresql dbname=domicile".to_owned();
         config.evidence.processors.push("turn; turn.example.org".to_owned());

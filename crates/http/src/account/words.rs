@@ -66,7 +66,7 @@ pub(super) struct Words {
     pub(super) you: &'static str,
     pub(super) unreadable: &'static str,
     /// In the order of [`Words::what`].
-    pub(super) whats: [&'static str; 11],
+    pub(super) whats: [&'static str; 15],
     pub(super) kept: &'static str,
     pub(super) kept_for: [(&'static str, &'static str); KINDS],
     pub(super) moves: &'static str,
@@ -132,6 +132,10 @@ impl Words {
             ended,
             erased,
             home,
+            move_planned,
+            move_ordered,
+            move_decided,
+            jurisdiction,
         ] = self.whats;
         match what {
             What::Devices => devices,
@@ -145,6 +149,10 @@ impl Words {
             What::Deactivated => ended,
             What::Erased => erased,
             What::Home => home,
+            What::MovePlanned => move_planned,
+            What::MoveOrdered => move_ordered,
+            What::MoveDecided => move_decided,
+            What::Jurisdiction => jurisdiction,
         }
     }
 }
@@ -218,6 +226,10 @@ static EN: Words = Words {
         "ended your account",
         "erased your account",
         "looked where your home is, and why",
+        "looked what a move of your account would take along, or what you said against one",
+        "ordered that your account moves",
+        "decided whether your account moves",
+        "looked at the country under whose law you live, or noted it",
     ],
     kept: "What is kept, and for how long",
     kept_for: [

@@ -71,6 +71,10 @@ pub(super) static DE: Words = Words {
         "hat Ihr Konto beendet",
         "hat Ihr Konto gelöscht",
         "hat angesehen, wo Ihr Zuhause ist und warum",
+        "hat angesehen, was bei einem Umzug Ihres Kontos mitginge oder was Sie dagegen gesagt haben",
+        "hat einen Umzug Ihres Kontos angeordnet",
+        "hat entschieden, ob Ihr Konto umzieht",
+        "hat angesehen oder festgehalten, unter dem Recht welchen Landes Sie leben",
     ],
     kept: "Was wie lange aufbewahrt wird",
     kept_for: [

@@ -19,6 +19,7 @@ mod incidents;
 mod jurisdictions;
 mod ledger;
 mod moves;
+mod noted;
 pub mod operator;
 mod operators;
 mod probes;

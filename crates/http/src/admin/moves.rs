@@ -8,9 +8,9 @@ use axum::{
     routing::{get, post},
 };
 use domicile_app::{
-    accounts::Accounts,
+    evidence::access_log::What,
     moves::{
-        ADDRESS_DAYS, Forbidden, Moves, Order, Plan, Shown, Target,
+        self, ADDRESS_DAYS, Forbidden, Moves, Order, Plan, Shown, Target,
         groups::{GroupOrdered, GroupPlan, GroupRequest, GroupWish},
     },
 };
@@ -18,7 +18,7 @@ use domicile_core::error::ErrorKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{AdminServices, operator::By, users::user_id};
+use super::{AdminServices, noted, operator::By, users::user_id};
 use crate::error::Failure;
 
 /// People on the way here that are listed one by one.
@@ -78,8 +78,22 @@ fn target(wanted: &Wanted) -> Result<Target, Failure> {
     }
 }
 
+/// A move without the rooms, words and tickets of its person.
+fn bare(mut shown: Shown) -> Shown {
+    let progress = &mut shown.progress;
+    progress.forbidden_rooms.clear();
+    progress.kept_rooms.clear();
+    progress.left_rooms.clear();
+    progress.tickets.clear();
+    progress.let_go = None;
+    // That they objected is told.
+    progress.objection = progress.objection.as_ref().map(|_| String::new());
+    shown
+}
+
 async fn list(State(moves): State<Arc<Moves>>, Query(part): Query<Part>) -> Result<Json<Value>, Failure> {
-    Ok(Json(json!({ "moves": moves.list(part.before_ts).await? })))
+    let found: Vec<Shown> = moves.list(part.before_ts).await?.into_iter().map(bare).collect();
+    Ok(Json(json!({ "moves": found })))
 }
 
 async fn counts(State(moves): State<Arc<Moves>>) -> Result<Json<Value>, Failure> {
@@ -91,61 +105,72 @@ async fn arrivals(State(moves): State<Arc<Moves>>) -> Result<Json<Value>, Failur
     Ok(Json(json!({ "counts": counts, "arriving": arriving })))
 }
 
-async fn show(
-    State(moves): State<Arc<Moves>>,
-    State(accounts): State<Arc<Accounts>>,
-    Path(user): Path<String>,
-) -> Result<Json<Shown>, Failure> {
-    let user_id = user_id(&accounts, &user)?;
-    let none = || ErrorKind::NotFound.with(format!("{user_id} has never been moved away from here."));
-    Ok(Json(moves.of_user(&user_id).await?.ok_or_else(none)?))
+/// How a move stands. What its person said against it is told while it is to be decided, and that is noted for them.
+async fn show(State(services): State<AdminServices>, by: By, Path(user): Path<String>) -> Result<Json<Shown>, Failure> {
+    let user_id = user_id(&services.accounts, &user)?;
+    let none = || {
+        let text = format!("{user_id} has not been moved away from here, or more than 400 days ago.");
+        ErrorKind::NotFound.with(text)
+    };
+    let shown = services.moves.of_user(&user_id).await?.ok_or_else(none)?;
+    if shown.state != moves::State::Objected.word() {
+        return Ok(Json(bare(shown)));
+    }
+    noted::note(&services, &user_id, &by, What::MovePlanned).await?;
+    let objection = shown.progress.objection.clone();
+    let mut told = bare(shown);
+    told.progress.objection = objection;
+    Ok(Json(told))
 }
 
 async fn plan(
-    State(moves): State<Arc<Moves>>,
-    State(accounts): State<Arc<Accounts>>,
+    State(services): State<AdminServices>,
+    by: By,
     Path(user): Path<String>,
     Json(wanted): Json<Wanted>,
 ) -> Result<Json<Plan>, Failure> {
-    Ok(Json(moves.plan(&user_id(&accounts, &user)?, &target(&wanted)?).await?))
+    let user_id = user_id(&services.accounts, &user)?;
+    let target = target(&wanted)?;
+    noted::note(&services, &user_id, &by, What::MovePlanned).await?;
+    Ok(Json(services.moves.plan(&user_id, &target).await?))
 }
 
 async fn order(
-    State(moves): State<Arc<Moves>>,
-    State(accounts): State<Arc<Accounts>>,
-    By { operator, reason }: By,
+    State(services): State<AdminServices>,
+    by: By,
     Path(user): Path<String>,
     Json(wanted): Json<Wanted>,
 ) -> Result<Json<Shown>, Failure> {
+    let user_id = user_id(&services.accounts, &user)?;
+    let to = target(&wanted)?;
+    noted::note(&services, &user_id, &by, What::MoveOrdered).await?;
     let order = Order {
-        user_id: user_id(&accounts, &user)?,
-        to: target(&wanted)?,
-        by: operator.name,
-        reason: reason.unwrap_or_default(),
+        user_id,
+        to,
+        by: by.operator.name,
+        reason: by.reason.unwrap_or_default(),
         notice_days: wanted.notice_days,
         address_days: wanted.address_days.unwrap_or(ADDRESS_DAYS),
         forbidden: wanted.forbidden,
     };
-    Ok(Json(moves.order(order).await?))
+    Ok(Json(bare(services.moves.order(order).await?)))
 }
 
-async fn stop(
-    State(moves): State<Arc<Moves>>,
-    State(accounts): State<Arc<Accounts>>,
-    By { operator, .. }: By,
-    Path(user): Path<String>,
-) -> Result<Json<Shown>, Failure> {
-    Ok(Json(moves.stop(&user_id(&accounts, &user)?, operator.name).await?))
+async fn stop(State(services): State<AdminServices>, by: By, Path(user): Path<String>) -> Result<Json<Shown>, Failure> {
+    let user_id = user_id(&services.accounts, &user)?;
+    noted::note(&services, &user_id, &by, What::MoveDecided).await?;
+    Ok(Json(bare(services.moves.stop(&user_id, by.operator.name).await?)))
 }
 
 async fn decide(
-    State(moves): State<Arc<Moves>>,
-    State(accounts): State<Arc<Accounts>>,
-    By { operator, .. }: By,
+    State(services): State<AdminServices>,
+    by: By,
     Path(user): Path<String>,
     Json(decision): Json<Decision>,
 ) -> Result<Json<Shown>, Failure> {
-    Ok(Json(moves.decide(&user_id(&accounts, &user)?, decision.go_on, operator.name).await?))
+    let user_id = user_id(&services.accounts, &user)?;
+    noted::note(&services, &user_id, &by, What::MoveDecided).await?;
+    Ok(Json(bare(services.moves.decide(&user_id, decision.go_on, by.operator.name).await?)))
 }
 
 fn wish(wanted: &Wanted) -> Result<GroupWish, Failure> {
@@ -161,11 +186,17 @@ async fn groups(State(moves): State<Arc<Moves>>) -> Result<Json<Value>, Failure>
     Ok(Json(json!({ "requests": moves.groups().await? })))
 }
 
+/// Counts, and those who are refused, whom it is noted for.
 async fn plan_group(
-    State(moves): State<Arc<Moves>>,
+    State(services): State<AdminServices>,
+    by: By,
     Json(body): Json<WantedOfGroup>,
 ) -> Result<Json<GroupPlan>, Failure> {
-    Ok(Json(moves.plan_group(&body.jurisdiction, &wish(&body.wanted)?).await?))
+    let plan = services.moves.plan_group(&body.jurisdiction, &wish(&body.wanted)?).await?;
+    for refused in &plan.refused {
+        noted::note(&services, &refused.user_id, &by, What::MovePlanned).await?;
+    }
+    Ok(Json(plan))
 }
 
 async fn ask_group(
@@ -173,14 +204,14 @@ async fn ask_group(
     By { operator, reason }: By,
     Json(body): Json<WantedOfGroup>,
 ) -> Result<Json<GroupRequest>, Failure> {
-    let by = (operator.name, reason.unwrap_or_default());
+    let by = (operator, reason.unwrap_or_default());
     Ok(Json(moves.ask_group(body.jurisdiction, wish(&body.wanted)?, by).await?))
 }
 
 async fn confirm_group(
-    State(moves): State<Arc<Moves>>,
+    State(services): State<AdminServices>,
     By { operator, .. }: By,
     Path(id): Path<String>,
 ) -> Result<Json<GroupOrdered>, Failure> {
-    Ok(Json(moves.confirm_group(&id, &operator.name).await?))
+    Ok(Json(services.moves.confirm_group(&id, &operator, &services.evidence.access_log).await?))
 }

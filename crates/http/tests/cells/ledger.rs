@@ -56,7 +56,11 @@ async fn what_crosses_between_regions_is_counted_where_it_leaves() {
     let from_eu = sums(&cluster, "eu1", ("eu", "ru")).await;
     assert!(from_eu["membership"].0 >= 2, "the invite, and what bob's join took: {from_eu:?}");
     alice.get(&format!("{V3}/profile/{}", bob.id())).await.ok();
-    assert!(sums(&cluster, "ru1", ("ru", "eu")).await["profiles"].0 >= 1);
+    let asked = sums(&cluster, "ru1", ("ru", "eu")).await["profiles"].0;
+    assert!(asked >= 1);
+    // So are the people whom the other cell finds for a search.
+    alice.post(&format!("{V3}/user_directory/search"), &json!({ "search_term": "bob" })).await.ok();
+    assert_eq!(sums(&cluster, "ru1", ("ru", "eu")).await["profiles"].0, asked + 1);
 
     // What stays in a region crosses no border. What crossed before is counted a moment later.
     tokio::time::sleep(Duration::from_millis(200)).await;

@@ -30,6 +30,7 @@ mod outer_keys;
 mod placement;
 mod proxies;
 mod relay;
+mod reports;
 mod rescue;
 mod restore;
 mod retire;

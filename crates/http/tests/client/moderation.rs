@@ -1,5 +1,6 @@
 //! Locked and suspended accounts over HTTP, by whom they are made so, and what an account is told of itself.
 
+use domicile_app::evidence::access_log::What;
 use domicile_testkit::server::{PASSWORD, Settings, TestServer, TestUser};
 use serde_json::{Value, json};
 
@@ -27,6 +28,10 @@ async fn a_locked_account_can_only_log_out() {
     alice.get(&whoami).await.ok();
     assert_eq!(root.put(&lock, &json!({ "locked": true })).await.ok(), json!({ "locked": true }));
     assert_eq!(root.get(&lock).await.ok(), json!({ "locked": true }));
+    let alice_num = server.services.users.num(alice.user_id.as_ref().unwrap()).await.unwrap().unwrap();
+    let log = server.services.access_log.of(alice_num).await.unwrap();
+    let whats: Vec<What> = log.entries.iter().filter_map(|entry| entry.look.as_ref().map(|look| look.what)).collect();
+    assert_eq!(whats, [What::StandingChanged, What::Standing], "the change, and the look");
     let told = alice.get(&whoami).await.fails(401, "M_USER_LOCKED");
     assert_eq!(told["soft_logout"], true);
     alice.get(&format!("{V3}/sync")).await.fails(401, "M_USER_LOCKED");

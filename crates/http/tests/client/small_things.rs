@@ -161,12 +161,18 @@ async fn reports_reach_the_operator() {
     let (found, next) = reports.list(0, false).await.unwrap();
     let told: Vec<&str> = found.iter().map(|report| report.reason.as_str()).collect();
     assert_eq!((told, next), (vec!["about a room", "about an event", "", "ab"], None));
-    assert!(found.iter().all(|report| report.reporter == "@bob:localhost" && report.resolved_ts.is_none()));
+    assert!(
+        found.iter().all(|report| report.reporter.as_ref().is_some_and(|bob| bob == "@bob:localhost")
+            && report.resolved_ts.is_none())
+    );
     reports.resolve(found[1].number).await.unwrap();
     reports.resolve(found[1].number).await.unwrap();
     assert_eq!(reports.list(0, false).await.unwrap().0.len(), 3);
     assert_eq!(reports.list(0, true).await.unwrap().0.len(), 4);
     assert!(reports.resolve(9_999).await.is_err());
+    reports.delete(found[1].number).await.unwrap();
+    assert_eq!(reports.list(0, true).await.unwrap().0.len(), 3);
+    assert!(reports.delete(found[1].number).await.is_err());
 }
 
 #[tokio::test]

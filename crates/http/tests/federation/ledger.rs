@@ -24,6 +24,12 @@ async fn what_crosses_the_border_is_counted() {
     let joined = sums().await;
     assert_eq!(joined.get("membership").map(|sum| sum.0), Some(2), "{joined:?}");
 
+    // What the join itself told is counted where it left: it was asked for by nobody.
+    let there = pair.there.services.ledger.between(day, day).await.unwrap();
+    let sent: Vec<_> = there.iter().filter(|row| row.flow == "membership").collect();
+    assert!(sent.len() == 1 && sent[0].destination == "outer" && sent[0].items == 1, "{there:?}");
+    assert!(sent[0].bytes > 100, "{sent:?}");
+
     let path = format!("{V3}/profile/{}", pair.alice.id());
     pair.bob.get(&path).await.ok();
     let send = |txn: &str| format!("{V3}/rooms/{}/send/m.room.message/{txn}", pair.room);

@@ -138,7 +138,7 @@ pub(super) async fn run(config: &Config, command: MoveCommand) -> anyhow::Result
     }
     if command.dry_run {
         for user in &users {
-            let plan = ask(config, Method::POST, &format!("{PATH}/{user}/plan"), &wanted).await?;
+            let plan = ask_as(config, Method::POST, &format!("{PATH}/{user}/plan"), &wanted, &command.by).await?;
             if command.json { say(&plan.to_string())? } else { move_plan::show(&plan)? }
         }
         return Ok(());
@@ -217,7 +217,7 @@ async fn each(
 
 async fn status(config: &Config, command: &MoveCommand, users: &[String]) -> anyhow::Result<()> {
     for user in users {
-        let shown = ask(config, Method::GET, &format!("{PATH}/{user}"), &Value::Null).await?;
+        let shown = ask_as(config, Method::GET, &format!("{PATH}/{user}"), &Value::Null, &command.by).await?;
         if command.json {
             say(&shown.to_string())?;
         } else {
@@ -328,7 +328,8 @@ fn words(shown: &Value) -> String {
         "announced" => format!("announced; begins on {}", day("begin_ts")),
         "objected" => {
             let words = shown["progress"]["objection"].as_str().unwrap_or_default();
-            format!("has objected (\"{words}\"): decide with --go-on or --stop")
+            let said = if words.is_empty() { String::new() } else { format!(" (\"{words}\")") };
+            format!("has objected{said}: decide with --go-on or --stop")
         }
         "copying" => format!("copying: {} rooms, {} files", count("rooms"), count("media")),
         "handed_over" => "handed over; the directory is asked".to_owned(),

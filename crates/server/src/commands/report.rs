@@ -1,4 +1,4 @@
-//! `domicile report`: list, show, resolve.
+//! `domicile report`: list, show, resolve, delete.
 
 use axum::http::Method;
 use clap::Subcommand;
@@ -30,6 +30,14 @@ pub(super) enum ReportCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Remove a report for good.
+    Delete {
+        /// Its number.
+        report: i64,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
     /// Note that a report is dealt with.
     Resolve {
         /// Its number.
@@ -46,6 +54,10 @@ pub(super) async fn run(config: &Config, command: ReportCommand) -> anyhow::Resu
         ReportCommand::Show { report, json } => {
             let answer = ask(config, Method::GET, &format!("{PATH}/{report}"), &Value::Null).await?;
             if json { say(&answer.to_string()) } else { show(&answer) }
+        }
+        ReportCommand::Delete { report, json } => {
+            let answer = ask(config, Method::DELETE, &format!("{PATH}/{report}"), &Value::Null).await?;
+            if json { say(&answer.to_string()) } else { say(&format!("Report {report} is removed.")) }
         }
         ReportCommand::Resolve { report, json } => {
             let answer = ask(config, Method::POST, &format!("{PATH}/{report}/resolve"), &Value::Null).await?;
@@ -79,7 +91,8 @@ async fn list(config: &Config, all: bool, json: bool) -> anyhow::Result<()> {
 }
 
 fn show(report: &Value) -> anyhow::Result<()> {
-    say(&format!("Report {} of {}, by {}", report["report"], day(report), report["reporter"].as_str().unwrap_or("?")))?;
+    let reporter = report["reporter"].as_str().unwrap_or("somebody who moved away or was erased");
+    say(&format!("Report {} of {}, by {reporter}", report["report"], day(report)))?;
     say(&format!("About:  {}", about(report)))?;
     // A reason is a stranger's text: what could move the cursor is shown as its code.
     let reason: String = report["reason"].as_str().unwrap_or_default().chars().flat_map(printable).collect();

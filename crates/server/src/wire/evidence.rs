@@ -7,7 +7,7 @@ use domicile_app::{
     accounts::{Accounts, Devices, Users},
     evidence::{
         AccessLog, Audits, AuditsParts, Declared, Documents, Erasures, ErasuresParts, Exports, ExportsParts, Ledger,
-        Witness, WitnessParts, program::Place,
+        Witness, WitnessParts, ledger::OuterTally, program::Place,
     },
     jobs::Jobs,
     media::SealedBlobs,
@@ -88,7 +88,7 @@ pub(super) fn wire(
     declared: Declared,
     store: &Store,
     localities: &Arc<Localities>,
-    cells: Option<&OwnLink>,
+    (cells, told): (Option<&OwnLink>, &Arc<OuterTally>),
     surroundings: &Surroundings,
 ) -> Evidence {
     let data = surroundings.media.parent().unwrap_or(Path::new("."));
@@ -104,7 +104,7 @@ pub(super) fn wire(
     let region = cells.map_or_else(Region::only, |cells| cells.own.region().clone());
     let (region, basis) = (region.as_str().to_owned(), declared.outer_basis.clone());
     let among_others = cells.map(|cells| (Arc::clone(&cells.own), Arc::clone(&cells.link)));
-    let ledger = Arc::new(Ledger::new(store.clone(), clock(), region, basis, among_others));
+    let ledger = Arc::new(Ledger::new(store.clone(), clock(), region, basis, among_others, Arc::clone(told)));
     let audits = Arc::new(Audits::new(AuditsParts {
         access_log: Arc::clone(&access_log),
         ledger: Arc::clone(&ledger),

@@ -36,6 +36,7 @@ pub(super) const TABLES: &[Table] = &[
             column("recipient", Class::Account, Holds::Value),
             column("file", Class::Account, Holds::Value),
             column("requested_by", Class::Account, Holds::Value),
+            column("requested_uid", Class::Account, Holds::Value),
             column("reason", Class::Account, Holds::Value),
             column("confirmed_by", Class::Account, Holds::Value),
             column("confirmed_ts", Class::Account, Holds::Value),

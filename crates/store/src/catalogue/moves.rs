@@ -111,6 +111,7 @@ pub(super) const TABLES: &[Table] = &[
             column("wanted", Class::Operational, Holds::Value),
             column("created_ts", Class::Operational, Holds::Value),
             column("requested_by", Class::Operational, Holds::Value),
+            column("requested_uid", Class::Operational, Holds::Value),
             column("reason", Class::Operational, Holds::Value),
             column("confirmed_by", Class::Operational, Holds::Value),
             column("confirmed_ts", Class::Operational, Holds::Value),

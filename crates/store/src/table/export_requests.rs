@@ -19,6 +19,8 @@ pub struct ExportRequest {
     pub file: String,
     /// Who asked.
     pub requested_by: String,
+    /// Their account on the machine, if the system told it.
+    pub requested_uid: Option<i64>,
     /// Why.
     pub reason: String,
     /// Who confirmed it.
@@ -35,9 +37,10 @@ fn request(row: &Row) -> Result<ExportRequest, StoreError> {
         recipient: row.text(3)?.to_owned(),
         file: row.text(4)?.to_owned(),
         requested_by: row.text(5)?.to_owned(),
-        reason: row.text(6)?.to_owned(),
-        confirmed_by: row.opt_text(7)?.map(str::to_owned),
-        confirmed_ts: row.opt_int(8)?,
+        requested_uid: row.opt_int(6)?,
+        reason: row.text(7)?.to_owned(),
+        confirmed_by: row.opt_text(8)?.map(str::to_owned),
+        confirmed_ts: row.opt_int(9)?,
     })
 }
 
@@ -45,7 +48,7 @@ fn request(row: &Row) -> Result<ExportRequest, StoreError> {
 pub async fn by_id(snapshot: &Snapshot, request_id: &str) -> Result<Option<ExportRequest>, StoreError> {
     let row = snapshot
         .query_opt(
-            "SELECT request_id, user_num, created_ts, recipient, file, requested_by, reason, confirmed_by, confirmed_ts
+            "SELECT request_id, user_num, created_ts, recipient, file, requested_by, requested_uid, reason, confirmed_by, confirmed_ts
              FROM export_requests WHERE request_id = $1",
             &params![request_id],
         )
@@ -57,7 +60,7 @@ pub async fn by_id(snapshot: &Snapshot, request_id: &str) -> Result<Option<Expor
 pub async fn latest(snapshot: &Snapshot, limit: i64) -> Result<Vec<ExportRequest>, StoreError> {
     let rows = snapshot
         .query(
-            "SELECT request_id, user_num, created_ts, recipient, file, requested_by, reason, confirmed_by, confirmed_ts
+            "SELECT request_id, user_num, created_ts, recipient, file, requested_by, requested_uid, reason, confirmed_by, confirmed_ts
              FROM export_requests ORDER BY created_ts DESC, request_id LIMIT $1",
             &params![limit],
         )
@@ -68,8 +71,8 @@ pub async fn latest(snapshot: &Snapshot, limit: i64) -> Result<Vec<ExportRequest
 /// Adds a request.
 pub fn insert(batch: &mut Batch, request: ExportRequest) {
     batch.push(
-        "INSERT INTO export_requests (request_id, user_num, created_ts, recipient, file, requested_by, reason)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO export_requests (request_id, user_num, created_ts, recipient, file, requested_by, requested_uid, reason)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         params![
             request.request_id,
             request.user_num,
@@ -77,6 +80,7 @@ pub fn insert(batch: &mut Batch, request: ExportRequest) {
             request.recipient,
             request.file,
             request.requested_by,
+            request.requested_uid,
             request.reason
         ],
     );

@@ -15,6 +15,8 @@ pub struct GroupMove {
     pub created_ts: i64,
     /// Who asked.
     pub requested_by: String,
+    /// Their account on the machine, if the system told it.
+    pub requested_uid: Option<i64>,
     /// Why.
     pub reason: String,
     /// Who confirmed it.
@@ -30,9 +32,10 @@ fn group(row: &Row) -> Result<GroupMove, StoreError> {
         wanted: row.text(2)?.to_owned(),
         created_ts: row.int(3)?,
         requested_by: row.text(4)?.to_owned(),
-        reason: row.text(5)?.to_owned(),
-        confirmed_by: row.opt_text(6)?.map(str::to_owned),
-        confirmed_ts: row.opt_int(7)?,
+        requested_uid: row.opt_int(5)?,
+        reason: row.text(6)?.to_owned(),
+        confirmed_by: row.opt_text(7)?.map(str::to_owned),
+        confirmed_ts: row.opt_int(8)?,
     })
 }
 
@@ -40,7 +43,7 @@ fn group(row: &Row) -> Result<GroupMove, StoreError> {
 pub async fn by_id(snapshot: &Snapshot, group_id: &str) -> Result<Option<GroupMove>, StoreError> {
     let row = snapshot
         .query_opt(
-            "SELECT group_id, jurisdiction, wanted, created_ts, requested_by, reason, confirmed_by, confirmed_ts FROM group_moves
+            "SELECT group_id, jurisdiction, wanted, created_ts, requested_by, requested_uid, reason, confirmed_by, confirmed_ts FROM group_moves
              WHERE group_id = $1",
             &params![group_id],
         )
@@ -52,7 +55,7 @@ pub async fn by_id(snapshot: &Snapshot, group_id: &str) -> Result<Option<GroupMo
 pub async fn latest(snapshot: &Snapshot, limit: i64) -> Result<Vec<GroupMove>, StoreError> {
     let rows = snapshot
         .query(
-            "SELECT group_id, jurisdiction, wanted, created_ts, requested_by, reason, confirmed_by, confirmed_ts FROM group_moves
+            "SELECT group_id, jurisdiction, wanted, created_ts, requested_by, requested_uid, reason, confirmed_by, confirmed_ts FROM group_moves
              ORDER BY created_ts DESC, group_id LIMIT $1",
             &params![limit],
         )
@@ -63,13 +66,15 @@ pub async fn latest(snapshot: &Snapshot, limit: i64) -> Result<Vec<GroupMove>, S
 /// Adds a request.
 pub fn insert(batch: &mut Batch, group: GroupMove) {
     batch.push(
-        "INSERT INTO group_moves (group_id, jurisdiction, wanted, created_ts, requested_by, reason) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO group_moves (group_id, jurisdiction, wanted, created_ts, requested_by, requested_uid, reason)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         params![
             group.group_id,
             group.jurisdiction,
             group.wanted,
             group.created_ts,
             group.requested_by,
+            group.requested_uid,
             group.reason
         ],
     );

@@ -223,3 +223,22 @@ pub fn update(batch: &mut Batch, row: &Move) {
         ],
     );
 }
+
+/// Whether a move was over before a time.
+pub async fn any_ended(snapshot: &Snapshot, before_ts: i64) -> Result<bool, StoreError> {
+    let row = snapshot.query_opt("SELECT ended_ts FROM moves WHERE ended_ts < $1 LIMIT 1", &params![before_ts]).await?;
+    Ok(row.is_some())
+}
+
+/// Removes the moves that were over before a time.
+pub fn remove_ended(batch: &mut Batch, before_ts: i64) {
+    batch.push("DELETE FROM moves WHERE ended_ts < $1", params![before_ts]);
+}
+
+/// Removes what is known of the moves of somebody whose home is here: those that are over, and one with which they were not let go yet.
+pub fn remove_of(batch: &mut Batch, user_id: &str) {
+    batch.push(
+        "DELETE FROM moves WHERE user_id = $1 AND (ended_ts IS NOT NULL OR state IN ('announced', 'objected', 'copying'))",
+        params![user_id],
+    );
+}

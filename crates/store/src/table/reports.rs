@@ -10,8 +10,8 @@ use crate::{Batch, Row, Snapshot, StoreError, params};
 pub struct Report {
     /// The number.
     pub report_num: i64,
-    /// Who reports.
-    pub reporter_num: UserNum,
+    /// Who reports; nobody once their home is elsewhere or they are erased, and then nothing of what they wrote is left.
+    pub reporter_num: Option<UserNum>,
     /// The room, if it is about one or an event in it.
     pub room_id: Option<String>,
     /// The event's id in stored form, if it is about one.
@@ -29,7 +29,7 @@ pub struct Report {
 fn report(row: &Row) -> Result<Report, StoreError> {
     Ok(Report {
         report_num: row.int(0)?,
-        reporter_num: row.num(1)?,
+        reporter_num: row.opt_num(1)?,
         room_id: row.opt_text(2)?.map(str::to_owned),
         event_id: row.opt_blob(3)?,
         user_id: row.opt_text(4)?.map(str::to_owned),
@@ -86,4 +86,9 @@ pub fn resolve(batch: &mut Batch, report_num: i64, now_ms: i64) {
         "UPDATE reports SET resolved_ts = $2 WHERE report_num = $1 AND resolved_ts IS NULL",
         params![report_num, now_ms],
     );
+}
+
+/// Removes a report.
+pub fn remove(batch: &mut Batch, report_num: i64) {
+    batch.push("DELETE FROM reports WHERE report_num = $1", params![report_num]);
 }

@@ -5,7 +5,7 @@ use domicile_core::ids::{RoomNum, UserNum};
 use super::statements;
 use crate::{Batch, catalogue::Table, params};
 
-/// Removes the rows that belong to a person in a table; `false` if its rows belong to nobody. What others find their owner through goes last:
+/// Removes the rows that belong to a person in a table, or makes them nobody's; `false` if they were nobody's. What others find their owner through goes last:
 /// call it in the reverse of the order of copying.
 pub fn remove(batch: &mut Batch, table: &Table, user_num: UserNum) -> bool {
     let Some(sql) = statements::remove_of(table) else { return false };

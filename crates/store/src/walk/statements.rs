@@ -220,10 +220,13 @@ pub(super) fn span(table: &Table) -> Option<&'static str> {
     Some(made(format!("SELECT MIN(t.{column}), MAX(t.{column}) FROM {} t", table.name)))
 }
 
-/// Removes the rows of the user `$1`.
+/// Removes the rows of the user `$1`. What they reported stays for those who look after the rooms, as nobody's and without their words.
 pub(super) fn remove_of(table: &Table) -> Option<&'static str> {
     let name = table.name;
     match table.owner {
+        Owner::Cell if table.name == "reports" => {
+            Some("UPDATE reports SET reporter_num = NULL, reason = '' WHERE reporter_num = $1")
+        }
         // Rows that are found by their rooms only.
         Owner::User(column) if table.name == "receipts" => Some(made(format!(
             "DELETE FROM {name} WHERE {column} = $1 AND room_num IN (SELECT m.room_num FROM memberships m WHERE m.user_num = $1)"

@@ -118,6 +118,7 @@ impl Exports {
             recipient: recipient.to_string(),
             file: wanted.file.display().to_string(),
             requested_by: wanted.by.name,
+            requested_uid: wanted.by.uid.map(i64::from),
             reason: wanted.reason,
             confirmed_by: None,
             confirmed_ts: None,
@@ -149,7 +150,8 @@ impl Exports {
             .await?;
         let row = row.ok_or_else(|| not_found(format!("There is no request {request_id} for an export.")))?;
         let now_ms = self.parts.clock.now_ms();
-        second::check((&row.requested_by, row.created_ts), (&by.name, now_ms), "this export")?;
+        let asked = (row.requested_by.as_str(), row.requested_uid.and_then(|uid| u32::try_from(uid).ok()));
+        second::check((asked, row.created_ts), (&by, now_ms), "this export")?;
         let user_id = self.parts.users.id(row.user_num).await?;
         let mut batch = Batch::new();
         export_requests::confirm(&mut batch, request_id, &by.name, now_ms);

@@ -37,6 +37,7 @@ impl Exports {
             recipient: recipient.to_string(),
             file: file.display().to_string(),
             requested_by: by.name.clone(),
+            requested_uid: None,
             reason: String::new(),
             confirmed_by: None,
             confirmed_ts: None,

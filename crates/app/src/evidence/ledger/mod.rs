@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 
 pub use export_ledger::Crossing;
 pub use flow::Flow;
-pub use tally::Tally;
+pub use tally::{OuterTally, Tally};
 
 use crate::{
     Result,
@@ -41,6 +41,8 @@ pub struct Ledger {
     outer_basis: String,
     /// This cell among others, and the way to them; none where it is alone.
     cells: Option<(Arc<OwnCell>, Arc<InnerLink>)>,
+    /// What requests have told other servers.
+    outer: Arc<OuterTally>,
     sums: Mutex<HashMap<Key, (i64, i64)>>,
     /// One writes at a time.
     writing: tokio::sync::Mutex<()>,
@@ -55,6 +57,7 @@ impl Ledger {
         region: String,
         outer_basis: String,
         cells: Option<(Arc<OwnCell>, Arc<InnerLink>)>,
+        outer: Arc<OuterTally>,
     ) -> Self {
         Self {
             store,
@@ -62,6 +65,7 @@ impl Ledger {
             region,
             outer_basis,
             cells,
+            outer,
             sums: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
         }
@@ -120,6 +124,9 @@ impl Ledger {
                     self.add_sum(&region, flow, sum);
                 }
             }
+        }
+        for (flow, sum) in self.outer.take() {
+            self.add_sum(OUTER, flow, sum);
         }
         let sums = std::mem::take(&mut *self.sums.lock());
         if sums.is_empty() {

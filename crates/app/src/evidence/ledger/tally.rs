@@ -33,6 +33,23 @@ impl Tally {
     }
 }
 
+/// What requests have told other people's servers, by the way.
+#[derive(Default)]
+pub struct OuterTally(Mutex<HashMap<Flow, (i64, i64)>>);
+
+impl OuterTally {
+    /// Counts a request that another server has taken.
+    pub fn add(&self, flow: Flow, bytes: usize) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        add(self.0.lock().entry(flow).or_default(), (1, bytes));
+    }
+
+    /// Takes what was counted since the last time.
+    pub(super) fn take(&self) -> HashMap<Flow, (i64, i64)> {
+        std::mem::take(&mut *self.0.lock())
+    }
+}
+
 /// Adds a number and bytes to a sum of both.
 pub(super) fn add(sum: &mut (i64, i64), (items, bytes): (i64, i64)) {
     *sum = (sum.0.saturating_add(items), sum.1.saturating_add(bytes));
