@@ -3,15 +3,22 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use domicile_core::{clock::Clock, error::ErrorKind, locality::CellName, percent};
-use domicile_residency::gateway::{self, Operation, Route, Told};
-use futures::future::{BoxFuture, join_all};
+use domicile_core::{clock::Clock, error::ErrorKind, locality::CellName};
+use domicile_residency::{
+    deployment::Deployment,
+    gateway::{self, Operation, Route, Told},
+};
+use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response, header};
 use ruma::{OwnedServerName, RoomId, UserId};
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::value::RawValue;
 
-use super::{OuterSignatures, RoomIndex, Spool, errand::escaped, signatures::Telling};
+use super::{
+    OuterSignatures, RoomIndex, Spool,
+    answers::{bare, invited, is_away, is_final, is_no_answer, knows_nothing, nobody, none_if_refused, read, value},
+    errand::escaped,
+    signatures::Telling,
+};
 use crate::{
     Error, Result,
     error::not_found,
@@ -80,18 +87,16 @@ impl Inward {
         &self.0.localities
     }
 
+    pub(super) fn document(&self) -> &Deployment {
+        self.0.own.document()
+    }
+
     pub(super) fn own(&self) -> &CellName {
         self.0.own.name()
     }
 
     pub(super) fn now_ms(&self) -> i64 {
         self.0.clock.now_ms()
-    }
-
-    /// The cells whose traffic this gateway carries, itself first if it is one of them.
-    pub(super) fn cells(&self) -> Vec<CellName> {
-        let cells = self.0.own.document().carried_by(self.own());
-        cells.into_iter().cloned().collect()
     }
 
     /// Answers a request.
@@ -109,14 +114,18 @@ impl Inward {
                 } else {
                     part(0).to_owned()
                 };
-                self.of_user(&asked, &user, here).await?
+                let (cell, answer) = self.of_user(&asked, &user, here).await?;
+                (cell, none_if_refused(answer, || nobody(&user))?)
             }
             Route::Users => return self.of_users(&asked, found.operation, here).await,
             Route::Invited => {
                 let user = invited(&asked.body).ok_or_else(|| ErrorKind::BadJson.with("The invite names nobody."))?;
                 self.of_user(&asked, &user, here).await?
             }
-            Route::Any => self.first(self.cells(), false, &asked, here).await?,
+            Route::Any => {
+                let (cell, answer) = self.first(self.cells_for(&asked.origin), false, &asked, here).await?;
+                (cell, none_if_refused(answer, || "Nobody here knows of it.".to_owned())?)
+            }
             Route::Pages => return self.pages(&asked, query, here).await,
         };
         self.with_outer_signatures(found.operation, answer, Telling { cell: &cell, server: &asked.origin }).await
@@ -126,25 +135,27 @@ impl Inward {
         let room_id =
             <&RoomId>::try_from(room_id).map_err(|_| ErrorKind::InvalidParam.with("The path has no room in it."))?;
         let found = self.rooms().cells(room_id).await?;
-        let partial = !found.unreached.is_empty();
-        if found.cells.is_empty() && !partial {
+        let may_hear = |cell: &CellName| self.may_hear(&asked.origin, cell);
+        let partial = found.unreached.iter().any(may_hear);
+        let mut cells: Vec<CellName> = found.cells.into_iter().filter(may_hear).collect();
+        if cells.is_empty() && !partial {
             return Err(not_found(format!("Nobody of this server is in {room_id}.")));
         }
         let own = self.own();
-        let mut cells: Vec<CellName> = found.cells.into_iter().collect();
         cells.sort_by_key(|cell| cell != own);
         self.first(cells, partial, asked, here).await
     }
 
     async fn of_user(&self, asked: &Asked, user: &str, here: &dyn Here) -> Result<(CellName, Response<Bytes>)> {
         let user = <&UserId>::try_from(user).map_err(|_| ErrorKind::InvalidParam.with("This is no user's id."))?;
-        match self.home(user).await? {
+        match self.home(&asked.origin, user).await? {
             Some(cell) => self.first(vec![cell], false, asked, here).await,
-            None => Err(not_found(format!("There is no user {user} here."))),
+            None => Err(not_found(nobody(user.as_str()))),
         }
     }
 
-    /// The first answer of some cells that is one, with whose it is; else what the last said. `partial`: there may be others who know more.
+    /// The first answer of some cells that is one, with whose it is; else what they refuse, rather than that they know nothing. `partial`: there may be
+    /// others who know more.
     async fn first(
         &self,
         cells: Vec<CellName>,
@@ -152,15 +163,20 @@ impl Inward {
         asked: &Asked,
         here: &dyn Here,
     ) -> Result<(CellName, Response<Bytes>)> {
-        let (mut last, mut away) = (None, partial);
+        let (mut refused, mut away) = (None::<(CellName, Response<Bytes>)>, partial);
         for cell in cells {
             match self.one(&cell, asked, here).await {
                 Some(answer) if answer.status().is_success() || is_final(&answer) => return Ok((cell, answer)),
-                Some(answer) => last = Some((cell, answer)),
+                Some(answer) => {
+                    let says_more = refused.as_ref().is_none_or(|(_, before)| knows_nothing(before));
+                    if says_more {
+                        refused = Some((cell, answer));
+                    }
+                }
                 None => away = true,
             }
         }
-        match last {
+        match refused {
             Some(answer) if !away => Ok(answer),
             None if !away => Err(not_found("Nobody here knows of it.")),
             _ => Err(is_away()),
@@ -194,51 +210,6 @@ impl Inward {
                 None
             }
         }
-    }
-
-    /// What concerns several people: the home of each is asked, and the answers are put together.
-    async fn of_users(&self, asked: &Asked, operation: &Operation, here: &dyn Here) -> Result<Response<Bytes>> {
-        let claims = operation.name == "claimUserEncryptionKeys";
-        let key = if claims { "one_time_keys" } else { "device_keys" };
-        let told: &[&str] = if claims { &[key] } else { &[key, "master_keys", "self_signing_keys"] };
-        let mut body: Map<String, Value> = read(&asked.body)?;
-        let Some(Value::Object(users)) = body.remove(key) else {
-            return Err(ErrorKind::BadJson.with(format!("The request has no `{key}`.")).into());
-        };
-        let mut by_cell: BTreeMap<CellName, Map<String, Value>> = BTreeMap::new();
-        for (user, wanted) in users {
-            if let Ok(user_id) = <&UserId>::try_from(user.as_str())
-                && let Some(cell) = self.home(user_id).await?
-            {
-                by_cell.entry(cell).or_default().insert(user, wanted);
-            }
-        }
-        let count = by_cell.len();
-        let asking = by_cell.into_iter().map(|(cell, users)| async move {
-            let body = Bytes::from(serde_json::to_vec(&BTreeMap::from([(key, &users)])).unwrap_or_default());
-            Some((self.one(&cell, &Asked { body, ..asked.clone() }, here).await?, users))
-        });
-        let answers: Vec<Option<(Response<Bytes>, Map<String, Value>)>> = join_all(asking).await;
-        let missing = answers.iter().filter(|answer| answer.is_none()).count();
-        if missing > 0 && (missing == count || !claims) {
-            return Err(is_away());
-        }
-        let mut all: Map<String, Value> = Map::from_iter([(key.to_owned(), Value::Object(Map::new()))]);
-        for (answer, users) in answers.into_iter().flatten() {
-            if !answer.status().is_success() {
-                return Ok(answer);
-            }
-            let mut answer = read::<Map<String, Value>>(answer.body())?;
-            for key in told {
-                let Some(Value::Object(mut found)) = answer.remove(*key) else { continue };
-                // A cell speaks of those whose home it is, and of nobody else.
-                found.retain(|user, _| users.contains_key(user));
-                if let Value::Object(all) = all.entry(*key).or_insert_with(|| Value::Object(Map::new())) {
-                    all.extend(found);
-                }
-            }
-        }
-        json(&all)
     }
 
     /// An answer with the outer signature on its events.
@@ -293,67 +264,4 @@ impl Inward {
 /// Whether cells are asked for an operation; the rest a gateway answers itself.
 pub fn concerns_cells(method: &http::Method, path: &str) -> bool {
     gateway::find(method.as_str(), path).is_some_and(|found| found.operation.route != Route::Gateway)
-}
-
-/// Whether no other cell could say anything better: what is asked is wrong, or not allowed to whoever asks.
-fn is_final(answer: &Response<Bytes>) -> bool {
-    match answer.status().as_u16() {
-        401 | 404 => false,
-        // Another cell may have somebody who can let them in.
-        400 => !matches!(errcode(answer).as_deref(), Some("M_UNABLE_TO_GRANT_JOIN" | "M_UNABLE_TO_AUTHORISE_JOIN")),
-        _ => true,
-    }
-}
-
-fn errcode(answer: &Response<Bytes>) -> Option<String> {
-    let said: Value = serde_json::from_slice(answer.body()).ok()?;
-    Some(said.get("errcode")?.as_str()?.to_owned())
-}
-
-/// Whether a cell says that it cannot answer now, or does not let this gateway ask.
-fn is_no_answer(answer: &Response<Bytes>) -> bool {
-    match answer.status().as_u16() {
-        401 => errcode(answer).as_deref() == Some("M_UNAUTHORIZED"),
-        status => status == 429 || status >= 500,
-    }
-}
-
-/// An answer without headers that say where it comes from.
-fn bare(answer: Response<Bytes>) -> Response<Bytes> {
-    let (parts, body) = answer.into_parts();
-    let mut bare = Response::new(body);
-    *bare.status_mut() = parts.status;
-    for name in [header::CONTENT_TYPE, header::CONTENT_DISPOSITION, header::LOCATION, header::CONTENT_SECURITY_POLICY] {
-        if let Some(value) = parts.headers.get(&name) {
-            bare.headers_mut().insert(name, value.clone());
-        }
-    }
-    bare
-}
-
-fn is_away() -> Error {
-    ErrorKind::GatewayTimeout.with("A part of this service cannot be reached at the moment: try again later.").into()
-}
-
-/// Whom an invite is for; the first version has the event alone in its body.
-fn invited(body: &[u8]) -> Option<String> {
-    let body: Value = serde_json::from_slice(body).ok()?;
-    let event = body.get("event").unwrap_or(&body);
-    Some(event.get("state_key")?.as_str()?.to_owned())
-}
-
-pub(super) fn value(query: &str, key: &str) -> Option<String> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(name, _)| *name == key).find_map(|(_, value)| percent::decoded(value.replace('+', " ").as_bytes()))
-}
-
-pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    Ok(serde_json::from_slice(body)
-        .map_err(|error| ErrorKind::BadJson.with(format!("The body does not fit: {error}.")))?)
-}
-
-pub(super) fn json(value: &impl Serialize) -> Result<Response<Bytes>> {
-    let mut answer = Response::new(Bytes::from(serde_json::to_vec(value).map_err(Error::internal)?));
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(answer)
 }

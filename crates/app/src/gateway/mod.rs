@@ -4,10 +4,11 @@
 //! cell --outward--> (its gateway) --> other server        other server --> inward --> the cells that know
 //! ```
 //!
-//! `outward` carries what cells ask and tell, each an `errand`, with the `bodies` as others believe them; `inward` what is asked of the deployment; `pages` and `deliver` are the parts of that
-//! for lists of rooms and for transactions, with the `spool` for cells that are not reached. `signatures` replaces cells' signatures by the one that others know, `room_index` knows which cells are in
+//! `outward` carries what cells ask and tell, each an `errand`, with the `bodies` as others believe them; `inward` what is asked of the deployment, of whose cells `answers` one is made; `pages`,
+//! `users` and `deliver` are the parts of that for lists of rooms, for people and for transactions, with the `spool` for cells that are not reached. `signatures` replaces cells' signatures by the one that others know, `room_index` knows which cells are in
 //! which room, and `edus` of whom an EDU speaks. `docs/inner-routing.md` has each operation.
 
+mod answers;
 mod bodies;
 mod deliver;
 mod edus;
@@ -19,6 +20,7 @@ mod room_index;
 mod signatures;
 mod speakers;
 mod spool;
+mod users;
 
 use std::sync::Arc;
 
