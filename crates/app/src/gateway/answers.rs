@@ -1,12 +1,36 @@
 //! What cells answer: whether it settles a question, what of it other servers are shown, and the parts of it that are JSON.
 
 use bytes::Bytes;
-use domicile_core::{error::ErrorKind, percent};
+use domicile_core::{error::ErrorKind, locality::CellName, percent};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Error, Result, error::not_found};
+use crate::{Error, Result, error::not_found, media::ByteStream};
+
+/// What an answer to another server consists of.
+pub enum OuterBody {
+    /// All of it.
+    Whole(Bytes),
+    /// One piece after another.
+    Pieces(ByteStream),
+}
+
+/// What cells said that have nothing of what is asked, as far as it is told on: that one refuses it, rather than that another knows nothing.
+#[derive(Default)]
+pub(super) struct Kept(Option<(CellName, Response<Bytes>)>);
+
+impl Kept {
+    pub(super) fn keep(&mut self, cell: &CellName, answer: Response<Bytes>) {
+        if self.0.as_ref().is_none_or(|(_, before)| before.status() == StatusCode::NOT_FOUND) {
+            self.0 = Some((cell.clone(), answer));
+        }
+    }
+
+    pub(super) fn refusal(self) -> Option<(CellName, Response<Bytes>)> {
+        self.0
+    }
+}
 
 /// Whether no other cell could say anything better: what is asked is wrong. A refusal is one cell's word, which the others are not bound by.
 pub(super) fn is_final(answer: &Response<Bytes>) -> bool {
@@ -16,11 +40,6 @@ pub(super) fn is_final(answer: &Response<Bytes>) -> bool {
         400 => !matches!(errcode(answer).as_deref(), Some("M_UNABLE_TO_GRANT_JOIN" | "M_UNABLE_TO_AUTHORISE_JOIN")),
         _ => true,
     }
-}
-
-/// Whether an answer says no more than that a cell has nothing of what is asked.
-pub(super) fn knows_nothing(answer: &Response<Bytes>) -> bool {
-    answer.status() == StatusCode::NOT_FOUND
 }
 
 /// An answer where a refusal would tell that there is something, as the answer where there is nothing.
@@ -47,7 +66,7 @@ pub(super) fn is_no_answer(answer: &Response<Bytes>) -> bool {
 }
 
 /// An answer without headers that say where it comes from.
-pub(super) fn bare(answer: Response<Bytes>) -> Response<Bytes> {
+pub(super) fn bare<B>(answer: Response<B>) -> Response<B> {
     let (parts, body) = answer.into_parts();
     let mut bare = Response::new(body);
     *bare.status_mut() = parts.status;

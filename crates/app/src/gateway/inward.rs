@@ -6,28 +6,36 @@ use bytes::Bytes;
 use domicile_core::{clock::Clock, error::ErrorKind, locality::CellName};
 use domicile_residency::{
     deployment::Deployment,
-    gateway::{self, Operation, Route, Told},
+    gateway::{self, Found, Operation, Route, Size, Told},
 };
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response, header};
-use ruma::{OwnedServerName, RoomId, UserId};
+use ruma::{OwnedServerName, RoomId, ServerName, UserId};
 use serde_json::value::RawValue;
 
 use super::{
-    OuterSignatures, RoomIndex, Spool,
-    answers::{bare, invited, is_away, is_final, is_no_answer, knows_nothing, nobody, none_if_refused, read, value},
+    OuterBody, OuterSignatures, RoomIndex, Spool, Turn,
+    answers::{Kept, bare, invited, is_away, is_final, is_no_answer, nobody, none_if_refused, read, value},
     errand::escaped,
     signatures::Telling,
+    turns::Turns,
 };
 use crate::{
     Error, Result,
     error::not_found,
-    federation::{PeerError, peers},
+    federation::{Bounds, PeerError, peers},
+    media::ByteStream,
     residency::{InnerLink, Localities, OwnCell},
 };
 
 /// What stands before the path of a request that a gateway passes to a cell: this, the other server's name, and the path.
 pub const FOR: &str = "/_domicile/inner/v1/for/";
+
+/// The name that stands for whoever asks without a signature. It is no server's, so no region's rule names it.
+pub const UNSIGNED: &str = "unsigned.invalid";
+
+/// Bytes of the keys of many people.
+const KEYS: usize = 16 * 1024 * 1024;
 
 /// A request of another server, whose signature is checked.
 #[derive(Clone, Debug)]
@@ -44,8 +52,11 @@ pub struct Asked {
 
 /// This cell's own answers.
 pub trait Here: Send + Sync {
-    /// Answers a request.
-    fn answer(&self, asked: Asked) -> BoxFuture<'_, Response<Bytes>>;
+    /// Answers a request, with at most so many bytes.
+    fn answer(&self, asked: Asked, bytes: usize) -> BoxFuture<'_, Response<Bytes>>;
+
+    /// Answers one piece by piece.
+    fn pieces(&self, asked: Asked) -> BoxFuture<'_, Response<ByteStream>>;
 }
 
 /// What it is made of.
@@ -67,66 +78,89 @@ pub struct InwardParts {
 }
 
 /// Answers other servers for all cells.
-pub struct Inward(pub(super) InwardParts);
+pub struct Inward {
+    parts: InwardParts,
+    turns: Turns,
+}
 
 impl Inward {
     /// Of its parts.
     pub fn new(parts: InwardParts) -> Self {
-        Self(parts)
+        Self { parts, turns: Turns::default() }
     }
 
     pub(super) fn rooms(&self) -> &RoomIndex {
-        &self.0.rooms
+        &self.parts.rooms
     }
 
     pub(super) fn spool(&self) -> &Spool {
-        &self.0.spool
+        &self.parts.spool
     }
 
     pub(super) fn localities(&self) -> &Localities {
-        &self.0.localities
+        &self.parts.localities
+    }
+
+    pub(super) fn link(&self) -> &InnerLink {
+        &self.parts.link
     }
 
     pub(super) fn document(&self) -> &Deployment {
-        self.0.own.document()
+        self.parts.own.document()
     }
 
     pub(super) fn own(&self) -> &CellName {
-        self.0.own.name()
+        self.parts.own.name()
     }
 
     pub(super) fn now_ms(&self) -> i64 {
-        self.0.clock.now_ms()
+        self.parts.clock.now_ms()
+    }
+
+    /// Waits until there is room for a request of a server. Its turn lasts until the answer is read.
+    pub async fn turn(&self, server: &ServerName, method: &http::Method, path: &str) -> Result<Turn> {
+        self.turns.of(server, size(method, path)).await
     }
 
     /// Answers a request.
-    pub async fn answer(&self, asked: Asked, here: &dyn Here) -> Result<Response<Bytes>> {
+    pub async fn answer(&self, asked: Asked, here: &dyn Here) -> Result<Response<OuterBody>> {
         let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
-        let Some(found) = gateway::find(asked.method.as_str(), path) else { return Ok(here.answer(asked).await) };
+        let Some(found) = gateway::find(asked.method.as_str(), path) else {
+            return Ok(here.answer(asked, peers::ORDINARY.bytes).await.map(OuterBody::Whole));
+        };
+        if found.operation.size() == Size::File {
+            return self.of_file(&asked, here).await;
+        }
+        Ok(self.whole(&asked, query, &found, here).await?.map(OuterBody::Whole))
+    }
+
+    async fn whole(&self, asked: &Asked, query: &str, found: &Found, here: &dyn Here) -> Result<Response<Bytes>> {
         let part = |index: usize| found.parts.get(index).map(String::as_str).unwrap_or_default();
         let (cell, answer) = match found.operation.route {
-            Route::Gateway => return Ok(here.answer(asked).await),
-            Route::Transaction => return self.deliver(&asked, part(0), here).await,
-            Route::Room => self.of_room(&asked, part(0), here).await?,
+            Route::Gateway => return Ok(here.answer(asked.clone(), peers::ORDINARY.bytes).await),
+            Route::Transaction => return self.deliver(asked, part(0), here).await,
+            Route::Room => self.of_room(asked, part(0), here).await?,
             Route::User => {
                 let user = if found.parts.is_empty() {
                     value(query, "user_id").unwrap_or_default()
                 } else {
                     part(0).to_owned()
                 };
-                let (cell, answer) = self.of_user(&asked, &user, here).await?;
+                let (cell, answer) = self.of_user(asked, &user, here).await?;
                 (cell, none_if_refused(answer, || nobody(&user))?)
             }
-            Route::Users => return self.of_users(&asked, found.operation, here).await,
+            Route::Users => return self.of_users(asked, found.operation, here).await,
             Route::Invited => {
                 let user = invited(&asked.body).ok_or_else(|| ErrorKind::BadJson.with("The invite names nobody."))?;
-                self.of_user(&asked, &user, here).await?
+                self.of_user(asked, &user, here).await?
             }
             Route::Any => {
-                let (cell, answer) = self.first(self.cells_for(&asked.origin), false, &asked, here).await?;
+                let (cell, answer) = self.first(self.cells_for(&asked.origin), false, asked, here).await?;
                 (cell, none_if_refused(answer, || "Nobody here knows of it.".to_owned())?)
             }
-            Route::Pages => return self.pages(&asked, query, here).await,
+            Route::Alias => return self.of_alias(asked, query, here).await,
+            Route::Token => return self.of_token(asked, query, here).await,
+            Route::Pages => return self.pages(asked, query, here).await,
         };
         self.with_outer_signatures(found.operation, answer, Telling { cell: &cell, server: &asked.origin }).await
     }
@@ -156,47 +190,46 @@ impl Inward {
 
     /// The first answer of some cells that is one, with whose it is; else what they refuse, rather than that they know nothing. `partial`: there may be
     /// others who know more.
-    async fn first(
+    pub(super) async fn first(
         &self,
         cells: Vec<CellName>,
         partial: bool,
         asked: &Asked,
         here: &dyn Here,
     ) -> Result<(CellName, Response<Bytes>)> {
-        let (mut refused, mut away) = (None::<(CellName, Response<Bytes>)>, partial);
+        let (mut kept, mut away) = (Kept::default(), partial);
         for cell in cells {
             match self.one(&cell, asked, here).await {
                 Some(answer) if answer.status().is_success() || is_final(&answer) => return Ok((cell, answer)),
-                Some(answer) => {
-                    let says_more = refused.as_ref().is_none_or(|(_, before)| knows_nothing(before));
-                    if says_more {
-                        refused = Some((cell, answer));
-                    }
-                }
+                Some(answer) => kept.keep(&cell, answer),
                 None => away = true,
             }
         }
-        match refused {
-            Some(answer) if !away => Ok(answer),
-            None if !away => Err(not_found("Nobody here knows of it.")),
-            _ => Err(is_away()),
+        if away {
+            return Err(is_away());
         }
+        kept.refusal().ok_or_else(|| not_found("Nobody here knows of it."))
+    }
+
+    /// A request as it is passed on to a cell.
+    pub(super) fn passed_to(&self, asked: &Asked) -> Result<Request<Bytes>, PeerError> {
+        Request::builder()
+            .method(asked.method.clone())
+            .uri(format!("{FOR}{}{}", escaped(asked.origin.as_str()), asked.path))
+            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(asked.body.clone())
+            .map_err(|error| PeerError::Request(error.to_string()))
     }
 
     /// One cell's answer; nothing if it is not reached.
     pub(super) async fn one(&self, cell: &CellName, asked: &Asked, here: &dyn Here) -> Option<Response<Bytes>> {
+        let bounds = bounds(asked);
         if cell == self.own() {
-            return Some(here.answer(asked.clone()).await);
+            return Some(here.answer(asked.clone(), bounds.bytes).await);
         }
-        let path = format!("{FOR}{}{}", escaped(asked.origin.as_str()), asked.path);
-        let request = Request::builder()
-            .method(asked.method.clone())
-            .uri(path)
-            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(asked.body.clone());
-        let answer = match request {
-            Ok(request) => self.0.link.ask(cell, request, peers::LARGE).await,
-            Err(error) => Err(PeerError::Request(error.to_string())),
+        let answer = match self.passed_to(asked) {
+            Ok(request) => self.link().ask(cell, request, bounds).await,
+            Err(error) => Err(error),
         };
         match answer {
             // Of such an answer the other server would believe that all of the deployment is away.
@@ -250,10 +283,10 @@ impl Inward {
         for key in keys {
             let Some(told) = whole.get_mut(*key) else { continue };
             if let Ok(events) = serde_json::from_str::<Vec<Box<RawValue>>>(told.get()) {
-                let events = self.0.signatures.replaced(events, telling).await?;
+                let events = self.parts.signatures.replaced(events, telling).await?;
                 *told = serde_json::value::to_raw_value(&events).map_err(Error::internal)?;
             } else if told.get().starts_with('{') {
-                let event = self.0.signatures.replaced(vec![told.clone()], telling).await?.pop();
+                let event = self.parts.signatures.replaced(vec![told.clone()], telling).await?.pop();
                 *told = event.ok_or_else(|| Error::internal("an event of one's own has no signature of a home"))?;
             }
         }
@@ -264,4 +297,24 @@ impl Inward {
 /// Whether cells are asked for an operation; the rest a gateway answers itself.
 pub fn concerns_cells(method: &http::Method, path: &str) -> bool {
     gateway::find(method.as_str(), path).is_some_and(|found| found.operation.route != Route::Gateway)
+}
+
+/// Whether anybody may ask for something, without a signature.
+pub fn is_open(method: &http::Method, path: &str) -> bool {
+    gateway::find(method.as_str(), path).is_some_and(|found| found.operation.is_open())
+}
+
+/// How large the answer to a request may be.
+fn size(method: &http::Method, path: &str) -> Size {
+    gateway::find(method.as_str(), path).map_or(Size::Ordinary, |found| found.operation.size())
+}
+
+/// What a cell's answer may cost that is in memory as a whole.
+fn bounds(asked: &Asked) -> Bounds {
+    let path = asked.path.split('?').next().unwrap_or_default();
+    match size(&asked.method, path) {
+        Size::Ordinary | Size::File => peers::ORDINARY,
+        Size::Keys => Bounds { bytes: KEYS, ..peers::ORDINARY },
+        Size::Room => peers::LARGE,
+    }
 }

@@ -76,12 +76,12 @@ impl Inward {
     }
 
     fn token(&self, place: &(usize, String)) -> Result<String> {
-        self.0.spool.sealed_token(&serde_json::to_vec(place).map_err(Error::internal)?)
+        self.spool().sealed_token(&serde_json::to_vec(place).map_err(Error::internal)?)
     }
 
     fn place(&self, token: &str) -> Result<(usize, Option<String>)> {
         let wrong = || ErrorKind::InvalidParam.with("`since` is none of this server's tokens.");
-        let place = self.0.spool.opened_token(token).ok_or_else(wrong)?;
+        let place = self.spool().opened_token(token).ok_or_else(wrong)?;
         let (index, since): (usize, String) = serde_json::from_slice(&place).map_err(|_| wrong())?;
         Ok((index, Some(since).filter(|since| !since.is_empty())))
     }

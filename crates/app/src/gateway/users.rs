@@ -71,7 +71,7 @@ impl Inward {
     pub(super) async fn of_users(
         &self,
         asked: &Asked,
-        operation: &'static Operation,
+        operation: &Operation,
         here: &dyn Here,
     ) -> Result<Response<Bytes>> {
         let claims = operation.name == "claimUserEncryptionKeys";
