@@ -116,9 +116,8 @@ impl Here for Front {
 
     fn pieces(&self, asked: Asked) -> BoxFuture<'_, http::Response<ByteStream>> {
         // `http_body_util` has a `map_err`, too.
-        let pieces = |body: Body| -> ByteStream {
-            Box::pin(TryStreamExt::map_err(body.into_data_stream(), io::Error::other))
-        };
+        let pieces =
+            |body: Body| -> ByteStream { Box::pin(TryStreamExt::map_err(body.into_data_stream(), io::Error::other)) };
         async move { self.own(asked).await.map(pieces) }.boxed()
     }
 }

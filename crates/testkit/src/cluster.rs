@@ -17,6 +17,7 @@ mod directory;
 mod documents;
 mod forger;
 mod outside;
+mod thefts;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

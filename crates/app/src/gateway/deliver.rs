@@ -271,7 +271,8 @@ impl Whereabouts {
                 }
             }
         }
-        let share = |(cell, kept): (CellName, BTreeSet<String>)| Some((cell, edus::part(edu, &|key| kept.contains(key))?));
+        let share =
+            |(cell, kept): (CellName, BTreeSet<String>)| Some((cell, edus::part(edu, &|key| kept.contains(key))?));
         by_cell.into_iter().filter_map(share).collect()
     }
 }

@@ -17,6 +17,7 @@ use super::{
     OuterBody, OuterSignatures, RoomIndex, Spool, Turn,
     answers::{Kept, bare, invited, is_away, is_final, is_no_answer, nobody, none_if_refused, read, value},
     errand::escaped,
+    lookups::Lookups,
     signatures::Telling,
     turns::Turns,
 };
@@ -81,12 +82,13 @@ pub struct InwardParts {
 pub struct Inward {
     parts: InwardParts,
     turns: Turns,
+    lookups: Lookups,
 }
 
 impl Inward {
     /// Of its parts.
     pub fn new(parts: InwardParts) -> Self {
-        Self { parts, turns: Turns::default() }
+        Self { parts, turns: Turns::default(), lookups: Lookups::default() }
     }
 
     pub(super) fn rooms(&self) -> &RoomIndex {
@@ -99,6 +101,11 @@ impl Inward {
 
     pub(super) fn localities(&self) -> &Localities {
         &self.parts.localities
+    }
+
+    /// Lets a server have so many names looked up in the directory, if that is another cell's to answer.
+    pub(super) fn may_look_up(&self, server: &ServerName, names: usize) -> Result<()> {
+        if self.parts.own.decides() { Ok(()) } else { self.lookups.take(server, names, self.now_ms()) }
     }
 
     pub(super) fn link(&self) -> &InnerLink {

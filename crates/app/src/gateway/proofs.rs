@@ -35,6 +35,7 @@ impl Inward {
         {
             return none_if_refused(answer, missing);
         }
+        self.may_look_up(&asked.origin, 1)?;
         let home = self.localities().among_cells()?.names.alias_home(alias).await.map_err(|error| {
             tracing::info!(%error, "the directory does not say whose an alias is");
             is_away()

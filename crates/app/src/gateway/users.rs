@@ -48,10 +48,14 @@ impl Inward {
         users: &BTreeSet<OwnedUserId>,
     ) -> Result<BTreeMap<OwnedUserId, CellName>> {
         let localities = self.localities();
-        let ours: Vec<&UserId> =
-            users.iter().map(|user_id| &**user_id).filter(|user_id| localities.is_ours(user_id.server_name())).collect();
+        let ours: Vec<&UserId> = users
+            .iter()
+            .map(|user_id| &**user_id)
+            .filter(|user_id| localities.is_ours(user_id.server_name()))
+            .collect();
         let is_unknown = |user_id: &&UserId| localities.of(user_id) == Locality::Unknown;
         let strangers: Vec<&UserId> = ours.iter().copied().filter(is_unknown).take(LOOKED_UP).collect();
+        self.may_look_up(server, strangers.len())?;
         localities.meet(&strangers).await?;
         let home = |user_id: &UserId| match localities.of(user_id) {
             Locality::Here => Some(self.own().clone()),

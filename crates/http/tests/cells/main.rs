@@ -11,6 +11,7 @@ mod documents;
 mod door;
 mod followers;
 mod gateway;
+mod gateway_answers;
 mod groups;
 mod hash_keys;
 mod homes;

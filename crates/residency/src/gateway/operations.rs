@@ -76,8 +76,13 @@ impl Operation {
     /// How large its answer may be.
     pub fn size(&self) -> Size {
         match self.name {
-            "getRoomState" | "getRoomStateIds" | "getEventAuth" | "backfillRoom" | "getMissingPreviousEvents"
-            | "sendJoinV2" | "sendJoinV1" => Size::Room,
+            "getRoomState"
+            | "getRoomStateIds"
+            | "getEventAuth"
+            | "backfillRoom"
+            | "getMissingPreviousEvents"
+            | "sendJoinV2"
+            | "sendJoinV1" => Size::Room,
             "queryUserEncryptionKeys" | "claimUserEncryptionKeys" => Size::Keys,
             "getContent" | "getContentThumbnail" => Size::File,
             _ => Size::Ordinary,
