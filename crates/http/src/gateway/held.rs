@@ -33,7 +33,7 @@ const SLOWEST: usize = 60 * 64 * 1024;
 /// What is not read yet.
 struct Rest {
     pieces: ByteStream,
-    _turn: Turn,
+    _turn: Box<dyn Send>,
 }
 
 struct Shared {
@@ -77,6 +77,10 @@ impl Stream for Held {
 
 /// An answer that holds its turn.
 pub(super) fn held(answer: http::Response<OuterBody>, turn: Turn) -> Response {
+    held_for(answer, Box::new(turn), PERIOD)
+}
+
+fn held_for(answer: http::Response<OuterBody>, turn: Box<dyn Send>, period: Duration) -> Response {
     let (mut head, body) = answer.into_parts();
     let pieces = match body {
         OuterBody::Whole(bytes) if bytes.len() <= PIECE => return Response::from_parts(head, Body::from(bytes)),
@@ -90,7 +94,7 @@ pub(super) fn held(answer: http::Response<OuterBody>, turn: Turn) -> Response {
     let watched = Arc::downgrade(&shared);
     tokio::spawn(async move {
         loop {
-            tokio::time::sleep(PERIOD).await;
+            tokio::time::sleep(period).await;
             let Some(shared) = watched.upgrade() else { return };
             let is_slow = shared.read.swap(0, Ordering::Relaxed) < SLOWEST;
             let mut rest = shared.rest.lock();
@@ -113,4 +117,44 @@ fn in_pieces(bytes: Bytes) -> ByteStream {
         Some((Ok(piece), (bytes, end)))
     });
     pieces.boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    fn answer(turn: &Arc<()>, period: Duration) -> (Vec<u8>, Response) {
+        let content: Vec<u8> = (0..10 * PIECE + 7).map(|at| u8::try_from(at % 251).unwrap()).collect();
+        let body = OuterBody::Whole(Bytes::from(content.clone()));
+        (content, held_for(http::Response::new(body), Box::new(Arc::clone(turn)), period))
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_whole_and_holds_its_turn_as_long() {
+        let turn = Arc::new(());
+        let (content, answer) = answer(&turn, PERIOD);
+        assert_eq!(answer.headers()[CONTENT_LENGTH], content.len().to_string());
+        assert_eq!(Arc::strong_count(&turn), 2);
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), content);
+        assert_eq!(Arc::strong_count(&turn), 1);
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_does_not_get_the_rest() {
+        let turn = Arc::new(());
+        let (_, answer) = answer(&turn, Duration::from_millis(50));
+        let mut pieces = answer.into_body().into_data_stream();
+        assert_eq!(pieces.next().await.unwrap().unwrap().len(), PIECE);
+        for _ in 0..200 {
+            if Arc::strong_count(&turn) == 1 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(Arc::strong_count(&turn), 1, "it is in memory no more");
+        assert!(pieces.next().await.unwrap().is_err());
+        assert!(pieces.next().await.is_none());
+    }
 }
