@@ -6,8 +6,9 @@
 //!
 //! `outward` carries what cells ask and tell, each an `errand`, with the `bodies` as others believe them. `inward` is what is asked of the deployment: each
 //! request has its place in `turns`, and of cells' `answers` one is made. Parts of it are `pages` for lists of rooms, `users` for people, `proofs` for aliases
-//! and tokens, `files`, and `deliver` for transactions, `lookups` bound what the directory is asked for them, with the `spool` for cells that are not reached. `signatures` replaces cells' signatures by the one
-//! that others know, `room_index` knows which cells are in which room, and `edus` of whom an EDU speaks. `docs/inner-routing.md` has each operation.
+//! and tokens, `files`, and `deliver` for transactions, with the `spool` for cells that are not reached; `lookups` bounds what the directory is asked for them.
+//! `signatures` replaces cells' signatures by the one that others know, `room_index` knows which cells are in which room, and `edus` of whom an EDU speaks.
+//! `docs/inner-routing.md` has each operation.
 
 mod answers;
 mod bodies;
