@@ -18,6 +18,7 @@ mod documents;
 mod forger;
 mod liar;
 mod outside;
+mod thefts;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -3,26 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use domicile_core::{
-    error::ErrorKind,
-    locality::{CellName, Destination, Locality},
-};
+use domicile_core::{error::ErrorKind, locality::CellName};
 use domicile_room::event::receive;
-use futures::future::join_all;
+use futures::future::{join_all, try_join};
 use http::Response;
-use ruma::{OwnedRoomId, UserId};
+use ruma::{OwnedRoomId, OwnedUserId, RoomId, ServerName};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
     Asked, Here, Inward, Spooled,
     edus::{self, Concerns},
+    room_index::RoomCells,
 };
 use crate::{Error, Result};
 
 /// Events and other messages of one transaction (server-server, `PUT /send/{txnId}`).
 const PDUS: usize = 50;
 const EDUS: usize = 100;
+/// Rooms of which a transaction may speak; receipts in more of them are nobody's.
+const ROOMS: usize = 500;
+/// Rooms that are looked for at a time.
+const ROOMS_ASKED: usize = 50;
 
 /// A transaction as it comes.
 #[derive(Deserialize)]
@@ -42,6 +44,18 @@ struct Part {
 
 /// Events by the cell that may be to get them, and the room.
 type Doubts = BTreeMap<(CellName, OwnedRoomId), Vec<Box<RawValue>>>;
+
+/// An event with its room, and with whom it is about if it is a membership.
+type Event = (OwnedRoomId, Option<OwnedUserId>, Box<RawValue>);
+
+/// Another message with what it concerns.
+type Message = (Concerns, Box<RawValue>);
+
+/// Where those are whom a transaction is for.
+struct Whereabouts {
+    rooms: BTreeMap<OwnedRoomId, RoomCells>,
+    homes: BTreeMap<OwnedUserId, CellName>,
+}
 
 /// A part as it is passed on.
 #[derive(Serialize)]
@@ -68,12 +82,12 @@ struct Outcome {
 impl Inward {
     /// Takes a transaction: answered when each of its parts is with its cell, or in the spool.
     pub(super) async fn deliver(&self, asked: &Asked, txn_id: &str, here: &dyn Here) -> Result<Response<Bytes>> {
-        let transaction: Transaction = super::inward::read(&asked.body)?;
+        let transaction: Transaction = super::answers::read(&asked.body)?;
         if transaction.pdus.len() > PDUS || transaction.edus.len() > EDUS {
             let text = format!("A transaction has at most {PDUS} events and {EDUS} other messages.");
             return Err(ErrorKind::TooLarge.with(text).into());
         }
-        let (parts, doubts) = self.parts_of(transaction).await?;
+        let (parts, doubts) = self.parts_of(&asked.origin, transaction).await?;
         let passing = parts.into_iter().map(|(cell, part)| self.pass_part(cell, part, asked, txn_id, here));
         let mut all = Answer::default();
         for answer in join_all(passing).await {
@@ -95,92 +109,84 @@ impl Inward {
                 tracing::info!(cell = cell.as_str(), "what may be for a cell is not kept");
             }
         }
-        super::inward::json(&all)
+        super::answers::json(&all)
     }
 
     /// What each cell gets; and what cells may be to get of rooms of which it is not known yet whether they are in them.
-    async fn parts_of(&self, transaction: Transaction) -> Result<(BTreeMap<CellName, Part>, Doubts)> {
+    async fn parts_of(
+        &self,
+        server: &ServerName,
+        transaction: Transaction,
+    ) -> Result<(BTreeMap<CellName, Part>, Doubts)> {
         let mut parts: BTreeMap<CellName, Part> = BTreeMap::new();
         let mut doubts = Doubts::new();
-        for pdu in transaction.pdus {
-            // What names no room is nobody's.
-            let Some(room_id) = receive::room_of(pdu.get().as_bytes()) else { continue };
-            let found = self.rooms().cells(&room_id).await?;
-            let mut cells = found.cells;
+        // What names no room is nobody's.
+        let pdus = transaction.pdus.into_iter();
+        let pdus: Vec<_> =
+            pdus.filter_map(|pdu| Some((receive::room_of(pdu.get().as_bytes())?, about(&pdu), pdu))).collect();
+        let edus: Vec<_> = transaction.edus.into_iter().map(|edu| (edus::shape(&edu).concerns, edu)).collect();
+        let whereabouts = self.whereabouts(server, &pdus, &edus).await?;
+        for (room_id, about, pdu) in pdus {
+            let Some(found) = whereabouts.rooms.get(&room_id) else { continue };
+            let mut cells = found.cells.clone();
             // Whom a membership is about may have an invite that it takes back.
-            cells.extend(self.about(&pdu).await?);
-            for cell in found.doubtful.into_iter().chain(found.unreached).filter(|cell| !cells.contains(cell)) {
-                doubts.entry((cell, room_id.clone())).or_default().push(pdu.clone());
+            cells.extend(about.and_then(|user_id| whereabouts.homes.get(&user_id).cloned()));
+            for cell in found.doubtful.iter().chain(&found.unreached).filter(|cell| !cells.contains(*cell)) {
+                doubts.entry((cell.clone(), room_id.clone())).or_default().push(pdu.clone());
             }
             for cell in cells {
                 parts.entry(cell).or_default().pdus.push(pdu.clone());
             }
         }
-        for edu in transaction.edus {
-            for (cell, edu) in self.shares_of(edu).await? {
+        let everybody: BTreeSet<CellName> = self.cells_for(server).into_iter().collect();
+        for (concerns, edu) in edus {
+            for (cell, edu) in whereabouts.shares_of(concerns, &edu, &everybody) {
                 parts.entry(cell).or_default().edus.push(edu);
             }
         }
         Ok((parts, doubts))
     }
 
-    /// The home of whom a membership is about.
-    async fn about(&self, pdu: &RawValue) -> Result<Option<CellName>> {
-        #[derive(Deserialize)]
-        struct Member {
-            #[serde(rename = "type")]
-            kind: String,
-            state_key: String,
+    /// Finds out about all rooms and all people of a transaction at once: a cell that says nothing holds it up once, and not for each of them.
+    async fn whereabouts(&self, server: &ServerName, pdus: &[Event], edus: &[Message]) -> Result<Whereabouts> {
+        let mut room_ids: BTreeSet<&RoomId> = pdus.iter().map(|(room_id, ..)| &**room_id).collect();
+        let mut users: BTreeSet<OwnedUserId> = pdus.iter().filter_map(|(_, about, _)| about.clone()).collect();
+        for (concerns, _) in edus {
+            let more = match concerns {
+                Concerns::Nobody | Concerns::Everybody => continue,
+                Concerns::Users(more) => {
+                    users.extend(more.iter().cloned());
+                    continue;
+                }
+                Concerns::Room(room_id) => std::slice::from_ref(room_id),
+                Concerns::Rooms(more) => more,
+            };
+            let left = ROOMS.saturating_sub(room_ids.len());
+            room_ids.extend(more.iter().map(|room_id| &**room_id).take(left));
         }
-        let member = serde_json::from_str::<Member>(pdu.get()).ok().filter(|member| member.kind == "m.room.member");
-        let Some(member) = member else { return Ok(None) };
-        match <&UserId>::try_from(member.state_key.as_str()) {
-            Ok(user_id) => self.home(user_id).await,
-            Err(_) => Ok(None),
-        }
+        let (rooms, homes) = try_join(self.cells_in(server, room_ids), self.homes(server, &users)).await?;
+        Ok(Whereabouts { rooms, homes })
     }
 
-    /// The home of a user of the deployment, if this gateway carries it.
-    pub(super) async fn home(&self, user_id: &UserId) -> Result<Option<CellName>> {
-        let localities = self.localities();
-        if !localities.is_ours(user_id.server_name()) {
-            return Ok(None);
-        }
-        localities.meet(&[user_id]).await?;
-        let home = match localities.of(user_id) {
-            Locality::Here => Some(self.own().clone()),
-            Locality::Elsewhere(Destination::Cell(cell)) => Some(cell),
-            _ => None,
-        };
-        Ok(home.filter(|cell| self.cells().contains(cell)))
-    }
-
-    /// Which cells get what of an EDU.
-    async fn shares_of(&self, edu: Box<RawValue>) -> Result<Vec<(CellName, Box<RawValue>)>> {
-        let whole = |cells: BTreeSet<CellName>| cells.into_iter().map(|cell| (cell, edu.clone())).collect();
-        match edus::shape(&edu).concerns {
-            Concerns::Nobody => Ok(Vec::new()),
-            Concerns::Everybody => Ok(whole(self.cells().into_iter().collect())),
-            Concerns::Room(room_id) => Ok(whole(self.rooms().cells(&room_id).await?.cells)),
-            Concerns::Rooms(room_ids) => {
-                let mut by_cell: BTreeMap<CellName, BTreeSet<String>> = BTreeMap::new();
-                for room_id in room_ids {
-                    for cell in self.rooms().cells(&room_id).await?.cells {
-                        by_cell.entry(cell).or_default().insert(room_id.to_string());
-                    }
+    /// The cells in rooms, as far as a server may hear of them.
+    async fn cells_in(
+        &self,
+        server: &ServerName,
+        room_ids: BTreeSet<&RoomId>,
+    ) -> Result<BTreeMap<OwnedRoomId, RoomCells>> {
+        let room_ids: Vec<&RoomId> = room_ids.into_iter().collect();
+        let mut rooms = BTreeMap::new();
+        for some in room_ids.chunks(ROOMS_ASKED) {
+            let finding = some.iter().map(|room_id| self.rooms().cells(room_id));
+            for (room_id, found) in some.iter().zip(join_all(finding).await) {
+                let mut found = found?;
+                for cells in [&mut found.cells, &mut found.doubtful, &mut found.unreached] {
+                    cells.retain(|cell| self.may_hear(server, cell));
                 }
-                Ok(shares(&edu, by_cell))
-            }
-            Concerns::Users(users) => {
-                let mut by_cell: BTreeMap<CellName, BTreeSet<String>> = BTreeMap::new();
-                for user in users {
-                    if let Some(cell) = self.home(&user).await? {
-                        by_cell.entry(cell).or_default().insert(user.to_string());
-                    }
-                }
-                Ok(shares(&edu, by_cell))
+                rooms.insert((*room_id).to_owned(), found);
             }
         }
+        Ok(rooms)
     }
 
     async fn pass_part(
@@ -235,7 +241,50 @@ impl Inward {
     }
 }
 
-fn shares(edu: &RawValue, by_cell: BTreeMap<CellName, BTreeSet<String>>) -> Vec<(CellName, Box<RawValue>)> {
-    let share = |(cell, kept): (CellName, BTreeSet<String>)| Some((cell, edus::part(edu, &|key| kept.contains(key))?));
-    by_cell.into_iter().filter_map(share).collect()
+impl Whereabouts {
+    /// Which cells get what of an EDU.
+    fn shares_of(
+        &self,
+        concerns: Concerns,
+        edu: &RawValue,
+        everybody: &BTreeSet<CellName>,
+    ) -> Vec<(CellName, Box<RawValue>)> {
+        let in_room = |room_id: &RoomId| self.rooms.get(room_id).map(|found| &found.cells);
+        let whole = |cells: &BTreeSet<CellName>| cells.iter().map(|cell| (cell.clone(), edu.to_owned())).collect();
+        let mut by_cell: BTreeMap<CellName, BTreeSet<String>> = BTreeMap::new();
+        match concerns {
+            Concerns::Nobody => return Vec::new(),
+            Concerns::Everybody => return whole(everybody),
+            Concerns::Room(room_id) => return in_room(&room_id).map(whole).unwrap_or_default(),
+            Concerns::Rooms(room_ids) => {
+                for room_id in room_ids {
+                    for cell in in_room(&room_id).into_iter().flatten() {
+                        by_cell.entry(cell.clone()).or_default().insert(room_id.to_string());
+                    }
+                }
+            }
+            Concerns::Users(users) => {
+                for user_id in users {
+                    if let Some(cell) = self.homes.get(&user_id) {
+                        by_cell.entry(cell.clone()).or_default().insert(user_id.to_string());
+                    }
+                }
+            }
+        }
+        let share =
+            |(cell, kept): (CellName, BTreeSet<String>)| Some((cell, edus::part(edu, &|key| kept.contains(key))?));
+        by_cell.into_iter().filter_map(share).collect()
+    }
+}
+
+/// Whom a membership is about.
+fn about(pdu: &RawValue) -> Option<OwnedUserId> {
+    #[derive(Deserialize)]
+    struct Member {
+        #[serde(rename = "type")]
+        kind: String,
+        state_key: String,
+    }
+    let member = serde_json::from_str::<Member>(pdu.get()).ok().filter(|member| member.kind == "m.room.member")?;
+    OwnedUserId::try_from(member.state_key).ok()
 }

@@ -4,31 +4,41 @@
 //! cell --outward--> (its gateway) --> other server        other server --> inward --> the cells that know
 //! ```
 //!
-//! `outward` carries what cells ask and tell, each an `errand`, with the `bodies` as others believe them; `inward` what is asked of the deployment; `pages` and `deliver` are the parts of that
-//! for lists of rooms and for transactions, with the `spool` for cells that are not reached. `signatures` replaces cells' signatures by the one that others know, `room_index` knows which cells are in
-//! which room, and `edus` of whom an EDU speaks. `docs/inner-routing.md` has each operation.
+//! `outward` carries what cells ask and tell, each an `errand`, with the `bodies` as others believe them. `inward` is what is asked of the deployment: each
+//! request has its place in `turns`, and of cells' `answers` one is made. Parts of it are `pages` for lists of rooms, `users` for people, `proofs` for aliases
+//! and tokens, `files`, and `deliver` for transactions, with the `spool` for cells that are not reached; `lookups` bounds what the directory is asked for them.
+//! `signatures` replaces cells' signatures by the one that others know, `room_index` knows which cells are in which room, and `edus` of whom an EDU speaks.
+//! `docs/inner-routing.md` has each operation.
 
+mod answers;
 mod bodies;
 mod deliver;
 mod edus;
 mod errand;
+mod files;
 mod inward;
+mod lookups;
 mod outward;
 mod pages;
+mod proofs;
 mod room_index;
 mod signatures;
 mod speakers;
 mod spool;
+mod turns;
+mod users;
 
 use std::sync::Arc;
 
+pub use answers::OuterBody;
 pub use errand::{ASK, Errand};
-pub use inward::{Asked, FOR, Here, Inward, InwardParts, concerns_cells};
+pub use inward::{Asked, FOR, Here, Inward, InwardParts, UNSIGNED, concerns_cells, is_open};
 pub use outward::{Outward, OutwardParts, WHERE};
 pub use room_index::{CAME, Came, ROOMS, ROOMS_AT_ONCE, RoomIndex, RoomsAnswer, RoomsQuestion};
 pub use signatures::{OuterSignatures, SignaturesParts};
 pub use speakers::Speakers;
 pub use spool::{SPOOLED, Spool, Spooled};
+pub use turns::Turn;
 
 /// The gateway of a cell, as far as there is one.
 #[derive(Default)]

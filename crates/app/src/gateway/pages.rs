@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Asked, Here, Inward,
-    inward::{json, read, value},
+    answers::{json, read, value},
 };
 use crate::{Error, Result};
 
@@ -25,7 +25,9 @@ impl Inward {
             None => (0, None),
             Some(since) => self.place(&since)?,
         };
-        for (index, cell) in self.cells().iter().enumerate().skip(from) {
+        let cells = self.cells_for(&asked.origin);
+        let (mut refused, mut is_told) = (None, false);
+        for (index, cell) in cells.iter().enumerate().skip(from) {
             let since = inner.clone().filter(|_| index == from);
             let mut asked = asked.clone();
             if is_get {
@@ -40,16 +42,19 @@ impl Inward {
                 asked.body = Bytes::from(serde_json::to_vec(&body).map_err(Error::internal)?);
             }
             let Some(answer) = self.one(cell, &asked, here).await else { continue };
+            // One that refuses has nothing for the list, and the others may.
             if !answer.status().is_success() {
-                return Ok(answer);
+                refused = Some(answer);
+                continue;
             }
-            let mut page: Map<String, Value> = read(answer.body())?;
+            let Ok(mut page) = read::<Map<String, Value>>(answer.body()) else { continue };
+            is_told = true;
             page.remove("prev_batch");
             // Of how many rooms there are in all, one cell knows its part only.
             page.remove("total_room_count_estimate");
             let next = page.remove("next_batch").and_then(|next| Some(next.as_str()?.to_owned()));
             let is_empty = page.get("chunk").and_then(Value::as_array).is_none_or(Vec::is_empty);
-            let last = index + 1 == self.cells().len();
+            let last = index + 1 == cells.len();
             if is_empty && next.is_none() && !last {
                 continue;
             }
@@ -63,16 +68,20 @@ impl Inward {
             }
             return json(&page);
         }
-        json(&serde_json::json!({ "chunk": [] }))
+        match refused {
+            // Nobody can read the question.
+            Some(answer) if !is_told && answer.status() == http::StatusCode::BAD_REQUEST => Ok(answer),
+            _ => json(&serde_json::json!({ "chunk": [] })),
+        }
     }
 
     fn token(&self, place: &(usize, String)) -> Result<String> {
-        self.0.spool.sealed_token(&serde_json::to_vec(place).map_err(Error::internal)?)
+        self.spool().sealed_token(&serde_json::to_vec(place).map_err(Error::internal)?)
     }
 
     fn place(&self, token: &str) -> Result<(usize, Option<String>)> {
         let wrong = || ErrorKind::InvalidParam.with("`since` is none of this server's tokens.");
-        let place = self.0.spool.opened_token(token).ok_or_else(wrong)?;
+        let place = self.spool().opened_token(token).ok_or_else(wrong)?;
         let (index, since): (usize, String) = serde_json::from_slice(&place).map_err(|_| wrong())?;
         Ok((index, Some(since).filter(|since| !since.is_empty())))
     }

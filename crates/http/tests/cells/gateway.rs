@@ -350,7 +350,9 @@ async fn what_is_shared_with_other_servers_is_the_regions_rule() {
         let profile = format!("/_matrix/federation/v1/query/profile?user_id={}", bob.id());
         let answer = tap.ask(cluster.cell("eu1"), Method::GET, &profile, None).await;
         if rule == "forbid" {
-            assert_eq!(answer.status, 403);
+            // That somebody is there whom the rules do not let be known is nobody else's to hear.
+            assert_eq!(answer.status, 404);
+            assert_eq!(answer.json()["error"], format!("There is no user {} here.", bob.id()));
             assert!(tap.heard().iter().all(|heard| !heard.path.contains("/send_join/")), "nobody came in");
             continue;
         }

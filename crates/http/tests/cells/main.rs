@@ -12,6 +12,7 @@ mod documents;
 mod door;
 mod followers;
 mod gateway;
+mod gateway_answers;
 mod gateway_thief;
 mod groups;
 mod hash_keys;

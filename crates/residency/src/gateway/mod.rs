@@ -9,5 +9,5 @@ pub mod room_cells;
 mod rows;
 
 pub use find::{Found, find};
-pub use operations::{Operation, Route, Told, table};
+pub use operations::{Operation, Route, Size, Told, table};
 pub use rows::OPERATIONS;

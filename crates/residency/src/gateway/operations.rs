@@ -17,6 +17,10 @@ pub enum Route {
     Invited,
     /// The first cell that knows.
     Any,
+    /// The cell that has the alias, by the directory.
+    Alias,
+    /// The home of whom a token is.
+    Token,
     /// All cells, page by page.
     Pages,
     /// The cells that each event and each EDU concerns.
@@ -55,6 +59,42 @@ pub struct Operation {
     pub(super) failing: &'static str,
 }
 
+/// How large an answer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// As most are.
+    Ordinary,
+    /// The keys of many people.
+    Keys,
+    /// The state or the history of a room.
+    Room,
+    /// A file, of which nobody on the way needs more than a piece at a time.
+    File,
+}
+
+impl Operation {
+    /// How large its answer may be.
+    pub fn size(&self) -> Size {
+        match self.name {
+            "getRoomState"
+            | "getRoomStateIds"
+            | "getEventAuth"
+            | "backfillRoom"
+            | "getMissingPreviousEvents"
+            | "sendJoinV2"
+            | "sendJoinV1" => Size::Room,
+            "queryUserEncryptionKeys" | "claimUserEncryptionKeys" => Size::Keys,
+            "getContent" | "getContentThumbnail" => Size::File,
+            _ => Size::Ordinary,
+        }
+    }
+
+    /// Whether anybody may ask for it, and not only other servers with their signature.
+    pub fn is_open(&self) -> bool {
+        self.route == Route::Token
+    }
+}
+
 impl Route {
     fn word(self) -> &'static str {
         match self {
@@ -64,6 +104,8 @@ impl Route {
             Self::Users => "users",
             Self::Invited => "invited user",
             Self::Any => "any",
+            Self::Alias => "alias",
+            Self::Token => "token",
             Self::Pages => "pages",
             Self::Transaction => "room, user",
         }
@@ -94,6 +136,14 @@ mod tests {
         }
         let rows = page.lines().filter(|line| line.starts_with("| `")).count();
         assert_eq!(rows, OPERATIONS.len(), "docs/inner-routing.md has rows that are no operations");
+    }
+
+    #[test]
+    fn each_size_is_one_of_operations_that_there_are() {
+        let count = |size| OPERATIONS.iter().filter(|operation| operation.size() == size).count();
+        assert_eq!((count(Size::Room), count(Size::Keys), count(Size::File)), (7, 2, 2));
+        let open: Vec<&str> = OPERATIONS.iter().filter(|operation| operation.is_open()).map(|one| one.name).collect();
+        assert_eq!(open, ["exchangeOpenIdToken"]);
     }
 
     #[test]
