@@ -76,8 +76,7 @@ pub use settings::Settings;
 #[expect(clippy::too_many_lines, reason = "a list of what is made of what, without a decision in it")]
 pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings) -> anyhow::Result<Wired> {
     let Settings { server_name, passwords, memory, .. } = settings;
-    let clock = || Arc::clone(&surroundings.clock);
-    let rng = || Arc::clone(&surroundings.rng);
+    let (clock, rng) = (|| Arc::clone(&surroundings.clock), || Arc::clone(&surroundings.rng));
     let trust = Trust::new(settings.egress).context("egress.ca_files")?;
     let outbound_bell = Arc::new(OutboundBell::default());
     let of_cells = (settings.deployment, &settings.inner_ways);
@@ -89,17 +88,16 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let outer_trust = trust.through(settings.federation.proxy.clone());
     let federation =
         federation::wire(settings.federation, &outer_trust, &store, &server_name, surroundings, bell, known).await?;
-    let carrier = surroundings.carrier.clone().unwrap_or_else(|| {
-        Arc::new(Network::new(Arc::clone(&federation.peers), server_name.clone())) as Arc<dyn Carrier>
-    });
+    let network = || Arc::new(Network::new(Arc::clone(&federation.peers), server_name.clone())) as Arc<dyn Carrier>;
+    let carrier = surroundings.carrier.clone().unwrap_or_else(network);
     let client = Client::new(&trust);
     let blocklists = blocklists::wire(settings.blocklists, &store, client.clone(), surroundings);
     let probes = probe::wire(settings.probe, &trust, &client, &store, surroundings);
     let (asking, webhooks) = ((Arc::clone(&federation.peers), Client::new(&outer_trust)), client.clone());
     let media = Arc::new(media::wire(&settings.media, &store, &server_name, asking, known, surroundings).await?);
     let backups = media::backups(&store, &server_name, surroundings).await?;
-    let evidence =
-        evidence::wire(settings.declared, &store, &localities, (cells.as_ref(), federation.peers.told()), surroundings);
+    let linked = (cells.as_ref(), federation.peers.told());
+    let evidence = evidence::wire(settings.declared, &store, &localities, linked, surroundings);
     let destinations = Arc::new(Destinations::new(store.clone(), Arc::clone(&localities)));
     let users = Arc::new(Users::new(store.clone(), clock(), localities));
     let wakers = Arc::new(Wakers::new(clock()));
@@ -120,8 +118,8 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let events = Arc::new(Events::new(store.clone(), memory.events.0));
     let keys = Arc::new(StateKeys::new(store.clone()));
     let trees = Arc::new(StateTrees::new(store.clone(), memory.state.0));
-    let room_entries = u64::from(memory.room_entries);
-    let rooms = Arc::new(Rooms::new(store.clone(), Arc::clone(&events), Arc::clone(&trees), room_entries));
+    let rooms = Rooms::new(store.clone(), Arc::clone(&events), Arc::clone(&trees), u64::from(memory.room_entries));
+    let rooms = Arc::new(rooms);
     let (remote_profiles, names) = remote::profiles(&users, &federation, surroundings);
     let presenter = remote::presenter((&events, &keys, &trees), &names);
     let push = Arc::new(PushClasses::new(store.clone(), Arc::clone(&users)));

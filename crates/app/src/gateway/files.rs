@@ -49,7 +49,7 @@ impl Inward {
         let answer = if cell == self.own() {
             here.pieces(asked.clone()).await
         } else {
-            let answer = match self.passed_to(asked) {
+            let answer = match Self::passed_to(asked) {
                 Ok(request) => self.link().ask_streamed(cell, request, FILE).await,
                 Err(error) => Err(error),
             };

@@ -219,7 +219,7 @@ impl Inward {
     }
 
     /// A request as it is passed on to a cell.
-    pub(super) fn passed_to(&self, asked: &Asked) -> Result<Request<Bytes>, PeerError> {
+    pub(super) fn passed_to(asked: &Asked) -> Result<Request<Bytes>, PeerError> {
         Request::builder()
             .method(asked.method.clone())
             .uri(format!("{FOR}{}{}", escaped(asked.origin.as_str()), asked.path))
@@ -234,7 +234,7 @@ impl Inward {
         if cell == self.own() {
             return Some(here.answer(asked.clone(), bounds.bytes).await);
         }
-        let answer = match self.passed_to(asked) {
+        let answer = match Self::passed_to(asked) {
             Ok(request) => self.link().ask(cell, request, bounds).await,
             Err(error) => Err(error),
         };

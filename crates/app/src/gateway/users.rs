@@ -25,6 +25,9 @@ use crate::Result;
 /// People of whom this gateway has not heard, and for whom it asks the directory on one request of a stranger. The rest are nobody.
 const LOOKED_UP: usize = 1_000;
 
+/// What a cell answered, and of whom it was asked.
+type Answered = (Response<Bytes>, Map<String, Value>);
+
 impl Inward {
     /// Whether a server may hear anything of a cell's people. Where the rule of its region forbids it, the server is answered as if the cell were not
     /// there: a refusal would tell who lives there.
@@ -98,7 +101,7 @@ impl Inward {
             let body = Bytes::from(serde_json::to_vec(&BTreeMap::from([(key, &users)])).unwrap_or_default());
             Some((self.one(&cell, &Asked { body, ..asked.clone() }, here).await?, users))
         });
-        let answers: Vec<Option<(Response<Bytes>, Map<String, Value>)>> = join_all(asking).await;
+        let answers: Vec<Option<Answered>> = join_all(asking).await;
         let missing = answers.iter().filter(|answer| answer.is_none()).count();
         if missing > 0 && (missing == count || !claims) {
             return Err(is_away());

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use domicile_core::{
     error::ErrorKind,
-    ids::{DeviceNum, EventNum, UserNum},
+    ids::{DeviceNum, UserNum},
     locality::{CellName, Destination},
 };
 use domicile_store::{
@@ -77,7 +77,7 @@ impl Arrivals {
                 continue;
             }
             let position = batch.position();
-            memberships::set(batch, user_num, room_num, "invite", EventNum(0), position);
+            memberships::set(batch, user_num, room_num, "invite", memberships::ELSEWHERE, position);
             if let Some(shown) = &invite.shown {
                 stripped_states::set(batch, user_num, room_num, shown.clone());
             }

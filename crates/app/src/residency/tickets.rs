@@ -60,13 +60,15 @@ impl Tickets {
                     known.insert(own.name(), user_id, Arc::new(history));
                 }
                 Ok(None) => {}
-                Err(why) => match History::checked_before(tickets).filter(|history| stands(&own, history, &why)) {
-                    Some(history) => {
-                        standing.insert(user_id.clone());
-                        known.insert(own.name(), user_id, Arc::new(history));
-                    }
-                    None => tracing::warn!(why = why.word(), "a ticket does not count any more"),
-                },
+                Err(why) => {
+                    let before = History::checked_before(tickets).filter(|history| stands(&own, history, &why));
+                    let Some(history) = before else {
+                        tracing::warn!(why = why.word(), "a ticket does not count any more");
+                        continue;
+                    };
+                    standing.insert(user_id.clone());
+                    known.insert(own.name(), user_id, Arc::new(history));
+                }
             }
         }
         Ok(Self {

@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 use crate::{
     V3,
     moves::{finish, foreign, into, order, rows},
-    shared, two,
+    shared, two, until,
 };
 
 const WORDS: &str = "words of the one who reports";
@@ -34,6 +34,10 @@ async fn a_report_of_somebody_who_moves_away_stays_as_nobodys() {
     let (alice, bob, dora) = (cluster.user("eu1", "alice"), cluster.user("ru1", "bob"), cluster.user("ru1", "dora"));
     let room = shared(&alice, &bob).await;
     alice.post(&format!("{V3}/rooms/{room}/invite"), &json!({ "user_id": dora.id() })).await.ok();
+    until("the invite comes", || async {
+        dora.get(&format!("{V3}/sync")).await.ok()["rooms"]["invite"].get(&room).is_some()
+    })
+    .await;
     dora.post(&format!("{V3}/join/{room}"), &json!({})).await.ok();
     report(&bob, &room).await;
     let before = only(&cluster, "ru1").await;

@@ -266,6 +266,9 @@ pub fn forget(batch: &mut Batch, user_num: UserNum, room_num: RoomNum) {
     );
 }
 
+/// In place of the event by which somebody has to do with a room: it is in the cell that they have moved here from.
+pub const ELSEWHERE: EventNum = EventNum(0);
+
 /// Notes how a user has to do with a room that they are not in, unless more is known here: then it stands where its event does, if that has come.
 pub fn meet(
     batch: &mut Batch,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domicile_core::ids::{EventNum, NodeNum, RoomNum};
+use domicile_core::ids::{EventNum, NodeNum, RoomNum, UserNum};
 use domicile_room::event::Pdu;
 use domicile_store::{
     Batch, StoreError, event_id,
@@ -12,15 +12,16 @@ use domicile_store::{
     },
 };
 use ruma::{
-    OwnedServerName, RoomId, RoomVersionId, ServerName,
+    OwnedServerName, OwnedUserId, RoomId, RoomVersionId, ServerName, UserId,
     api::federation::membership::{create_leave_event, prepare_leave_event},
     events::room::member::MembershipState,
 };
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{RemoteRooms, rules_of};
 use crate::{
-    Result,
+    Error, Result,
     accounts::Session,
     error::forbidden,
     federation::{PeerError, peers::ORDINARY},
@@ -36,15 +37,15 @@ impl RemoteRooms {
         if !matches!(membership.membership.as_str(), "invite" | "knock") {
             return Ok(());
         }
-        let last = self.events.get(membership.event_num).await?;
-        let inviter = self.users.localities().peer_of(last.pdu.sender());
+        let last = self.last_sender(&membership, room_num, (by.user_num, &by.user_id)).await?;
+        let inviter = last.map(|last| self.users.localities().peer_of(&last));
         let mut content = Map::new();
         content.insert("membership".to_owned(), "leave".into());
         if let Some(reason) = reason {
             content.insert("reason".to_owned(), reason.into());
         }
         let (mut left, mut refused) = (None, None);
-        for server in self.sources(room_id, &[inviter]).await {
+        for server in self.sources(room_id, inviter.as_slice()).await {
             if let Err(error) = self.users.localities().may_tell(&server, &by.user_id, &content) {
                 refused = Some(error);
                 continue;
@@ -155,12 +156,41 @@ impl RemoteRooms {
 
     /// The room of an invite, for what has to be asked of who sent it.
     pub async fn inviting_server(&self, by: &Session, room_id: &RoomId) -> Result<Option<OwnedServerName>> {
-        let Some((_, membership)) = self.membership(by, room_id).await? else { return Ok(None) };
+        let Some((room_num, membership)) = self.membership(by, room_id).await? else { return Ok(None) };
         if membership.membership != "invite" {
             return Ok(None);
         }
-        let event = self.events.get(membership.event_num).await?;
-        let server = self.users.localities().peer_of(event.pdu.sender());
-        Ok((server != *self.users.server_name()).then_some(server))
+        let sender = self.last_sender(&membership, room_num, (by.user_num, &by.user_id)).await?;
+        let server = sender.map(|sender| self.users.localities().peer_of(&sender));
+        Ok(server.filter(|server| server != self.users.server_name()))
+    }
+
+    /// Who sent the event by which somebody has to do with a room of which there is no copy here. Of whoever has moved here that event stayed behind:
+    /// then what they are shown of the room tells.
+    pub(super) async fn last_sender(
+        &self,
+        membership: &memberships::Membership,
+        room_num: RoomNum,
+        (user_num, user_id): (UserNum, &UserId),
+    ) -> Result<Option<OwnedUserId>> {
+        #[derive(Deserialize)]
+        struct Shown {
+            #[serde(rename = "type")]
+            kind: String,
+            sender: OwnedUserId,
+            #[serde(default)]
+            state_key: String,
+        }
+        if membership.event_num != memberships::ELSEWHERE {
+            return Ok(Some(self.events.get(membership.event_num).await?.pdu.sender().to_owned()));
+        }
+        let read =
+            self.store.read(move |snapshot| async move { stripped_states::get(&snapshot, user_num, room_num).await });
+        let shown: Vec<Shown> = match read.await? {
+            Some(shown) => serde_json::from_str(&shown).map_err(Error::internal)?,
+            None => Vec::new(),
+        };
+        let own = shown.into_iter().find(|event| event.kind == "m.room.member" && event.state_key == user_id.as_str());
+        Ok(own.map(|event| event.sender))
     }
 }

@@ -40,9 +40,9 @@ impl RemoteRooms {
         if !matches!(membership.membership.as_str(), "invite" | "knock") {
             return Ok(None);
         }
-        let last = self.events.get(membership.event_num).await?;
+        let last = self.last_sender(&membership, room_num, (user_num, &target)).await?;
         let knocked = membership.membership == "knock";
-        if !knocked && !speaks(last.pdu.sender()) {
+        if !knocked && !last.is_some_and(|last| speaks(&last)) {
             return Ok(None);
         }
         let id = pdu.event_id().to_owned();
