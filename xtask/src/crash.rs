@@ -7,7 +7,7 @@
 //!
 //! With `--federation`, two servers share a room, and one of them is killed amid the traffic of both
 //! (`crates/testkit/src/plays/federation/kills.rs`). With `--moves`, people move between two cells of one deployment, of which either is killed
-//! (`crates/testkit/src/plays/cells/moving.rs`).
+//! (`crates/testkit/src/plays/cells/moving/mod.rs`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::bench::synapse;
 use crate::command;
+use crate::e2e;
 use crate::random::{self, Random};
 use crate::server::{Profile, Server};
 
@@ -50,6 +51,12 @@ pub(crate) struct Args {
     /// With `--moves`: how many people move
     #[arg(long, requires = "moves", default_value_t = 20)]
     people: u64,
+    /// With `--moves`: how many people more move, with clients of matrix-sdk in an encrypted room
+    #[arg(long, requires = "moves", default_value_t = 4)]
+    encrypted: u64,
+    /// With `--moves`: the built driver of matrix-sdk; built now if not given
+    #[arg(long, requires = "moves")]
+    matrix_sdk_driver: Option<PathBuf>,
     /// A folder with what is built already: `domicile`, and `cells` for `--moves`, else `domicile-loadgen` and `power-cut-disk`
     #[arg(long, conflicts_with = "federation")]
     programs: Option<PathBuf>,
@@ -126,6 +133,7 @@ fn federation(args: &Args) -> Result<()> {
 /// Two cells between which people move, and of which either is killed.
 fn moves(args: &Args) -> Result<()> {
     let seed = args.seed.map_or_else(random::seed, Ok)?;
+    let driver = e2e::matrix_sdk_driver(args.matrix_sdk_driver.as_deref())?;
     let built = match &args.programs {
         Some(programs) => programs.clone(),
         None => args.profile.build(&[("domicile-server", "domicile"), ("domicile-testkit", "cells")])?,
@@ -136,7 +144,13 @@ fn moves(args: &Args) -> Result<()> {
     fs::copy(built.join("domicile"), folder.join("domicile")).context("copying domicile")?;
     let mut cells = Command::new(built.join("cells"));
     cells.arg("moves").arg("--server-binary").arg(folder.join("domicile"));
-    let numbers = [("--rounds", args.rounds.unwrap_or(50)), ("--people", args.people), ("--seed", seed)];
+    cells.arg("--matrix-sdk-driver").arg(driver);
+    let numbers = [
+        ("--rounds", args.rounds.unwrap_or(50)),
+        ("--people", args.people),
+        ("--encrypted", args.encrypted),
+        ("--seed", seed),
+    ];
     for (name, number) in numbers {
         cells.args([name, &number.to_string()]);
     }

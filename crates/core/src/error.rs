@@ -117,8 +117,8 @@ kinds! {
     ThreepidDenied = "M_THREEPID_DENIED", 403;
     /// Another server is not reachable.
     BadGateway = "M_UNKNOWN", 502;
-    /// A part of the deployment did not answer a gateway in time.
-    GatewayTimeout = "M_UNKNOWN", 504;
+    /// A part of the deployment does not answer its gateway. This is no 5xx: by such a one, other servers leave all of a server alone for a while.
+    PartAway = "M_UNKNOWN", 424;
     /// A file of another server is too large to be passed on.
     RemoteTooLarge = "M_TOO_LARGE", 502;
     /// A threepid operation that this deployment does not do.

@@ -75,6 +75,7 @@ pub struct Cluster {
     cells: BTreeMap<String, TestServer>,
     borders: BTreeMap<String, Border>,
     keys: BTreeMap<String, SecretKey>,
+    former_keys: BTreeMap<String, SecretKey>,
     root: SecretKey,
     document: String,
     name: OwnedServerName,
@@ -155,11 +156,10 @@ impl Cluster {
         for (name, region) in cells {
             let name = (*name).to_owned();
             let (border, key) = (Border::open().await, SecretKey::new(&OsRng));
-            let cell = CellName::parse(&name).expect("a cell's name");
+            let (cell, public) = (CellName::parse(&name).expect("a cell's name"), key.public());
             let region = Region::try_from((*region).to_owned()).expect("a region's name");
             let inner_url = Url::parse(&format!("https://{}", border.address())).expect("an address");
             let client_url = Url::parse(&format!("https://{name}.example.org")).expect("an address");
-            let public = key.public();
             let new =
                 NewCell { name: &cell, region: &region, client_url: &client_url, inner_url: &inner_url, key: &public };
             document = if document.is_empty() {
@@ -183,6 +183,7 @@ impl Cluster {
             cells: BTreeMap::new(),
             borders,
             keys,
+            former_keys: BTreeMap::new(),
             root,
             document,
             name: server_name.to_owned(),
@@ -211,6 +212,7 @@ impl Cluster {
         name.clone_into(&mut deployment.cell);
         deployment.root_key = self.root.public().to_string();
         deployment.key_file = key_file.display().to_string();
+        deployment.former_key_files = self.former_key_files(name);
         settings
     }
 

@@ -78,8 +78,9 @@ pub(super) fn bare<B>(answer: Response<B>) -> Response<B> {
     bare
 }
 
+/// What another server is told where a cell is not reached that would have to answer. Others have to go on delivering to those who are reached.
 pub(super) fn is_away() -> Error {
-    ErrorKind::GatewayTimeout.with("A part of this service cannot be reached at the moment: try again later.").into()
+    ErrorKind::PartAway.with("A part of this service cannot be reached at the moment: try again later.").into()
 }
 
 /// Whom an invite is for; the first version has the event alone in its body.

@@ -51,6 +51,14 @@ pub struct Asked {
     pub body: Bytes,
 }
 
+impl Asked {
+    /// Whether it is the first thing that a server asks which wants to come into a room.
+    fn lets_in(&self) -> bool {
+        let path = self.path.strip_prefix("/_matrix/federation/v1/").unwrap_or_default();
+        path.starts_with("make_join/") || path.starts_with("make_knock/")
+    }
+}
+
 /// This cell's own answers.
 pub trait Here: Send + Sync {
     /// Answers a request, with at most so many bytes.
@@ -211,6 +219,10 @@ impl Inward {
                 Some(answer) => kept.keep(&cell, answer),
                 None => away = true,
             }
+        }
+        if away && asked.lets_in() {
+            // By this word, another server that wants to come in asks the next one.
+            return Err(not_found("Nobody who could let you in is reached here at the moment: try again later."));
         }
         if away {
             return Err(is_away());

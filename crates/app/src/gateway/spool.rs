@@ -262,13 +262,13 @@ impl Spool {
 
     /// What [`Self::sealed_token`] made.
     pub fn opened_token(&self, token: &str) -> Option<Vec<u8>> {
-        inner::open(self.own.key(), &BASE64_URL_SAFE_NO_PAD.decode(token).ok()?).ok()
+        self.own.opened(&BASE64_URL_SAFE_NO_PAD.decode(token).ok()?).ok()
     }
 
     /// Opens what a gateway kept for this cell.
     pub fn open(&self, sealed: &[u8]) -> Result<Spooled> {
         let wrong = |why: String| domicile_core::error::ErrorKind::BadJson.with(why);
-        let content = inner::open(self.own.key(), sealed).map_err(|error| wrong(format!("{error}.")))?;
+        let content = self.own.opened(sealed).map_err(|error| wrong(format!("{error}.")))?;
         Ok(serde_json::from_slice(&content)
             .map_err(|error| wrong(format!("What was kept cannot be read: {error}.")))?)
     }

@@ -20,7 +20,7 @@ use super::{
     Asked, Here, Inward,
     answers::{is_away, json, read},
 };
-use crate::Result;
+use crate::{Error, Result};
 
 /// People of whom this gateway has not heard, and for whom it asks the directory on one request of a stranger. The rest are nobody.
 const LOOKED_UP: usize = 1_000;
@@ -59,7 +59,10 @@ impl Inward {
         let is_unknown = |user_id: &&UserId| localities.of(user_id) == Locality::Unknown;
         let strangers: Vec<&UserId> = ours.iter().copied().filter(is_unknown).take(LOOKED_UP).collect();
         self.may_look_up(server, strangers.len())?;
-        localities.meet(&strangers).await?;
+        localities.meet(&strangers).await.map_err(|error| match error {
+            Error::Matrix(error) if error.kind == ErrorKind::Unavailable => is_away(),
+            error => error,
+        })?;
         let home = |user_id: &UserId| match localities.of(user_id) {
             Locality::Here => Some(self.own().clone()),
             Locality::Elsewhere(Destination::Cell(cell)) => Some(cell),

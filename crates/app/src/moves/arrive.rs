@@ -10,7 +10,7 @@ use domicile_core::{
 };
 use domicile_residency::directory::{History, Ticket};
 use domicile_store::{
-    Batch, catalogue,
+    Batch, Blobs as Files, catalogue,
     table::{
         arrivals::{self, Arrival},
         device_changes, device_doors, memberships, stripped_states, user_words, users,
@@ -21,6 +21,7 @@ use ruma::{OwnedRoomId, OwnedUserId, RoomVersionId, UserId};
 
 use super::{
     bundle::{Bundle, Vaults, Written},
+    copies::Copies,
     departures::Departures,
     lines::{Lines, Sums},
     messages::{About, Absent, Arrived, BEGIN, Begin, Begun, Confirmed, HOME, Home, VAULT, Vault},
@@ -62,6 +63,8 @@ pub struct Arrivals {
     pub(super) remote_rooms: Arc<RemoteRooms>,
     pub(super) past: Arc<federation::History>,
     pub(super) blobs: Arc<dyn Blobs>,
+    pub(super) files: Files,
+    pub(super) copies: Arc<Copies>,
     pub(super) device_lists: Arc<DeviceLists>,
     pub(super) wakers: Arc<Wakers>,
     /// Late messages come one after another.

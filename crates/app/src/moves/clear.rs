@@ -1,14 +1,12 @@
 //! What the old home does when somebody is at home elsewhere: it erases their vault, tells the other cells, and lets go of rooms that nobody needs.
 
-use std::collections::HashSet;
-
 use domicile_core::{
     ids::{Position, RoomNum, UserNum},
     locality::CellName,
 };
 use domicile_store::{
     Batch, catalogue,
-    table::{destinations, kept_vaults, moves::Move, receipts, stripped_states, to_device},
+    table::{kept_vaults, moves::Move, receipts, stripped_states, to_device},
     walk,
 };
 use ruma::{OwnedRoomId, UserId};
@@ -161,19 +159,9 @@ impl Leaving {
     async fn keep_needed(&self, progress: &mut Progress) -> Result<()> {
         // Where somebody of this cell is joined, there is nothing to look up.
         let has_own = |num: RoomNum| self.turner.rooms.in_memory(num).is_some_and(|room| room.view().here > 0);
-        let nums: Vec<i64> =
-            progress.left_rooms.iter().map(|(_, num)| *num).filter(|num| !has_own(RoomNum(*num))).collect();
-        let read = self.turner.store.read(move |snapshot| async move {
-            let mut unneeded = HashSet::new();
-            for room_num in nums {
-                if !destinations::is_needed(&snapshot, RoomNum(room_num)).await? {
-                    unneeded.insert(room_num);
-                }
-            }
-            Ok::<_, Error>(unneeded)
-        });
-        let unneeded = read.await?;
-        progress.left_rooms.retain(|(_, room_num)| unneeded.contains(room_num));
+        let nums = progress.left_rooms.iter().map(|(_, num)| RoomNum(*num)).filter(|num| !has_own(*num));
+        let unneeded = self.copies.unneeded(nums.collect()).await?;
+        progress.left_rooms.retain(|(_, room_num)| unneeded.contains(&RoomNum(*room_num)));
         Ok(())
     }
 

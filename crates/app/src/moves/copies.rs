@@ -135,6 +135,20 @@ impl Copies {
         Ok((tickets_of(self.cells()?, senders.iter().map(|user_id| &**user_id)), events))
     }
 
+    /// Those of some rooms with which nobody here has to do.
+    pub(super) async fn unneeded(&self, rooms: Vec<RoomNum>) -> Result<HashSet<RoomNum>> {
+        let read = self.parts.store.read(move |snapshot| async move {
+            let mut unneeded = HashSet::new();
+            for room_num in rooms {
+                if !destinations::is_needed(&snapshot, room_num).await? {
+                    unneeded.insert(room_num);
+                }
+            }
+            Ok::<_, Error>(unneeded)
+        });
+        read.await
+    }
+
     /// Lets the copy of a room go if nobody here needs it any more: whether it is gone. One whose last events are still to be told stays. The room's
     /// aliases go to the cell `to`, which has a copy.
     pub(super) async fn drop_unneeded(
@@ -158,8 +172,12 @@ impl Copies {
             Some(room) => Some(room.writer().await),
             None => None,
         };
-        let read = self.parts.store.read(move |snapshot| async move { event_rows::of_room(&snapshot, room_num).await });
-        let events = read.await?;
+        let read = self.parts.store.read(move |snapshot| async move {
+            // Somebody may have come in meanwhile.
+            let needed = destinations::is_needed(&snapshot, room_num).await?;
+            Ok::<_, Error>((!needed).then_some(event_rows::of_room(&snapshot, room_num).await?))
+        });
+        let Some(events) = read.await? else { return Ok(Dropped::Needed) };
         let mut batch = Batch::new();
         batch.low_priority();
         receipts::remove_of_room(&mut batch, room_num);

@@ -51,6 +51,17 @@ pub struct About {
     pub user_id: OwnedUserId,
 }
 
+/// Somebody does not come after all.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Cancel {
+    /// Who, and by which move.
+    #[serde(flatten)]
+    pub about: About,
+    /// Rooms of which copies may have come with them that nobody there needs.
+    #[serde(default)]
+    pub rooms: Vec<OwnedRoomId>,
+}
+
 /// Somebody is to come.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Begin {

@@ -100,6 +100,12 @@ impl Moves {
             members: Arc::clone(&parts.members),
             laws: Arc::clone(&parts.laws),
         };
+        let copies = Arc::new(copies::Copies {
+            parts: Arc::clone(&parts.reading),
+            graph: Arc::clone(&parts.graph),
+            rooms: Arc::clone(&parts.rooms),
+            localities: parts.users.localities_shared(),
+        });
         let (own_rules, leaving_rules, live) = (rules(), rules(), live::Live::default());
         let arrivals = parts.link.is_some().then(|| {
             Arc::new(Arrivals {
@@ -111,6 +117,8 @@ impl Moves {
                 remote_rooms: Arc::clone(&parts.remote_rooms),
                 past: Arc::clone(&parts.history),
                 blobs: Arc::clone(&parts.blobs),
+                files: parts.files.clone(),
+                copies: Arc::clone(&copies),
                 device_lists: Arc::clone(&parts.device_lists),
                 wakers: Arc::clone(&parts.wakers),
                 late: tokio::sync::Mutex::default(),
@@ -120,16 +128,10 @@ impl Moves {
             })
         });
         let leaving = parts.link.map(|link| {
-            let copies = copies::Copies {
-                parts: Arc::clone(&parts.reading),
-                graph: Arc::clone(&parts.graph),
-                rooms: Arc::clone(&parts.rooms),
-                localities: parts.users.localities_shared(),
-            };
             Arc::new(leave::Leaving {
                 turner: Arc::clone(&turner),
                 vaults,
-                copies: Arc::new(copies),
+                copies,
                 departures: Arc::clone(&parts.departures),
                 rules: leaving_rules,
                 link,

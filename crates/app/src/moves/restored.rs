@@ -10,7 +10,7 @@ use domicile_core::{
     locality::{CellName, Destination, Locality},
     rng,
 };
-use domicile_residency::{directory::Ticket, inner};
+use domicile_residency::directory::Ticket;
 use domicile_store::{
     Batch,
     blob::BlobId,
@@ -253,7 +253,7 @@ impl Moves {
         }
         let which = Which { move_id: kept.move_id.clone(), file: None, after: 0 };
         let Some((sealed, _)) = ask_sealed(link, origin, VAULT, &which).await? else { return Ok(false) };
-        let text = inner::open(cells.own.key(), &sealed).map_err(Error::internal)?;
+        let text = cells.own.opened(&sealed).map_err(Error::internal)?;
         let content: Content = serde_json::from_slice(&text).map_err(Error::internal)?;
         let about = About { move_id: kept.move_id.clone(), user_id: kept.user_id.clone() };
         let user_num = self.users.num_of_returning(&kept.user_id).await?;

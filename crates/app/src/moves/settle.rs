@@ -17,7 +17,7 @@ use ruma::{OwnedRoomId, OwnedUserId, RoomVersionId};
 use super::{
     arrive::{Arrivals, CONFIRMED_STATE, HERE, SETTLED},
     bundle::Acquaintance,
-    messages::{About, CANCEL, Done, Ends, Home, LATE, Late, POLL, Poll, TURNED, Turned},
+    messages::{About, Done, Ends, Home, LATE, Late, POLL, Poll, TURNED, Turned},
     steps,
 };
 use crate::{Error, Result};
@@ -145,22 +145,5 @@ impl Arrivals {
         let store = &self.turner.store;
         let known = store.read(move |snapshot| async move { portable::event_nums(&snapshot, &ids).await }).await?;
         Ok(known.into_iter().filter(|(_, (_, position))| position.is_some()).map(|(id, _)| id).collect())
-    }
-
-    /// Forgets somebody who does not come after all.
-    pub async fn cancel(&self, cell: &CellName, about: &About) -> Result<Done> {
-        let Ok(row) = self.arrival(cell, about).await else { return Ok(Done {}) };
-        if row.state == HERE || row.state == SETTLED {
-            return Err(ErrorKind::BadRequest.with(format!("{} is here already.", about.user_id)).into());
-        }
-        self.coming_files.forget(&about.move_id);
-        let mut batch = Batch::new();
-        arrivals::remove(&mut batch, about.user_id.as_str());
-        self.turner.store.write(batch).await?;
-        steps::is_here(CANCEL);
-        if let Some(user_num) = self.turner.users.num(&about.user_id).await? {
-            self.vaults.keystore.destroy(user_num).await?;
-        }
-        Ok(Done {})
     }
 }

@@ -10,7 +10,10 @@ use std::{
 
 use domicile_core::{config::Problems, error::ErrorKind, locality::CellName, region::Region};
 use domicile_egress::inner::InnerError;
-use domicile_residency::deployment::{Deployment, PublicKey, SecretKey, accept, parse, sign};
+use domicile_residency::{
+    deployment::{Deployment, PublicKey, SecretKey, accept, parse, sign},
+    inner::{self, NotOpened},
+};
 use domicile_room::event::ServerSigner;
 use domicile_store::{Batch, Store, StoreError, table::deployment_document};
 use ruma::ServerName;
@@ -33,6 +36,8 @@ pub struct OwnCellSettings {
     pub root: PublicKey,
     /// This cell's key.
     pub key: SecretKey,
+    /// Keys that it had before. They open what was sealed for them, and do nothing else.
+    pub former_keys: Vec<SecretKey>,
 }
 
 /// Why a cell does not take a document.
@@ -109,6 +114,7 @@ pub enum DeploymentError {
 pub struct OwnCell {
     name: CellName,
     key: SecretKey,
+    former_keys: Vec<SecretKey>,
     root: PublicKey,
     region: Region,
     first: Deployment,
@@ -126,7 +132,7 @@ impl OwnCell {
         server_name: &ServerName,
         now_ms: i64,
     ) -> Result<Self, DeploymentError> {
-        let OwnCellSettings { document: mut text, file, cell: name, root, key } = settings;
+        let OwnCellSettings { document: mut text, file, cell: name, root, key, former_keys } = settings;
         let mut document = read(&text, &root)?;
         if document.server_name != server_name {
             let (found, ours) = (document.server_name.to_string(), server_name.to_string());
@@ -164,7 +170,7 @@ impl OwnCell {
             store.write(batch).await?;
         }
         let later = std::iter::repeat_with(OnceLock::new).take(DOCUMENTS).collect();
-        Ok(Self { name, key, root, region, first: document, later, taken: AtomicUsize::new(0) })
+        Ok(Self { name, key, former_keys, root, region, first: document, later, taken: AtomicUsize::new(0) })
     }
 
     /// What a text says, if it may take the place of the document that holds, and this cell can go on by it. The same document again may.
@@ -207,6 +213,12 @@ impl OwnCell {
     /// Its key.
     pub fn key(&self) -> &SecretKey {
         &self.key
+    }
+
+    /// Opens what was sealed for this cell, with the key that it had then.
+    pub(crate) fn opened(&self, sealed: &[u8]) -> Result<Vec<u8>, NotOpened> {
+        let keys = std::iter::once(&self.key).chain(&self.former_keys);
+        keys.map(|key| inner::open(key, sealed)).find(Result::is_ok).unwrap_or(Err(NotOpened))
     }
 
     /// The root key.

@@ -7,7 +7,7 @@ use domicile_core::{
     ids::UserNum,
     locality::{CellName, Destination},
 };
-use domicile_residency::{directory::Ticket, inner};
+use domicile_residency::directory::Ticket;
 use domicile_store::{Batch, table::users};
 use ruma::{OwnedDeviceId, OwnedUserId, UserId};
 use serde::{Serialize, de::DeserializeOwned};
@@ -122,9 +122,9 @@ impl Restorer {
             after = last.position;
             for deposit in page.all {
                 let sealed = BASE64_STANDARD_NO_PAD.decode(deposit.sealed).map_err(Error::internal)?;
-                let text = inner::open(own.key(), &sealed).map_err(|error| {
+                let text = own.opened(&sealed).map_err(|error| {
                     Error::internal(format!(
-                        "{error}: the cell {} keeps it for a key that this cell does not have any more",
+                        "{error}: the cell {} keeps it for a key that this cell had before; name that key's file in deployment.former_key_files",
                         cell.as_str()
                     ))
                 })?;

@@ -23,6 +23,9 @@ section! {
         root_key: String = String::new();
         /// The file with this cell's secret key, which only this server's account may read.
         key_file: String = String::new();
+        /// Files with keys that this cell had before, from the time of `domicile cell rotate`. They sign nothing: they open what other cells still keep
+        /// for it that was sealed for such a key, as in a gateway's spool, and what it needs when its database is restored.
+        former_key_files: Vec<String> = Vec::new();
         /// A proxy by which other cells are reached: `http://proxy.example.org:3128` for one that knows CONNECT, or `socks5://127.0.0.1:1080`. It is
         /// given the hosts of their `inner_url`, and looks names up. Empty: they are reached directly. Where there is one, nothing goes past it.
         proxy: String = String::new();

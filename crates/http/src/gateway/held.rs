@@ -62,14 +62,11 @@ impl Stream for Held {
             return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
         };
         let piece = ready!(rest.pieces.poll_next_unpin(cx));
-        match &piece {
-            Some(Ok(piece)) => {
-                shared.read.fetch_add(piece.len(), Ordering::Relaxed);
-            }
-            _ => {
-                self.is_whole = true;
-                *held = None;
-            }
+        if let Some(Ok(piece)) = &piece {
+            shared.read.fetch_add(piece.len(), Ordering::Relaxed);
+        } else {
+            self.is_whole = true;
+            *held = None;
         }
         Poll::Ready(piece)
     }

@@ -12,8 +12,8 @@ use domicile_app::{
     moves::{
         Arrivals, Moves,
         messages::{
-            ABOUT_FILE, About, Arrived, BEGIN, Begin, Begun, CANCEL, CONTENT, Confirmed, Content, Done, EMPTY, Emptied,
-            Ends, FILE_PIECE, FilePiece, HOME, Home, InRoom, LACKING, LATE, Lacking, Lacks, Late, PAST, POLL,
+            ABOUT_FILE, Arrived, BEGIN, Begin, Begun, CANCEL, CONTENT, Cancel, Confirmed, Content, Done, EMPTY,
+            Emptied, Ends, FILE_PIECE, FilePiece, HOME, Home, InRoom, LACKING, LATE, Lacking, Lacks, Late, PAST, POLL,
             PastTaken, Poll, ROOM, RoomPart, TURNED, Taken, Turned, VAULT, Vault,
         },
     },
@@ -171,8 +171,8 @@ async fn cancel(
     State(moves): State<Arc<Moves>>,
     request: Request,
 ) -> Result<Json<Done>, Failure> {
-    let (cell, about) = asked::<About>(request, &inbound).await?;
-    Ok(Json(arrivals(&moves)?.cancel(&cell, &about).await?))
+    let (cell, cancel) = asked::<Cancel>(request, &inbound).await?;
+    Ok(Json(arrivals(&moves)?.cancel(&cell, &cancel).await?))
 }
 
 /// Bytes that are written in hexadecimal.

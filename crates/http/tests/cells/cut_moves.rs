@@ -8,7 +8,7 @@ use domicile_testkit::{cluster::Cluster, server::TestUser};
 use crate::{
     V3,
     moves::{at, finish, has_moved, order, ready},
-    read, say, shared,
+    read, say, shared, until,
 };
 
 /// Rooms beside the one: as many as take a while.
@@ -41,6 +41,12 @@ async fn pass_hours(cluster: &Cluster, alice: &TestUser) {
         // She is at home where she was.
         alice.get(&format!("{V3}/account/whoami")).await.ok();
     }
+}
+
+/// How many of some rooms the other cell knows.
+async fn known_there(cluster: &Cluster, rooms: &[(String, Vec<String>)]) -> usize {
+    let contents = format!("{:?}", cluster.cell("ch1").contents().await);
+    rooms.iter().filter(|(room, _)| contents.contains(room)).count()
 }
 
 /// Works on a move, and cuts the border when some of the rooms are there and others are not.
@@ -88,7 +94,7 @@ async fn a_move_that_is_cut_for_hours_goes_on_by_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_come_is_forgotten_when_the_border_opens_after_a_move_was_stopped() {
     let (cluster, alice, carol, room, said) = ready().await;
-    rooms(&alice, &carol).await;
+    let others = rooms(&alice, &carol).await;
     let (eu, ch) = (&cluster.cell("eu1").moves, &cluster.cell("ch1").moves);
     eu.order(order(&alice, "ch")).await.unwrap();
     cut_amid(&cluster, &alice).await;
@@ -98,6 +104,7 @@ async fn what_has_come_is_forgotten_when_the_border_opens_after_a_move_was_stopp
     cluster.pass(MINUTE_MS);
     eu.run_due().await.unwrap();
     assert_eq!(ch.arriving(10).await.unwrap().len(), 1);
+    assert!(known_there(&cluster, &others).await > 0, "copies of rooms have come");
     cluster.heal();
     for _ in 0..600 {
         if ch.arriving(10).await.unwrap().is_empty() {
@@ -108,6 +115,7 @@ async fn what_has_come_is_forgotten_when_the_border_opens_after_a_move_was_stopp
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(ch.arriving(10).await.unwrap().is_empty(), "nobody is on the way there any more");
+    until("the copies are gone", || async { known_there(&cluster, &others).await == 0 }).await;
     assert_eq!(read(&alice, &room).await, said);
     // Whoever moves after all moves.
     eu.order(order(&alice, "ch")).await.unwrap();

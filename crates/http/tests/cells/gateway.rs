@@ -218,6 +218,35 @@ async fn while_a_cell_is_cut_off_nothing_is_lost_and_the_gateway_can_read_none_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_gateway_keeps_outlives_the_key_for_which_it_is_sealed() {
+    let (mut cluster, there) = world().await;
+    let (bob, eve) = (cluster.user("ru1", "bob"), there.user("eve"));
+    let room = room(&eve, &[&bob]).await;
+    join(&bob, &room).await;
+    cluster.cut();
+    let message = json!({ "messages": { bob.id(): { &bob.device_id: { "secret": "for the key before" } } } });
+    eve.put(&format!("{V3}/sendToDevice/m.room.encrypted/t1"), &message).await.ok();
+    let said = vec![say(&eve, &room, "while-cut").await];
+    until("the gateway keeps it", || async { cluster.cell("eu1").spooled().await >= 2 }).await;
+    cluster.rotate("ru1");
+    cluster.renew("eu1").await;
+    cluster.renew("ru1").await;
+    cluster.heal();
+    let bob = cluster.user("ru1", "bob");
+    until("nothing is kept any more", || async {
+        cluster.pass(60_000);
+        cluster.cell("eu1").spooled().await == 0
+    })
+    .await;
+    until("bob has all of it", || async {
+        let sync = bob.get(&format!("{V3}/sync")).await.ok();
+        let letters = sync["to_device"]["events"].to_string();
+        letters.contains("for the key before") && all_read(&[&bob], &room, &said).await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn other_servers_see_one_list_of_keys_and_one_signature() {
     let cluster = Cluster::with_gateway(&["eu", "ru"], "allow", "allow").await;
     let cluster = cluster.with_user("eu1", "alice").await.with_user("ru1", "bob").await;

@@ -72,7 +72,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::Lists(&["pdus"]),
         asked: "all cells, one after another",
         joined: "the first that has it",
-        failing: "the others are asked; if none has it and one was not reached, 504",
+        failing: "the others are asked; if none has it and one was not reached, 424",
     },
     Operation {
         method: "GET",
@@ -82,7 +82,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::Lists(&["pdus", "auth_chain"]),
         asked: "a cell in the room",
         joined: "the first that answers",
-        failing: "the next cell in the room; 504 if none is reached",
+        failing: "the next cell in the room; 424 if none is reached",
     },
     Operation {
         method: "GET",
@@ -92,7 +92,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "a cell in the room",
         joined: "the first that answers",
-        failing: "the next cell in the room; 504 if none is reached",
+        failing: "the next cell in the room; 424 if none is reached",
     },
     Operation {
         method: "GET",
@@ -102,7 +102,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::Lists(&["auth_chain"]),
         asked: "a cell in the room",
         joined: "the first that answers",
-        failing: "the next cell in the room; 504 if none is reached",
+        failing: "the next cell in the room; 424 if none is reached",
     },
     Operation {
         method: "GET",
@@ -112,7 +112,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::Lists(&["pdus"]),
         asked: "a cell in the room",
         joined: "the first that answers",
-        failing: "the next cell in the room; 504 if none is reached",
+        failing: "the next cell in the room; 424 if none is reached",
     },
     Operation {
         method: "POST",
@@ -122,7 +122,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::Lists(&["events"]),
         asked: "a cell in the room",
         joined: "the first that answers",
-        failing: "the next cell in the room; 504 if none is reached",
+        failing: "the next cell in the room; 424 if none is reached",
     },
     Operation {
         method: "GET",
@@ -132,7 +132,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "a cell in the room",
         joined: "the first that answers",
-        failing: "the next cell in the room; 504 if none is reached",
+        failing: "the next cell in the room; 424 if none is reached",
     },
     Operation {
         method: "GET",
@@ -142,7 +142,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "a cell in the room",
         joined: "the first that lets in: after `M_UNABLE_TO_GRANT_JOIN` the next is asked",
-        failing: "the next cell in the room; 504 if none is reached",
+        failing: "the next cell in the room; 404 if none is reached",
     },
     Operation {
         method: "PUT",
@@ -152,7 +152,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::Lists(&["state", "auth_chain", "event"]),
         asked: "a cell in the room, by whose hand all others hear of it",
         joined: "the first that lets in",
-        failing: "the next cell in the room; 504 if none is reached",
+        failing: "the next cell in the room; 424 if none is reached",
     },
     Operation {
         method: "PUT",
@@ -172,7 +172,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "a cell in the room",
         joined: "the first that answers",
-        failing: "the next cell in the room; 504 if none is reached",
+        failing: "the next cell in the room; 404 if none is reached",
     },
     Operation {
         method: "PUT",
@@ -182,7 +182,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::Lists(&["knock_room_state"]),
         asked: "a cell in the room, by whose hand all others hear of it",
         joined: "the first that answers",
-        failing: "the next cell in the room; 504 if none is reached",
+        failing: "the next cell in the room; 424 if none is reached",
     },
     Operation {
         method: "GET",
@@ -192,7 +192,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "a cell in the room",
         joined: "the first that answers",
-        failing: "the next cell in the room; 504 if none is reached",
+        failing: "the next cell in the room; 424 if none is reached",
     },
     Operation {
         method: "PUT",
@@ -202,7 +202,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "a cell in the room, by whose hand all others hear of it",
         joined: "the first that answers",
-        failing: "the next cell in the room; 504 if none is reached",
+        failing: "the next cell in the room; 424 if none is reached",
     },
     Operation {
         method: "PUT",
@@ -222,7 +222,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::Lists(&["event"]),
         asked: "the home of whom the invite is for",
         joined: "one answer",
-        failing: "504: an invite that nobody could show is not signed",
+        failing: "424: an invite that nobody could show is not signed",
     },
     Operation {
         method: "PUT",
@@ -242,7 +242,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "a cell in the room",
         joined: "the first that answers",
-        failing: "the next cell in the room; 504 if none is reached",
+        failing: "the next cell in the room; 424 if none is reached",
     },
     Operation {
         method: "PUT",
@@ -282,7 +282,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "a cell in the room",
         joined: "the first that answers",
-        failing: "the next cell in the room; 504 if none is reached",
+        failing: "the next cell in the room; 424 if none is reached",
     },
     Operation {
         method: "GET",
@@ -292,7 +292,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "the cell that has the alias: the directory says which",
         joined: "one answer",
-        failing: "504",
+        failing: "424",
     },
     Operation {
         method: "GET",
@@ -302,7 +302,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "the user's home",
         joined: "one answer",
-        failing: "504",
+        failing: "424",
     },
     Operation {
         method: "GET",
@@ -322,7 +322,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "all cells, one after another: the token names none; nobody needs a signature to ask",
         joined: "the first that knows the token and is the home of whose it is",
-        failing: "the others are asked; if none knows it and one was not reached, 504",
+        failing: "the others are asked; if none knows it and one was not reached, 424",
     },
     Operation {
         method: "GET",
@@ -332,7 +332,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "the user's home",
         joined: "one answer; the numbers of the list are the home's",
-        failing: "504",
+        failing: "424",
     },
     Operation {
         method: "POST",
@@ -342,7 +342,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "the home of each user",
         joined: "the answers are put together; who is not there is left out",
-        failing: "504 if one home is not reached: a user is never left out without a word",
+        failing: "424 if one home is not reached: a user is never left out without a word",
     },
     Operation {
         method: "POST",
@@ -352,7 +352,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "the home of each user",
         joined: "the answers are put together",
-        failing: "504 if no home is reached; else who was not reached has no key in the answer, as somebody who has none left",
+        failing: "424 if no home is reached; else who was not reached has no key in the answer, as somebody who has none left",
     },
     Operation {
         method: "GET",
@@ -362,7 +362,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "all cells, one after another: the id names none",
         joined: "the first that has it, piece by piece; nothing of it is kept",
-        failing: "the others are asked; if none has it and one was not reached, 504",
+        failing: "the others are asked; if none has it and one was not reached, 424",
     },
     Operation {
         method: "GET",
@@ -372,7 +372,7 @@ pub const OPERATIONS: &[Operation] = &[
         told: Told::None,
         asked: "all cells, one after another",
         joined: "the first that has it, piece by piece; nothing of it is kept",
-        failing: "the others are asked; if none has it and one was not reached, 504",
+        failing: "the others are asked; if none has it and one was not reached, 424",
     },
     Operation {
         method: "POST",

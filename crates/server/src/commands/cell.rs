@@ -217,7 +217,8 @@ fn change_key(rotate: &Rotate) -> anyhow::Result<()> {
     let told = json!({ "cell": name.as_str(), "key": public.to_string(), "key_file": key_file });
     let next = format!(
         "The cell {} has a new key in serial {} of {}. Next:\n{}2. Put the document in place of the old one at another cell, and copy \
-         both it and {} to this one; start this one with both together.",
+         both it and {} to this one; start this one with both together. Keep the old key's file there, too, and name it in \
+         deployment.former_key_files: with it the cell opens what others still keep for it.",
         name.as_str(),
         found.serial,
         document.file.display(),

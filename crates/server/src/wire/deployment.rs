@@ -15,7 +15,7 @@ use domicile_app::{
     },
 };
 use domicile_core::{config, locality::CellName};
-use domicile_residency::deployment::PublicKey;
+use domicile_residency::deployment::{PublicKey, SecretKey};
 use domicile_store::Store;
 use ruma::ServerName;
 
@@ -43,7 +43,12 @@ pub(super) fn settings(config: &config::Deployment) -> anyhow::Result<Option<Own
         cell,
         root: PublicKey::parse(&config.root_key).context("deployment.root_key")?,
         key: key_file::read(Path::new(&config.key_file)).context("deployment.key_file")?,
+        former_keys: former_keys(config).context("deployment.former_key_files")?,
     }))
+}
+
+fn former_keys(config: &config::Deployment) -> anyhow::Result<Vec<SecretKey>> {
+    config.former_key_files.iter().map(|file| key_file::read(Path::new(file))).collect()
 }
 
 pub(super) async fn open(

@@ -68,6 +68,12 @@ enum Play {
         /// How many people move
         #[arg(long)]
         people: usize,
+        /// How many people more move, with clients of matrix-sdk
+        #[arg(long)]
+        encrypted: usize,
+        /// The driver of matrix-sdk
+        #[arg(long)]
+        matrix_sdk_driver: PathBuf,
         /// Chooses the cells and the moments
         #[arg(long)]
         seed: u64,
@@ -93,7 +99,9 @@ fn main() -> ExitCode {
         Play::Farewell { matrix_sdk_driver, matrix_js_sdk_driver, common } => {
             farewell(matrix_sdk_driver, matrix_js_sdk_driver, &common)
         }
-        Play::Moves { rounds, people, seed, common } => moves(&Moving { people, rounds, seed }, &common),
+        Play::Moves { rounds, people, encrypted, matrix_sdk_driver, seed, common } => {
+            moves(&Moving { people, encrypted, rounds, seed }, &matrix_sdk_driver, &common)
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -160,18 +168,21 @@ fn farewell(matrix_sdk: PathBuf, matrix_js_sdk: Option<PathBuf>, common: &Common
     Ok(())
 }
 
-fn moves(moving: &Moving, common: &Common) -> Result<()> {
-    println!("moves: seed {}, {} people, {} kills", moving.seed, moving.people, moving.rounds);
+fn moves(moving: &Moving, driver: &Path, common: &Common) -> Result<()> {
+    let Moving { people, encrypted, rounds, seed } = moving;
+    println!("moves: seed {seed}, {people} people and {encrypted} with encrypted clients, {rounds} kills");
+    let driver = Program { program: driver.to_owned(), script: None };
     let began = Instant::now();
-    let outcome =
-        inside(common, |folder| moving::play(moving, &common.server_binary, folder, &mut |line| println!("{line}")))?;
+    let outcome = inside(common, |folder| {
+        moving::play(moving, &common.server_binary, &driver, folder, &mut |line| println!("{line}"))
+    })?;
     println!(
-        "moves: {} moves in {} waves amid {} kills, {} messages and {} letters, none lost and none twice, in {:.1} s",
+        "moves: {} moves in {} waves amid {rounds} kills; {} messages, {} letters and {} encrypted messages, none lost, none twice, none undecrypted, in {:.1} s",
         outcome.moves,
         outcome.waves,
-        moving.rounds,
         outcome.messages,
         outcome.letters,
+        outcome.encrypted,
         began.elapsed().as_secs_f64()
     );
     Ok(())

@@ -34,7 +34,19 @@ impl Cluster {
     pub fn rotate(&mut self, cell: &str) {
         let (name, key) = (CellName::parse(cell).expect("a cell's name"), SecretKey::new(&OsRng));
         self.document = edit::rotate_key(&self.document, &name, &key.public()).expect("another key");
-        self.keys.insert(cell.to_owned(), key);
+        if let Some(before) = self.keys.insert(cell.to_owned(), key) {
+            self.former_keys.insert(cell.to_owned(), before);
+        }
+    }
+
+    /// The files of the keys that a cell had before.
+    pub(super) fn former_key_files(&self, cell: &str) -> Vec<String> {
+        let written = |key: &SecretKey| {
+            let file = self.folder.path().join(format!("{cell}-before.key"));
+            super::write_key(&file, key);
+            file.display().to_string()
+        };
+        self.former_keys.get(cell).map(written).into_iter().collect()
     }
 
     /// Changes the document, with the next serial if `change` gives it none. Cells get it by [`Self::hand_to`].

@@ -66,7 +66,7 @@ fn arrive(name: &str, cell: &Cell, program: &Program, sliding: bool, folder: &Pa
 fn one(client: &Client<'_>, name: &str, (old, new): (&Cell, &Cell), friend: &mut Driver, folder: &Path) -> Result<Row> {
     let (mut mover, user) = arrive(name, old, client.program, client.sliding, folder)?;
     let room = friend.create_room(true, "before and after", &[&user])?;
-    super::links::accept(&mut mover, &room)?;
+    super::people::accept(&mut mover, &room)?;
     friend.wait_members(&room, 2)?;
     mover.wait_members(&room, 2)?;
     let said = |from: &mut Driver, to: &mut Driver, text: &str| -> Result<()> {

@@ -8,6 +8,7 @@ mod deployment;
 pub mod farewell;
 pub mod links;
 pub mod moving;
+mod people;
 
 pub use cell::Cell;
 pub use deployment::{Deployment, NAME, Outside, Plan};

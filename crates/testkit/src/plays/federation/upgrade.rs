@@ -1,14 +1,16 @@
 //! A public room that is found by its alias, has a history from before, and moves to another version.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 
 use super::Scene;
 use super::http::escape;
-use super::person::{Line, until};
+use super::person::{Line, Person, until};
 
 /// Messages from before the other came.
 const EARLIER: usize = 30;
+/// As many pages of a list are looked at.
+const PAGES: usize = 20;
 
 /// Whether somebody may read all of these in a room's history.
 fn reads(line: &Line, room: &str, texts: &[String]) -> Result<()> {
@@ -28,6 +30,25 @@ fn reads(line: &Line, room: &str, texts: &[String]) -> Result<()> {
     })
 }
 
+/// Looks for a room in the list of another server, page by page: a deployment of several cells shows the rooms of one after those of another.
+fn listed(line: &Line, server: &str, room: &str, limit: usize) -> Result<()> {
+    let mut since = String::new();
+    for _ in 0..PAGES {
+        let list = line.get(&format!("v3/publicRooms?server={}&limit={limit}{since}", escape(server)))?;
+        if list["chunk"].as_array().into_iter().flatten().any(|found| found["room_id"] == room) {
+            return Ok(());
+        }
+        let Some(next) = list["next_batch"].as_str() else { bail!("the list's last page is {list}") };
+        since = format!("&since={}", escape(next));
+    }
+    bail!("the room is on none of {PAGES} pages")
+}
+
+/// What somebody is called on their server.
+fn local(person: &Person) -> &str {
+    person.user.trim_start_matches('@').split(':').next().unwrap_or_default()
+}
+
 fn next(version: &str) -> &'static str {
     if version == "10" { "11" } else { "12" }
 }
@@ -35,11 +56,13 @@ fn next(version: &str) -> &'static str {
 impl Scene<'_> {
     pub(super) fn upgrade(&mut self) {
         let Self { version, home, away, report } = self;
-        let local = format!("hall-{version}");
-        let alias = format!("#{local}:{}", home.server);
+        // An alias is taken once on a server, and once in all cells of a deployment; it stays taken when the room is left behind.
+        let name = format!("hall-{version}-{}-{}", local(home), local(away));
+        let alias = format!("#{name}:{}", home.server);
         let earlier: Vec<String> = (0..EARLIER).map(|number| format!("earlier words, number {number}")).collect();
         let Some(room) = report.step(&format!("{home} makes a public room with a history"), || {
-            let fields = json!({ "preset": "public_chat", "visibility": "public", "room_alias_name": local, "name": "the hall" });
+            let fields =
+                json!({ "preset": "public_chat", "visibility": "public", "room_alias_name": name, "name": "the hall" });
             let room = home.line.create(version, fields)?;
             for text in &earlier {
                 home.line.say(&room, text)?;
@@ -48,14 +71,10 @@ impl Scene<'_> {
         }) else {
             return;
         };
+        // Synapse answers the same question for half a minute from what it has heard: each time it is another one.
+        let limit = 100 + report.count().1;
         report.step(&format!("{away} finds the room in the list of the other server"), || {
-            // Synapse answers the same question for half a minute from what it has heard: each version's is another one.
-            let limit = 100 + version.parse::<u32>().unwrap_or_default();
-            let path = format!("v3/publicRooms?server={}&limit={limit}", escape(&home.server));
-            let list = away.line.get(&path)?;
-            let mut rooms = list["chunk"].as_array().into_iter().flatten();
-            ensure!(rooms.any(|found| found["room_id"] == room), "the list is {list}");
-            Ok(())
+            listed(&away.line, &home.server, &room, limit)
         });
         report.step(&format!("{away} finds the room by its alias"), || {
             let found = away.line.get(&format!("v3/directory/room/{}", escape(&alias)))?;

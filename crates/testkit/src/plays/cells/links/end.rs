@@ -1,4 +1,4 @@
-//! What must be so at the end, and at the beginning.
+//! What must be so at the end.
 
 #![expect(clippy::disallowed_methods, reason = "a play goes on in real time")]
 
@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::people::{Device, Resident, Said, Wanderer};
-use crate::driver::Driver;
+use super::people::Device;
+use crate::plays::cells::people::{Resident, Said, everything_came};
 use crate::plays::cells::{Cell, Deployment};
 use crate::plays::federation::http::escape;
 use crate::plays::federation::person::Line;
 use crate::plays::federation::traffic::{Reader, View, same_state};
-use crate::plays::once_each;
 
 /// How long something may take to come to everybody after the links are good again: cells try again after half a minute at most.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -27,52 +26,6 @@ const MOMENT: Duration = Duration::from_secs(5);
 const SOME: usize = 5;
 /// Events of a page of a room's past.
 const PAGE: u32 = 500;
-
-/// Everybody says something, and all read it: each client has spoken to each other one before the links are bad.
-pub(super) fn everybody_reads(residents: &mut [Resident], wanderers: &mut [Wanderer], room: &str) -> Result<()> {
-    let mut clients: Vec<(&str, &mut Driver)> =
-        residents.iter_mut().map(|one| (one.user.as_str(), &mut one.client)).collect();
-    clients.extend(wanderers.iter_mut().map(|one| (one.user.as_str(), &mut one.client)));
-    let members = clients.len() as u64;
-    for (user, client) in &mut clients {
-        client.wait_members(room, members).with_context(|| format!("{user} looks who is there"))?;
-    }
-    let words: Vec<String> = clients.iter().map(|(user, _)| format!("{user} is here")).collect();
-    for ((user, client), words) in clients.iter_mut().zip(&words) {
-        client.send(room, words).with_context(|| format!("{user} says the first words"))?;
-    }
-    for (user, client) in &mut clients {
-        once_each(user, &client.expect(room, &words, crate::plays::PATIENCE)?)?;
-    }
-    Ok(())
-}
-
-/// Waits until everything that was said is at everybody who stayed, once and decrypted.
-pub(super) fn everything_came(residents: &mut [Resident], room: &str, said: &Said) -> Result<()> {
-    let (began, said) = (Instant::now(), said.all());
-    for resident in residents {
-        loop {
-            if resident.missing(room, &said)?.is_empty() {
-                break;
-            }
-            resident.look_back(room)?;
-            let missing = resident.missing(room, &said)?;
-            if missing.is_empty() {
-                break;
-            }
-            ensure!(
-                began.elapsed() < PATIENCE,
-                "{} of {} messages have not come to {} after {PATIENCE:?}: {:?}",
-                missing.len(),
-                said.len(),
-                resident.user,
-                &missing[..missing.len().min(SOME)]
-            );
-            sleep(PAUSE);
-        }
-    }
-    Ok(())
-}
 
 /// Everybody who stayed says something once more until the new devices, of which they may have heard late, read all of it.
 pub(super) fn last_words(residents: &mut [Resident], devices: &mut [Device], room: &str, said: &Said) -> Result<()> {

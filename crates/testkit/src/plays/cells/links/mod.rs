@@ -18,13 +18,13 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::json;
 
 use super::audits::clean;
+use super::people::{Resident, Said, accept, everybody_reads, everything_came};
 use super::{Deployment, Plan};
 use crate::chance::Chance;
 use crate::driver::Program;
 use crate::link::Network;
 use crate::plays::federation::hosts::{HOSTS, Like, PAIRS, arrange};
-pub(super) use people::accept;
-use people::{Device, Resident, Said, Wanderer};
+use people::{Device, Wanderer};
 
 /// The cells, which are on the hosts of the same number, and their regions.
 const CELLS: [(&str, &str); 3] = [("eu1", "eu"), ("ru1", "ru"), ("tr1", "tr")];
@@ -39,6 +39,8 @@ const DECIDER_ALONE: u32 = 4;
 const ALL_ALONE: u32 = 7;
 /// When somebody logs in on a further device, by cell.
 const DEVICES: [u32; 3] = [1, 4, 7];
+/// Their own cell is always there, so what it does not take at once is an error.
+const PATIENCE: Duration = Duration::ZERO;
 /// How often is looked whether somebody gave up.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -92,7 +94,8 @@ pub fn play(
     let accounts: Vec<(usize, String)> = residents.iter().map(|one| (one.cell, one.user.clone())).collect();
     let joins = thread::scope(|scope| {
         let (room, said, stop, deployment) = (room.as_str(), &said, &stop, &deployment);
-        let talking: Vec<_> = residents.iter_mut().map(|one| scope.spawn(move || one.talk(room, said, stop))).collect();
+        let talking: Vec<_> =
+            residents.iter_mut().map(|one| scope.spawn(move || one.talk(room, said, PATIENCE, stop))).collect();
         let coming: Vec<_> = wanderers
             .iter_mut()
             .map(|one| scope.spawn(move || one.wander(deployment.cell(CELLS[one.cell].0)?, room, said, stop)))
@@ -121,7 +124,7 @@ pub fn play(
     })?;
     arrange(&network, [Like::Good; 3])?;
     let (began, lost) = (Instant::now(), lost(&network)?);
-    end::everything_came(&mut residents, &room, &said)?;
+    everything_came(&mut residents, &room, &said)?;
     let settled = began.elapsed();
     tell(&format!(
         "{} messages have come to each of {} clients, once, and are decrypted, {:.1} s after the links were good",
@@ -213,9 +216,11 @@ fn gather(deployment: &Deployment, driver: &Program, folder: &Path) -> Result<(S
         .chain(wanderers.iter_mut().map(|one| (&one.user, &mut one.client)))
     {
         host.client.invite(&room, user)?;
-        people::accept(client, &room).with_context(|| format!("{user} joins"))?;
+        accept(client, &room).with_context(|| format!("{user} joins"))?;
     }
-    end::everybody_reads(&mut residents, &mut wanderers, &room)?;
+    let clients = residents.iter_mut().map(|one| (one.user.as_str(), &mut one.client));
+    let clients = clients.chain(wanderers.iter_mut().map(|one| (one.user.as_str(), &mut one.client)));
+    everybody_reads(&mut clients.collect::<Vec<_>>(), &room)?;
     for wanderer in &mut wanderers {
         wanderer.leave(deployment.cell(CELLS[wanderer.cell].0)?, &room)?;
     }

@@ -1,9 +1,10 @@
 //! A deployment of two cells before a real Synapse, which is to take it for one server.
 //!
-//! People of both cells and of Synapse share rooms that were made on either side. Then everything that Synapse got is searched for the cells: what
-//! passed on its way, its database and its log, in which it writes down all that it does. In the end one cell is stolen, and what the thief can do to
-//! Synapse is tried.
+//! People of both cells and of Synapse share rooms that were made on either side, and find them by their aliases and in each other's lists. One cell is
+//! stopped for a while, which to Synapse is no outage. Then everything that Synapse got is searched for the cells: what passed on its way, its database
+//! and its log, in which it writes down all that it does. In the end one cell is stolen, and what the thief can do to Synapse is tried.
 
+mod cut;
 mod theft;
 mod together;
 mod traces;
@@ -23,19 +24,19 @@ use crate::driver::Program;
 use crate::plays::cells::{Deployment, Outside, Plan};
 use crate::server::certificate;
 
-/// The cells, with names that come about by chance nowhere, and their regions. The first is the gateway; the second is stolen.
+/// The cells, with names that come about by chance nowhere, and their regions. The first is the gateway; the second is stopped for a while, and stolen in the
+/// end.
 const CELLS: [(&str, &str); 2] = [("kestrelhouse1", "kestrelland"), ("heronhouse1", "heronland")];
 const GATEWAY: &str = CELLS[0].0;
-const STOLEN: &str = CELLS[1].0;
-/// What two people do with each other if nothing else is said. Aliases and the public directory are each cell's own yet, so `upgrade` is not among it.
-const PARTS: [&str; 3] = ["talk", "signs", "doors"];
+const OTHER: &str = CELLS[1].0;
+const STOLEN: &str = OTHER;
 
 /// What is played.
 #[derive(Debug)]
 pub struct Disguise {
     /// The versions of the rooms.
     pub versions: Vec<String>,
-    /// Parts of which only some are wanted: `talk`, `signs`, `doors`, `upgrade`, `together`, `theft`; all but `upgrade` where it is empty.
+    /// Parts of which only some are wanted: `talk`, `signs`, `doors`, `upgrade`, `together`, `cut`, `theft`; all where it is empty.
     pub only: Vec<String>,
     /// The page in which it stands what a stolen cell can do to Synapse.
     pub document: PathBuf,
@@ -73,14 +74,15 @@ pub fn play(disguise: &Disguise, programs: &Programs, driver: &Program, folder: 
         let title = format!("Domicile's cell {cell}");
         Person::arrive_at(who, (clients, &name, &title), driver, folder).with_context(|| format!("{who} of {cell}"))
     };
-    let (mut anna, mut boris) = (arrive("anna", GATEWAY)?, arrive("boris", STOLEN)?);
+    let (mut anna, mut boris) = (arrive("anna", GATEWAY)?, arrive("boris", OTHER)?);
     let mut eve = Person::arrive("eve", &synapse, driver, folder).context("eve of Synapse")?;
-    let only: Vec<String> =
-        if disguise.only.is_empty() { PARTS.map(str::to_owned).to_vec() } else { disguise.only.clone() };
     for version in &disguise.versions {
-        pairs(&mut report, version, &only, [&mut anna, &mut boris], &mut eve)?;
+        pairs(&mut report, version, &disguise.only, [&mut anna, &mut boris], &mut eve)?;
         if wanted(&disguise.only, "together") {
             together::play(&mut report, version, [&mut anna, &mut boris, &mut eve]);
+        }
+        if wanted(&disguise.only, "cut") {
+            cut::play(&mut report, version, (&mut deployment, &synapse), [&mut anna, &mut boris, &mut eve]);
         }
     }
     // Before the thief tells Synapse of the stolen key by using it.

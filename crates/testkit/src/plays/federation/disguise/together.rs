@@ -31,18 +31,49 @@ pub(super) fn play(report: &mut Report, version: &str, people: [&mut Person; 3])
     }
 }
 
-fn gather(report: &mut Report, version: &str, host: &mut Person, guests: [&mut Person; 2]) -> Option<String> {
+/// An encrypted room with all three in it, in which nobody has said anything.
+pub(super) fn gather(
+    report: &mut Report,
+    version: &str,
+    host: &mut Person,
+    guests: [&mut Person; 2],
+) -> Option<String> {
     let all = format!("{host} makes an encrypted room, and the two others come by invitation");
     report.step(&all, || {
         let room = host.create_encrypted(version, "three of us")?;
         for guest in guests {
-            guest.line.forget()?;
-            host.client.invite(&room, &guest.user)?;
-            guest.line.wait("the invitation", |sync| sync["rooms"]["invite"][&room].is_object())?;
-            // A cell that is in the room already may not have heard of the invitation yet; then the first attempt is refused.
-            until(|| Ok(guest.client.join(&room).map_err(|error| format!("{error:#}"))))?;
+            bring(host, guest, &room)?;
         }
         Ok(room)
+    })
+}
+
+/// One invites the other, who comes.
+pub(super) fn bring(host: &mut Person, guest: &mut Person, room: &str) -> Result<()> {
+    guest.line.forget()?;
+    host.client.invite(room, &guest.user)?;
+    guest.line.wait("the invitation", |sync| sync["rooms"]["invite"][room].is_object())?;
+    // A cell that is in the room already may not have heard of the invitation yet; then the first attempt is refused.
+    until(|| Ok(guest.client.join(room).map_err(|error| format!("{error:#}"))))
+}
+
+/// One of some people says something, and all others read it, once and decrypted.
+pub(super) fn say(people: &mut [&mut Person], speaker: usize, room: &str, text: &str) -> Result<()> {
+    let text = [text.to_owned()];
+    people[speaker].client.send(room, &text[0])?;
+    for (_, listener) in people.iter_mut().enumerate().filter(|(number, _)| *number != speaker) {
+        let arrived = listener.client.expect(room, &text, PATIENCE)?;
+        once_each(&listener.to_string(), &arrived)?;
+    }
+    Ok(())
+}
+
+/// Waits until the servers of some people have the same state of a room.
+pub(super) fn agree(people: &[&mut Person], room: &str) -> Result<()> {
+    let readers: Vec<Reader> = people.iter().map(|one| Reader::new(one.line.another(), one.to_string())).collect();
+    until(|| {
+        let views = readers.iter().map(|reader| reader.view(room)).collect::<Result<Vec<View>>>()?;
+        Ok(same_state(&views).map_err(|error| format!("{error:#}")))
     })
 }
 
@@ -54,12 +85,7 @@ fn talk(report: &mut Report, room: &str, mut people: [&mut Person; 3]) {
         let words = format!("{} speaks, and the two others read it, once and decrypted", people[speaker]);
         report.step(&words, || {
             let text = format!("to both of you, says {}", people[speaker].user);
-            people[speaker].client.send(room, &text)?;
-            for (_, listener) in people.iter_mut().enumerate().filter(|(number, _)| *number != speaker) {
-                let arrived = listener.client.expect(room, std::slice::from_ref(&text), PATIENCE)?;
-                once_each(&listener.to_string(), &arrived)?;
-            }
-            Ok(())
+            say(&mut people, speaker, room, &text)
         });
         let words = format!("the two others download and decrypt a file of {}", people[speaker]);
         report.step(&words, || {
@@ -79,13 +105,7 @@ fn talk(report: &mut Report, room: &str, mut people: [&mut Person; 3]) {
             Ok(())
         });
     }
-    report.step("all three servers have the same state", || {
-        let readers = people.iter().map(|one| Reader::new(one.line.another(), one.to_string())).collect::<Vec<_>>();
-        until(|| {
-            let views = readers.iter().map(|reader| reader.view(room)).collect::<Result<Vec<View>>>()?;
-            Ok(same_state(&views).map_err(|error| format!("{error:#}")))
-        })
-    });
+    report.step("all three servers have the same state", || agree(&people, room));
 }
 
 /// One is banned, and the other leaves.
