@@ -153,22 +153,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     wired.jobs.begin().await?;
     tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.delivery).run(stopping.clone())));
     tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.outbound).run(stopping.clone())));
-    if let Some(gateway) = wired.gateway.parts() {
-        tasks.spawn(Arc::clone(&gateway.spool).run(stopping.clone()));
-    }
-    if let Some(cells) = wired.services.users.localities().cells() {
-        tasks.spawn(Arc::clone(cells.names.followers()).run(stopping.clone()));
-        tasks.spawn(behind(&wired, &stopping, Arc::clone(&cells.names).run_reserve(stopping.clone())));
-        tasks.spawn(behind(&wired, &stopping, Arc::clone(&cells.names).run_free_aliases(stopping.clone())));
-        tasks.spawn(behind(&wired, &stopping, Arc::clone(&cells.tickets).run_forgetting(stopping.clone())));
-        tasks.spawn(own_names::claim_later(Arc::clone(&cells.names), stopping.clone()));
-        tasks.spawn(Arc::clone(&cells.documents).run(stopping.clone()));
-        let keys = Arc::clone(&wired.admin.own_keys);
-        tasks.spawn(follow(cells.documents.serial(), wired.gate.clone(), keys, stopping.clone()));
-    }
-    if let Some(seen) = wired.services.front_door.seen() {
-        tasks.spawn(behind(&wired, &stopping, Arc::clone(seen).run(stopping.clone())));
-    }
+    among_cells(&mut tasks, &wired, &stopping);
     tasks.spawn(Arc::clone(&wired.blocklists).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.copies).run(stopping.clone()));
     tasks.spawn(Arc::clone(&wired.ingest).run(stopping.clone()));
@@ -190,6 +175,26 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     first_start::tell(config, &wired, &listens).await?;
     let documents = wired.services.users.localities().cells().map(|cells| Arc::clone(&cells.documents));
     Ok(Running { listens, addresses, stopping, tasks, store, documents })
+}
+
+/// What a cell of a deployment does beside what every server does.
+fn among_cells(tasks: &mut JoinSet<()>, wired: &Wired, stopping: &CancellationToken) {
+    if let Some(gateway) = wired.gateway.parts() {
+        tasks.spawn(Arc::clone(&gateway.spool).run(stopping.clone()));
+    }
+    if let Some(cells) = wired.services.users.localities().cells() {
+        tasks.spawn(Arc::clone(cells.names.followers()).run(stopping.clone()));
+        tasks.spawn(behind(wired, stopping, Arc::clone(&cells.names).run_reserve(stopping.clone())));
+        tasks.spawn(behind(wired, stopping, Arc::clone(&cells.names).run_free_aliases(stopping.clone())));
+        tasks.spawn(behind(wired, stopping, Arc::clone(&cells.tickets).run_forgetting(stopping.clone())));
+        tasks.spawn(own_names::claim_later(Arc::clone(&cells.names), stopping.clone()));
+        tasks.spawn(Arc::clone(&cells.documents).run(stopping.clone()));
+        let keys = Arc::clone(&wired.admin.own_keys);
+        tasks.spawn(follow(cells.documents.serial(), wired.gate.clone(), keys, stopping.clone()));
+    }
+    if let Some(seen) = wired.services.front_door.seen() {
+        tasks.spawn(behind(wired, stopping, Arc::clone(seen).run(stopping.clone())));
+    }
 }
 
 /// Reads what is told to everybody before anybody can ask: a status page that was not read yet would say that all is well, and a file that was not, that

@@ -1,5 +1,7 @@
 //! How far a move is: its states, and what its steps have found and done.
 
+use std::collections::HashSet;
+
 use domicile_residency::directory::{LetGo, Ticket};
 use domicile_store::table::moves::Move;
 use ruma::OwnedUserId;
@@ -189,7 +191,9 @@ impl Progress {
             kept.objection = None;
         }
         if state.is_over() {
-            kept.left_behind = (kept.forbidden_rooms.len() + kept.kept_rooms.len()) as u64;
+            // One that was left for the rules is then one whose past they keep.
+            let rooms = kept.forbidden_rooms.iter().chain(&kept.kept_rooms).map(|room| room.room_id.as_str());
+            kept.left_behind = rooms.collect::<HashSet<_>>().len() as u64;
             kept.forbidden_rooms.clear();
             kept.kept_rooms.clear();
             kept.left_rooms.clear();

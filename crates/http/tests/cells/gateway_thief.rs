@@ -10,7 +10,7 @@ use domicile_testkit::{
 use ruma::OwnedEventId;
 use serde_json::{Value, json};
 
-use crate::{V3, moves, say, until};
+use crate::{V3, moves, say, secret, until};
 
 /// The deployment's gateway is the first of two cells; alice is in the first, bob and carol are in the second, and all are in a room of another
 /// server's.
@@ -123,13 +123,14 @@ async fn what_is_said_in_a_room_does_not_go_to_cells_that_only_say_nothing() {
     let room = tap.room("11");
     let room_id = room.room_id().to_string();
     bob.post(&format!("{V3}/join/{room_id}?via={}", tap.name()), &json!({})).await.ok();
+    let said = |text: &str| room.event("eve", "m.room.encrypted", None, &secret(text));
     let gateway = cluster.cell("eu1");
-    tap.send(gateway, "t1", &[room.message("eve", "one")], &[]).await.ok();
+    tap.send(gateway, "t1", &[said("one")], &[]).await.ok();
     until("bob reads it", || async { crate::read(&bob, &room_id).await.len() == 1 }).await;
     // A cell that cannot be asked is not told what is said in rooms in which others are, at once or later.
     cluster.cut_off("ch1");
     cluster.pass(60_000);
-    tap.send(gateway, "t2", &[room.message("eve", "two")], &[]).await.ok();
+    tap.send(gateway, "t2", &[said("two")], &[]).await.ok();
     until("bob reads it", || async { crate::read(&bob, &room_id).await.len() == 2 }).await;
     assert_eq!(gateway.spooled().await, 0);
     // Nor after the gateway has started anew: it knows on disk who is there.
@@ -137,7 +138,7 @@ async fn what_is_said_in_a_room_does_not_go_to_cells_that_only_say_nothing() {
     cluster.pass(60_000);
     cluster.renew("eu1").await;
     let gateway = cluster.cell("eu1");
-    tap.send(gateway, "t3", &[room.message("eve", "three")], &[]).await.ok();
+    tap.send(gateway, "t3", &[said("three")], &[]).await.ok();
     until("bob reads it", || async {
         cluster.pass(1_000);
         crate::read(&bob, &room_id).await.len() == 3

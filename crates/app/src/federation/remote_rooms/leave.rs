@@ -191,6 +191,11 @@ impl RemoteRooms {
             None => Vec::new(),
         };
         let own = shown.into_iter().find(|event| event.kind == "m.room.member" && event.state_key == user_id.as_str());
-        Ok(own.map(|event| event.sender))
+        let sender = own.map(|event| event.sender);
+        if let Some(sender) = &sender {
+            // They met each other where the invite came to, and that was elsewhere.
+            self.users.localities().meet(&[sender]).await?;
+        }
+        Ok(sender)
     }
 }
