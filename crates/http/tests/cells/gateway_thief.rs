@@ -101,7 +101,7 @@ async fn a_former_home_says_nothing_new_outside() {
     let forged = forger.event(&forged, bob.id());
     assert_eq!(told(&forger, &tap, serial, "t1", &[forged]).await, json!([]));
     // What bob had said before goes out by the same signature: his home has it.
-    let passed = told(&forger, &tap, serial, "t2", &[like.clone()]).await;
+    let passed = told(&forger, &tap, serial, "t2", std::slice::from_ref(&like)).await;
     assert_eq!(passed[0]["content"], like["content"], "{passed}");
     // And what he says now.
     let bob = moves::at(&cluster, "eu1", &bob);

@@ -42,7 +42,7 @@ impl Cluster {
             let (hears, says) = (Arc::clone(&hears), Arc::clone(&says));
             async move {
                 let (parts, body) = request.into_parts();
-                let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+                let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
                 let text = format!("{} {:?} {}", parts.uri, parts.headers, String::from_utf8_lossy(&body));
                 hears.lock().push(text);
                 Json(says(parts.uri.path()))
