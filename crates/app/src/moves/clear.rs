@@ -139,7 +139,7 @@ impl Leaving {
         let mut going = going.collect::<Result<Vec<(OwnedRoomId, RoomNum)>>>()?;
         self.complete_rooms(&mut progress, traveller, &going).await?;
         while let Some((room_id, room_num)) = going.pop() {
-            match self.copies.drop_unneeded(&room_id, room_num, &traveller.to).await? {
+            match self.copies.drop_unneeded(&room_id, room_num, Some(&traveller.to)).await? {
                 Dropped::Gone => {
                     progress.dropped += 1;
                     steps::happened("the copy of a room that nobody needs is gone");

@@ -150,12 +150,12 @@ impl Copies {
     }
 
     /// Lets the copy of a room go if nobody here needs it any more: whether it is gone. One whose last events are still to be told stays. The room's
-    /// aliases go to the cell `to`, which has a copy.
+    /// aliases go to the cell `to`, which has a copy; where there is none, a room with aliases of this cell's stays.
     pub(super) async fn drop_unneeded(
         &self,
         room_id: &OwnedRoomId,
         room_num: RoomNum,
-        to: &CellName,
+        to: Option<&CellName>,
     ) -> Result<Dropped> {
         let read = self.parts.store.read(move |snapshot| async move {
             let needed = destinations::is_needed(&snapshot, room_num).await?;
@@ -166,7 +166,13 @@ impl Copies {
             (false, true) => return Ok(Dropped::NotYet),
             (false, false) => {}
         }
-        self.hand_aliases(room_id, room_num, to).await?;
+        let read =
+            self.parts.store.read(move |snapshot| async move { aliases::with_creators(&snapshot, room_num).await });
+        match (read.await?, to) {
+            (aliases, Some(to)) => self.hand_aliases(room_id, aliases, to).await?,
+            (aliases, None) if !aliases.is_empty() => return Ok(Dropped::Needed),
+            (_, None) => {}
+        }
         let held = self.rooms.in_memory(room_num);
         let _writer = match &held {
             Some(room) => Some(room.writer().await),
@@ -190,10 +196,8 @@ impl Copies {
         Ok(Dropped::Gone)
     }
 
-    async fn hand_aliases(&self, room_id: &OwnedRoomId, room_num: RoomNum, to: &CellName) -> Result<()> {
-        let read =
-            self.parts.store.read(move |snapshot| async move { aliases::with_creators(&snapshot, room_num).await });
-        for (alias, creator) in read.await? {
+    async fn hand_aliases(&self, room_id: &OwnedRoomId, aliases: Vec<(String, UserNum)>, to: &CellName) -> Result<()> {
+        for (alias, creator) in aliases {
             let alias = OwnedRoomAliasId::try_from(alias).map_err(Error::internal)?;
             let creator = if creator == UserNum::NOBODY { None } else { Some(self.parts.users.id(creator).await?) };
             let adoption = AliasAdoption { alias, room_id: room_id.clone(), creator };
