@@ -100,6 +100,16 @@ pub(super) fn token(store: &Path) -> Result<String> {
     Ok(session["access_token"].as_str().context("the session has no token")?.to_owned())
 }
 
+/// Gives the session in a client's store another access token, which stands for the same device.
+pub(super) fn set_token(store: &Path, token: &Value) -> Result<()> {
+    let file = store.join("session.json");
+    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    let mut session: Value =
+        serde_json::from_str(&text).with_context(|| format!("understanding {}", file.display()))?;
+    session["access_token"] = token.clone();
+    fs::write(&file, session.to_string()).with_context(|| format!("writing {}", file.display()))
+}
+
 /// Says what is going on, for whoever waits.
 pub(super) fn say(words: &str) {
     eprintln!("  {words}");

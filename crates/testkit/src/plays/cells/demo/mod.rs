@@ -3,6 +3,7 @@
 //! Whatever is claimed on the screen was checked the moment before: by the clients, or by what the cells answer. A claim that does not hold is
 //! shown as such, and the play goes on where it can.
 
+mod afterwards;
 mod house;
 mod people;
 mod places;
@@ -44,7 +45,8 @@ pub fn play(program: &Path, driver: &Program, folder: &Path, screen: &mut Screen
     demo.the_law_changes(screen, &before)?;
     let mut demo = demo.the_new_address(screen)?;
     let (thief, aims) = demo.a_cell_is_stolen(screen)?;
-    demo.it_is_revoked(screen, &thief, &aims)
+    demo.it_is_revoked(screen, &thief, &aims)?;
+    demo.boris_signs_in_again(screen)?.life_goes_on(screen)
 }
 
 fn two_cells(program: &Path, folder: &Path, screen: &mut Screen<'_>) -> Result<Deployment> {

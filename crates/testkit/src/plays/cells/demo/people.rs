@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::driver::{Driver, Message, Program};
 use crate::plays::cells::Cell;
 use crate::plays::federation::http::ask;
-use crate::plays::stage::{PASSWORD, Player, token};
+use crate::plays::stage::{PASSWORD, Player, set_token, token};
 use crate::plays::{PATIENCE, once_each};
 
 /// Events of one look at a room's past.
@@ -51,6 +51,19 @@ impl Person {
             player.device
         );
         Ok(Self { player: Player { client, user, device }, name, folder, program })
+    }
+
+    /// Signs in anew on the same device, as a client does after a soft logout, and goes on with the same keys.
+    pub(super) fn signs_in_again(self, cell: &Cell) -> Result<Self> {
+        let login = json!({
+            "type": "m.login.password",
+            "identifier": { "type": "m.id.user", "user": self.player.user },
+            "password": PASSWORD,
+            "device_id": self.player.device,
+        });
+        let answer = ask(cell.clients, None, "POST", "/_matrix/client/v3/login", Some(&login))?;
+        set_token(&store(&self.folder, self.name), &answer["access_token"])?;
+        self.go_to(cell)
     }
 
     /// The client's access token.
