@@ -344,7 +344,7 @@ fn synapse(site: &Site<'_>, folder: &Path, files: &CertificateFiles) -> String {
 
 fn synapse_log(log: &Path, level: &str) -> String {
     format!(
-        "version: 1\nformatters: {{plain: {{format: '%(asctime)s %(levelname)s %(name)s %(message)s'}}}}\n\
+        "version: 1\ndisable_existing_loggers: false\nformatters: {{plain: {{format: '%(asctime)s %(levelname)s %(name)s %(message)s'}}}}\n\
          handlers: {{file: {{class: logging.FileHandler, filename: {}, formatter: plain}}}}\n\
          root: {{level: {level}, handlers: [file]}}\n",
         log.display()
