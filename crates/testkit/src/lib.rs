@@ -13,6 +13,7 @@ pub mod mail;
 pub mod operations;
 pub mod package;
 pub mod plays;
+pub mod port;
 pub mod postgres;
 pub mod proxy;
 pub mod punctuation;

@@ -14,6 +14,7 @@ use ruma::{OwnedRoomId, UserId};
 
 use super::{
     arrive::{Arrivals, HERE, SETTLED},
+    copies::Dropped,
     leave::Leaving,
     messages::{About, CANCEL, Cancel, Done},
     progress::of_row,
@@ -71,7 +72,7 @@ impl Leaving {
 
 impl Arrivals {
     /// Forgets somebody who does not come after all, and lets go of what came with them: their files, and copies of rooms that nobody here needs. While
-    /// others are on their way here, whose rooms they may be, the cell is to say it again.
+    /// others are on their way here, whose rooms they may be, or a room has still to be told to a cell, the cell is to say it again.
     pub async fn cancel(&self, cell: &CellName, cancel: &Cancel) -> Result<Done> {
         let Cancel { about, rooms } = cancel;
         if let Ok(row) = self.arrival(cell, about).await {
@@ -123,8 +124,14 @@ impl Arrivals {
         for (room_id, room_num) in held {
             let turn = self.rooms_in_work.of(room_id.clone());
             let _turn = turn.lock().await;
-            self.copies.drop_unneeded(room_id, room_num, None).await?;
-            steps::happened("the copy of a room of somebody who does not come is gone");
+            match self.copies.drop_unneeded(room_id, room_num, None).await? {
+                Dropped::Gone => steps::happened("the copy of a room of somebody who does not come is gone"),
+                Dropped::Needed => {}
+                Dropped::NotYet => {
+                    let text = format!("What happened in {room_id} has not been told to all cells yet.");
+                    return Err(ErrorKind::Unavailable.with(text).into());
+                }
+            }
         }
         Ok(())
     }

@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use axum::{
-    body::Body,
-    http::{Method, Request, header},
-};
+use axum::http::Method;
 use domicile_testkit::{
     cluster::Cluster,
     server::{Answered, TestUser},
@@ -14,7 +11,11 @@ use domicile_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::{V3, shared};
+use crate::{
+    V3,
+    media::{self, SECRET},
+    shared,
+};
 
 const FEDERATION: &str = "/_matrix/federation/v1";
 
@@ -42,14 +43,8 @@ async fn public(by: &TestUser, name: &str) -> String {
 
 /// Uploads something. Gives its id.
 async fn upload(by: &TestUser, content: Vec<u8>) -> String {
-    let request = Request::post("/_matrix/media/v3/upload")
-        .header(header::AUTHORIZATION, format!("Bearer {}", by.token.as_ref().unwrap()))
-        .header(header::CONTENT_TYPE, "application/octet-stream")
-        .header(header::CONTENT_LENGTH, content.len())
-        .body(Body::from(content))
-        .unwrap();
-    let uri = by.request(request).await.ok()["content_uri"].as_str().unwrap().to_owned();
-    uri.rsplit('/').next().unwrap().to_owned()
+    let place = media::upload(by, SECRET, content).await;
+    place.rsplit('/').next().unwrap().to_owned()
 }
 
 /// A token with which somebody proves who they are.

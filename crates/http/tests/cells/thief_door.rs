@@ -1,24 +1,19 @@
 //! What somebody who has stolen a cell gets of those who come to the doors of others: nothing, as long as they do not know what they say is theirs.
 //! And what becomes, when it is revoked, of the tokens that it may know.
 
-use axum::{
-    body::Body,
-    http::{Method, Request, header},
-};
+use axum::http::Method;
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use domicile_app::{
     accounts::sessions::token_hash,
     residency::{Proofs, SecretOf, WhoseQuestion},
 };
 use domicile_core::{locality::CellName, rng::OsRng};
-use domicile_testkit::{
-    cluster::{Cluster, Request as Asked},
-    server::TestUser,
-};
+use domicile_testkit::cluster::{Cluster, Request};
 use serde_json::{Value, json};
 
 use crate::{
     V3,
+    media::{SECRET, upload},
     moves::{at, into},
     until,
 };
@@ -33,17 +28,6 @@ fn claims(path: &str) -> Value {
     }
 }
 
-async fn upload(by: &TestUser, content: &'static str) -> String {
-    let request = Request::post("/_matrix/media/v3/upload")
-        .header(header::AUTHORIZATION, format!("Bearer {}", by.token.as_ref().unwrap()))
-        .header(header::CONTENT_TYPE, "application/octet-stream")
-        .header(header::CONTENT_LENGTH, content.len())
-        .body(Body::from(content))
-        .unwrap();
-    let uri = by.request(request).await.ok()["content_uri"].as_str().unwrap().to_owned();
-    uri.strip_prefix("mxc://").unwrap().to_owned()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cell_that_claims_everything_gets_neither_tokens_nor_files() {
     let mut cluster = Cluster::of_cells(&[("eu1", "eu"), ("eu2", "eu"), ("ru1", "ru")], "encrypted_only").await;
@@ -51,7 +35,7 @@ async fn a_cell_that_claims_everything_gets_neither_tokens_nor_files() {
     Box::pin(cluster.rewrite("code = \"ru\"\n", "code = \"ru\"\nfront_door = \"any\"\n")).await;
     let cluster = cluster.with_user("eu2", "carol").await.with_user("eu1", "erin").await;
     let (carol, erin) = (cluster.user("eu2", "carol"), cluster.user("eu1", "erin"));
-    let place = upload(&carol, "what carol has").await;
+    let place = upload(&carol, SECRET, b"what carol has".to_vec()).await;
     let media_id = place.rsplit('/').next().unwrap().to_owned();
     let login = json!({ "type": "m.login.password", "identifier": { "type": "m.id.user", "user": "carol" },
         "password": domicile_testkit::server::PASSWORD, "refresh_token": true });
@@ -108,7 +92,7 @@ async fn a_cell_that_asks_learns_nothing_that_it_did_not_know() {
     let ask = async |question: &WhoseQuestion| {
         let body = serde_json::to_value(question).unwrap();
         let path = "/_domicile/inner/v1/door/whose";
-        let asked = Asked { origin: "ru1", serial: 3, number: None, method: Method::POST, path, body: Some(&body) };
+        let asked = Request { origin: "ru1", serial: 3, number: None, method: Method::POST, path, body: Some(&body) };
         forger.ask(asked).await.unwrap()
     };
     let question = WhoseQuestion::new(BASE64_STANDARD_NO_PAD.encode(&hash[..8]), &OsRng);

@@ -1,7 +1,7 @@
 //! The server on the stage: one of this repository's, which can be killed, or any other by its URL, which cannot.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread::sleep;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use super::process;
+use crate::port::Port;
 use crate::postgres::Database;
 
 /// How long a server may take from its start to its first answer.
@@ -29,7 +30,7 @@ impl Homeserver {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         match self {
-            Self::Ours(server) => server.address,
+            Self::Ours(server) => server.port.address(),
             Self::Other(address) => *address,
         }
     }
@@ -63,7 +64,7 @@ pub struct Killable {
     program: PathBuf,
     folder: PathBuf,
     data: PathBuf,
-    address: SocketAddr,
+    port: Port,
     database: Option<Database>,
     process: Option<Child>,
 }
@@ -72,16 +73,14 @@ impl Killable {
     /// Starts `program` with its configuration, data and log in `folder`: registration open, no rate limits. It stores in
     /// a database of `PostgreSQL` where one is given.
     pub fn launch(program: &Path, folder: &Path, database: Option<Database>) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").context("looking for a free port")?;
-        let address = listener.local_addr().context("looking for a free port")?;
-        drop(listener);
+        let port = Port::take()?;
         let program = program.canonicalize().with_context(|| format!("there is no program {}", program.display()))?;
         let data = folder.join("data");
         let config = folder.join("domicile.toml");
         let url = database.as_ref().map(Database::address);
-        fs::write(&config, configuration(address, &data, url.as_deref()))
+        fs::write(&config, configuration(port.address(), &data, url.as_deref()))
             .with_context(|| format!("writing {}", config.display()))?;
-        let mut server = Self { program, folder: folder.to_owned(), data, address, database, process: None };
+        let mut server = Self { program, folder: folder.to_owned(), data, port, database, process: None };
         server.start()?;
         Ok(server)
     }
@@ -93,9 +92,9 @@ impl Killable {
         let process = process::spawn(&mut command, &log)?;
         let process = self.process.insert(process);
         let mut waited = Duration::ZERO;
-        while TcpStream::connect_timeout(&self.address, PAUSE * 10).is_err() {
+        while TcpStream::connect_timeout(&self.port.address(), PAUSE * 10).is_err() {
             if let Some(status) = process.try_wait().context("asking whether the server runs")? {
-                bail!("the server ended while it started ({status}); see {}", log.display());
+                bail!("the server ended while it started ({status}):\n{}", process::last_words(&log));
             }
             if waited > PATIENCE {
                 bail!("the server did not listen within {PATIENCE:?}; see {}", log.display());

@@ -94,20 +94,25 @@ impl Stage {
 
 /// The access token of the session in a client's store.
 pub(super) fn token(store: &Path) -> Result<String> {
-    let file = store.join("session.json");
-    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-    let session: Value = serde_json::from_str(&text).with_context(|| format!("understanding {}", file.display()))?;
-    Ok(session["access_token"].as_str().context("the session has no token")?.to_owned())
+    Ok(session(store)?["access_token"].as_str().context("the session has no token")?.to_owned())
 }
 
 /// Gives the session in a client's store another access token, which stands for the same device.
 pub(super) fn set_token(store: &Path, token: &Value) -> Result<()> {
-    let file = store.join("session.json");
-    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-    let mut session: Value =
-        serde_json::from_str(&text).with_context(|| format!("understanding {}", file.display()))?;
+    let mut session = session(store)?;
     session["access_token"] = token.clone();
+    let file = session_file(store);
     fs::write(&file, session.to_string()).with_context(|| format!("writing {}", file.display()))
+}
+
+fn session(store: &Path) -> Result<Value> {
+    let file = session_file(store);
+    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("understanding {}", file.display()))
+}
+
+fn session_file(store: &Path) -> PathBuf {
+    store.join("session.json")
 }
 
 /// Says what is going on, for whoever waits.

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a play goes on in real time")]
 
 use std::fs;
+use std::mem;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use serde_json::Value;
 use crate::driver::{Driver, Program};
 use crate::link::Foothold;
 use crate::plays::{federation::http, process};
+use crate::port::Port;
 use crate::postgres::server::Server as Postgres;
 use crate::server::CertificateFiles;
 
@@ -39,6 +41,8 @@ pub(super) struct Site<'s> {
     pub(super) foothold: Option<Foothold>,
     /// Where other servers come in, and what it proves to them that it is, if they do.
     pub(super) outside: Option<(SocketAddr, &'s CertificateFiles)>,
+    /// What is kept free for it as long as it is there.
+    pub(super) ports: Vec<Port>,
 }
 
 /// A cell. It is killed when it is dropped.
@@ -52,11 +56,12 @@ pub struct Cell {
     database: Option<Postgres>,
     process: Option<Child>,
     foothold: Option<Foothold>,
+    _ports: Vec<Port>,
 }
 
 impl Cell {
     /// Writes the configuration of a cell that does not run yet.
-    pub(super) fn make(program: &Path, folder: &Path, site: &Site<'_>, database: Option<Postgres>) -> Result<Self> {
+    pub(super) fn make(program: &Path, folder: &Path, mut site: Site<'_>, database: Option<Postgres>) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         let cell = Self {
             name: site.name.to_owned(),
@@ -66,9 +71,10 @@ impl Cell {
             database,
             process: None,
             foothold: site.foothold.clone(),
+            _ports: mem::take(&mut site.ports),
         };
         let file = cell.config_file();
-        fs::write(&file, cell.configuration(site)).with_context(|| format!("writing {}", file.display()))?;
+        fs::write(&file, cell.configuration(&site)).with_context(|| format!("writing {}", file.display()))?;
         Ok(cell)
     }
 
@@ -157,7 +163,7 @@ impl Cell {
                 return Ok(());
             }
             if let Some(status) = process.try_wait().context("asking whether a cell runs")? {
-                bail!("{} ended while it started ({status}); see {}", self.name, self.folder.display());
+                bail!("{} ended while it started ({status}):\n{}", self.name, process::last_words(&self.log()));
             }
             ensure!(began.elapsed() < PATIENCE, "{} did not answer; see {}", self.name, self.folder.display());
             sleep(PAUSE);

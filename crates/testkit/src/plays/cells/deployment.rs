@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::cell::{Cell, Site, understood};
 use crate::link::{Foothold, Host};
 use crate::plays::federation::link::Link;
+use crate::port::Port;
 use crate::postgres::server::Server as Postgres;
 use crate::server::CertificateFiles;
 
@@ -66,24 +67,25 @@ struct Place {
     reached: SocketAddr,
     border: Option<Link>,
     foothold: Option<Foothold>,
+    /// What is kept free for it.
+    ports: Vec<Port>,
 }
 
 impl Place {
     /// On this machine, behind a border.
     fn here() -> Result<Self> {
-        let held = [free_port()?, free_port()?];
-        let (clients, inner) = (held[0].local_addr()?, held[1].local_addr()?);
+        let ports = [Port::take()?, Port::take()?];
+        let [clients, inner] = ports.each_ref().map(Port::address);
         let border = Link::to(inner, Duration::ZERO)?;
-        // Only now, so that the border is not given one of them.
-        drop(held);
-        Ok(Self { clients, inner, reached: border.address(), border: Some(border), foothold: None })
+        let reached = border.address();
+        Ok(Self { clients, inner, reached, border: Some(border), foothold: None, ports: ports.into() })
     }
 
     /// On a host, whose own network is the border.
     fn on(host: &Host) -> Result<Self> {
         let inner = SocketAddr::new(host.address()?, INNER_PORT);
         let clients = SocketAddr::from(([127, 0, 0, 1], CLIENT_PORT));
-        Ok(Self { clients, inner, reached: inner, border: None, foothold: Some(host.foothold()) })
+        Ok(Self { clients, inner, reached: inner, border: None, foothold: Some(host.foothold()), ports: Vec::new() })
     }
 }
 
@@ -139,9 +141,10 @@ impl Deployment {
             server_name: &self.name,
             more: plan.configuration,
             foothold: place.foothold,
+            ports: place.ports,
             outside: outside.map(|outside| (outside.servers, outside.files)),
         };
-        let mut cell = Cell::make(&self.program, &folder.join(name), &site, database)?;
+        let mut cell = Cell::make(&self.program, &folder.join(name), site, database)?;
         self.hand_out(&cell)?;
         fs::rename(self.key_file(name), cell.key_file()).with_context(|| format!("giving {name} its key"))?;
         cell.start()?;
@@ -304,8 +307,4 @@ fn outer_key(log: &Path) -> Result<String> {
         .and_then(|told| told.split_once(between))
         .with_context(|| format!("{} tells of no key for other servers", log.display()))?;
     Ok(format!("\n[[outer_key]]\nid = \"{id}\"\nkey = \"{key}\"\n"))
-}
-
-fn free_port() -> Result<TcpListener> {
-    TcpListener::bind("127.0.0.1:0").context("looking for a free port")
 }

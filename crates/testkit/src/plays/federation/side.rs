@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Write as _};
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread::sleep;
@@ -17,6 +17,7 @@ use super::link::Link;
 use super::report::Report;
 use crate::link::Host;
 use crate::plays::process;
+use crate::port::Port;
 use crate::server::CertificateFiles;
 
 /// How long a server may take from its start to its first answer.
@@ -62,6 +63,7 @@ pub(super) struct Side<'a> {
     command: Vec<PathBuf>,
     authority: PathBuf,
     process: Option<Child>,
+    _ports: Vec<Port>,
 }
 
 /// How others reach a server.
@@ -82,6 +84,8 @@ struct Site<'a> {
     way: Way<'a>,
     /// What Synapse writes into its log, at least.
     log_level: &'static str,
+    /// What is kept free for it.
+    ports: Vec<Port>,
 }
 
 impl<'a> Side<'a> {
@@ -94,13 +98,11 @@ impl<'a> Side<'a> {
         delay: Duration,
         folder: &Path,
     ) -> Result<Self> {
-        let held = [free_port()?, free_port()?];
-        let (clients, servers) = (held[0].local_addr()?, held[1].local_addr()?);
+        let ports = [Port::take()?, Port::take()?];
+        let [clients, servers] = ports.each_ref().map(Port::address);
         let link = Link::to(servers, delay)?;
-        // Only now, so that the link is not given one of them.
-        drop(held);
-        let site =
-            Site { name: link.address().to_string(), clients, servers, way: Way::Proxy(link), log_level: "INFO" };
+        let name = link.address().to_string();
+        let site = Site { name, clients, servers, way: Way::Proxy(link), log_level: "INFO", ports: ports.into() };
         Self::start_at(kind, site, programs, files, &folder.join(place))
     }
 
@@ -114,7 +116,14 @@ impl<'a> Side<'a> {
     ) -> Result<Self> {
         let servers = SocketAddr::new(host.address()?, 8448);
         let clients = SocketAddr::from(([127, 0, 0, 1], 8008));
-        let site = Site { name: servers.to_string(), clients, servers, way: Way::Host(host), log_level: "INFO" };
+        let site = Site {
+            name: servers.to_string(),
+            clients,
+            servers,
+            way: Way::Host(host),
+            log_level: "INFO",
+            ports: Vec::new(),
+        };
         Self::start_at(kind, site, programs, files, &folder.join(host.name()))
     }
 
@@ -127,11 +136,10 @@ impl<'a> Side<'a> {
         folder: &Path,
         listen: impl FnOnce(SocketAddr) -> Result<SocketAddr>,
     ) -> Result<Self> {
-        let held = [free_port()?, free_port()?];
-        let (clients, servers) = (held[0].local_addr()?, held[1].local_addr()?);
+        let ports = [Port::take()?, Port::take()?];
+        let [clients, servers] = ports.each_ref().map(Port::address);
         let name = listen(servers)?.to_string();
-        drop(held);
-        let site = Site { name, clients, servers, way: Way::Other, log_level: "DEBUG" };
+        let site = Site { name, clients, servers, way: Way::Other, log_level: "DEBUG", ports: ports.into() };
         Self::start_at(kind, site, programs, files, &folder.join(place))
     }
 
@@ -164,8 +172,9 @@ impl<'a> Side<'a> {
         };
         fs::write(&config, text).with_context(|| format!("writing {}", config.display()))?;
         let authority = files.authority.clone();
-        let Site { name, clients, way, log_level, .. } = site;
-        let mut side = Self { kind, name, clients, way, folder: folder.to_owned(), command, authority, process: None };
+        let Site { name, clients, way, log_level, ports, .. } = site;
+        let folder = folder.to_owned();
+        let mut side = Self { kind, name, clients, way, folder, command, authority, process: None, _ports: ports };
         if kind == Kind::Synapse {
             fs::write(side.folder.join("log.yaml"), synapse_log(&side.log(), log_level)).context("writing log.yaml")?;
             let made = process::logged(&mut side.program(), &side.log())?
@@ -222,7 +231,7 @@ impl<'a> Side<'a> {
             }
             let process = self.process.as_mut().context("the server does not run")?;
             if let Some(status) = process.try_wait().context("asking whether the server runs")? {
-                bail!("{} ended while it started ({status}); see {}", self.kind, self.folder.display());
+                bail!("{} ended while it started ({status}):\n{}", self.kind, process::last_words(&self.log()));
             }
             ensure!(began.elapsed() < PATIENCE, "{} did not answer; see {}", self.kind, self.folder.display());
             sleep(PAUSE);
@@ -274,10 +283,6 @@ impl Drop for Side<'_> {
         // It may have ended already, which is as good.
         self.kill().ok();
     }
-}
-
-fn free_port() -> Result<TcpListener> {
-    TcpListener::bind("127.0.0.1:0").context("looking for a free port")
 }
 
 fn domicile(site: &Site<'_>, folder: &Path, files: &CertificateFiles) -> String {

@@ -10,7 +10,6 @@ mod together;
 mod traces;
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -22,6 +21,7 @@ use super::side::{Kind, Programs, Side};
 use super::{Scene, wanted};
 use crate::driver::Program;
 use crate::plays::cells::{Deployment, Outside, Plan};
+use crate::port::Port;
 use crate::server::certificate;
 
 /// The cells, with names that come about by chance nowhere, and their regions. The first is the gateway; the second is stopped for a while, and stolen in the
@@ -47,7 +47,8 @@ pub struct Disguise {
 /// Plays everything with what the cells, Synapse and clients write in `folder`.
 pub fn play(disguise: &Disguise, programs: &Programs, driver: &Program, folder: &Path) -> Result<Report> {
     let files = certificate(folder, &["localhost", "127.0.0.1"]);
-    let servers = free_address()?;
+    let port = Port::take()?;
+    let servers = port.address();
     let heard = folder.join("heard");
     let gateway = Recorder::before(servers, &files, &heard.join("of-the-deployment"))?;
     let name = gateway.address().to_string();
@@ -110,9 +111,4 @@ fn pairs(
         }
     }
     Ok(())
-}
-
-fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("looking for a free port")?;
-    listener.local_addr().context("looking for a free port")
 }
