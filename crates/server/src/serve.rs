@@ -165,6 +165,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     tasks.spawn(Arc::clone(&wired.admin.standing.signs).run(stopping.clone()));
     tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.admin.standing.move_notices).run(stopping.clone())));
     tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.admin.standing.key_notices).run(stopping.clone())));
+    tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.admin.standing.region_notices).run(stopping.clone())));
     tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.admin.standing.cuts).run(stopping.clone())));
     tasks.spawn(behind(&wired, &stopping, Arc::clone(&wired.admin.standing.cut_notices).run(stopping.clone())));
     tasks.spawn(Arc::clone(&wired.admin.standing.addresses).run(stopping.clone()));

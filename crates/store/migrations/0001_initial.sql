@@ -185,6 +185,7 @@ CREATE TABLE incident_notices (
 CREATE INDEX incident_notices_by_user ON incident_notices (user_num);
 -- The room in which the server tells somebody something.
 CREATE TABLE notice_rooms (user_num BIGINT PRIMARY KEY, room_id TEXT NOT NULL);
+CREATE INDEX notice_rooms_by_room ON notice_rooms (room_id);
 -- What the operator is to know. `told_ts` is when the webhook took it, `mailed_ts` when the mail server did; one whose cause is gone is cleared.
 CREATE TABLE alerts (
     subject TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, code TEXT, what TEXT NOT NULL, raised_ts BIGINT NOT NULL, told_ts BIGINT,
@@ -571,6 +572,12 @@ CREATE TABLE destination_rooms (
     PRIMARY KEY (room_num, destination_num)
 ) WITHOUT ROWID;
 CREATE INDEX destination_rooms_by_destination ON destination_rooms (destination_num, room_num);
+-- Regions into which a copy of a room went, or goes, for the first time. People in the room are to be told where `due_ts` is not null.
+CREATE TABLE new_regions (
+    room_num BIGINT NOT NULL, region TEXT NOT NULL, noted_ts BIGINT NOT NULL, due_ts BIGINT, told_upto BIGINT NOT NULL, told BIGINT NOT NULL,
+    PRIMARY KEY (room_num, region)
+) WITHOUT ROWID;
+CREATE INDEX new_regions_due ON new_regions (due_ts) WHERE due_ts IS NOT NULL;
 -- Events that destinations are told by us: one row each, however many destinations there are.
 CREATE TABLE outgoing_events (position BIGINT PRIMARY KEY, room_num BIGINT NOT NULL, event_num BIGINT NOT NULL);
 CREATE INDEX outgoing_events_by_room ON outgoing_events (room_num, position);

@@ -18,14 +18,14 @@ use domicile_store::{
 };
 use parking_lot::Mutex;
 use ruma::{OwnedUserId, RoomId};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::pinned_keys::GRACE_MS;
 use crate::{
     Error, Result,
     accounts::Users,
     events::Events,
-    rooms::{Rooms, StateKeys},
+    rooms::{Rooms, StateKeys, given_name},
 };
 
 /// How long they are kept, in milliseconds.
@@ -281,23 +281,14 @@ impl KeyIncidents {
 
     /// The room of an incident, as people here know it.
     pub(crate) async fn entered(&self, untold: &Untold) -> Result<Entered> {
-        #[derive(Deserialize)]
-        struct Named {
-            name: Option<String>,
-        }
         let subject = untold.incident.subject.as_str();
         let unknown = || Entered { name: subject.to_owned(), is_in: false };
         let Ok(room_id) = <&RoomId>::try_from(subject) else { return Ok(unknown()) };
         let Ok(room) = self.rooms.get(room_id).await else { return Ok(unknown()) };
         let view = room.view();
         let is_in = view.is_joined(untold.incident.user_num);
-        let event_num = self.keys.find("m.room.name", "").await?.and_then(|key_num| view.state.get(&key_num).copied());
-        let name = match event_num {
-            Some(event_num) => self.events.get(event_num).await?.pdu.content_as::<Named>().and_then(|named| named.name),
-            None => None,
-        };
-        let name = name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| subject.to_owned());
-        Ok(Entered { name, is_in })
+        let name = given_name(&view, &self.keys, &self.events).await?;
+        Ok(Entered { name: name.unwrap_or_else(|| subject.to_owned()), is_in })
     }
 
     /// Notes how far the telling of some incidents has come, and how many were told of each since.

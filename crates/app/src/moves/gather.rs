@@ -1,7 +1,7 @@
 //! Which rooms and files come along with somebody beside their vault. They go on while these are copied: rooms that they make or enter meanwhile and files
 //! that they upload come along like those of before.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use domicile_core::ids::RoomNum;
 use domicile_store::table::portable::RoomOf;
@@ -71,6 +71,7 @@ impl Leaving {
             return Ok(Gathered::TooMuch);
         }
         if !brought.is_announced || !fresh.coming.is_empty() {
+            self.tell_of_new_region(traveller, &fresh, bound).await?;
             let begun = self.announce(traveller, &fresh).await?;
             if bound == Bound::Frozen && begun.missing.len() + begun.ended.len() > ROOMS_FROZEN {
                 return Ok(Gathered::TooMuch);
@@ -133,6 +134,19 @@ impl Leaving {
         let nums = left.iter().map(|room| room.room_num).collect();
         coming.extend(left);
         Ok(Ok(Fresh { coming, seen, left: nums, is_to_leave }))
+    }
+
+    /// Has people who share rooms with somebody told before the first copies of these go to the region of the new home. No request waits for that.
+    async fn tell_of_new_region(&self, traveller: &Traveller, fresh: &Fresh, bound: Bound) -> Result<()> {
+        let rooms = fresh.coming.iter().map(|room| room.room_num).collect();
+        let new_regions = Arc::clone(&self.cells()?.new_regions);
+        let Some(announcement) = new_regions.before(rooms, &traveller.to).await? else { return Ok(()) };
+        let announced = async move { new_regions.announce(announcement).await };
+        match bound {
+            Bound::None => announced.await,
+            Bound::Frozen => drop(tokio::spawn(announced)),
+        }
+        Ok(())
     }
 
     /// Says which rooms are to come, and asks what of them is there.

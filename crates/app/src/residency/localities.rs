@@ -9,7 +9,7 @@ use domicile_residency::{
 };
 use ruma::{OwnedServerName, ServerName, UserId};
 
-use super::{Documents, Names, OwnCell, Place, Placement, Tickets};
+use super::{Documents, Names, NewRegions, OwnCell, Place, Placement, Tickets};
 use crate::{Error, Result};
 
 /// Knows where users are. A deployment of one cell has all of its own users here; of several, the tickets say.
@@ -55,6 +55,8 @@ pub struct Cells {
     pub placement: Arc<Placement>,
     /// The documents that it takes.
     pub documents: Arc<Documents>,
+    /// Of which regions people are told.
+    pub new_regions: Arc<NewRegions>,
 }
 
 impl Localities {

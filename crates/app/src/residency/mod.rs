@@ -4,7 +4,7 @@
 //! people and rooms of here, `allowances` bounds what other cells ask of it, `alias_names` is what the directory has of aliases, `freed_aliases` lets go of those that were removed, `directory_log` what it has on disk; `followers`, `following`,
 //! `deciding`, `tending` and `directory_troubles` keep it in several cells, `directory_words` is what those say to each other, `hash_keys` and `hash_rotation` are the keys under which names are hashed. `inner_link` (with `inner_ways`) is the way to the other cells, `relay` this cell as the way between two others, `layout` the deployment as people look at
 //! it, `serving` what they are served of events, `placement` where new people go, and `localities` what all others ask.
-//! `contacts` has seen when other cells were reached, and `cuts` follows when they are not.
+//! `new_regions` has people told before the first copy of a room goes to another region. `contacts` has seen when other cells were reached, and `cuts` follows when they are not.
 //! `homes` says whether people's homes are where the rules have them, `transfers` are changes of home in the directory, `spans` are the places in
 //! streams that are this cell's own, `whose` finds the cell that has something, `witness` lets live on what a cell had signed that was revoked, and
 //! `restored` is what the directory does for, and as, a restored cell.
@@ -34,6 +34,7 @@ mod known;
 mod layout;
 mod localities;
 mod names;
+mod new_regions;
 mod own_cell;
 mod placement;
 mod relay;
@@ -67,6 +68,8 @@ pub use inner_ways::InnerWays;
 pub use layout::{CellLayout, FlowLayout, Layout, RegionLayout};
 pub use localities::{Cells, Listed, Localities, Withheld};
 pub use names::{LOOK_UP, Names, OWN, Question, TAKE, Told, Wish};
+pub(crate) use new_regions::Announcement;
+pub use new_regions::{Announced, NEW_REGION, NewRegion, NewRegions};
 pub use own_cell::{DeploymentError, OwnCell, OwnCellSettings};
 pub use placement::{LOAD, Load, LoadQuestion, Place, Placement};
 pub use relay::{Passage, RELAY, RELAY_PROTOCOL};

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Language, Teller};
 use crate::{
-    Error, Result,
+    Result,
     e2ee::key_incidents::{Entered, KeyIncidentKind, KeyIncidents, Untold},
 };
 
@@ -18,8 +18,6 @@ const PAUSE: Duration = Duration::from_secs(20);
 const NOTICE_TYPE: &str = "org.domicile.keys";
 /// Lines of one message; of what is more, the number is said.
 const LINES: usize = 20;
-/// People after whom it is noted how far the telling has come.
-const NOTED_AFTER: usize = 25;
 
 /// Tells people of incidents with keys.
 pub struct KeyNotices {
@@ -65,27 +63,16 @@ impl KeyNotices {
                 readers.entry(reader).or_default().push(index);
             }
         }
-        let mut told = 0;
-        let mut more = vec![0; untold.len()];
-        for (number, (reader, concerned)) in (1..).zip(&readers) {
+        let says = |_, concerned: &[usize], language| {
             let concerns: Vec<&Line<'_>> = concerned.iter().filter_map(|index| lines.get(*index)).collect();
-            match self.teller.tell(*reader, NOTICE_TYPE, |language| said(&concerns, language)).await {
-                Ok(()) => {
-                    told += 1;
-                    for index in concerned {
-                        more[*index] += 1;
-                    }
-                }
-                Err(error @ Error::Store(_)) => return Err(error),
-                // One person's trouble is not everybody's.
-                Err(error) => tracing::warn!(%error, "somebody could not be told of an incident with keys"),
-            }
-            if number % NOTED_AFTER == 0 || number == readers.len() {
-                let reached: Vec<(&Untold, i64)> = untold.iter().zip(more.iter().copied()).collect();
-                self.incidents.note_reached(&reached, *reader).await?;
-                more.fill(0);
-            }
-        }
+            said(&concerns, language)
+        };
+        let untold_so_far = &untold;
+        let note = |upto, more: Vec<i64>| async move {
+            let reached: Vec<(&Untold, i64)> = untold_so_far.iter().zip(more).collect();
+            self.incidents.note_reached(&reached, upto).await
+        };
+        let told = self.teller.tell_all((NOTICE_TYPE, untold.len()), &readers, says, note).await?;
         self.incidents.note_told(&untold).await?;
         Ok(told)
     }

@@ -1,13 +1,16 @@
 //! Tells one person in their client what concerns them, in their language; and looks from time to time who is to be told. What is told, and who was told
-//! already, is for those to know who use it: `cut_notices`, `key_notices`, `move_notices`.
+//! already, is for those to know who use it: `cut_notices`, `key_notices`, `move_notices`, `region_notices`.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domicile_core::ids::UserNum;
 use tokio_util::sync::CancellationToken;
 
 use super::{Jurisdictions, Language, Notices};
-use crate::{Result, accounts::Users};
+use crate::{Error, Result, accounts::Users};
+
+/// People after whom it is noted how far the telling has come.
+const NOTED_AFTER: usize = 25;
 
 /// Tells people what has to do with other cells.
 #[derive(Clone)]
@@ -34,6 +37,35 @@ impl Teller {
         let lives_in = self.jurisdictions.of(&user_id).await?.jurisdiction;
         let language = self.notices.language(user_num, lives_in.as_deref()).await?;
         self.notices.say((user_num, &user_id), notice_type, &said(language)).await
+    }
+
+    /// Tells each of some readers what concerns them of `count` things, in the order of their numbers. `note` hears from time to time, and at the end, up to
+    /// whom all have been told, and how many were told of each thing since. Gives how many messages were written.
+    pub(super) async fn tell_all<F: Future<Output = Result<()>>>(
+        &self,
+        (notice_type, count): (&str, usize),
+        readers: &BTreeMap<UserNum, Vec<usize>>,
+        said: impl Fn(UserNum, &[usize], Language) -> String,
+        note: impl Fn(UserNum, Vec<i64>) -> F,
+    ) -> Result<usize> {
+        let (mut told, mut more) = (0, vec![0; count]);
+        for (number, (reader, concerned)) in (1..).zip(readers) {
+            match self.tell(*reader, notice_type, |language| said(*reader, concerned, language)).await {
+                Ok(()) => {
+                    told += 1;
+                    for index in concerned {
+                        more[*index] += 1;
+                    }
+                }
+                Err(error @ Error::Store(_)) => return Err(error),
+                // One person's trouble is not everybody's.
+                Err(error) => tracing::warn!(%error, notice_type, "somebody could not be told"),
+            }
+            if number % NOTED_AFTER == 0 || number == readers.len() {
+                note(*reader, std::mem::replace(&mut more, vec![0; count])).await?;
+            }
+        }
+        Ok(told)
     }
 
     /// Looks, and again after each `pause`, until the server stops; not where there are no other cells. `trouble` says what could not be done.

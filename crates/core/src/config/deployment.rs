@@ -12,6 +12,16 @@ choice! {
     }
 }
 
+choice! {
+    /// What people are told before the first copy of a room goes to another region.
+    NewRegions {
+        /// They are told in their clients.
+        Tell = "tell",
+        /// They are not.
+        Quiet = "quiet",
+    }
+}
+
 section! {
     /// The deployment to which this cell belongs. Without `file` this cell is all of it.
     Deployment = "deployment" {
@@ -41,6 +51,9 @@ section! {
         /// Devices of other cells' people that these have not signed themselves (cross-signing): `tell` people here of them, or `withhold` them, so that
         /// nothing is encrypted for them here. Whoever has a cell in their hands can add such devices to its people.
         unsigned_devices: UnsignedDevices = UnsignedDevices::Tell;
+        /// Before the first copy of a room goes to another region, since somebody there comes in or one of its people moves there: `tell` people here who are
+        /// in the room so in their clients, once for each room and region, or keep `quiet`.
+        new_regions: NewRegions = NewRegions::Tell;
         /// How long another cell is not reached, or does not reach this one, before people who share rooms with its people are told so in their
         /// clients: `10m`, say. They are told once, and once more when it is over. `0s`: never.
         cut_notice_after: Duration = Duration(10 * 60_000);

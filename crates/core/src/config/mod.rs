@@ -32,7 +32,7 @@ use std::fmt::Write;
 pub use accounts::{Accounts, Passwords, Registration, RegistrationMode};
 pub use blocklists::Blocklist;
 pub use database::Database;
-pub use deployment::{Deployment, UnsignedDevices};
+pub use deployment::{Deployment, NewRegions, UnsignedDevices};
 pub use egress::Egress;
 pub use evidence::{Evidence, Processor};
 pub use federation::Federation;

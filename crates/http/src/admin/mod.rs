@@ -46,7 +46,7 @@ use domicile_app::{
     restore::Restorer,
     standing::{
         Addresses, Alerts, CutNotices, Demands, Dossiers, Duties, Incidents, Jurisdictions, KeyNotices, MoveNotices,
-        Notices, Processing, Signs, StatusPage,
+        Notices, Processing, RegionNotices, Signs, StatusPage,
     },
 };
 use domicile_core::clock::Clock;
@@ -149,6 +149,8 @@ standing_services! {
     pub move_notices: Arc<MoveNotices>,
     /// Tells people what was noticed of the keys of others.
     pub key_notices: Arc<KeyNotices>,
+    /// Tells people of the first copies of their rooms in other regions.
+    pub region_notices: Arc<RegionNotices>,
     /// Other cells that are not reached.
     pub cuts: Arc<Cuts>,
     /// Tells people of them.

@@ -10,6 +10,7 @@ mod media;
 mod messages;
 mod moves;
 mod names;
+mod new_region;
 mod pass;
 mod people;
 mod registration;
@@ -41,6 +42,7 @@ pub fn routes(services: &Services) -> Router<Services> {
         .merge(media::routes())
         .merge(messages::routes())
         .merge(moves::routes())
+        .merge(new_region::routes())
         .merge(pass::routes(services))
         .merge(people::routes())
         .merge(registration::routes())

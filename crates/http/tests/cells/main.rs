@@ -27,6 +27,7 @@ mod meanwhile;
 mod media;
 mod moves;
 mod names;
+mod new_regions;
 mod outer_keys;
 mod placement;
 mod proxies;

@@ -11,7 +11,8 @@ use domicile_app::{
     front_door::{FrontDoor, FrontDoorParts},
     moves::Departures,
     residency::{
-        Cells, Documents, InnerLink, InnerWays, Localities, Names, OwnCell, OwnCellSettings, Placement, Spans, Tickets,
+        Cells, Documents, InnerLink, InnerWays, Localities, Names, NewRegions, OwnCell, OwnCellSettings, Placement,
+        Spans, Tickets,
     },
 };
 use domicile_core::{config, locality::CellName};
@@ -101,7 +102,7 @@ pub(super) fn front_door(
 }
 
 pub(super) async fn localities(
-    cells: Option<&OwnLink>,
+    (cells, new_regions): (Option<&OwnLink>, config::NewRegions),
     store: &Store,
     server_name: &ServerName,
     surroundings: &Surroundings,
@@ -130,6 +131,12 @@ pub(super) async fn localities(
         (Arc::clone(own), Arc::clone(link)),
         (Arc::clone(&tickets), Arc::clone(&names)),
     ));
-    let cells = Cells { own: Arc::clone(own), tickets, names, placement, documents };
+    let new_regions = Arc::new(NewRegions::new(
+        store.clone(),
+        Arc::clone(&surroundings.clock),
+        (Arc::clone(own), Arc::clone(link)),
+        new_regions == config::NewRegions::Tell,
+    ));
+    let cells = Cells { own: Arc::clone(own), tickets, names, placement, documents, new_regions };
     Ok(Localities::new(server_name.to_owned(), Some(cells)))
 }

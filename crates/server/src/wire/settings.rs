@@ -58,6 +58,8 @@ pub struct Settings {
     pub deployment: Option<OwnCellSettings>,
     /// Whether devices of other cells' people that these have not signed are withheld.
     pub withholds_unsigned: bool,
+    /// What people are told before the first copy of a room goes to another region.
+    pub new_regions: config::NewRegions,
     /// By what other cells are reached.
     pub inner_ways: InnerWays,
     /// Connections to others.
@@ -98,6 +100,7 @@ impl Settings {
             federation: federation(config)?,
             deployment: super::deployment::settings(&config.deployment)?,
             withholds_unsigned: config.deployment.unsigned_devices == config::UnsignedDevices::Withhold,
+            new_regions: config.deployment.new_regions,
             inner_ways: proxy::inner(&config.deployment)?,
             blocklists: BlocklistSettings::new(config)?,
             egress: Self::egress(&config.egress)?,

@@ -11,13 +11,14 @@ use domicile_app::{
     blocklists::Blocklists,
     discovery::{Contact, Discovery},
     e2ee::KeyIncidents,
+    events::Events,
     federation::OwnKeys,
     probes::Probes,
     residency::{CutParts, Cuts},
-    rooms::Rooms,
+    rooms::{Rooms, StateKeys},
     standing::{
         Addresses, Alerts, CutNotices, Demands, Dossiers, Duties, Evidence, Incidents, Jurisdictions, KeyNotices,
-        MoveNotices, Notices, Processing, Recipients, Signs, StandingSettings, StatusPage, Teller,
+        MoveNotices, Notices, Processing, Recipients, RegionNotices, Signs, StandingSettings, StatusPage, Teller,
         addresses::{AddressParts, AddressSettings, document},
         alerts::AlertParts,
         dossiers::DossierParts,
@@ -81,6 +82,8 @@ pub(super) struct Begun {
     duties: Arc<Duties>,
     incidents: Arc<Incidents>,
     rooms: Arc<Rooms>,
+    /// By what people call rooms.
+    named: (Arc<Rooms>, Arc<StateKeys>, Arc<Events>),
     store: Store,
     clock: Arc<dyn Clock>,
     choices: Choices,
@@ -136,6 +139,7 @@ pub(super) fn begin(
         jurisdictions: Arc::new(Jurisdictions::new(store(), clock(), Arc::clone(known.users))),
         incidents: Arc::new(Incidents::new(store(), clock(), Arc::clone(&status))),
         rooms: Arc::clone(known.rooms),
+        named: (Arc::clone(known.rooms), Arc::clone(known.keys), Arc::clone(known.events)),
         store: store(),
         clock: clock(),
         status,
@@ -173,6 +177,7 @@ impl Begun {
             duties,
             incidents,
             rooms,
+            named,
             store,
             clock,
             choices,
@@ -219,6 +224,7 @@ impl Begun {
         let teller = Teller::new(Arc::clone(&notices), Arc::clone(&services.users), Arc::clone(&jurisdictions));
         let cut_notices = CutNotices::new(store.clone(), Arc::clone(&clock), teller.clone());
         let key_notices = KeyNotices::new(Arc::clone(noticed), teller.clone());
+        let region_notices = RegionNotices::new(store.clone(), teller.clone(), named);
         let move_notices = MoveNotices::new(Arc::clone(&services.moves), teller, choices.public_url);
         let signs = Arc::new(Signs::new(SignParts {
             store,
@@ -248,6 +254,7 @@ impl Begun {
             notices,
             move_notices: Arc::new(move_notices),
             key_notices: Arc::new(key_notices),
+            region_notices: Arc::new(region_notices),
             cuts,
             cut_notices: Arc::new(cut_notices),
             signs,

@@ -48,6 +48,7 @@ pub mod login_tokens;
 pub mod media;
 pub mod memberships;
 pub mod moves;
+pub mod new_regions;
 pub mod notice_rooms;
 pub mod one_time_keys;
 pub mod openid_tokens;

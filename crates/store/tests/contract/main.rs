@@ -15,6 +15,7 @@ mod fixture;
 mod key_incidents;
 mod keystore;
 mod migrations;
+mod new_regions;
 mod numbers;
 mod outages;
 mod positions;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use domicile_store::{StoreError, event_id};
+use domicile_store::{StoreError, event_id, params};
 use ruma::OwnedEventId;
 use serde_json::Value;
 
@@ -28,6 +28,15 @@ pub struct Graphs {
 }
 
 impl TestServer {
+    /// Whether there is a copy of a room here.
+    pub async fn has_copy(&self, room_id: &str) -> bool {
+        let room_id = room_id.to_owned();
+        let sql = "SELECT COUNT(*) FROM rooms WHERE room_id = $1 AND has_copy = 1";
+        let read =
+            self.store.read(move |snapshot| async move { snapshot.query_one(sql, &params![room_id]).await?.int(0) });
+        read.await.expect("a database") > 0
+    }
+
     /// The graphs of all rooms now.
     pub async fn graphs(&self) -> Graphs {
         let read = self.store.read(|snapshot| async move {

@@ -11,7 +11,7 @@ use domicile_app::{
 };
 use domicile_core::{
     clock::{Clock, HOUR_MS, ManualClock},
-    config::{self, ByteSize, Config},
+    config::{self, ByteSize, Config, NewRegions},
     rng::OsRng,
 };
 use domicile_egress::{
@@ -62,7 +62,7 @@ impl Default for Settings {
             registration: RegistrationSettings { mode: RegistrationMode::Open, ..RegistrationSettings::default() },
             rate_limits: RateLimitSettings::default(),
             access_token_life_ms: HOUR_MS,
-            config: Config::default(),
+            config: quiet(),
             presence: true,
             egress: ClientSettings::default(),
             carrier: None,
@@ -70,6 +70,13 @@ impl Default for Settings {
             dns: None,
         }
     }
+}
+
+/// What is usual, but for what people are told of new regions: nobody tells them here unless a test does, and for that copies of rooms would wait.
+fn quiet() -> Config {
+    let mut config = Config::default();
+    config.deployment.new_regions = NewRegions::Quiet;
+    config
 }
 
 /// A database of PostgreSQL, if that is the engine.

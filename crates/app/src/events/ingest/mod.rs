@@ -14,6 +14,7 @@ mod fill;
 mod former_homes;
 mod history;
 mod missing;
+mod new_regions;
 mod outliers;
 mod own_signatures;
 mod policy;
@@ -316,6 +317,7 @@ impl Ingest {
         let facts = Arc::clone(&round.staging.view.facts);
         let event_num = self.sender.accept(&mut round.staging, accepted).await?;
         self.look_at_newcomers(round, &facts).await?;
+        self.look_at_new_regions(round).await?;
         round.added(pdu, event_num, Status::ACCEPTED, before);
         if !comes_next {
             Self::note_what_is_missing(round, pdu, event_num);

@@ -157,6 +157,7 @@ pub(super) async fn begin_room(sender: &Sender, version: &RoomVersionId, draft: 
         resolved: Vec::new(),
         aside: Vec::new(),
         newcomers: Vec::new(),
+        first_of: Vec::new(),
     };
     super::authorise::authorise(&staging, &create, &AuthState::new())?;
     sender.put(&mut staging, create, Vec::new()).await?;

@@ -92,7 +92,9 @@ impl Sender {
         // While not all members are known, others of theirs may be there.
         let joined = joined.max(i64::from(staging.view.is_partial()));
         if joined > 0 {
-            staging.view.destinations.insert(destination_num, joined);
+            if staging.view.destinations.insert(destination_num, joined).is_none() {
+                staging.first_of.push(destination_num);
+            }
         } else {
             staging.view.destinations.remove(&destination_num);
         }

@@ -129,6 +129,8 @@ pub struct Staging {
     aside: Vec<Aside>,
     /// Who of other cells has come in without having been invited on this copy, and by which event: it is looked at by whoever took the event.
     pub(super) newcomers: Vec<(UserNum, OwnedUserId, EventNum)>,
+    /// Destinations of which the first member has come in on this copy: looked at likewise.
+    pub(super) first_of: Vec<DestinationNum>,
 }
 
 struct StagedEvent {
@@ -255,6 +257,7 @@ impl Sender {
             resolved: Vec::new(),
             aside: Vec::new(),
             newcomers: Vec::new(),
+            first_of: Vec::new(),
         }
     }
 

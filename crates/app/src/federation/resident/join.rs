@@ -19,6 +19,7 @@ use crate::{
     Error, Result,
     error::forbidden,
     events::Stored,
+    residency::{Announcement, NewRegions},
     rooms::{Membership, Room, RoomView},
 };
 
@@ -39,9 +40,13 @@ impl Resident {
         let room = self.room(room_id, origin).await?;
         let before = room.view();
         let pdu = self.let_in(&room, event_id, pdu).await?;
+        let announcement = self.before_copy(&room, origin).await?;
         let pdu = self.take_member(&room, origin, event_id, "join", pdu).await?;
         let missing = || Error::internal("a join that was taken is not there");
         let stored = self.events.by_id(pdu.event_id()).await?.ok_or_else(missing)?;
+        if let Some((new_regions, announcement)) = announcement {
+            new_regions.announce(announcement).await;
+        }
         let mut answer = RoomState::new();
         let (state, auth_chain) = if omit_members {
             answer.members_omitted = true;
@@ -54,6 +59,14 @@ impl Resident {
         answer.auth_chain = auth_chain;
         answer.event = Some(json(&pdu)?);
         Ok(answer)
+    }
+
+    /// What people in a room are to be told before a cell gets a copy of it, if it is one and the first of its region.
+    async fn before_copy(&self, room: &Room, origin: &ServerName) -> Result<Option<(Arc<NewRegions>, Announcement)>> {
+        let Some(cells) = self.users.localities().cells() else { return Ok(None) };
+        let Destination::Cell(cell) = Destination::of_peer(origin) else { return Ok(None) };
+        let announcement = cells.new_regions.before(vec![room.info.room_num], &cell).await?;
+        Ok(announcement.map(|announcement| (Arc::clone(&cells.new_regions), announcement)))
     }
 
     /// Where somebody of this server lets the user into a restricted room: checks that they may, and signs.
