@@ -172,6 +172,12 @@ pub(super) async fn open(keystore: &Keystore, row: &Row) -> Result<Details> {
     serde_json::from_slice(&opened).map_err(Error::internal)
 }
 
+/// The host of the gateway to which a pusher sends, if it sends to one.
+pub(crate) async fn gateway_of(keystore: &Keystore, row: &Row) -> Result<Option<String>> {
+    let PusherKind::Http(data) = open(keystore, row).await?.pusher.kind else { return Ok(None) };
+    Ok(url::Url::parse(&data.url).ok().and_then(|url| url.host_str().map(str::to_owned)))
+}
+
 fn check(pusher: &Pusher) -> Result<()> {
     let wrong = |what: String| Err(ErrorKind::InvalidParam.with(what).into());
     let PusherIds { pushkey, app_id, .. } = &pusher.ids;

@@ -32,7 +32,12 @@ pub struct Processor<'a> {
 }
 
 impl<'a> Processor<'a> {
-    fn parse(text: &'a str) -> Result<Self, String> {
+    /// One as it stands in the list.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in words.
+    pub fn parse(text: &'a str) -> Result<Self, String> {
         let parts: Vec<&str> = text.split(';').map(str::trim).collect();
         let [kind, endpoint, country, classes] = parts.as_slice() else {
             return Err(format!("`{text}` is no processor: write `kind; endpoint; country; classes`"));

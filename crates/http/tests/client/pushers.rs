@@ -1,6 +1,6 @@
 //! Pushers over HTTP: setting, listing, and their end.
 
-use domicile_testkit::server::{PASSWORD, TestServer, TestUser};
+use domicile_testkit::server::{PASSWORD, Settings, TestServer, TestUser};
 use serde_json::{Value, json};
 
 const V3: &str = "/_matrix/client/v3";
@@ -59,6 +59,25 @@ async fn a_pusher_is_set_replaced_and_removed() {
             .expect("the rows");
         assert!(!found, "{engine_table} stands in the clear");
     }
+}
+
+#[tokio::test]
+async fn an_audit_names_the_gateways_and_whether_they_are_listed() {
+    let mut settings = Settings::default();
+    settings.config.evidence.processors = vec!["push; Push.example.org; DE; activity".to_owned()];
+    let server = TestServer::with_settings(settings).await.with_user("alice").await.with_user("bob").await;
+    let (alice, bob) = (server.user("alice"), server.user("bob"));
+    let elsewhere = json!({ "url": "https://gateway.invalid:8443/_matrix/push/v1/notify", "format": "event_id_only" });
+    set(&alice, &pusher("one")).await.ok();
+    set(&bob, &pusher("two")).await.ok();
+    set(&bob, &with(pusher("three"), "data", elsewhere)).await.ok();
+    let audit = server.admin.evidence.audits.run().await.expect("an audit");
+    let found = &audit.document["body"]["push_gateways"]["is"];
+    let expected = json!([
+        { "host": "gateway.invalid", "pushers": 1, "listed": false },
+        { "host": "push.example.org", "pushers": 2, "listed": true },
+    ]);
+    assert_eq!((&found["all"], &found["unreadable"]), (&expected, &json!(0)));
 }
 
 #[tokio::test]

@@ -74,6 +74,18 @@ pub async fn page(snapshot: &Snapshot, after: i64, limit: i64) -> Result<Vec<(i6
     rows.iter().map(|row| Ok((row.int(0)?, row.num(1)?))).collect()
 }
 
+/// All pushers after a number, in the order of their numbers.
+pub async fn after(snapshot: &Snapshot, after: i64, limit: i64) -> Result<Vec<Pusher>, StoreError> {
+    let rows = snapshot
+        .query(
+            "SELECT pusher_num, user_num, device_num, key_hash, sealed, position FROM pushers WHERE pusher_num > $1
+             ORDER BY pusher_num LIMIT $2",
+            &params![after, limit],
+        )
+        .await?;
+    rows.iter().map(pusher).collect()
+}
+
 /// Adds a pusher; a conflict if the user has one of that key.
 pub fn insert(batch: &mut Batch, pusher: &Pusher) {
     batch.push(

@@ -3,6 +3,7 @@
 
 mod canary;
 mod people;
+mod push_gateways;
 mod report;
 mod rooms;
 mod tables;
@@ -131,6 +132,8 @@ impl Audits {
         let rooms_file = format!("rooms-{began_ts}.jsonl");
         std::fs::rename(&path, path.with_file_name(&rooms_file)).map_err(crate::Error::internal)?;
         let mut body = self.body(&measured, began_ts, &rooms_file).await?;
+        body["push_gateways"]["is"] =
+            serde_json::to_value(self.push_gateways().await?).map_err(crate::Error::internal)?;
         body["observed_by_other_cells"]["all"] = Value::Array(observed);
         self.parts.documents.add(KIND, body).await
     }

@@ -80,6 +80,7 @@ pub(super) async fn body(parts: &AuditsParts, measured: &Measured, began_ts: i64
         "foreign": { "basis": Basis::Measured, "rows": measured.foreign(), "named": measured.findings.named },
         "access_log": { "basis": Basis::Measured, "is": parts.access_log.check().await? },
         "ledger": { "basis": Basis::Measured, "days": LEDGER_DAYS, "crossings": crossings },
+        "push_gateways": { "basis": Basis::Measured, "is": {} },
         "processors": { "basis": Basis::Declared, "all": parts.declared.processors },
         "storage": { "basis": Basis::Declared, "engine": parts.declared.engine, "places": parts.declared.storage },
         "backups": { "basis": Basis::Declared, "all": backups },

@@ -121,6 +121,22 @@ pub(super) fn deployment(made: &Value) -> anyhow::Result<()> {
     say(&format!("\nSigned: {}\nSHA-256: {}", text(made, "file"), text(made, "sha256")))
 }
 
+/// Where notifications go: people's apps choose that, and nobody else can see it.
+fn push_gateways(told: &Value) -> anyhow::Result<()> {
+    say(&format!("  push gateways that people's apps have chosen: {}", told["all"].as_array().map_or(0, Vec::len)))?;
+    for gateway in all(&told["all"]) {
+        let listed = if gateway["listed"].as_bool() == Some(true) { "" } else { ", not among the processors" };
+        let apps = counted(gateway["pushers"].as_u64().unwrap_or_default(), "app", "apps");
+        say(&format!("    {}: {apps}{listed}", text(gateway, "host")))?;
+    }
+    for (key, what) in [("further", "apps of further ones"), ("unreadable", "that nobody can read any more")] {
+        if let Some(count) = told[key].as_u64().filter(|count| *count > 0) {
+            say(&format!("    {what}: {count}"))?;
+        }
+    }
+    Ok(())
+}
+
 fn measured(body: &Value) -> anyhow::Result<()> {
     let (program, people, rooms) = (&body["program"]["is"], &body["homes"]["people"], &body["rooms"]["is"]);
     say("\nMeasured by this cell:")?;
@@ -149,6 +165,7 @@ fn measured(body: &Value) -> anyhow::Result<()> {
         log["entries"], log["people"]
     ))?;
     say(&format!("  keys of people's own: {}", body["keystore"]["keys"]))?;
+    push_gateways(&body["push_gateways"]["is"])?;
     say(&format!(
         "\n  {:<24} {:<11} {:<9} {:>10} {:>10} {:>10} {:>8}",
         "table", "class", "belongs", "rows", "here", "elsewhere", "foreign"
