@@ -18,6 +18,7 @@ mod migrations;
 mod numbers;
 mod outages;
 mod positions;
+mod reading;
 mod search;
 mod snapshots;
 mod statements;
