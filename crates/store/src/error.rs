@@ -29,6 +29,9 @@ pub enum StoreError {
     /// Another process has the database.
     #[error("{0}")]
     Locked(String),
+    /// The database was opened to be read.
+    #[error("the database was opened only to be read, and nothing is written to it")]
+    Reading,
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,

@@ -5,6 +5,7 @@
 //! is worthless from then on.
 
 mod master;
+mod owners;
 mod rows;
 
 use std::{path::PathBuf, sync::Arc};
@@ -20,6 +21,7 @@ use crate::{
 };
 pub use master::MasterSource;
 use master::{Master, MasterKeys};
+pub use owners::KeyOwners;
 use rows::{Rows, WrappedKey};
 
 /// What a key that cannot be had is called in errors.
@@ -143,8 +145,7 @@ impl Keystore {
 
     /// The numbers of those who have a key, after a number, at most `limit`; the cell's own is not among them.
     pub async fn owners(&self, after: i64, limit: usize) -> Result<Vec<i64>, StoreError> {
-        let page = self.rows.page(after, limit).await?;
-        Ok(page.iter().map(|row| row.user_num).filter(|number| *number != UserNum::NOBODY.0).collect())
+        self.rows.owners(after, limit).await
     }
 
     /// When the master key was made, in milliseconds since the epoch; unknown for one that was given at start.

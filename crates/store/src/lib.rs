@@ -23,7 +23,7 @@ pub use batch::{Batch, Committed};
 pub use blob::{BlobId, Blobs};
 pub use engine::{Changes, Moment, Snapshot, Store, StoreOptions};
 pub use error::StoreError;
-pub use keystore::{Keystore, KeystoreOptions, KeystorePlace, MasterSource};
+pub use keystore::{KeyOwners, Keystore, KeystoreOptions, KeystorePlace, MasterSource};
 pub use row::Row;
 pub use seal::UserKey;
 pub use value::Value;

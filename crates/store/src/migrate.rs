@@ -1,5 +1,6 @@
 //! Numbered, forward-only changes of the schema, embedded in the binary and checked at every start.
 
+use domicile_core::plural::counted;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
@@ -58,14 +59,41 @@ pub fn plan(applied: &[(i64, String)]) -> Result<&'static [Migration], StoreErro
     Ok(&MIGRATIONS[applied.len()..])
 }
 
+/// What is said of a database that is none of Domicile's.
+pub(crate) const FOREIGN: &str = "this is no database of Domicile, or none that its server has begun to use";
+
+/// Whether nothing is left to do for a database that is only read.
+pub(crate) fn is_done(applied: &[(i64, String)]) -> Result<(), StoreError> {
+    match plan(applied)? {
+        [] => Ok(()),
+        left => Err(StoreError::Schema(format!(
+            "the database lacks {} that this program knows: an older version wrote it last. Read it with the program of that version, or \
+             start the server of this version on it first.",
+            counted(left.len() as u64, "migration", "migrations")
+        ))),
+    }
+}
+
+/// The same of a SQLite database.
+pub(crate) fn is_done_sqlite(connection: &Connection) -> Result<(), StoreError> {
+    let is_ours = "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'";
+    if connection.query_row(is_ours, [], |row| row.get::<_, i64>(0))? == 0 {
+        return Err(StoreError::Schema(FOREIGN.to_owned()));
+    }
+    is_done(&applied(connection)?)
+}
+
+fn applied(connection: &Connection) -> rusqlite::Result<Vec<(i64, String)>> {
+    connection
+        .prepare("SELECT number, checksum FROM schema_migrations ORDER BY number")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
 /// Brings a SQLite database up to date.
 pub(crate) fn sqlite(connection: &mut Connection) -> Result<(), StoreError> {
     connection.execute_batch(&dialect::sqlite_schema(APPLIED))?;
-    let applied: Vec<(i64, String)> = connection
-        .prepare("SELECT number, checksum FROM schema_migrations ORDER BY number")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
-    for migration in plan(&applied)? {
+    for migration in plan(&applied(connection)?)? {
         let transaction = connection.transaction()?;
         transaction.execute_batch(&dialect::sqlite_schema(migration.sql))?;
         transaction.execute(
@@ -90,5 +118,7 @@ mod tests {
         assert!(plan(&newer).err().unwrap().to_string().contains("newer version"));
         assert!(plan(&[(1, "other".to_owned())]).err().unwrap().to_string().contains("different sources"));
         assert_eq!(plan(&[]).unwrap().len(), MIGRATIONS.len());
+        assert!(is_done(&done).is_ok());
+        assert!(is_done(&[]).err().unwrap().to_string().contains("older version"));
     }
 }

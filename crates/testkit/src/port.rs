@@ -29,14 +29,12 @@ impl Port {
     /// That none is free.
     pub fn take() -> Result<Self> {
         static TAKEN: AtomicU32 = AtomicU32::new(0);
-        RANGE
-            .filter_map(|_| {
-                let number = process::id().wrapping_mul(STEP).wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
-                let number = RANGE.start + u16::try_from(number % u32::from(RANGE.end - RANGE.start)).ok()?;
-                Self::of(SocketAddr::from((Ipv4Addr::LOCALHOST, number))).ok()
-            })
-            .next()
-            .ok_or_else(|| Error::new(ErrorKind::AddrInUse, format!("none of the ports {RANGE:?} is free")))
+        let free = RANGE.map(|_| TAKEN.fetch_add(1, Ordering::Relaxed)).find_map(|taken| {
+            let number = process::id().wrapping_mul(STEP).wrapping_add(taken);
+            let number = RANGE.start + u16::try_from(number % u32::from(RANGE.end - RANGE.start)).ok()?;
+            Self::of(SocketAddr::from((Ipv4Addr::LOCALHOST, number))).ok()
+        });
+        free.ok_or_else(|| Error::new(ErrorKind::AddrInUse, format!("none of the ports {RANGE:?} is free")))
     }
 
     /// This one, if nobody has it and nobody listens there.

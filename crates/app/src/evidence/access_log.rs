@@ -240,13 +240,17 @@ impl AccessLog {
 
     /// Checks every chain.
     pub async fn check(&self) -> Result<Chains> {
+        Self::check_in(&self.store).await
+    }
+
+    /// Checks every chain of a database. No key is needed for that.
+    pub async fn check_in(store: &Store) -> Result<Chains> {
         /// Broken chains that are named.
         const NAMED: usize = 20;
         let (mut chains, mut digest, mut last) = (Chains::default(), Sha256::new(), None::<Entry>);
         loop {
             let after = last.as_ref().map_or((UserNum(i64::MIN), 0), |last| (last.user_num, last.entry));
-            let page =
-                self.store.read(move |snapshot| async move { rows::everybody(&snapshot, after, PAGE).await }).await;
+            let page = store.read(move |snapshot| async move { rows::everybody(&snapshot, after, PAGE).await }).await;
             let page: Vec<Entry> = page?;
             if page.is_empty() {
                 break;

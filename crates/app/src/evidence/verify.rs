@@ -4,23 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domicile_core::error::ErrorKind;
 use domicile_residency::directory::{History, Ticket};
-use domicile_store::{
-    catalogue::{self, Abroad},
-    walk::{self, Subject},
-};
+use domicile_store::Store;
 use ruma::OwnedUserId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Audits, Witness,
-    audit::{Canary, KIND},
-    documents::{self, Chain},
+    AccessLog, Audits, Witness,
+    access_log::Chains,
+    audit::{Canary, KIND, TableCount},
+    documents,
+    folder::{Chain, Folder},
 };
-use crate::{Result, accounts::Users};
-
-/// Rows that are drawn at most.
-const MOST_DRAWN: u32 = 100_000;
+use crate::Result;
 
 /// What to check.
 #[derive(Clone, Debug, Deserialize)]
@@ -83,50 +79,86 @@ pub fn check_signature(report: &Value, key: Option<&str>) -> Result<String> {
     }
 }
 
+/// An error unless a signed document is an audit.
+pub(super) fn check_kind(report: &Value) -> Result<()> {
+    match report["kind"].as_str() {
+        Some(KIND) => Ok(()),
+        _ => Err(ErrorKind::InvalidParam.with("The document is signed, but it is no audit.").into()),
+    }
+}
+
+/// Whether the report is the one that stands in the chain.
+pub(super) fn check_place(folder: &Folder, report: &Value, wrong: &mut Vec<String>) -> Result<()> {
+    let number = report["number"].as_u64().unwrap_or_default();
+    let hash = documents::hash(documents::canonical(report)?.as_bytes());
+    match folder.hash_of(number)? {
+        None => wrong.push(format!("the folder has no document {number} any more")),
+        Some(found) if found != hash => wrong.push(format!("the folder has another document {number}")),
+        Some(_) => {}
+    }
+    Ok(())
+}
+
+/// Whether the report says that nothing is here that must not be.
+pub(super) fn check_passed(report: &Value, wrong: &mut Vec<String>) {
+    if report["body"]["passed"].as_bool() != Some(true) {
+        wrong.push("the report itself names rows that must not be here".to_owned());
+    }
+}
+
+/// Whether all access logs are whole.
+pub(super) async fn check_access_log(store: &Store, wrong: &mut Vec<String>) -> Result<Chains> {
+    let chains = AccessLog::check_in(store).await?;
+    if !chains.broken.is_empty() {
+        wrong.push(format!("the access log of {} people is not whole", chains.broken.len()));
+    }
+    Ok(chains)
+}
+
+/// The tables whose number of rows is another one than the report says.
+pub(super) fn compare(report: &Value, tables: &[TableCount], wrong: &mut Vec<String>) -> Vec<Changed> {
+    let reported = report["body"]["tables"]["all"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut changed = Vec::new();
+    for table in tables {
+        match reported.iter().find(|entry| entry["table"].as_str() == Some(&table.table)) {
+            None => wrong.push(format!("the report says nothing of the table {}", table.table)),
+            Some(entry) => {
+                let said = entry["rows"].as_i64().unwrap_or_default();
+                if said != table.rows {
+                    changed.push(Changed { table: table.table.clone(), reported: said, now: table.rows });
+                }
+            }
+        }
+    }
+    changed
+}
+
 impl Audits {
     /// Checks a report against what is here now.
-    pub async fn verify(&self, wanted: Wanted, users: &Users, witness: &Witness) -> Result<Verdict> {
+    pub async fn verify(&self, wanted: Wanted, witness: &Witness) -> Result<Verdict> {
         let own = self.documents().public_key()?;
         let key = check_signature(&wanted.report, Some(wanted.key.as_deref().unwrap_or(&own)))?;
-        if wanted.report["kind"].as_str() != Some(KIND) {
-            return Err(ErrorKind::InvalidParam.with("The document is signed, but it is no audit.").into());
-        }
-        let Chain { documents, mut wrong, .. } = self.documents().chain()?;
-        self.check_place(&wanted.report, &mut wrong)?;
-        if wanted.report["body"]["passed"].as_bool() != Some(true) {
-            wrong.push("the report itself names rows that must not be here".to_owned());
-        }
+        check_kind(&wanted.report)?;
+        let folder = self.documents().in_folder();
+        let Chain { documents, mut wrong, .. } = folder.chain()?;
+        check_place(folder, &wanted.report, &mut wrong)?;
+        check_passed(&wanted.report, &mut wrong);
         let measured = self.measure_again().await?;
         if measured.foreign() > 0 {
             wrong.push(format!("{} rows must not be here now; `domicile audit` names them", measured.foreign()));
         }
-        let chains = self.parts.access_log.check().await?;
-        if !chains.broken.is_empty() {
-            wrong.push(format!("the access log of {} people is not whole", chains.broken.len()));
-        }
-        let reported = wanted.report["body"]["tables"]["all"].as_array().cloned().unwrap_or_default();
-        let mut changed = Vec::new();
-        for table in &measured.tables {
-            match reported.iter().find(|entry| entry["table"].as_str() == Some(&table.table)) {
-                None => wrong.push(format!("the report says nothing of the table {}", table.table)),
-                Some(entry) => {
-                    let said = entry["rows"].as_i64().unwrap_or_default();
-                    if said != table.rows {
-                        changed.push(Changed { table: table.table.clone(), reported: said, now: table.rows });
-                    }
-                }
-            }
-        }
-        let counts: Vec<(String, i64)> = measured.tables.into_iter().map(|table| (table.table, table.rows)).collect();
-        let (drawn, owners) = self.draw(&counts, wanted.sample.min(MOST_DRAWN), users, &mut wrong).await?;
-        let looked_up = self.look_up_homes(owners, &mut wrong).await?;
+        check_access_log(&self.parts.store, &mut wrong).await?;
+        let changed = compare(&wanted.report, &measured.tables, &mut wrong);
+        let drawn = self.walk().draw(&measured.tables, wanted.sample, &*self.parts.rng).await?;
+        wrong.extend(drawn.elsewhere.into_iter().map(|(_, told)| told));
+        let looked_up = self.look_up_homes(drawn.owners, &mut wrong).await?;
         let countersigned = witness.check(&wanted.report, &mut wrong).await?;
         let canary = if wanted.canary { Some(self.canary().await?) } else { None };
         if canary.as_ref().is_some_and(|canary| !canary.found || !canary.removed) {
             wrong.push("a canary was planted, and was not found or not removed".to_owned());
         }
         let passed = wrong.is_empty();
-        Ok(Verdict { passed, wrong, key, documents, changed, drawn, canary, countersigned, looked_up })
+        Ok(Verdict { passed, wrong, key, documents, changed, drawn: drawn.rows, canary, countersigned, looked_up })
     }
 
     /// Asks the directory, which is another cell's in most, whether the owners of rows that were drawn are at home here: this cell's own tickets are not
@@ -156,56 +188,5 @@ impl Audits {
             }
         }
         Ok(looked_up)
-    }
-
-    /// Whether the report is the one that stands in the chain.
-    fn check_place(&self, report: &Value, wrong: &mut Vec<String>) -> Result<()> {
-        let number = report["number"].as_u64().unwrap_or_default();
-        let hash = documents::hash(documents::canonical(report)?.as_bytes());
-        match self.documents().hash_of(number)? {
-            None => wrong.push(format!("the folder has no document {number} any more")),
-            Some(found) if found != hash => wrong.push(format!("the folder has another document {number}")),
-            Some(_) => {}
-        }
-        Ok(())
-    }
-
-    /// Draws rows of people at random and looks up, one by one and not by the walk, where their home is. Each table has its turn.
-    /// Gives how many were drawn, and whose they are.
-    async fn draw(
-        &self,
-        counts: &[(String, i64)],
-        sample: u32,
-        users: &Users,
-        wrong: &mut Vec<String>,
-    ) -> Result<(u32, BTreeSet<OwnedUserId>)> {
-        let people: Vec<_> = counts
-            .iter()
-            .filter(|(_, rows)| *rows > 0)
-            .filter_map(|(name, rows)| catalogue::table(name).map(|table| (table, *rows)))
-            .filter(|(table, _)| {
-                walk::statements::subject_kind(table) == walk::statements::SubjectKind::User
-                    && catalogue::abroad(table.name) == Abroad::Never
-            })
-            .collect();
-        let (mut drawn, mut owners) = (0, BTreeSet::new());
-        for at in 0..sample {
-            let Some((table, rows)) = people.get(usize::try_from(at).unwrap_or_default() % people.len().max(1)) else {
-                break;
-            };
-            let Some((subject, named)) = walk::rows::draw(&self.parts.store, table, *rows, &*self.parts.rng).await?
-            else {
-                continue;
-            };
-            drawn += 1;
-            if let Subject::User(number) = subject {
-                let home = users.id(domicile_core::ids::UserNum(number)).await;
-                match home {
-                    Ok(user_id) if users.is_local(&user_id) => drop(owners.insert(user_id)),
-                    _ => wrong.push(format!("{}: {} is not of somebody whose home is here", table.name, named.key)),
-                }
-            }
-        }
-        Ok((drawn, owners))
     }
 }

@@ -22,7 +22,7 @@ use domicile_store::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Documents, Ledger, Signed, audit, documents};
+use super::{Documents, Ledger, Signed, audit, documents, folder::Folder};
 use crate::{
     Error, Result,
     error::{forbidden, not_found},
@@ -292,30 +292,13 @@ impl Witness {
 
     /// What of a report's countersignatures is right; what is not is added to `wrong`. Cells that countersigned are asked whether it was the last.
     pub async fn check(&self, report: &Value, wrong: &mut Vec<String>) -> Result<Vec<Value>> {
-        let number = report["number"].as_u64().unwrap_or_default();
-        let hash = documents::hash(documents::canonical(report)?.as_bytes());
-        let mut all = Vec::new();
-        for kept in self.parts.documents.kept(&format!("countersigned-{number:06}-"), ".json")? {
-            let bound: Bound = serde_json::from_value(kept).map_err(Error::internal)?;
-            let body = &bound.document["body"];
-            let by = body["by"].as_str().and_then(CellName::parse);
-            let is_right = by.as_ref().is_some_and(|by| self.is_signed_by(by, &bound, COUNTERSIGNATURE))
-                && body["hash"].as_str() == Some(&hash)
-                && body["number"].as_u64() == Some(number);
-            let name = body["by"].as_str().unwrap_or("nobody who is known").to_owned();
-            if is_right {
-                all.push(
-                    json!({ "cell": name, "at_ts": bound.document["made_ts"], "number": bound.document["number"] }),
-                );
-            } else {
-                wrong.push(format!("the countersignature by {name} is not of this report, or not by that cell"));
-            }
-        }
+        let (folder, cells) = (self.parts.documents.in_folder(), self.parts.localities.cells());
+        let all = countersignatures(folder, cells.map(|cells| cells.own.document()), report, wrong)?;
         for cell in self.others() {
             // One that is not reached says nothing.
             let Ok(last) = self.ask::<Last>(&cell, WITNESSED, &Nothing {}, peers::ORDINARY).await else { continue };
             let Some(last) = last.report else { continue };
-            let here = self.parts.documents.hash_of(u64::try_from(last.number).unwrap_or_default())?;
+            let here = folder.hash_of(u64::try_from(last.number).unwrap_or_default())?;
             if here.as_deref() != Some(&last.hash) {
                 wrong.push(format!(
                     "the cell {} has countersigned a document {} that is not the one in the folder: the chain was changed, or begun anew",
@@ -337,13 +320,45 @@ impl Witness {
         self.link()?.ask_json_within(cell, path, body, bounds).await.map_err(Error::internal)
     }
 
-    /// Whether a document is of a kind, and signed with a key that is bound to a cell.
     fn is_signed_by(&self, cell: &CellName, bound: &Bound, kind: &str) -> bool {
-        let Some(cells) = self.parts.localities.cells() else { return false };
-        let signer = documents::signer(&bound.document);
-        bound.document["kind"].as_str() == Some(kind)
-            && signer.is_ok_and(|key| is_bound(cells.own.document(), cell, &key, &bound.binding))
+        let cells = self.parts.localities.cells();
+        cells.is_some_and(|cells| is_signed_by(cells.own.document(), cell, bound, kind))
     }
+}
+
+/// What of the countersignatures that lie beside a report is right, by the deployment document; what is not is added to `wrong`.
+pub(super) fn countersignatures(
+    folder: &Folder,
+    document: Option<&Deployment>,
+    report: &Value,
+    wrong: &mut Vec<String>,
+) -> Result<Vec<Value>> {
+    let number = report["number"].as_u64().unwrap_or_default();
+    let hash = documents::hash(documents::canonical(report)?.as_bytes());
+    let mut all = Vec::new();
+    for kept in folder.kept(&format!("countersigned-{number:06}-"), ".json")? {
+        let bound: Bound = serde_json::from_value(kept).map_err(Error::internal)?;
+        let body = &bound.document["body"];
+        let by = body["by"].as_str().and_then(CellName::parse);
+        let by = document.zip(by.as_ref());
+        let is_right = by.is_some_and(|(document, by)| is_signed_by(document, by, &bound, COUNTERSIGNATURE))
+            && body["hash"].as_str() == Some(&hash)
+            && body["number"].as_u64() == Some(number);
+        let name = body["by"].as_str().unwrap_or("nobody who is known").to_owned();
+        if is_right {
+            all.push(json!({ "cell": name, "at_ts": bound.document["made_ts"], "number": bound.document["number"] }));
+        } else {
+            wrong.push(format!("the countersignature by {name} is not of this report, or not by that cell"));
+        }
+    }
+    Ok(all)
+}
+
+/// Whether a document is of a kind, and signed with a key that is bound to a cell.
+fn is_signed_by(deployment: &Deployment, cell: &CellName, bound: &Bound, kind: &str) -> bool {
+    let signer = documents::signer(&bound.document);
+    bound.document["kind"].as_str() == Some(kind)
+        && signer.is_ok_and(|key| is_bound(deployment, cell, &key, &bound.binding))
 }
 
 /// The file of a countersignature.

@@ -82,18 +82,8 @@ impl Localities {
 
     /// Where a user is.
     pub fn of(&self, user_id: &UserId) -> Locality {
-        // No user has such a name: it would lead to a cell by a way that nobody looked at.
-        if locality::is_cell(user_id.server_name()) {
-            return Locality::Unknown;
-        }
-        let Some(cells) = self.cells.as_ref().filter(|_| user_id.server_name() == self.server_name) else {
-            return self.of_server(user_id.server_name());
-        };
-        match cells.tickets.home(user_id) {
-            None => Locality::Unknown,
-            Some(home) if home == *cells.own.name() => Locality::Here,
-            Some(home) => Locality::Elsewhere(Destination::Cell(home)),
-        }
+        let cells = self.cells.as_ref();
+        locality_of(user_id, &self.server_name, cells.map(|cells| (cells.own.name(), || cells.tickets.home(user_id))))
     }
 
     /// The other cell of the deployment in which a user has their home, if it is one.
@@ -106,11 +96,7 @@ impl Localities {
 
     /// Where the users of a server are, or those whom a name that stands for a cell is asked for.
     pub fn of_server(&self, server_name: &ServerName) -> Locality {
-        if server_name == self.server_name {
-            Locality::Here
-        } else {
-            Locality::Elsewhere(Destination::of_peer(server_name))
-        }
+        locality_of_server(server_name, &self.server_name)
     }
 
     /// Whether a server name is the deployment's own.
@@ -259,4 +245,29 @@ impl Localities {
             None => Ok(()),
         }
     }
+}
+
+/// Where a user is, of a deployment with a name. Where it has several cells, with the name of this one and what says which is the user's home.
+pub(crate) fn locality_of(
+    user_id: &UserId,
+    ours: &ServerName,
+    cells: Option<(&CellName, impl FnOnce() -> Option<CellName>)>,
+) -> Locality {
+    let server_name = user_id.server_name();
+    // No user has such a name: it would lead to a cell by a way that nobody looked at.
+    if locality::is_cell(server_name) {
+        return Locality::Unknown;
+    }
+    let Some((own, home)) = cells.filter(|_| server_name == ours) else {
+        return locality_of_server(server_name, ours);
+    };
+    match home() {
+        None => Locality::Unknown,
+        Some(home) if home == *own => Locality::Here,
+        Some(home) => Locality::Elsewhere(Destination::Cell(home)),
+    }
+}
+
+fn locality_of_server(server_name: &ServerName, ours: &ServerName) -> Locality {
+    if server_name == ours { Locality::Here } else { Locality::Elsewhere(Destination::of_peer(server_name)) }
 }

@@ -133,7 +133,7 @@ impl OwnCell {
         now_ms: i64,
     ) -> Result<Self, DeploymentError> {
         let OwnCellSettings { document: mut text, file, cell: name, root, key, former_keys } = settings;
-        let mut document = read(&text, &root)?;
+        let mut document = read_document(&text, &root)?;
         if document.server_name != server_name {
             let (found, ours) = (document.server_name.to_string(), server_name.to_string());
             return Err(DeploymentError::OtherName { found, ours });
@@ -142,7 +142,7 @@ impl OwnCell {
         let known = last.await?.map(|(text, _)| text);
         if let Some(last) = known.clone() {
             // One that another root key signed is none of this deployment's: the operator began anew with this cell.
-            match read(&last, &root) {
+            match read_document(&last, &root) {
                 Ok(newer) if newer.server_name == document.server_name && newer.serial > document.serial => {
                     tracing::warn!(
                         file = %file.display(), serial = document.serial, newest = newer.serial,
@@ -175,7 +175,7 @@ impl OwnCell {
 
     /// What a text says, if it may take the place of the document that holds, and this cell can go on by it. The same document again may.
     pub(super) fn judge(&self, text: &str) -> Result<Deployment, DeploymentError> {
-        let found = read(text, &self.root)?;
+        let found = read_document(text, &self.root)?;
         accept::accept(self.document(), &found)?;
         let cell = || self.name.as_str().to_owned();
         let own = found.cells.get(&self.name).ok_or_else(|| DeploymentError::NoCell(cell()))?;
@@ -256,7 +256,8 @@ impl OwnCell {
     }
 }
 
-fn read(text: &str, root: &PublicKey) -> Result<Deployment, DeploymentError> {
+/// Reads a document, if the root key signed it.
+pub fn read_document(text: &str, root: &PublicKey) -> Result<Deployment, DeploymentError> {
     parse::read("the document", sign::verified(text, root)?).map_err(DeploymentError::Wrong)
 }
 

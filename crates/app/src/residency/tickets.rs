@@ -6,7 +6,10 @@ use std::{
 };
 
 use domicile_core::locality::CellName;
-use domicile_residency::directory::{History, Ticket, TicketError};
+use domicile_residency::{
+    deployment::Deployment,
+    directory::{History, Ticket, TicketError},
+};
 use domicile_store::{Batch, Store, table::tickets};
 use parking_lot::{Mutex, RwLock};
 use ruma::{OwnedUserId, UserId};
@@ -39,22 +42,8 @@ impl Tickets {
     /// Reads the tickets and checks each by the document. Those that it does not bear out, as after a decider was revoked, are left aside, except
     /// those of people here, which stand until there are others: the directory is asked for new ones.
     pub async fn open(store: Store, own: Arc<OwnCell>) -> Result<Self> {
-        let mut by_user: BTreeMap<OwnedUserId, Vec<Ticket>> = BTreeMap::new();
-        let mut after = (String::new(), 0);
-        loop {
-            let (user_id, epoch) = after.clone();
-            let page = store
-                .read(move |snapshot| async move { tickets::page(&snapshot, (user_id.as_str(), epoch), PAGE).await });
-            let page = page.await?;
-            let Some((user_id, epoch, _)) = page.last() else { break };
-            after = (user_id.clone(), *epoch);
-            for (_, _, ticket) in page {
-                let ticket: Ticket = serde_json::from_str(&ticket).map_err(Error::internal)?;
-                by_user.entry(ticket.user_id.clone()).or_default().push(ticket);
-            }
-        }
         let (mut known, mut standing) = (Known::default(), HashSet::new());
-        for (user_id, tickets) in by_user {
+        for (user_id, tickets) in Self::stored(&store).await? {
             match History::check(tickets.clone(), own.document(), own.root()) {
                 Ok(Some(history)) => {
                     known.insert(own.name(), user_id, Arc::new(history));
@@ -81,6 +70,24 @@ impl Tickets {
             stale: Mutex::default(),
             left: Mutex::default(),
         })
+    }
+
+    /// All tickets of a database, by whom they are of. None is checked.
+    pub(crate) async fn stored(store: &Store) -> Result<BTreeMap<OwnedUserId, Vec<Ticket>>> {
+        let mut by_user: BTreeMap<OwnedUserId, Vec<Ticket>> = BTreeMap::new();
+        let mut after = (String::new(), 0);
+        loop {
+            let (user_id, epoch) = after.clone();
+            let page = store
+                .read(move |snapshot| async move { tickets::page(&snapshot, (user_id.as_str(), epoch), PAGE).await });
+            let page = page.await?;
+            let Some((user_id, epoch, _)) = page.last() else { return Ok(by_user) };
+            after = (user_id.clone(), *epoch);
+            for (_, _, ticket) in page {
+                let ticket: Ticket = serde_json::from_str(&ticket).map_err(Error::internal)?;
+                by_user.entry(ticket.user_id.clone()).or_default().push(ticket);
+            }
+        }
     }
 
     /// Checks all tickets by the document that holds now, and leaves those aside that it does not bear out: those that a decider gave which was
@@ -131,13 +138,10 @@ impl Tickets {
         self.known.read().get(user_id).cloned()
     }
 
-    /// The cell that answers for a user now. Of people whose home was revoked that is never this one, whoever's heir it is: they have an account here
-    /// when the root key gave them one, and then it is their home.
+    /// The cell that answers for a user now, as this one sees it.
     pub fn home(&self, user_id: &UserId) -> Option<CellName> {
         let home = self.known.read().get(user_id)?.home()?;
-        let heir = self.own.heir(&home);
-        let is_here = heir == *self.own.name();
-        Some(if is_here && self.own.document().successor(&home) != Some(self.own.name()) { home } else { heir })
+        Some(answers_for(home, self.own.name(), self.own.document()))
     }
 
     /// Whether this cell is a user's home by tickets that count, and not as the heir of a cell that is no more.
@@ -283,6 +287,13 @@ impl Tickets {
     fn is_shorter(&self, history: &History, user_id: &UserId) -> bool {
         self.get(user_id).is_some_and(|known| known.tickets().len() > history.tickets().len())
     }
+}
+
+/// The cell that answers for the people of a home now. Of a home that was revoked that is never `own`, whoever's heir it is: they have an account there
+/// when the root key gave them one, and then it is their home.
+pub(crate) fn answers_for(home: CellName, own: &CellName, document: &Deployment) -> CellName {
+    let heir = document.heir(&home).unwrap_or(&home);
+    if heir == own && document.successor(&home) != Some(own) { home } else { heir.clone() }
 }
 
 /// Whether tickets that do not count any more stand all the same: those of somebody at home here, from a decider that was revoked since.

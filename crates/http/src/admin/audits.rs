@@ -1,17 +1,12 @@
 //! GET and POST /_domicile/admin/v1/audits (evidence of where data is)
 
-use std::sync::Arc;
-
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State},
     routing::{get, post},
 };
 use bytes::Bytes;
-use domicile_app::{
-    accounts::Users,
-    evidence::{deployment::Audited, verify::Wanted},
-};
+use domicile_app::evidence::{deployment::Audited, verify::Wanted};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -58,14 +53,10 @@ async fn list(State(evidence): State<Evidence>) -> Result<Json<Value>, Failure> 
             json!({ "number": number, "kind": document["kind"], "made_ts": document["made_ts"], "file": file })
         })
         .collect();
-    Ok(Json(json!({ "key": documents.public_key()?, "documents": all, "wrong": documents.chain()?.wrong })))
+    Ok(Json(json!({ "key": documents.public_key()?, "documents": all, "wrong": documents.in_folder().chain()?.wrong })))
 }
 
-async fn verify(
-    State(evidence): State<Evidence>,
-    State(users): State<Arc<Users>>,
-    Json(wanted): Json<Wanted>,
-) -> Result<Json<Value>, Failure> {
-    let verdict = evidence.audits.verify(wanted, &users, &evidence.witness).await?;
+async fn verify(State(evidence): State<Evidence>, Json(wanted): Json<Wanted>) -> Result<Json<Value>, Failure> {
+    let verdict = evidence.audits.verify(wanted, &evidence.witness).await?;
     Ok(Json(serde_json::to_value(verdict).map_err(domicile_app::Error::internal)?))
 }

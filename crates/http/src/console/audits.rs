@@ -27,7 +27,7 @@ pub(super) fn routes() -> Router<AdminServices> {
 
 async fn show(Insider(visitor): Insider, State(evidence): State<Evidence>) -> Result<Page, Broken> {
     let documents = evidence.audits.documents();
-    let (mut all, chain, key) = (documents.all()?, documents.chain()?, documents.public_key()?);
+    let (mut all, chain, key) = (documents.all()?, documents.in_folder().chain()?, documents.public_key()?);
     all.reverse();
     let last = all.iter().find(|(.., document)| document["kind"] == audit::KIND).map(|(.., document)| document);
     let content = html! {

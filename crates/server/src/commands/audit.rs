@@ -1,14 +1,16 @@
 //! `domicile audit`: run, verify, list.
 
+mod database;
 mod text;
+mod verdict;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use axum::http::Method;
 use clap::{Args, Subcommand};
-use domicile_app::evidence::verify;
-use domicile_core::{config::Config, plural::counted};
+use domicile_app::evidence::{reading, verify};
+use domicile_core::{config::Config, plural::counted, rng::OsRng};
 use serde_json::{Value, json};
 
 use super::say;
@@ -32,25 +34,7 @@ pub(super) struct AuditCommand {
 #[derive(Debug, Subcommand)]
 enum AuditSubcommand {
     /// Check a report: its signature, the chain of reports, and what is here now.
-    Verify {
-        /// The report's file.
-        report: PathBuf,
-        /// The public key that must have signed it. Without it, it is the key of this cell.
-        #[arg(long)]
-        key: Option<String>,
-        /// Rows to draw at random and look up one by one.
-        #[arg(long, default_value_t = 200)]
-        sample: u32,
-        /// Also plant a row that must not be here, see that the audit finds it, and take it away again.
-        #[arg(long)]
-        canary: bool,
-        /// Check the signature only, without this cell's data: for who has the report and the key.
-        #[arg(long)]
-        signature_only: bool,
-        /// For programs.
-        #[arg(long)]
-        json: bool,
-    },
+    Verify(Box<Verify>),
     /// List the signed documents of this cell, and the public key.
     List {
         /// For programs.
@@ -59,32 +43,75 @@ enum AuditSubcommand {
     },
 }
 
+#[derive(Debug, Args)]
+struct Verify {
+    /// The report's file.
+    report: PathBuf,
+    /// The public key that must have signed it. Without it, it is the key of this cell.
+    #[arg(long)]
+    key: Option<String>,
+    /// Rows to draw at random and look up one by one.
+    #[arg(long, default_value_t = 200)]
+    sample: u32,
+    /// Also plant a row that must not be here, see that the audit finds it, and take it away again.
+    #[arg(long)]
+    canary: bool,
+    /// Check the signature only, without this cell's data: for who has the report and the key.
+    #[arg(long, conflicts_with = "database")]
+    signature_only: bool,
+    #[command(flatten)]
+    database: database::Database,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+}
+
 pub(super) async fn run(config: &Config, command: AuditCommand) -> anyhow::Result<()> {
     match command.command {
         None if command.deployment => deployment(config, command.json).await,
         None => audit(config, command.json).await,
         Some(AuditSubcommand::List { json }) => list(config, json).await,
-        Some(AuditSubcommand::Verify { report, key, signature_only: true, json, .. }) => {
-            let signer = verify::check_signature(&read(&report)?, key.as_deref())?;
-            if json {
-                return say(&json!({ "key": signer }).to_string());
-            }
-            say(&format!("Signed by {signer}. Nothing else was checked."))
-        }
-        Some(AuditSubcommand::Verify { report, key, sample, canary, json, .. }) => {
-            let wanted = json!({ "report": read(&report)?, "key": key, "sample": sample, "canary": canary });
-            let verdict = ask(config, Method::POST, &format!("{PATH}/verify"), &wanted).await?;
-            if json {
-                say(&verdict.to_string())?;
-            } else {
-                text::verdict(&verdict)?;
-            }
-            if verdict["passed"].as_bool() != Some(true) {
-                bail!("the report does not stand");
-            }
-            Ok(())
-        }
+        Some(AuditSubcommand::Verify(command)) => check(config, *command).await,
     }
+}
+
+async fn check(config: &Config, command: Verify) -> anyhow::Result<()> {
+    let Verify { report, key, sample, canary, signature_only, database, json } = command;
+    let report = read(&report)?;
+    if signature_only {
+        let signer = verify::check_signature(&report, key.as_deref())?;
+        if json {
+            return say(&json!({ "key": signer }).to_string());
+        }
+        return say(&format!("Signed by {signer}. Nothing else was checked."));
+    }
+    let stands = if let (Some(address), Some(key)) = (database.address.clone(), &key) {
+        if canary {
+            bail!(
+                "a canary is planted by writing, and --database only reads: ask the running server for it, without --database"
+            );
+        }
+        let read = reading::read(database.auditor(&address, report, key.clone(), sample)?, &OsRng).await?;
+        if json {
+            say(&serde_json::to_string(&read).context("the verdict")?)?;
+        } else {
+            verdict::read(&read)?;
+        }
+        read.verdict.passed
+    } else {
+        let wanted = json!({ "report": report, "key": key, "sample": sample, "canary": canary });
+        let told = ask(config, Method::POST, &format!("{PATH}/verify"), &wanted).await?;
+        if json {
+            say(&told.to_string())?;
+        } else {
+            verdict::told(&told)?;
+        }
+        told["passed"].as_bool() == Some(true)
+    };
+    if !stands {
+        bail!("the report does not stand");
+    }
+    Ok(())
 }
 
 async fn audit(config: &Config, json: bool) -> anyhow::Result<()> {

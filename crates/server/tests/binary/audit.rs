@@ -1,6 +1,7 @@
 //! Audits, beside a running server and without one: what is planted is found and named, what was changed is told.
 
 mod cells;
+mod database;
 
 use std::path::Path;
 
@@ -77,16 +78,8 @@ fn rows(report: &Value, table: &str) -> (i64, i64, i64) {
     (number("rows"), number("here"), number("foreign"))
 }
 
-fn audits(place: &Place) {
-    populate(place);
-    // Without a server.
-    let first = place.data().join("evidence/000001-audit.json");
-    let verified = place.json(&["audit", "verify", first.to_str().unwrap(), "--canary", "--json"], "");
-    assert_eq!(verified["passed"], true, "{verified}");
-    assert_eq!((&verified["canary"]["found"], &verified["canary"]["removed"]), (&json!(true), &json!(true)));
-    assert!(verified["drawn"].as_u64().unwrap() > 50, "{verified}");
-
-    // A setting of somebody whose home is elsewhere.
+/// Plants a setting of somebody whose home is elsewhere.
+fn plant(place: &Place) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let store = place.store().await;
@@ -104,6 +97,19 @@ fn audits(place: &Place) {
         store.write(batch).await.unwrap();
         store.close().await;
     });
+}
+
+fn audits(place: &Place) {
+    populate(place);
+    // Without a server.
+    let first = place.data().join("evidence/000001-audit.json");
+    let verified = place.json(&["audit", "verify", first.to_str().unwrap(), "--canary", "--json"], "");
+    assert_eq!(verified["passed"], true, "{verified}");
+    assert_eq!((&verified["canary"]["found"], &verified["canary"]["removed"]), (&json!(true), &json!(true)));
+    assert!(verified["drawn"].as_u64().unwrap() > 50, "{verified}");
+
+    // A setting of somebody whose home is elsewhere.
+    plant(place);
     let (passed, report, told) = place.answered(&["audit", "--json"]);
     assert!(!passed && told.contains("must not be here"), "{told}");
     assert_eq!(rows(&report, "account_data").2, 1, "{report}");
@@ -128,6 +134,7 @@ fn audits(place: &Place) {
     assert_eq!(listed["documents"].as_array().unwrap().len(), 2);
 
     // Gone again: all is well.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let store = place.store().await;
         let mut batch = Batch::new();

@@ -3,7 +3,7 @@
 mod changes;
 pub mod dialect;
 pub(crate) mod postgres;
-mod sqlite;
+pub(crate) mod sqlite;
 
 use std::{future::Future, path::PathBuf, sync::Arc};
 
@@ -58,9 +58,26 @@ impl Store {
             StoreOptions::Sqlite { path, readers } => Engine::Sqlite(sqlite::Sqlite::open(path, *readers)?),
             StoreOptions::Postgres { url, readers } => Engine::Postgres(postgres::Postgres::open(url, *readers).await?),
         };
-        Ok(Self {
-            inner: Arc::new(Inner { options, engine, numbers: Numbers::default(), moments: Moments::default() }),
-        })
+        Ok(Self::over(options, engine))
+    }
+
+    /// Opens a database that is there only to read it, beside a server that uses it or without one: nothing is made, changed or locked, and
+    /// [`Self::write`] gives [`StoreError::Reading`]. The schema must be the one of this program.
+    ///
+    /// A SQLite file must not be taken into use while it is read without a server: reads that follow give [`StoreError::Locked`].
+    pub async fn open_reading(options: StoreOptions) -> Result<Self, StoreError> {
+        let engine = match &options {
+            StoreOptions::Sqlite { path, readers } => Engine::Sqlite(sqlite::Sqlite::open_reading(path, *readers)?),
+            StoreOptions::Postgres { url, readers } => {
+                Engine::Postgres(postgres::Postgres::open_reading(url, *readers).await?)
+            }
+        };
+        Ok(Self::over(options, engine))
+    }
+
+    fn over(options: StoreOptions, engine: Engine) -> Self {
+        let (numbers, moments) = (Numbers::default(), Moments::default());
+        Self { inner: Arc::new(Inner { options, engine, numbers, moments }) }
     }
 
     /// Applies a batch whole or not at all. When this returns, it is on disk.
@@ -103,7 +120,7 @@ impl Store {
     pub async fn empty_log(&self) -> Result<(), StoreError> {
         match &self.inner.engine {
             Engine::Sqlite(sqlite) => sqlite.empty_log().await,
-            Engine::Postgres(_) => Ok(()),
+            Engine::Postgres(postgres) => postgres.empty_log(),
         }
     }
 

@@ -27,7 +27,8 @@ const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(7236837412)";
 
 /// PostgreSQL behind a URL.
 pub(super) struct Postgres {
-    writer: writer::Writer,
+    /// Nothing where the database is only read.
+    writer: Option<writer::Writer>,
     readers: readers::Readers,
 }
 
@@ -37,11 +38,28 @@ impl Postgres {
         let connection = connector.connect().await?;
         migrate(&connection).await?;
         let writer = writer::Writer::start(Arc::clone(&connector), connection);
-        Ok(Self { writer, readers: readers::Readers::new(connector, readers.max(1)) })
+        Ok(Self { writer: Some(writer), readers: readers::Readers::new(connector, readers.max(1)) })
+    }
+
+    /// Opens a database to read it, with sessions that cannot write whatever the role may do.
+    pub(super) async fn open_reading(url: &str, readers: usize) -> Result<Self, StoreError> {
+        let connector = Arc::new(Connector::reading(url)?);
+        let connection = connector.connect().await?;
+        migrate::is_done(&applied(connection.client()).await.map_err(unreadable)?)?;
+        Ok(Self { writer: None, readers: readers::Readers::new(connector, readers.max(1)) })
+    }
+
+    /// There is none of the database's own that this could empty.
+    pub(super) fn empty_log(&self) -> Result<(), StoreError> {
+        self.writer().map(drop)
+    }
+
+    fn writer(&self) -> Result<&writer::Writer, StoreError> {
+        self.writer.as_ref().ok_or(StoreError::Reading)
     }
 
     pub(super) async fn write(&self, batch: Batch) -> Result<Committed, StoreError> {
-        self.writer.write(batch).await
+        self.writer()?.write(batch).await
     }
 
     pub(super) async fn read<T, E, F, Fut>(&self, begun: Moment, reader: F) -> Result<T, E>
@@ -57,7 +75,9 @@ impl Postgres {
     }
 
     pub(super) async fn close(&self) {
-        self.writer.close().await;
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
         self.readers.close();
     }
 }
@@ -101,6 +121,23 @@ fn failure(error: tokio_postgres::Error) -> StoreError {
     }
 }
 
+/// Why it cannot be seen what was done to a database.
+fn unreadable(error: tokio_postgres::Error) -> StoreError {
+    match error.code() {
+        Some(code) if *code == SqlState::UNDEFINED_TABLE => StoreError::Schema(migrate::FOREIGN.to_owned()),
+        Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => StoreError::Schema(
+            "the role may not read the tables of the database: GRANT pg_read_all_data TO it".to_owned(),
+        ),
+        _ => failure(error),
+    }
+}
+
+/// What was done to the database.
+async fn applied(client: &tokio_postgres::Client) -> Result<Vec<(i64, String)>, tokio_postgres::Error> {
+    let rows = client.query("SELECT number, checksum FROM schema_migrations ORDER BY number", &[]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
 /// Brings the schema up to date, in one transaction.
 async fn migrate(connection: &Connection) -> Result<(), StoreError> {
     let client = connection.client();
@@ -125,13 +162,7 @@ async fn migrate(connection: &Connection) -> Result<(), StoreError> {
 async fn migrate_in_transaction(client: &tokio_postgres::Client) -> Result<(), StoreError> {
     client.batch_execute(MIGRATION_LOCK).await.map_err(failure)?;
     client.batch_execute(&dialect::postgres_schema(migrate::APPLIED)).await.map_err(failure)?;
-    let rows =
-        client.query("SELECT number, checksum FROM schema_migrations ORDER BY number", &[]).await.map_err(failure)?;
-    let applied = rows
-        .iter()
-        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-        .collect::<Result<Vec<(i64, String)>, tokio_postgres::Error>>()
-        .map_err(failure)?;
+    let applied = applied(client).await.map_err(failure)?;
     for migration in migrate::plan(&applied)? {
         client.batch_execute(&dialect::postgres_schema(migration.sql)).await.map_err(failure)?;
         client

@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-use rusqlite::{Connection, config::DbConfig, types::ValueRef};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, types::ValueRef};
 use smallvec::SmallVec;
 
 use super::{Moment, Snapshot};
@@ -26,10 +26,21 @@ pub(super) use readers::{prepare_here, query_here};
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 512;
 
+/// How a connection is made.
+type Connect = fn(&Path) -> Result<Connection, StoreError>;
+
 /// SQLite in one file.
 pub(super) struct Sqlite {
-    writer: writer::Writer,
+    /// What writes; nothing where the file is only read.
+    writing: Option<Writing>,
     readers: readers::Readers,
+    /// The log that nobody may begin while a file is read of which nobody seems to have it open.
+    no_log: Option<PathBuf>,
+}
+
+/// What changes a file.
+struct Writing {
+    writer: writer::Writer,
     checkpoints: checkpoint::Checkpoints,
     /// Held for as long as the database is open: there is never a second writer.
     _lock: File,
@@ -44,12 +55,29 @@ impl Sqlite {
         let turns = Arc::default();
         let writer = writer::Writer::start(connection, Arc::clone(&turns))?;
         let checkpoints = checkpoint::Checkpoints::start(connect(path)?, &wal(path), turns)?;
-        let readers = readers::Readers::start(path, readers.max(1))?;
-        Ok(Self { writer, readers, checkpoints, _lock: lock })
+        let readers = readers::Readers::start(path, readers.max(1), connect)?;
+        Ok(Self { writing: Some(Writing { writer, checkpoints, _lock: lock }), readers, no_log: None })
+    }
+
+    /// Opens a file to read it. Where it has a log, a server uses it or was killed, and the log is read along. Where there is none, the file is whole
+    /// by itself; SQLite would make a log to read it.
+    pub(super) fn open_reading(path: &Path, readers: usize) -> Result<Self, StoreError> {
+        let what = || format!("cannot open the database {}", path.display());
+        // Behind a link the log lies beside the file itself.
+        let path = &path.canonicalize().map_err(|source| StoreError::File { what: what(), source })?;
+        let log = wal(path);
+        let no_log = (!log.exists()).then_some(log);
+        let connect = if no_log.is_some() { connect_unused } else { connect_reading };
+        migrate::is_done_sqlite(&connect(path)?)?;
+        Ok(Self { writing: None, readers: readers::Readers::start(path, readers.max(1), connect)?, no_log })
+    }
+
+    fn writing(&self) -> Result<&Writing, StoreError> {
+        self.writing.as_ref().ok_or(StoreError::Reading)
     }
 
     pub(super) async fn write(&self, batch: Batch) -> Result<Committed, StoreError> {
-        self.writer.write(batch).await
+        self.writing()?.writer.write(batch).await
     }
 
     pub(super) async fn read<T, E, F, Fut>(&self, begun: Moment, reader: F) -> Result<T, E>
@@ -59,16 +87,25 @@ impl Sqlite {
         F: FnOnce(Snapshot) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>>,
     {
-        self.readers.read(begun, reader).await
+        let read = self.readers.read(begun, reader).await?;
+        match &self.no_log {
+            Some(log) if log.exists() => Err(StoreError::Locked(
+                "a server has begun to use the file of the database while it was read: begin again".to_owned(),
+            )
+            .into()),
+            _ => Ok(read),
+        }
     }
 
     pub(super) async fn empty_log(&self) -> Result<(), StoreError> {
-        self.checkpoints.empty().await
+        self.writing()?.checkpoints.empty().await
     }
 
     pub(super) async fn close(&self) {
-        self.writer.close().await;
-        self.checkpoints.close();
+        if let Some(writing) = &self.writing {
+            writing.writer.close().await;
+            writing.checkpoints.close();
+        }
         self.readers.close();
     }
 }
@@ -108,15 +145,53 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 
 /// A connection with the settings that all of them share.
 fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open(path)
-        .map_err(|error| StoreError::Database(format!("cannot open {}: {error}", path.display())))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Without it, a statement is planned anew whenever a value is bound to it: more than half of what a `/sync` cost.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    let connection = prepared(path, Connection::open(path))?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA busy_timeout = 10000;
          PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -6000;",
     )?;
+    Ok(connection)
+}
+
+/// A connection that only reads.
+pub(crate) fn connect_reading(path: &Path) -> Result<Connection, StoreError> {
+    reading(path, Connection::open_with_flags(path, READ_ONLY))
+}
+
+/// A connection that only reads a file that nobody uses: SQLite takes no lock and looks for no log.
+fn connect_unused(path: &Path) -> Result<Connection, StoreError> {
+    let address = format!("file:{}?immutable=1", percent_encoded(path));
+    reading(path, Connection::open_with_flags(address, READ_ONLY | OpenFlags::SQLITE_OPEN_URI))
+}
+
+const READ_ONLY: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
+fn reading(path: &Path, opened: rusqlite::Result<Connection>) -> Result<Connection, StoreError> {
+    let connection = prepared(path, opened)?;
+    connection.execute_batch("PRAGMA busy_timeout = 10000; PRAGMA temp_store = MEMORY; PRAGMA query_only = ON")?;
+    Ok(connection)
+}
+
+/// A path as it stands in an address that SQLite understands.
+fn percent_encoded(path: &Path) -> String {
+    use std::fmt::Write;
+    path.as_os_str().as_encoded_bytes().iter().fold(String::new(), |mut text, &byte| {
+        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
+}
+
+fn prepared(path: &Path, opened: rusqlite::Result<Connection>) -> Result<Connection, StoreError> {
+    let connection =
+        opened.map_err(|error| StoreError::Database(format!("cannot open {}: {error}", path.display())))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Without it, a statement is planned anew whenever a value is bound to it: more than half of what a `/sync` cost.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 

@@ -2,13 +2,17 @@
 
 use std::{path::Path, sync::Arc};
 
+use domicile_core::ids::UserNum;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::KeystorePlace;
 use crate::{
-    StoreError, Value,
-    engine::postgres::{PlainConnection, PlainConnector},
+    Row, StoreError, Value,
+    engine::{
+        postgres::{PlainConnection, PlainConnector},
+        sqlite::connect_reading,
+    },
     params,
 };
 
@@ -52,6 +56,20 @@ impl Rows {
         }
     }
 
+    /// Opens a keystore that is there only to read it.
+    pub(super) async fn open_reading(place: KeystorePlace) -> Result<Self, StoreError> {
+        match place {
+            KeystorePlace::Sqlite { path } => {
+                let connection = blocking(move || connect_reading(&path)).await?;
+                Ok(Self::Sqlite(Arc::new(Mutex::new(Some(connection)))))
+            }
+            KeystorePlace::Postgres { url } => Ok(Self::Postgres {
+                connector: Box::new(PlainConnector::reading(&url)?),
+                connection: tokio::sync::Mutex::default(),
+            }),
+        }
+    }
+
     pub(super) async fn get(&self, user_num: i64) -> Result<Option<WrappedKey>, StoreError> {
         match self {
             Self::Sqlite(connection) => {
@@ -63,7 +81,7 @@ impl Rows {
             }
             Self::Postgres { .. } => {
                 let sql = "SELECT user_num, master, wrapped FROM keystore.user_keys WHERE user_num = $1";
-                Ok(self.ask(sql, params![user_num]).await?.pop())
+                self.ask(sql, params![user_num]).await?.first().map(from_postgres).transpose()
             }
         }
     }
@@ -80,7 +98,24 @@ impl Rows {
             .await,
             Self::Postgres { .. } => {
                 let sql = "SELECT user_num, master, wrapped FROM keystore.user_keys WHERE user_num > $1 ORDER BY user_num LIMIT $2";
-                self.ask(sql, params![after, limit]).await
+                self.ask(sql, params![after, limit]).await?.iter().map(from_postgres).collect()
+            }
+        }
+    }
+
+    /// The numbers of those who have a key, after a number and in their order; the cell's own is not among them.
+    pub(super) async fn owners(&self, after: i64, limit: usize) -> Result<Vec<i64>, StoreError> {
+        let (limit, cell) = (i64::try_from(limit).unwrap_or(i64::MAX), UserNum::NOBODY.0);
+        match self {
+            Self::Sqlite(connection) => on(connection, move |connection| {
+                let sql =
+                    "SELECT user_num FROM user_keys WHERE user_num > ?1 AND user_num <> ?3 ORDER BY user_num LIMIT ?2";
+                connection.prepare_cached(sql)?.query_map([after, limit, cell], |row| row.get(0))?.collect()
+            })
+            .await,
+            Self::Postgres { .. } => {
+                let sql = "SELECT user_num FROM keystore.user_keys WHERE user_num > $1 AND user_num <> $3 ORDER BY user_num LIMIT $2";
+                self.ask(sql, params![after, limit, cell]).await?.iter().map(|row| row.int(0)).collect()
             }
         }
     }
@@ -155,7 +190,7 @@ impl Rows {
     }
 
     /// Runs a statement on PostgreSQL, over a new connection if the last one broke.
-    async fn ask(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<WrappedKey>, StoreError> {
+    async fn ask(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         let Self::Postgres { connector, connection } = self else { return Ok(Vec::new()) };
         let mut held = connection.lock().await;
         let open = match held.take().filter(|connection| !connection.is_closed()) {
@@ -164,13 +199,12 @@ impl Rows {
         };
         let rows = open.query(sql, &params).await;
         *held = Some(open);
-        rows?
-            .iter()
-            .map(|row| {
-                Ok(WrappedKey { user_num: row.int(0)?, master: row.blob(1)?.to_vec(), wrapped: row.blob(2)?.to_vec() })
-            })
-            .collect()
+        rows
     }
+}
+
+fn from_postgres(row: &Row) -> Result<WrappedKey, StoreError> {
+    Ok(WrappedKey { user_num: row.int(0)?, master: row.blob(1)?.to_vec(), wrapped: row.blob(2)?.to_vec() })
 }
 
 fn from_sqlite(row: &rusqlite::Row<'_>) -> rusqlite::Result<WrappedKey> {

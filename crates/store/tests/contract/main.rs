@@ -19,6 +19,7 @@ mod new_regions;
 mod numbers;
 mod outages;
 mod positions;
+mod reading;
 mod search;
 mod snapshots;
 mod statements;

@@ -49,9 +49,10 @@ impl Audits {
 
     async fn find(&self, user: &str) -> Result<bool> {
         let Some(table) = catalogue::table(TABLE) else { return Ok(false) };
-        let (mut people, _) = self.people().await?;
+        let walk = self.walk();
+        let (mut people, _) = walk.people().await?;
         let mut findings = Findings::default();
-        self.table(table, &mut people, &Marks::default(), &mut findings).await?;
+        walk.table(table, &mut people, &Marks::default(), &mut findings).await?;
         Ok(findings.named.iter().any(|finding| finding.user.as_deref() == Some(user)))
     }
 }

@@ -2,11 +2,13 @@
 //! one of those that may be elsewhere.
 
 mod canary;
+mod draw;
 mod people;
 mod push_gateways;
 mod report;
 mod rooms;
 mod tables;
+mod walk;
 
 use std::sync::Arc;
 
@@ -15,8 +17,11 @@ use domicile_store::{Keystore, Store};
 use serde_json::Value;
 
 pub use canary::Canary;
+pub(super) use draw::Drawn;
 pub use people::Homes;
+pub(super) use rooms::List;
 pub use tables::{Finding, TableCount};
+pub(super) use walk::{Keys, Walk, Whereabouts};
 
 use super::{AccessLog, Declared, Documents, Ledger, Signed, marks::Marks};
 use crate::{Result, residency::Localities};
@@ -34,6 +39,8 @@ mod mark {
     pub(super) const SERVER: u8 = 4;
     /// Is in a room of which there is a copy here.
     pub(super) const MET: u8 = 8;
+    /// Is on the way here, which is not believed to make this their home.
+    pub(super) const COMING: u8 = 16;
     /// Any home that is known.
     pub(super) const KNOWN: u8 = HERE | CELL | SERVER;
 
@@ -128,7 +135,7 @@ impl Audits {
     pub(super) async fn run_observed(&self, observed: Vec<Value>) -> Result<Signed> {
         let began_ts = self.parts.clock.now_ms();
         let (path, file) = self.parts.documents.attachment(ROOMS_PART)?;
-        let measured = self.measure(rooms::List::into_file(file)).await?;
+        let measured = self.measure(List::into_file(file)).await?;
         let rooms_file = format!("rooms-{began_ts}.jsonl");
         std::fs::rename(&path, path.with_file_name(&rooms_file)).map_err(crate::Error::internal)?;
         let mut body = self.body(&measured, began_ts, &rooms_file).await?;
@@ -139,19 +146,20 @@ impl Audits {
     }
 
     /// Walks everything. The room copies, each with the member that justifies it, go into `list`.
-    async fn measure(&self, list: rooms::List) -> Result<Measured> {
+    async fn measure(&self, list: List) -> Result<Measured> {
         let _one = self.walking.lock().await;
-        let (mut people, homes) = self.people().await?;
-        let (room_marks, rooms) = self.rooms(&people, list).await?;
-        let mut findings = tables::Findings::default();
-        let tables = self.tables(&mut people, &room_marks, &mut findings).await?;
-        let keys = self.keys(&mut people, &mut findings).await?;
-        Ok(Measured { homes, tables, rooms, findings, keys })
+        self.walk().measure(list).await
+    }
+
+    /// A walk over this server's own database.
+    pub(super) fn walk(&self) -> Walk<'_> {
+        let AuditsParts { store, keystore, localities, .. } = &self.parts;
+        Walk::own(store, &**localities, Keys::Own(keystore))
     }
 
     /// The same without a list of rooms: what verification compares.
     pub(super) async fn measure_again(&self) -> Result<Measured> {
-        self.measure(rooms::List::nowhere()).await
+        self.measure(List::nowhere()).await
     }
 
     async fn body(&self, measured: &Measured, began_ts: i64, rooms_file: &str) -> Result<Value> {

@@ -13,7 +13,7 @@ use ruma::UserId;
 use serde::Serialize;
 
 use super::{
-    Audits, People, mark,
+    People, Walk, mark,
     tables::{Finding, Findings},
 };
 use crate::Result;
@@ -34,12 +34,12 @@ pub struct Homes {
     pub other_servers: i64,
 }
 
-impl Audits {
+impl Walk<'_> {
     /// Marks everybody with where their home is, and with whether they are in a room of which there is a copy here.
     pub(super) async fn people(&self) -> Result<(People, Homes)> {
         let (mut marks, mut homes, mut after) = (People::default(), Homes::default(), i64::MIN);
         loop {
-            let read = self.parts.store.read(move |snapshot| async move {
+            let read = self.store.read(move |snapshot| async move {
                 let page = audits::people(&snapshot, after, PAGE).await?;
                 let span = page.first().zip(page.last()).map(|(first, last)| (first.0, last.0));
                 let met = match span {
@@ -71,16 +71,16 @@ impl Audits {
 
     /// Marks those who are on the way here: the rooms that are brought for them, and their new key, are here before they are.
     async fn arriving(&self, marks: &mut People) -> Result<()> {
-        let read = self.parts.store.read(|snapshot| async move { arrivals::on_the_way(&snapshot).await });
+        let read = self.store.read(|snapshot| async move { arrivals::on_the_way(&snapshot).await });
         for number in read.await? {
-            marks.add(number, mark::HERE);
+            marks.add(number, self.coming);
         }
         Ok(())
     }
 
     /// The mark of somebody's home. An id that is none is nobody's here.
     fn home(&self, user_id: &str) -> u8 {
-        match UserId::parse(user_id).map(|user_id| self.parts.localities.of(&user_id)) {
+        match UserId::parse(user_id).map(|user_id| self.whereabouts.of(&user_id)) {
             Ok(Locality::Here) => mark::HERE,
             // Of the deployment, and not of this cell as far as it knows.
             Ok(Locality::Elsewhere(Destination::Cell(_)) | Locality::Unknown) => mark::CELL,
@@ -91,8 +91,7 @@ impl Audits {
     /// Somebody's Matrix id, if they are known. Whoever came since the walk began is marked now.
     pub(super) async fn look_up(&self, people: &mut People, number: i64) -> Result<Option<String>> {
         let user_num = UserNum(number);
-        let row =
-            self.parts.store.read(move |snapshot| async move { users::by_num(&snapshot, user_num).await }).await?;
+        let row = self.store.read(move |snapshot| async move { users::by_num(&snapshot, user_num).await }).await?;
         if let Some(row) = &row
             && !people.has(number, mark::KNOWN)
         {
@@ -103,10 +102,10 @@ impl Audits {
     }
 
     /// Looks at whose keys the keystore has; gives how many.
-    pub(super) async fn keys(&self, people: &mut People, findings: &mut Findings) -> Result<i64> {
+    pub(super) async fn owners_of_keys(&self, people: &mut People, findings: &mut Findings) -> Result<i64> {
         let (mut after, mut keys) = (UserNum::NOBODY.0, 0);
         loop {
-            let page = self.parts.keystore.owners(after, KEYS).await?;
+            let page = self.keys.owners(after, KEYS).await?;
             let Some(last) = page.last() else { return Ok(keys) };
             after = *last;
             for number in page {
@@ -115,7 +114,9 @@ impl Audits {
                     continue;
                 }
                 let user = self.look_up(people, number).await?;
-                if !people.has(number, mark::HERE) {
+                if people.has(number, mark::COMING) {
+                    findings.keys_coming += 1;
+                } else if !people.has(number, mark::HERE) {
                     findings.keys += 1;
                     findings.add(Finding {
                         table: "keystore".to_owned(),

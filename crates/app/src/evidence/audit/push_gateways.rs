@@ -18,7 +18,7 @@ const KIND: &str = "push";
 
 /// Where notifications go.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct PushGateways {
+pub(super) struct PushGateways {
     /// Each by its host.
     pub all: Vec<PushGateway>,
     /// Pushers of further ones.
@@ -29,7 +29,7 @@ pub struct PushGateways {
 
 /// Where some go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PushGateway {
+pub(super) struct PushGateway {
     /// The host.
     pub host: String,
     /// How many apps it notifies.

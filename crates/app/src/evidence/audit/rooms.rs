@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{Audits, People, mark};
+use super::{People, Walk, mark};
 use crate::{Error, Result, evidence::marks::Marks};
 
 /// Rooms that one step looks at.
@@ -38,7 +38,7 @@ pub struct Copies {
 }
 
 /// Where the list of room copies goes.
-pub(super) struct List {
+pub(in crate::evidence) struct List {
     file: Option<BufWriter<std::fs::File>>,
     hash: Sha256,
 }
@@ -48,7 +48,7 @@ impl List {
         Self { file: Some(BufWriter::new(file)), hash: Sha256::new() }
     }
 
-    pub(super) fn nowhere() -> Self {
+    pub(in crate::evidence) fn nowhere() -> Self {
         Self { file: None, hash: Sha256::new() }
     }
 
@@ -84,12 +84,12 @@ fn rank(membership: &str) -> Option<u8> {
     }
 }
 
-impl Audits {
+impl Walk<'_> {
     /// Goes through the room copies and says for each why it is here.
     pub(super) async fn rooms(&self, people: &People, mut list: List) -> Result<(Marks, Copies)> {
         let (mut marks, mut copies, mut after) = (Marks::default(), Copies::default(), RoomNum(i64::MIN));
         loop {
-            let read = self.parts.store.read(move |snapshot| async move {
+            let read = self.store.read(move |snapshot| async move {
                 let page = audits::copies(&snapshot, after, PAGE).await?;
                 let members = audits::first_members(&snapshot, &page).await?;
                 Ok::<_, Error>((page, members))
@@ -133,9 +133,8 @@ impl Audits {
         list.line(&json!({ "room": room.room_id, "for": user, "membership": membership }).to_string())
     }
 
-    async fn user_id(&self, user_num: UserNum) -> Result<Option<String>> {
+    pub(super) async fn user_id(&self, user_num: UserNum) -> Result<Option<String>> {
         let read = self
-            .parts
             .store
             .read(move |snapshot| async move { domicile_store::table::users::by_num(&snapshot, user_num).await });
         Ok(read.await?.map(|user| user.user_id))
@@ -145,7 +144,6 @@ impl Audits {
         let (room_num, mut after, mut found): (_, _, Option<Member>) = (room.room_num, UserNum(i64::MIN), None);
         loop {
             let read = self
-                .parts
                 .store
                 .read(move |snapshot| async move { audits::members(&snapshot, room_num, after, MEMBERS).await });
             let page = read.await?;

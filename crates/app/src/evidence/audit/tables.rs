@@ -11,7 +11,7 @@ use domicile_store::{
 };
 use serde::Serialize;
 
-use super::{Audits, People, mark, people::about};
+use super::{People, Walk, mark, people::about};
 use crate::{Result, evidence::marks::Marks};
 
 /// Findings that a report names; all are counted.
@@ -86,6 +86,8 @@ pub struct Findings {
     pub named: Vec<Finding>,
     /// Keys in the keystore of people whose home is elsewhere.
     pub keys: i64,
+    /// Keys of people who are on the way here, where that makes nobody's home this one.
+    pub keys_coming: i64,
 }
 
 impl Findings {
@@ -137,7 +139,7 @@ impl TableCount {
     }
 }
 
-impl Audits {
+impl Walk<'_> {
     /// Walks every table.
     pub(super) async fn tables(
         &self,
@@ -164,7 +166,7 @@ impl Audits {
         let mut suspects = Suspects::new();
         let mut unknown = 0;
         let known: &People = people;
-        walk::count(&self.parts.store, table, |Count { subject, rows: count, wrong }| {
+        walk::count(self.store, table, |Count { subject, rows: count, wrong }| {
             told.rows += count;
             match subject {
                 Subject::None => told.here += count,
@@ -211,7 +213,7 @@ impl Audits {
             told.person(marks, count, wrong, while_met);
             return Ok(());
         }
-        let named = walk::named(&self.parts.store, table, subject, user.is_some(), NAMED_OF_ONE).await?;
+        let named = walk::named(self.store, table, subject, user.is_some(), NAMED_OF_ONE).await?;
         if named.is_empty() {
             // Gone since: it was on its way out.
             told.rows -= count;

@@ -5,11 +5,11 @@ use serde_json::Value;
 
 use crate::commands::{date, say};
 
-fn all(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn all(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
@@ -183,40 +183,6 @@ fn measured(body: &Value) -> anyhow::Result<()> {
         ))?;
     }
     Ok(())
-}
-
-pub(super) fn verdict(verdict: &Value) -> anyhow::Result<()> {
-    say(&format!("Signed by {}; {} documents in the chain.", text(verdict, "key"), verdict["documents"]))?;
-    let drawn = verdict["drawn"].as_u64().unwrap_or_default();
-    let were = if drawn == 1 { "was" } else { "were" };
-    say(&format!("{} {were} drawn at random and looked up.", counted(drawn, "row", "rows")))?;
-    if let Some(canary) = verdict["canary"].as_object() {
-        let is = |key: &str| canary.get(key).and_then(Value::as_bool) == Some(true);
-        let told = match (is("found"), is("removed")) {
-            (true, true) => "was found and is gone again",
-            (true, false) => "was found, and is still there",
-            _ => "was not found",
-        };
-        say(&format!("A canary was planted in {} and {told}.", text(&verdict["canary"], "table")))?;
-    }
-    if let Some(people) = verdict["looked_up"].as_u64().filter(|people| *people > 0) {
-        say(&format!(
-            "The directory has {} of those who were drawn at home here.",
-            counted(people, "person", "people")
-        ))?;
-    }
-    let countersigned: Vec<&str> = all(&verdict["countersigned"]).map(|one| text(one, "cell")).collect();
-    match countersigned.as_slice() {
-        [] => say("Countersigned by no other cell.")?,
-        cells => say(&format!("Countersigned by {}.", cells.join(", ")))?,
-    }
-    for table in all(&verdict["changed"]) {
-        say(&format!("  {}: {} rows then, {} now", text(table, "table"), table["reported"], table["now"]))?;
-    }
-    for wrong in all(&verdict["wrong"]) {
-        say(&format!("Wrong: {}", wrong.as_str().unwrap_or_default()))?;
-    }
-    if verdict["passed"].as_bool() == Some(true) { say("The report stands.") } else { Ok(()) }
 }
 
 pub(super) fn list(answer: &Value) -> anyhow::Result<()> {

@@ -17,18 +17,18 @@ const CLIENT: Client = Client { from: "192.0.2.1", agent: "a client", device: "t
 const PASSWORD: &str = "correct horse battery staple";
 const KIND: &str = "org.example.contact";
 /// A number of which a cell with so few people has none.
-const FREE: i64 = 9_000;
+pub(super) const FREE: i64 = 9_000;
 
 /// What a home has of somebody.
-struct Vault {
-    user: users::User,
+pub(super) struct Vault {
+    pub(super) user: users::User,
     content: String,
     position: Position,
     device: devices::Device,
 }
 
 impl Vault {
-    async fn of(home: &Cell, id: &str) -> Self {
+    pub(super) async fn of(home: &Cell, id: &str) -> Self {
         let (store, id) = (store(home).await, id.to_owned());
         let read = async move |snapshot: Snapshot| {
             let user = users::by_id(&snapshot, &id).await?.unwrap();
@@ -42,7 +42,7 @@ impl Vault {
     }
 
     /// Writes it into another cell's database, under the number that the person has there, if they have been met there.
-    async fn plant(&self, cell: &Cell, is_met: bool, number: i64) {
+    pub(super) async fn plant(&self, cell: &Cell, is_met: bool, number: i64) {
         let (store, id) = (store(cell).await, self.user.user_id.clone());
         let known = store.read(async move |snapshot: Snapshot| users::by_id(&snapshot, &id).await).await.unwrap();
         assert_eq!(known.is_some(), is_met, "{}", self.user.user_id);
@@ -60,12 +60,12 @@ impl Vault {
     }
 }
 
-async fn store(cell: &Cell) -> Store {
+pub(super) async fn store(cell: &Cell) -> Store {
     opened(cell.database_address(), &cell.data()).await
 }
 
 /// An audit: whether it passed, by how the command ended, and what it says.
-fn audited(cell: &Cell) -> (bool, Value) {
+pub(super) fn audited(cell: &Cell) -> (bool, Value) {
     let output = cell.run(&["audit", "--json"]).unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["body"]["passed"], output.status.success(), "{report}");
@@ -96,7 +96,7 @@ fn named(cell: &Cell, vaults: &[Vault]) {
 }
 
 /// Bob, whom somebody at eu1 has met, and carol, whom nobody there has. Both are at home at ru1.
-fn populate(deployment: &Deployment) -> [Person; 2] {
+pub(super) fn populate(deployment: &Deployment) -> [Person; 2] {
     let (eu, ru) = (deployment.cell("eu1").unwrap(), deployment.cell("ru1").unwrap());
     let alice = CLIENT.register(eu, Some("alice"), PASSWORD);
     let people = ["bob", "carol"].map(|name| CLIENT.register(ru, Some(name), PASSWORD));

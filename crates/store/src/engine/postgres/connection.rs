@@ -12,10 +12,17 @@ use crate::{Row, StoreError, Value, engine::dialect};
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// What a session begins with. A write that was acknowledged is on disk, whatever the server's default says.
+const WRITES: &str = "SET client_encoding = 'UTF8'; SELECT set_config('synchronous_commit', 'on', false)
+                      WHERE current_setting('synchronous_commit') = 'off'";
+/// What one begins with that only reads.
+const READS: &str = "SET client_encoding = 'UTF8'; SET default_transaction_read_only = on";
+
 /// Makes connections.
 pub(crate) struct Connector {
     config: Config,
     tls: Option<Tls>,
+    begins: &'static str,
 }
 
 impl Connector {
@@ -24,7 +31,12 @@ impl Connector {
         let tls = root_certificate.as_deref().map(Tls::trusting).transpose()?;
         config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         config.application_name("domicile").connect_timeout(CONNECT);
-        Ok(Self { config, tls })
+        Ok(Self { config, tls, begins: WRITES })
+    }
+
+    /// Makes connections that only read.
+    pub(crate) fn reading(url: &str) -> Result<Self, StoreError> {
+        Ok(Self { begins: READS, ..Self::new(url)? })
     }
 
     pub(crate) async fn connect(&self) -> Result<Connection, StoreError> {
@@ -53,14 +65,7 @@ impl Connector {
                 tracing::warn!(%error, "a connection to PostgreSQL ended");
             }
         });
-        // A write that was acknowledged is on disk, whatever the server's default says.
-        client
-            .batch_execute(
-                "SET client_encoding = 'UTF8'; SELECT set_config('synchronous_commit', 'on', false)
-                 WHERE current_setting('synchronous_commit') = 'off'",
-            )
-            .await
-            .map_err(failure)?;
+        client.batch_execute(self.begins).await.map_err(failure)?;
         Ok(Connection { client, statements: Mutex::default() })
     }
 }

@@ -15,6 +15,7 @@ use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::Connect;
 use crate::{
     Row, StoreError, Value,
     engine::{Moment, Snapshot, View, dialect},
@@ -72,14 +73,15 @@ struct Queue {
 pub(super) struct Readers {
     queue: Arc<Queue>,
     path: PathBuf,
+    connect: Connect,
     /// Readers at most.
     most: usize,
 }
 
 impl Readers {
-    pub(super) fn start(path: &Path, most: usize) -> Result<Self, StoreError> {
-        let readers = Self { queue: Arc::default(), path: path.to_owned(), most };
-        let first = open(path)?;
+    pub(super) fn start(path: &Path, most: usize, connect: Connect) -> Result<Self, StoreError> {
+        let readers = Self { queue: Arc::default(), path: path.to_owned(), connect, most };
+        let first = open(path, connect)?;
         readers.queue.tasks.lock().readers = 1;
         let queue = Arc::clone(&readers.queue);
         spawn(move || run(&queue, first))?;
@@ -88,8 +90,8 @@ impl Readers {
 
     /// One more. If it cannot be had, what waits is read by those who are there.
     fn begin(&self) {
-        let (queue, path) = (Arc::clone(&self.queue), self.path.clone());
-        let begun = spawn(move || match open(&path) {
+        let (queue, path, connect) = (Arc::clone(&self.queue), self.path.clone(), self.connect);
+        let begun = spawn(move || match open(&path, connect) {
             Ok(reader) => run(&queue, reader),
             Err(error) => {
                 queue.tasks.lock().readers -= 1;
@@ -144,8 +146,8 @@ impl Drop for Readers {
 }
 
 /// A connection that reads, and the clock that ends its reads.
-fn open(path: &Path) -> Result<(Connection, Deadline), StoreError> {
-    let mut connection = super::connect(path)?;
+fn open(path: &Path, connect: Connect) -> Result<(Connection, Deadline), StoreError> {
+    let mut connection = connect(path)?;
     // Each reader has a cache of its own, whose pages SQLite drops when somebody has written; the system's is behind all of them.
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -1000")?;
     let deadline = Deadline::default();
