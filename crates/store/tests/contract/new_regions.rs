@@ -64,7 +64,7 @@ on_both! {
         }).await;
         assert_eq!(fresh(&store).await, [tea(true)], "somebody came while people were still to be told");
         let one = Due { room_num: TEA, region: "ru".to_owned(), told_upto: UserNum(0) };
-        assert_eq!(due(&store).await, [one.clone()]);
+        assert_eq!(due(&store).await, std::slice::from_ref(&one));
         change(&store, |batch| new_regions::reach(batch, &one, UserNum(7), 1)).await;
         assert_eq!(due(&store).await[0].told_upto, UserNum(7));
         let waiting = async || {
