@@ -79,11 +79,9 @@ pub async fn wire(settings: Settings, store: Store, surroundings: &Surroundings)
     let (clock, rng) = (|| Arc::clone(&surroundings.clock), || Arc::clone(&surroundings.rng));
     let trust = Trust::new(settings.egress).context("egress.ca_files")?;
     let outbound_bell = Arc::new(OutboundBell::default());
-    let of_cells = (settings.deployment, &settings.inner_ways);
+    let of_cells = (settings.deployment, &settings.inner_ways, settings.new_regions);
     let cells = deployment::open(of_cells, &store, &server_name, surroundings).await?;
-    let localities = Arc::new(
-        deployment::localities((cells.as_ref(), settings.new_regions), &store, &server_name, surroundings).await?,
-    );
+    let localities = Arc::new(deployment::localities(cells.as_ref(), &store, &server_name, surroundings).await?);
     let spans = deployment::spans(cells.as_ref(), &store, surroundings).await?;
     let departures = Arc::new(Departures::new(store.clone(), clock(), Arc::clone(&localities)));
     let (bell, known) = (&outbound_bell, (cells.as_ref(), &localities));

@@ -28,6 +28,8 @@ pub(super) struct OwnLink {
     pub(super) own: Arc<OwnCell>,
     pub(super) link: Arc<InnerLink>,
     file: PathBuf,
+    /// What people are told before the first copy of a room goes to another region.
+    new_regions: config::NewRegions,
 }
 
 /// What the configuration says, with the files that it names read.
@@ -53,7 +55,7 @@ fn former_keys(config: &config::Deployment) -> anyhow::Result<Vec<SecretKey>> {
 }
 
 pub(super) async fn open(
-    (settings, proxy): (Option<OwnCellSettings>, &InnerWays),
+    (settings, proxy, new_regions): (Option<OwnCellSettings>, &InnerWays, config::NewRegions),
     store: &Store,
     server_name: &ServerName,
     surroundings: &Surroundings,
@@ -63,7 +65,7 @@ pub(super) async fn open(
     let own = OwnCell::open(store, settings, server_name, now_ms).await.context("deployment.file")?;
     let own = Arc::new(own);
     let link = InnerLink::new(Arc::clone(&own), proxy.clone(), Arc::clone(&surroundings.clock), &*surroundings.rng)?;
-    Ok(Some(OwnLink { own, link: Arc::new(link), file }))
+    Ok(Some(OwnLink { own, link: Arc::new(link), file, new_regions }))
 }
 
 /// Which places in streams are this cell's own.
@@ -102,12 +104,14 @@ pub(super) fn front_door(
 }
 
 pub(super) async fn localities(
-    (cells, new_regions): (Option<&OwnLink>, config::NewRegions),
+    cells: Option<&OwnLink>,
     store: &Store,
     server_name: &ServerName,
     surroundings: &Surroundings,
 ) -> anyhow::Result<Localities> {
-    let Some(OwnLink { own, link, file }) = cells else { return Ok(Localities::new(server_name.to_owned(), None)) };
+    let Some(OwnLink { own, link, file, new_regions }) = cells else {
+        return Ok(Localities::new(server_name.to_owned(), None));
+    };
     let tickets = Arc::new(Tickets::open(store.clone(), Arc::clone(own)).await.context("the tickets")?);
     let names = Arc::new(Names::new(
         store.clone(),
@@ -135,7 +139,7 @@ pub(super) async fn localities(
         store.clone(),
         Arc::clone(&surroundings.clock),
         (Arc::clone(own), Arc::clone(link)),
-        new_regions == config::NewRegions::Tell,
+        *new_regions == config::NewRegions::Tell,
     ));
     let cells = Cells { own: Arc::clone(own), tickets, names, placement, documents, new_regions };
     Ok(Localities::new(server_name.to_owned(), Some(cells)))
