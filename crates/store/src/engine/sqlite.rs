@@ -13,6 +13,8 @@ use std::{
     future::Future,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
+    time::Duration,
 };
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig, types::ValueRef};
@@ -25,6 +27,9 @@ pub(super) use readers::{prepare_here, query_here};
 
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 512;
+/// How often, and how long after each time, it is tried again to take a lock that somebody holds.
+const LOCK_TRIES: usize = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a connection is made.
 type Connect = fn(&Path) -> Result<Connection, StoreError>;
@@ -127,11 +132,20 @@ fn wal(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Takes the lock. A server that has just been told to stop, or a program that it has started in that moment, may hold it a little longer.
 fn lock(path: &Path) -> Result<File, StoreError> {
     let file = File::options().create(true).truncate(false).write(true).open(path);
     let file =
         file.map_err(|source| StoreError::File { what: format!("cannot open the lock {}", path.display()), source })?;
-    match file.try_lock() {
+    let mut tried = file.try_lock();
+    for _ in 0..LOCK_TRIES {
+        if !matches!(tried, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        thread::sleep(LOCK_PAUSE);
+        tried = file.try_lock();
+    }
+    match tried {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked(format!(
             "another process holds {}: a server is running on this data already; stop it, or choose another data folder",

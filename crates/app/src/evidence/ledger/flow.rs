@@ -40,7 +40,7 @@ pub enum Flow {
 }
 
 /// The paths of requests between cells, by how they begin.
-const INNER: [(&str, Flow); 18] = [
+const INNER: [(&str, Flow); 19] = [
     ("people/", Flow::Profiles),
     ("moves/vault", Flow::Vaults),
     ("moves/late", Flow::Vaults),
@@ -59,6 +59,7 @@ const INNER: [(&str, Flow); 18] = [
     ("evidence/", Flow::Evidence),
     ("media/content", Flow::Media),
     ("cut", Flow::Keys),
+    ("new_region", Flow::Membership),
 ];
 
 /// Those that carry nothing of people, neither what is asked nor what is answered. What passes through a relay is counted by its bytes. A test holds
@@ -141,7 +142,7 @@ impl Flow {
             return Self::of_federation(path);
         }
         let rest = path.strip_prefix("/_domicile/inner/v1/")?;
-        let confirms = ["moves/", "restore/keep", "restore/present", "gateway/spooled", "door/"];
+        let confirms = ["moves/", "restore/keep", "restore/present", "gateway/spooled", "door/", "new_region"];
         if confirms.iter().any(|confirmed| rest.starts_with(confirmed)) {
             return None;
         }
@@ -203,6 +204,7 @@ mod tests {
             ("/_domicile/inner/v1/gateway/ask?to=x", Some(Flow::Gateway), Some(Flow::Gateway)),
             ("/_domicile/inner/v1/restore/keep", Some(Flow::Sealed), None),
             ("/_domicile/inner/v1/cut", None, Some(Flow::Keys)),
+            ("/_domicile/inner/v1/new_region", Some(Flow::Membership), None),
             ("/_domicile/inner/v1/restore/vault", None, Some(Flow::Sealed)),
             ("/_domicile/inner/v1/restore/room", None, Some(Flow::History)),
             ("/_domicile/inner/v1/evidence/report", None, Some(Flow::Evidence)),
