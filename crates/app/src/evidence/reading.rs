@@ -111,7 +111,7 @@ pub async fn read(auditor: Auditor, rng: &dyn Rng) -> Result<Reading, ReadingErr
     let keys = keys.ok();
     let measured = measure(&store, &mut proven, keys.as_ref()).await?;
     if measured.foreign() > 0 {
-        wrong.push(format!("{} rows must not be here now", measured.foreign()));
+        wrong.push(format!("rows that must not be here now: {}", measured.foreign()));
     }
     let access_log = verify::check_access_log(&store, &mut wrong).await?;
     let changed = verify::compare(&report, &measured.tables, &mut wrong);

@@ -145,7 +145,7 @@ impl Audits {
         check_passed(&wanted.report, &mut wrong);
         let measured = self.measure_again().await?;
         if measured.foreign() > 0 {
-            wrong.push(format!("{} rows must not be here now; `domicile audit` names them", measured.foreign()));
+            wrong.push(format!("rows that must not be here now: {}; `domicile audit` names them", measured.foreign()));
         }
         check_access_log(&self.parts.store, &mut wrong).await?;
         let changed = compare(&wanted.report, &measured.tables, &mut wrong);

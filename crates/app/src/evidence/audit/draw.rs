@@ -25,8 +25,8 @@ pub(in crate::evidence) struct Drawn {
     pub(in crate::evidence) rows: u32,
     /// Those whose home is here.
     pub(in crate::evidence) owners: BTreeSet<OwnedUserId>,
-    /// Rows of others: whose, if they are known, and what is to be said of it.
-    pub(in crate::evidence) elsewhere: Vec<(Option<OwnedUserId>, String)>,
+    /// Rows of others, each once however often it was drawn: whose, if they are known, and what is to be said of it.
+    pub(in crate::evidence) elsewhere: BTreeSet<(Option<OwnedUserId>, String)>,
 }
 
 impl Walk<'_> {
@@ -53,7 +53,7 @@ impl Walk<'_> {
                 Some(user_id) if self.whereabouts.of(&user_id) == Locality::Here => drop(drawn.owners.insert(user_id)),
                 other => {
                     let told = format!("{}: {} is not of somebody whose home is here", table.name, named.key);
-                    drawn.elsewhere.push((other, told));
+                    drawn.elsewhere.insert((other, told));
                 }
             }
         }
