@@ -22,8 +22,8 @@ use http_body_util::{BodyExt, Limited};
 
 use crate::{
     error::Failure,
-    extract::token,
-    passing::{self, NotPassed},
+    extract::{BodyLimit, token},
+    passing::{MOVED, NotPassed, arrived, pass_whole},
 };
 
 /// What passes requests on.
@@ -37,20 +37,28 @@ pub struct Passing {
 
 /// Looks whose a request is before anything else does.
 pub async fn pass_on(State(passing): State<Passing>, request: Request, next: Next) -> Response {
-    let hash = match of_request(request).await {
+    let (request, hash) = match of_request(request).await {
         Ok((request, None)) => return next.run(request).await,
         Ok((request, Some(hash))) => (request, hash),
         Err(error) => return Failure::from(error).into_response(),
     };
-    let (request, hash) = hash;
     match passing.departures.way(&hash).await {
         Way::Here => next.run(request).await,
         Way::Later(error) => Failure::from(error).into_response(),
-        Way::Elsewhere(cell) => match passed(&passing.link, &cell, request).await {
-            Ok(response) => response,
+        Way::Elsewhere(cell) => match passed(&passing, &hash, &cell, request).await {
+            Ok(Passed::Answered(response)) => response,
+            Ok(Passed::Back(request)) => next.run(*request).await,
             Err(error) => Failure::from(error).into_response(),
         },
     }
+}
+
+/// What became of a request that was passed on.
+enum Passed {
+    /// The answer.
+    Answered(Response),
+    /// Whoever asks came back here while it was on its way.
+    Back(Box<Request>),
 }
 
 /// The hash of the token of a request. That of a refresh stands in its body.
@@ -70,18 +78,32 @@ pub(crate) async fn of_request(request: Request) -> Result<(Request, Option<Toke
     Ok((Request::from_parts(parts, Body::from(bytes)), hash))
 }
 
-async fn passed(link: &InnerLink, cell: &CellName, request: Request) -> Result<Response, MatrixError> {
-    let answer = passing::pass(link, cell, request).await.map(|mut answer| {
+async fn passed(passing: &Passing, hash: &TokenHash, cell: &CellName, request: Request) -> Result<Passed, MatrixError> {
+    let mut whole = arrived(request).await.map_err(told)?;
+    let answer = pass_whole(&passing.link, cell, &whole.parts, whole.body.clone()).await;
+    let mut answer = answer.map_err(told)?;
+    if answer.headers_mut().remove(MOVED).is_none() {
+        return Ok(Passed::Answered(answer));
+    }
+    match passing.departures.way(hash).await {
+        Way::Here => {
+            // That was for the way, and not for what answers here.
+            whole.parts.extensions.remove::<BodyLimit>();
+            Ok(Passed::Back(Box::new(Request::from_parts(whole.parts, Body::from(whole.body)))))
+        }
+        Way::Later(error) => Err(error),
         // Who has moved on from there is told where to.
-        answer.headers_mut().remove(passing::MOVED);
-        answer
-    });
-    answer.map_err(|not| match not {
+        Way::Elsewhere(_) => Ok(Passed::Answered(answer)),
+    }
+}
+
+fn told(not: NotPassed) -> MatrixError {
+    match not {
         NotPassed::Request(error) => error,
         NotPassed::Unreached(error) => {
             tracing::info!(%error, "a request of somebody who has moved could not be passed on");
             let text = "Your account has moved to another part of the service, which cannot be reached from here at the moment: try again soon.";
             MatrixError { retry_after_ms: Some(2_000), ..ErrorKind::Unavailable.with(text) }
         }
-    })
+    }
 }

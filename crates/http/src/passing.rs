@@ -70,12 +70,6 @@ pub(crate) struct Whole {
     _place: Option<SemaphorePermit<'static>>,
 }
 
-/// Has a client's request answered by a cell.
-pub(crate) async fn pass(link: &InnerLink, cell: &CellName, request: Request) -> Result<Response, NotPassed> {
-    let Whole { parts, body, _place } = arrived(request).await?;
-    pass_whole(link, cell, &parts, body).await
-}
-
 /// Reads a request that is to be passed on.
 pub(crate) async fn arrived(mut request: Request) -> Result<Whole, NotPassed> {
     let length =
@@ -92,7 +86,7 @@ pub(crate) async fn arrived(mut request: Request) -> Result<Whole, NotPassed> {
     Ok(Whole { parts, body, _place: place })
 }
 
-/// The same with a request whose body has been read.
+/// Has a client's request answered by a cell.
 pub(crate) async fn pass_whole(
     link: &InnerLink,
     cell: &CellName,

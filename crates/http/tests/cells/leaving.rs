@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     V3,
-    moves::{at, finish, order},
+    moves::{at, finish, into, order},
     until,
 };
 
@@ -73,4 +73,25 @@ async fn what_somebody_sends_who_has_just_come_is_kept_until_their_old_home_know
         sync["to_device"]["events"].as_array().is_some_and(|events| events.len() == 1)
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_while_a_request_is_on_its_way_to_where_they_were_is_answered_at_home() {
+    let cluster = Cluster::of(&["eu", "ch"]).await.with_user("eu1", "alice").await;
+    let alice = cluster.user("eu1", "alice");
+    let user_id = alice.user_id.clone().unwrap();
+    into(&cluster, "eu1", &alice, "ch").await;
+    let moves = &cluster.cell("ch1").moves;
+    let mut moving = moves.order(order(&alice, "eu")).await.unwrap();
+    while moving.state != State::Issued.word() {
+        moving = moves.step_of(&user_id).await.unwrap();
+    }
+    // At the door of the home to which she comes back, which does not know it yet: it is passed to where she was, and waits there.
+    let asked = async { alice.get(&format!("{V3}/account/whoami")).await.ok() };
+    let returns = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        finish(&cluster, "ch1", &alice).await
+    };
+    let (told, done) = tokio::join!(asked, returns);
+    assert_eq!((&told["user_id"], &*done.state), (&json!(alice.id()), State::Done.word()));
 }
