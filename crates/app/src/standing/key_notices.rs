@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use domicile_core::ids::UserNum;
 use tokio_util::sync::CancellationToken;
 
-use super::{Language, Teller};
+use super::{Language, Teller, teller::in_one_message};
 use crate::{
     Result,
     e2ee::key_incidents::{Entered, KeyIncidentKind, KeyIncidents, Untold},
@@ -16,8 +16,6 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(20);
 /// What kind of server notice it is.
 const NOTICE_TYPE: &str = "org.domicile.keys";
-/// Lines of one message; of what is more, the number is said.
-const LINES: usize = 20;
 
 /// Tells people of incidents with keys.
 pub struct KeyNotices {
@@ -177,22 +175,17 @@ fn said(lines: &[&Line<'_>], language: Language) -> String {
         Language::Ru => line.ru(),
         Language::Zh => line.zh(),
     };
-    let mut texts: Vec<String> = lines.iter().take(LINES).map(in_language).collect();
-    let left = lines.len().saturating_sub(LINES);
-    if left > 0 {
-        texts.push(match language {
-            Language::En => format!("And {left} more of this kind."),
-            Language::De => format!("Und {left} weitere dieser Art."),
-            Language::Ru => format!("И ещё таких сообщений: {left}."),
-            Language::Zh => format!("此外还有 {left} 条类似情况。"),
-        });
-    }
-    texts.join("\n\n")
+    in_one_message(lines, in_language, |left| match language {
+        Language::En => format!("And {left} more of this kind."),
+        Language::De => format!("Und {left} weitere dieser Art."),
+        Language::Ru => format!("И ещё таких сообщений: {left}."),
+        Language::Zh => format!("此外还有 {left} 条类似情况。"),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::teller::LINES, *};
 
     #[test]
     fn one_message_says_all_and_ends() {

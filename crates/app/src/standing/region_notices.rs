@@ -13,7 +13,7 @@ use domicile_store::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Language, Teller};
+use super::{Language, Teller, teller::in_one_message};
 use crate::{
     Error, Result,
     events::Events,
@@ -28,8 +28,6 @@ const NOTICE_TYPE: &str = "org.domicile.region";
 const AT_ONCE: i64 = 200;
 /// People in one room who are told.
 const AUDIENCE: i64 = 5_000;
-/// Rooms that one message names; of what is more, the number is said.
-const LINES: usize = 20;
 /// Members that stand for a room without a name.
 const MEMBERS: usize = 3;
 
@@ -135,19 +133,8 @@ impl RegionNotices {
 
     /// Looks from time to time, and when it is noted that there is somebody to tell, until the server stops.
     pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
-        let Some(cells) = self.teller.users.localities().cells() else { return };
-        loop {
-            match self.look().await {
-                Ok(_) => {}
-                Err(error) if error.is_closed() => return,
-                Err(error) => tracing::warn!(%error, "people could not be told that a room goes to another region"),
-            }
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                () = tokio::time::sleep(PAUSE) => {}
-                () = cells.new_regions.noted() => {}
-            }
-        }
+        let trouble = "people could not be told that a room goes to another region";
+        self.teller.look_when((PAUSE, trouble), stopping, || self.look(), |cells| cells.new_regions.noted()).await;
     }
 }
 
@@ -198,22 +185,21 @@ impl Line {
 
 /// What is said to one person.
 fn said(lines: &[&Line], reader: UserNum, language: Language) -> String {
-    let mut texts: Vec<String> = lines.iter().take(LINES).map(|line| line.in_language(reader, language)).collect();
-    let left = lines.len().saturating_sub(LINES);
-    if left > 0 {
-        texts.push(match language {
+    in_one_message(
+        lines,
+        |line| line.in_language(reader, language),
+        |left| match language {
             Language::En => format!("The same holds for {left} more rooms."),
             Language::De => format!("Dasselbe gilt für {left} weitere Räume."),
             Language::Ru => format!("То же относится и к другим комнатам: {left}."),
             Language::Zh => format!("另有 {left} 个房间情况相同。"),
-        });
-    }
-    texts.join("\n\n")
+        },
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::teller::LINES, *};
 
     #[test]
     fn every_language_names_the_room_and_the_region() {

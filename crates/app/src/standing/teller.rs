@@ -7,10 +7,27 @@ use domicile_core::ids::UserNum;
 use tokio_util::sync::CancellationToken;
 
 use super::{Jurisdictions, Language, Notices};
-use crate::{Error, Result, accounts::Users};
+use crate::{Error, Result, accounts::Users, residency::Cells};
 
 /// People after whom it is noted how far the telling has come.
 const NOTED_AFTER: usize = 25;
+
+/// Lines of one message; of what is more, the number is said.
+pub(super) const LINES: usize = 20;
+
+/// One message of many lines, with what is said of how many are left out.
+pub(super) fn in_one_message<L>(
+    lines: &[L],
+    in_language: impl Fn(&L) -> String,
+    left_out: impl FnOnce(usize) -> String,
+) -> String {
+    let mut texts: Vec<String> = lines.iter().take(LINES).map(in_language).collect();
+    let left = lines.len().saturating_sub(LINES);
+    if left > 0 {
+        texts.push(left_out(left));
+    }
+    texts.join("\n\n")
+}
 
 /// Tells people what has to do with other cells.
 #[derive(Clone)]
@@ -71,13 +88,22 @@ impl Teller {
     /// Looks, and again after each `pause`, until the server stops; not where there are no other cells. `trouble` says what could not be done.
     pub(super) async fn look_often<F: Future<Output = Result<usize>>>(
         &self,
-        (pause, trouble): (Duration, &str),
+        often: (Duration, &str),
         stopping: CancellationToken,
         look: impl Fn() -> F,
     ) {
-        if self.users.localities().cells().is_none() {
-            return;
-        }
+        self.look_when(often, stopping, look, |_| std::future::pending()).await;
+    }
+
+    /// The same, and sooner when `rung` says so.
+    pub(super) async fn look_when<'t, F: Future<Output = Result<usize>>, R: Future<Output = ()>>(
+        &'t self,
+        (pause, trouble): (Duration, &str),
+        stopping: CancellationToken,
+        look: impl Fn() -> F,
+        rung: impl Fn(&'t Cells) -> R,
+    ) {
+        let Some(cells) = self.users.localities().cells() else { return };
         loop {
             match look().await {
                 Ok(_) => {}
@@ -87,6 +113,7 @@ impl Teller {
             tokio::select! {
                 () = stopping.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
+                () = rung(cells) => {}
             }
         }
     }

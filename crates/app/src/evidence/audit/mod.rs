@@ -139,8 +139,6 @@ impl Audits {
         let rooms_file = format!("rooms-{began_ts}.jsonl");
         std::fs::rename(&path, path.with_file_name(&rooms_file)).map_err(crate::Error::internal)?;
         let mut body = self.body(&measured, began_ts, &rooms_file).await?;
-        body["push_gateways"]["is"] =
-            serde_json::to_value(self.push_gateways().await?).map_err(crate::Error::internal)?;
         body["observed_by_other_cells"]["all"] = Value::Array(observed);
         self.parts.documents.add(KIND, body).await
     }
@@ -163,7 +161,7 @@ impl Audits {
     }
 
     async fn body(&self, measured: &Measured, began_ts: i64, rooms_file: &str) -> Result<Value> {
-        report::body(&self.parts, measured, began_ts, rooms_file).await
+        report::body(&self.parts, (measured, &self.push_gateways().await?), began_ts, rooms_file).await
     }
 }
 

@@ -4,7 +4,7 @@ use domicile_core::clock::DAY_MS;
 use domicile_store::table::backups;
 use serde_json::{Value, json};
 
-use super::{AuditsParts, Measured};
+use super::{AuditsParts, Measured, push_gateways::PushGateways};
 use crate::{
     Result,
     evidence::{Basis, program},
@@ -57,7 +57,12 @@ const BACKUPS: i64 = 1_000;
 /// Days of the ledger that stand in a report.
 const LEDGER_DAYS: i64 = 30;
 
-pub(super) async fn body(parts: &AuditsParts, measured: &Measured, began_ts: i64, rooms_file: &str) -> Result<Value> {
+pub(super) async fn body(
+    parts: &AuditsParts,
+    (measured, push_gateways): (&Measured, &PushGateways),
+    began_ts: i64,
+    rooms_file: &str,
+) -> Result<Value> {
     let not_covered: Vec<Value> = NOT_COVERED.iter().map(|(what, why)| json!({ "what": what, "why": why })).collect();
     let backups = parts.store.read(|snapshot| async move { backups::latest(&snapshot, BACKUPS).await }).await?;
     let cell = parts.localities.cells().map(|cells| {
@@ -80,7 +85,7 @@ pub(super) async fn body(parts: &AuditsParts, measured: &Measured, began_ts: i64
         "foreign": { "basis": Basis::Measured, "rows": measured.foreign(), "named": measured.findings.named },
         "access_log": { "basis": Basis::Measured, "is": parts.access_log.check().await? },
         "ledger": { "basis": Basis::Measured, "days": LEDGER_DAYS, "crossings": crossings },
-        "push_gateways": { "basis": Basis::Measured, "is": {} },
+        "push_gateways": { "basis": Basis::Measured, "is": push_gateways },
         "processors": { "basis": Basis::Declared, "all": parts.declared.processors },
         "storage": { "basis": Basis::Declared, "engine": parts.declared.engine, "places": parts.declared.storage },
         "backups": { "basis": Basis::Declared, "all": backups },
