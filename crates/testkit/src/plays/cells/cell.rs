@@ -87,7 +87,7 @@ impl Cell {
         let outside = site.outside.map(|(servers, files)| outside(servers, files)).unwrap_or_default();
         format!(
             "[server]\nname = \"{}\"\ndata_dir = \"{}\"\n\n{database}\
-             [deployment]\nfile = \"{}\"\ncell = \"{}\"\nroot_key = \"{}\"\nkey_file = \"{}\"\nnew_regions = \"quiet\"\n\n\
+             [deployment]\nfile = \"{}\"\ncell = \"{}\"\nroot_key = \"{}\"\nkey_file = \"{}\"\n\n\
              [[listeners]]\nbind = \"{}\"\nserve = [\"client\", \"media\", \"health\"]\ntrusted_proxies = [\"127.0.0.1\"]\n\n\
              [[listeners]]\nbind = \"{}\"\nserve = [\"inner\"]\n\n{outside}\
              [registration]\nmode = \"open\"\nopen_to_everybody = \"yes, I know that anybody can make accounts\"\nchosen_names = true\n\n\
