@@ -34,6 +34,7 @@ const STATES: [&str; 6] = ["copying", "handed_over", "issued", "left", "erased",
 /// The word of a line that a state is next, and the state in which letters come that the vault does not have.
 const NEXT: &str = "is next";
 const LET_GO: &str = "handed_over";
+const DONE: &str = "done";
 
 /// A line, and which of the two cells logs it: 0 is the one that is left, 1 is the new home.
 type Sight = (usize, Line);
@@ -156,7 +157,7 @@ impl Stage {
             ["move", &person.id, "--to", self.journey.to, "--no-wait", "--as", "the test", "--reason", "a test"];
         // A cell that is killed at the first line may not have answered yet.
         let ordered = cell.run(&order).unwrap();
-        let is_over = |scene: &Scene| scene.state == "done";
+        let is_over = |scene: &Scene| scene.state == DONE;
         self.shared.until("a kill or an end", |scene| scene.was_hit || is_over(scene));
         let was_hit = self.shared.with(|scene| scene.was_hit);
         assert!(ordered.status.success() || was_hit, "{}", String::from_utf8_lossy(&ordered.stderr));
@@ -169,6 +170,9 @@ impl Stage {
                 state = self.shared.with(|scene| scene.state.clone());
             }
             self.watched[victim] = Some(watch(&self.deployment, &self.journey, &self.shared, victim));
+            if victim == 0 {
+                self.ask_for_an_end(&person);
+            }
         }
         self.shared.until("the end of a move", is_over);
         // Where it was killed before it could be sent.
@@ -178,6 +182,16 @@ impl Stage {
         self.shared.with(|scene| scene.aim = None);
         self.people.push(person);
         (has_aim && was_hit).then_some(state)
+    }
+
+    /// A cell that is killed between the write that a move is done and the line that tells of it does not tell of it again.
+    fn ask_for_an_end(&self, person: &Person) {
+        let cell = self.deployment.cell(self.journey.cells[0]).unwrap();
+        // Killed at the first lines, it may have no order.
+        let Ok(shown) = cell.json(&["move", "--status", &person.id]) else { return };
+        if shown["state"] == DONE {
+            self.shared.with(|scene| DONE.clone_into(&mut scene.state));
+        }
     }
 
     /// One home, and everything there; nothing of anybody where it must not be.
