@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, PROGRAM, V3, ask, text,
-    watched::{Watched, to_be_watched},
+    watched::{Watched, move_of, to_be_watched},
 };
 
 /// What the disk holds.
@@ -89,17 +89,12 @@ impl Person {
     }
 }
 
-/// How somebody's move stands.
-fn standing(cell: &Cell, person: &Person) -> Value {
-    cell.json(&["move", "--status", &person.id]).unwrap()
-}
-
 /// Waits until somebody's move is as it should be.
 #[expect(clippy::disallowed_methods, reason = "how long it takes is the machine's own time")]
 fn until(cell: &Cell, person: &Person, is_so: impl Fn(&Value) -> bool) -> Value {
     let began = Instant::now();
     loop {
-        let shown = standing(cell, person);
+        let shown = move_of(cell, &person.id);
         if is_so(&shown) {
             return shown;
         }

@@ -19,7 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
     PROGRAM,
-    watched::{Line, Watched, to_be_watched},
+    watched::{Line, Watched, move_of, to_be_watched},
 };
 use person::{Friend, Letter, Person};
 
@@ -187,9 +187,7 @@ impl Stage {
     /// A cell that is killed between the write that a move is done and the line that tells of it does not tell of it again.
     fn ask_for_an_end(&self, person: &Person) {
         let cell = self.deployment.cell(self.journey.cells[0]).unwrap();
-        // Killed at the first lines, it may have no order.
-        let Ok(shown) = cell.json(&["move", "--status", &person.id]) else { return };
-        if shown["state"] == DONE {
+        if move_of(cell, &person.id)["state"] == DONE {
             self.shared.with(|scene| DONE.clone_into(&mut scene.state));
         }
     }

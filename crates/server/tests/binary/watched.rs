@@ -51,6 +51,11 @@ pub(super) fn to_be_watched(cell: &mut Cell) {
     write!(file, "\n[logging]\nlevel = \"warn,{TARGET}=debug\"\nformat = \"json\"\n").unwrap();
 }
 
+/// How somebody's move stands, as a cell that is left tells.
+pub(super) fn move_of(cell: &Cell, user_id: &str) -> Value {
+    cell.json(&["move", "--status", user_id]).unwrap()
+}
+
 impl Watched {
     /// Starts what serves for a cell, and waits until it answers. `see` is given each line that tells of a step; until it returns, no more are read.
     pub(super) fn start(cell: &Cell, see: impl FnMut(Line) + Send + 'static) -> Self {
